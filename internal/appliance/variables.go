@@ -1,0 +1,204 @@
+package appliance
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Prefix starts the name of every context variable the appliance reads.
+const Prefix = "ONEAPP_COPILOT_"
+
+// Names of the context variables.
+const (
+	VarContextSize = Prefix + "CONTEXT_SIZE"
+	VarThreads     = Prefix + "THREADS"
+	VarPassword    = Prefix + "PASSWORD"
+	VarDomain      = Prefix + "DOMAIN"
+)
+
+// InputType is the type field of an OpenNebula user input.
+type InputType string
+
+// The input types in use; OpenNebula has more.
+const (
+	InputNumber   InputType = "number"
+	InputRange    InputType = "range"
+	InputPassword InputType = "password"
+	InputText     InputType = "text"
+)
+
+// Variable is one context variable: its rule, and how a cloud user is asked for it.
+type Variable struct {
+	// Name is what the agent reads from the context.
+	Name string
+	// Input is the name of the user input that fills it. Sunstone groups inputs by
+	// ONEAPP_<APP>_<GROUP>_<FIELD>, so a name with fewer than four segments gets an
+	// alias here that has them.
+	Input string
+	Type  InputType
+	// Options is the options field of the user input ("min..max" for a range).
+	Options string
+	// Default is used when the variable is empty or absent: a user input left
+	// empty arrives as an empty string.
+	Default string
+	// Secret values are never shown.
+	Secret bool
+	// Description is one sentence for the user. It must not hold "|" or quotes.
+	Description string
+	// store checks a non-empty value and puts it into the settings.
+	store func(value string, s *Settings) error
+}
+
+// Settings are the values of all variables after validation.
+type Settings struct {
+	// ContextSize is the number of tokens of one conversation.
+	ContextSize int
+	// Threads is the number of inference threads; 0 lets the agent count.
+	Threads int
+	// Password guards the API; empty means the agent generates one and keeps it.
+	Password string
+	// Domain is the public host name; empty means none.
+	Domain string
+}
+
+const (
+	minContextSize = 512
+	maxContextSize = 131072
+	maxThreads     = 1024
+	// minPassword and maxPassword are in bytes.
+	minPassword = 8
+	maxPassword = 128
+)
+
+// variables is THE table. Validation, user inputs, context references, help text and
+// documentation are all derived from it.
+var variables = []Variable{
+	{
+		Name:        VarContextSize,
+		Input:       Prefix + "MODEL_CONTEXT_SIZE",
+		Type:        InputRange,
+		Options:     fmt.Sprintf("%d..%d", minContextSize, maxContextSize),
+		Default:     "32768",
+		Description: "Tokens of one conversation. More needs more memory.",
+		store: func(value string, s *Settings) (err error) {
+			s.ContextSize, err = integer(value, minContextSize, maxContextSize)
+			return err
+		},
+	},
+	{
+		Name:        VarThreads,
+		Input:       Prefix + "MODEL_THREADS",
+		Type:        InputNumber,
+		Default:     "0",
+		Description: "Inference threads. 0 uses every virtual CPU.",
+		store: func(value string, s *Settings) (err error) {
+			s.Threads, err = integer(value, 0, maxThreads)
+			return err
+		},
+	},
+	{
+		Name:        VarPassword,
+		Input:       Prefix + "ACCESS_PASSWORD",
+		Type:        InputPassword,
+		Secret:      true,
+		Description: "Password of the API. Empty generates one, shown in the report inside the VM.",
+		store: func(value string, s *Settings) error {
+			s.Password = value
+			return checkPassword(value)
+		},
+	},
+	{
+		Name:        VarDomain,
+		Input:       Prefix + "TLS_DOMAIN",
+		Type:        InputText,
+		Description: "Public host name of the VM, written into its certificate. Empty for none.",
+		store: func(value string, s *Settings) error {
+			s.Domain = strings.ToLower(value)
+			return CheckDomain(s.Domain)
+		},
+	},
+}
+
+// Variables returns the table in the order users are asked.
+func Variables() []Variable {
+	return append([]Variable(nil), variables...)
+}
+
+// UserInput is the value of the variable's USER_INPUTS entry,
+// "O|<type>|<description>|<options>|<default>". OpenNebula wants exactly five fields,
+// and a blank where there are no options.
+func (v Variable) UserInput() string {
+	options := v.Options
+	if options == "" {
+		options = " "
+	}
+	return strings.Join([]string{"O", string(v.Type), v.Description, options, v.Default}, "|")
+}
+
+// ParseSettings validates the values of a context and returns the settings. Absent and
+// empty values take their defaults. The error joins one error per mistake, each naming
+// its variable; a secret value is never repeated in it.
+func ParseSettings(context map[string]string) (Settings, error) {
+	var settings Settings
+	var mistakes []error
+	for _, v := range variables {
+		value := context[v.Name]
+		if value == "" {
+			value = v.Default
+		}
+		if value == "" {
+			continue
+		}
+		if err := v.store(value, &settings); err != nil {
+			mistakes = append(mistakes, v.mistake(value, err))
+		}
+	}
+	return settings, errors.Join(mistakes...)
+}
+
+// UnknownNames returns the names of a context that carry our prefix but are in no row of
+// the table, sorted. They are worth a warning (a misspelling, or a variable of a newer
+// image), not a refusal to serve.
+func UnknownNames(context map[string]string) []string {
+	var unknown []string
+	for name := range context {
+		isOurs := func(v Variable) bool { return v.Name == name || v.Input == name }
+		if strings.HasPrefix(name, Prefix) && !slices.ContainsFunc(variables, isOurs) {
+			unknown = append(unknown, name)
+		}
+	}
+	slices.Sort(unknown)
+	return unknown
+}
+
+func (v Variable) mistake(value string, err error) error {
+	if v.Secret {
+		return fmt.Errorf("%s: %w", v.Name, err)
+	}
+	return fmt.Errorf("%s: %w, got %q", v.Name, err, value)
+}
+
+func integer(value string, low, high int) (int, error) {
+	n, err := strconv.Atoi(value)
+	if err != nil || n < low || n > high {
+		return 0, fmt.Errorf("must be a whole number from %d to %d", low, high)
+	}
+	return n, nil
+}
+
+// checkPassword allows the characters that every client can send in a header and a URL
+// can carry when encoded: printable ASCII without blanks.
+func checkPassword(value string) error {
+	if len(value) < minPassword || len(value) > maxPassword {
+		return fmt.Errorf("must have %d to %d characters, has %d", minPassword, maxPassword, len(value))
+	}
+	for _, r := range value {
+		if r <= ' ' || r > '~' {
+			return errors.New("must be of printable ASCII characters without blanks")
+		}
+	}
+	return nil
+}
