@@ -1,0 +1,9 @@
+// Package localaitest is a test double of LocalAI v4.9.0: the HTTP side answers as the
+// real server was recorded to answer (testdata/transcripts), but the text is made of
+// nonsense words and no model is ever computed. It exists so that nginx configuration,
+// the agent and the demo can be tested without gigabytes of weights. It is never part of
+// a real appliance.
+//
+// Below it, local-ai and llama-cpp-backend are the programs that stand in for the two
+// real ones in the demo image.
+package localaitest

@@ -1,0 +1,70 @@
+package localaitest
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+)
+
+// httpError is an error answer, with the fields LocalAI gives it.
+type httpError struct {
+	Status  int
+	Message string
+	Type    string
+	// RetryAfter in seconds is sent as a header unless zero.
+	RetryAfter int
+}
+
+func (e *httpError) Error() string { return e.Message }
+
+const invalidRequest = "invalid_request_error"
+
+func notFound() *httpError {
+	return &httpError{Status: http.StatusNotFound, Message: "Resource not found"}
+}
+
+func modelNotFound(name string) *httpError {
+	message := fmt.Sprintf("model %q not found. To see available models, call GET /v1/models", name)
+	return &httpError{Status: http.StatusNotFound, Message: message, Type: invalidRequest}
+}
+
+func unauthorized() *httpError {
+	return &httpError{Status: http.StatusUnauthorized, Message: "An authentication key is required", Type: invalidRequest}
+}
+
+// frameworkError is an error of the web framework (echo), whose own text LocalAI passes on.
+func frameworkError(status int, message string) *httpError {
+	return &httpError{Status: status, Message: fmt.Sprintf("code=%d, message=%s", status, message)}
+}
+
+type errorBody struct {
+	Error errorDetail `json:"error"`
+}
+
+type errorDetail struct {
+	Code    int    `json:"code"`
+	Message string `json:"message"`
+	Type    string `json:"type"`
+}
+
+func writeError(w http.ResponseWriter, e *httpError) {
+	if e.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(e.RetryAfter))
+	}
+	writeJSON(w, e.Status, errorBody{errorDetail{Code: e.Status, Message: e.Message, Type: e.Type}})
+}
+
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	// An error here means that the client is gone: there is nobody to tell.
+	_ = encodeJSON(w, body)
+}
+
+// encodeJSON leaves <, > and & alone; the recorded bodies hold no escapes.
+func encodeJSON(w interface{ Write([]byte) (int, error) }, body any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(body)
+}

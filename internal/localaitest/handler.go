@@ -1,0 +1,134 @@
+package localaitest
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// Version is the version the stand-in reports.
+const Version = "v4.9.0"
+
+const (
+	pathChat        = "/v1/chat/completions"
+	pathCompletions = "/v1/completions"
+)
+
+// publicPaths need no key. (LocalAI has more of them; they are not served here.)
+var publicPaths = []string{"/readyz", "/healthz"}
+
+type handler struct {
+	options Options
+	loader  *loader
+	metrics *metrics
+	routes  map[string]route
+}
+
+type route struct {
+	method string
+	serve  http.HandlerFunc
+}
+
+// NewHandler returns the HTTP side of LocalAI.
+func NewHandler(options Options) http.Handler {
+	options = options.withDefaults()
+	h := &handler{options: options, loader: newLoader(options.Engine), metrics: &metrics{}}
+	h.routes = map[string]route{
+		"/readyz":       {http.MethodGet, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }},
+		"/healthz":      {http.MethodGet, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }},
+		"/v1/models":    {http.MethodGet, h.serveModels},
+		"/version":      {http.MethodGet, serveVersion},
+		"/system":       {http.MethodGet, h.serveSystem},
+		pathChat:        {http.MethodPost, h.serveChat},
+		pathCompletions: {http.MethodPost, h.serveCompletions},
+	}
+	if !options.DisableMetrics {
+		h.routes["/metrics"] = route{http.MethodGet, h.metrics.serve}
+	}
+	return h.metrics.count(h.guard(http.HandlerFunc(h.serve)))
+}
+
+func (h *handler) serve(w http.ResponseWriter, r *http.Request) {
+	found, known := h.routes[r.URL.Path]
+	switch {
+	case !known && strings.Contains(r.Header.Get("Accept"), "text/html"):
+		writeNotFoundPage(w)
+	case !known:
+		writeError(w, notFound())
+	case r.Method != found.method:
+		w.Header().Set("Allow", h.methods(r.URL.Path))
+		writeError(w, frameworkError(http.StatusMethodNotAllowed, "Method Not Allowed"))
+	default:
+		found.serve(w, r)
+	}
+}
+
+// methods is the Allow header of a path.
+func (h *handler) methods(path string) string {
+	found, known := h.routes[path]
+	if !known {
+		return ""
+	}
+	return "OPTIONS, " + found.method
+}
+
+// writeNotFoundPage answers a browser.
+func writeNotFoundPage(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "text/html; charset=UTF-8")
+	w.WriteHeader(http.StatusNotFound)
+	_, _ = w.Write([]byte("<!DOCTYPE html>\n<html lang=\"en\"><head><title></title></head><body>404</body></html>\n"))
+}
+
+type modelList struct {
+	Object string      `json:"object"`
+	Data   []modelItem `json:"data"`
+}
+
+type modelItem struct {
+	ID     string `json:"id"`
+	Object string `json:"object"`
+}
+
+// serveModels lists what is configured, loaded or not.
+func (h *handler) serveModels(w http.ResponseWriter, _ *http.Request) {
+	list := modelList{Object: "list", Data: []modelItem{}}
+	for _, model := range h.options.Models {
+		list.Data = append(list.Data, modelItem{ID: model.Name, Object: "model"})
+	}
+	writeJSON(w, http.StatusOK, list)
+}
+
+func serveVersion(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, map[string]string{"version": Version + " ()"})
+}
+
+type systemBody struct {
+	Backends []string      `json:"backends"`
+	Loaded   []loadedModel `json:"loaded_models"`
+}
+
+type loadedModel struct {
+	ID      string `json:"id"`
+	Backend string `json:"backend"`
+}
+
+func (h *handler) serveSystem(w http.ResponseWriter, _ *http.Request) {
+	body := systemBody{Backends: h.options.Engine.Backends(), Loaded: []loadedModel{}}
+	for _, name := range h.loader.loadedNames() {
+		body.Loaded = append(body.Loaded, loadedModel{ID: name, Backend: backendName})
+	}
+	writeJSON(w, http.StatusOK, body)
+}
+
+// model finds the model a request means; LocalAI takes the first for a request that
+// names none.
+func (h *handler) model(name string) (Model, *httpError) {
+	if name == "" {
+		return h.options.Models[0], nil
+	}
+	i := slices.IndexFunc(h.options.Models, func(m Model) bool { return m.Name == name })
+	if i < 0 {
+		return Model{}, modelNotFound(name)
+	}
+	return h.options.Models[i], nil
+}
