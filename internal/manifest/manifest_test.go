@@ -1,0 +1,126 @@
+package manifest
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+func example() Manifest {
+	return Manifest{
+		Name: "slm-copilot", Version: "1.0.0",
+		Image: "slm-copilot-1.0.0.qcow2", Format: "qcow2",
+		Size: 40 << 30, FileSize: 15354000000,
+		MD5:          "d41d8cd98f00b204e9800998ecf8427e",
+		SHA1:         "da39a3ee5e6b4b0d3255bfef95601890afd80709",
+		SHA256:       "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+		CreationTime: 1795300000,
+		OSID:         "ubuntu", OSRelease: "24.04", OSArch: "x86_64",
+	}
+}
+
+func TestWriteIsGoldenAndReadsBack(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "image.manifest.json")
+	require.NoError(t, Write(path, example()))
+	got, err := os.ReadFile(path)
+	require.NoError(t, err)
+	golden := filepath.Join("testdata", "example.manifest.json")
+	if *update {
+		require.NoError(t, os.WriteFile(golden, got, 0o644))
+	}
+	want, err := os.ReadFile(golden)
+	require.NoError(t, err)
+	assert.Equal(t, string(want), string(got))
+
+	m, err := Read(path)
+	require.NoError(t, err)
+	assert.Equal(t, example(), m)
+}
+
+func TestPath(t *testing.T) {
+	assert.Equal(t, "dist/a/slm-copilot-1.0.0.manifest.json", Path("dist/a/slm-copilot-1.0.0.qcow2"))
+}
+
+func TestReadListsEveryMistake(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "bad.manifest.json")
+	require.NoError(t, os.WriteFile(path, []byte(`{
+		"name": "a/b", "version": "", "image": "../x.qcow2", "format": "raw", "size": 0, "file_size": -1,
+		"md5": "D41D8CD98F00B204E9800998ECF8427E", "sha1": "12", "sha256": "",
+		"creation_time": 0, "os_id": "", "os_release": "24 04", "os_arch": "x86_64\n"}`), 0o600))
+	_, err := Read(path)
+	require.Error(t, err)
+	for _, field := range []string{
+		"name", "version", "image", "format", "size", "file_size", "md5", "sha1", "sha256",
+		"creation_time", "os_id", "os_release", "os_arch",
+	} {
+		assert.Regexp(t, `(?m)(^|: )`+field+`: must`, err.Error())
+	}
+	assert.Contains(t, err.Error(), path)
+}
+
+func TestReadIsStrict(t *testing.T) {
+	good, err := json.Marshal(example())
+	require.NoError(t, err)
+	tests := map[string]struct{ content, want string }{
+		"empty":            {"", "it is no manifest"},
+		"no object":        {"[]", "it is no manifest"},
+		"cut short":        {string(good[:len(good)/2]), "it is no manifest"},
+		"an unknown field": {strings.Replace(string(good), `"md5"`, `"md6"`, 1), `unknown field "md6"`},
+		"wrong type":       {strings.Replace(string(good), `"format":"qcow2"`, `"format":7`, 1), "Manifest.format"},
+		"trailing data":    {string(good) + "{}", "something follows"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "m.json")
+			require.NoError(t, os.WriteFile(path, []byte(test.content), 0o600))
+			_, err := Read(path)
+			assert.ErrorContains(t, err, test.want)
+		})
+	}
+}
+
+func TestReadOfAMissingFile(t *testing.T) {
+	_, err := Read(filepath.Join(t.TempDir(), "none.json"))
+	assert.ErrorIs(t, err, os.ErrNotExist)
+}
+
+func TestWriteRefusesMistakesAndLeavesNothing(t *testing.T) {
+	directory := t.TempDir()
+	m := example()
+	m.SHA256 = ""
+	assert.ErrorContains(t, Write(filepath.Join(directory, "m.json"), m), "sha256: must be 64")
+	// A directory in the way makes the last step fail.
+	require.NoError(t, os.MkdirAll(filepath.Join(directory, "taken.json", "x"), 0o755))
+	assert.Error(t, Write(filepath.Join(directory, "taken.json"), example()))
+
+	left, err := os.ReadDir(directory)
+	require.NoError(t, err)
+	assert.Len(t, left, 1, "only the directory made by this test is left")
+}
+
+// Whatever is accepted is written back and read again as the same.
+func FuzzParse(f *testing.F) {
+	good, err := json.Marshal(example())
+	require.NoError(f, err)
+	f.Add(good)
+	f.Add([]byte(`{"image":".."}`))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		m, err := parse(content)
+		if err != nil {
+			return
+		}
+		path := filepath.Join(t.TempDir(), "m.json")
+		require.NoError(t, Write(path, m))
+		again, err := Read(path)
+		require.NoError(t, err)
+		assert.Equal(t, m, again)
+	})
+}

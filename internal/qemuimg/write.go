@@ -1,0 +1,132 @@
+package qemuimg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strconv"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
+)
+
+// maxCoroutines is what qemu-img convert accepts for -m.
+const maxCoroutines = 16
+
+// partialSuffix marks a file that is not complete yet.
+const partialSuffix = ".partial"
+
+// CreateOverlay makes a new image that holds only what differs from backing, which
+// must be QCOW2. It refuses to replace a file.
+func CreateOverlay(ctx context.Context, backing, overlay string) error {
+	if err := readable(backing); err != nil {
+		return fmt.Errorf("create overlay: %w", err)
+	}
+	from, err := plain(backing)
+	if err != nil {
+		return err
+	}
+	to, err := claim(overlay)
+	if err != nil {
+		return fmt.Errorf("create overlay: %w", err)
+	}
+	if err := run(ctx, nil, "create", "-q", "-f", Format, "-F", Format, "-b", from, to); err != nil {
+		return errors.Join(fmt.Errorf("create overlay %s of %s: %w", overlay, backing, err), os.Remove(to))
+	}
+	return nil
+}
+
+// Compact writes the disk that the QCOW2 image source shows a guest, its backing files
+// included, as one image of zstd clusters on all cores. Free space takes no room in it.
+// Target appears complete or not at all.
+func Compact(ctx context.Context, source, target string, say func(string)) error {
+	if err := Check(ctx, source); err != nil {
+		return err
+	}
+	info, err := Inspect(ctx, source)
+	if err != nil {
+		return err
+	}
+	from, err := plain(source)
+	if err != nil {
+		return err
+	}
+	to, err := plain(target)
+	if err != nil {
+		return err
+	}
+	meter := progress.Lines("compact "+filepath.Base(target), info.VirtualSize, say)
+	if err := run(ctx, newPercent(meter, info.VirtualSize), compactArgs(from, to+partialSuffix)...); err != nil {
+		return errors.Join(fmt.Errorf("compact %s into %s: %w", source, target, err), removed(to+partialSuffix))
+	}
+	if err := os.Rename(to+partialSuffix, to); err != nil {
+		return errors.Join(fmt.Errorf("compact %s: %w", source, err), removed(to+partialSuffix))
+	}
+	meter.Finish()
+	return nil
+}
+
+// compactArgs allows writes out of order (-W): in order, clusters are compressed one
+// after the other on one core.
+func compactArgs(from, to string) []string {
+	coroutines := min(max(runtime.NumCPU(), 2)*2, maxCoroutines)
+	return []string{
+		"convert", "-p", "-f", Format, "-O", Format, "-c", "-o", "compression_type=zstd",
+		"-m", strconv.Itoa(coroutines), "-W", from, to,
+	}
+}
+
+// claim creates path, so that two builds can never take the same one.
+func claim(path string) (string, error) {
+	absolute, err := plain(path)
+	if err != nil {
+		return "", err
+	}
+	file, err := os.OpenFile(absolute, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return "", err
+	}
+	return absolute, file.Close()
+}
+
+func removed(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// percentPattern is one report of "qemu-img convert -p", as in "    (12.34/100%)\r".
+var percentPattern = regexp.MustCompile(`\((\d{1,3}\.\d\d)/100%\)`)
+
+// percent turns the reports of qemu-img into bytes on a meter.
+type percent struct {
+	meter *progress.Meter
+	total int64
+	// rest is the beginning of a report whose end was not written yet.
+	rest []byte
+}
+
+func newPercent(meter *progress.Meter, total int64) io.Writer {
+	return &percent{meter: meter, total: total}
+}
+
+// longestReport bounds what is kept between two writes.
+const longestReport = 32
+
+func (p *percent) Write(output []byte) (int, error) {
+	text := append(p.rest, output...)
+	if found := percentPattern.FindAllSubmatchIndex(text, -1); found != nil {
+		last := found[len(found)-1]
+		if share, err := strconv.ParseFloat(string(text[last[2]:last[3]]), 64); err == nil {
+			p.meter.Set(int64(share / 100 * float64(p.total)))
+		}
+		text = text[last[1]:]
+	}
+	p.rest = append([]byte(nil), text[max(0, len(text)-longestReport):]...)
+	return len(output), nil
+}
