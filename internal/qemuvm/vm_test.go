@@ -1,0 +1,165 @@
+package qemuvm
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestMain(m *testing.M) {
+	if _, err := exec.LookPath(Program); err != nil {
+		fmt.Fprintf(os.Stderr, "%v: run make setup\n", err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+func start(t *testing.T, ctx context.Context, config Config) *VM {
+	t.Helper()
+	vm, err := Start(ctx, config)
+	require.NoError(t, err)
+	t.Cleanup(vm.Kill)
+	return vm
+}
+
+func TestPowerDownWaitsForTheGuest(t *testing.T) {
+	config := guest(t, greet, awaitButton, powerOff, halt)
+	vm := start(t, t.Context(), config)
+	awaitSerial(t, config, "UP\n")
+	require.NoError(t, vm.PowerDown(t.Context()))
+	assert.EqualError(t, vm.Reason(), "the guest powered itself off")
+}
+
+func TestTheBootsOfADiskShareOneSerialLog(t *testing.T) {
+	config := guest(t, greet, awaitButton, powerOff, halt)
+	for _, want := range []string{"UP\n", "UP\nUP\n"} {
+		vm := start(t, t.Context(), config)
+		awaitSerial(t, config, want)
+		require.NoError(t, vm.PowerDown(t.Context()))
+	}
+}
+
+func TestPowerDownReportsAGuestThatIgnoresTheButton(t *testing.T) {
+	config := guest(t, greet, halt)
+	vm := start(t, t.Context(), config)
+	awaitSerial(t, config, "UP\n")
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	err := vm.PowerDown(ctx)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	select {
+	case <-vm.Exited():
+		t.Fatal("the guest was ended, though nobody asked for that")
+	default:
+	}
+	vm.Kill()
+	assert.ErrorContains(t, vm.Reason(), "killed")
+}
+
+func TestPowerDownReportsAGuestThatIsKilledInstead(t *testing.T) {
+	config := guest(t, greet, halt)
+	vm := start(t, t.Context(), config)
+	awaitSerial(t, config, "UP\n")
+	vm.Kill()
+	assert.ErrorContains(t, vm.PowerDown(t.Context()), "the guest did not shut down cleanly: QEMU ended")
+}
+
+func TestAGuestThatPowersItselfOffIsNoticed(t *testing.T) {
+	vm := start(t, t.Context(), guest(t, greet, powerOff, halt))
+	select {
+	case <-vm.Exited():
+	case <-time.After(waitLimit):
+		t.Fatal("the end of the guest was not noticed")
+	}
+	assert.EqualError(t, vm.Reason(), "the guest powered itself off")
+}
+
+func TestLaunchErrorsCarryTheWordsOfQEMU(t *testing.T) {
+	config := guest(t, halt)
+	config.Disk += ".missing"
+	_, err := Start(t.Context(), config)
+	require.ErrorContains(t, err, config.Disk)
+	assert.ErrorContains(t, err, "QEMU ended (exit status 1)")
+	assert.ErrorContains(t, err, "No such file or directory")
+}
+
+func TestAMissingQEMUIsNamed(t *testing.T) {
+	config := guest(t, halt)
+	t.Setenv("PATH", t.TempDir())
+	_, err := Start(t.Context(), config)
+	assert.ErrorContains(t, err, "starting qemu-system-x86_64")
+}
+
+func TestTheEndOfTheContextEndsTheGuest(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	config := guest(t, greet, halt)
+	vm := start(t, ctx, config)
+	awaitSerial(t, config, "UP\n")
+	cancel()
+	assert.ErrorContains(t, vm.Reason(), "killed")
+}
+
+func TestForwardedPortsDoNotCollide(t *testing.T) {
+	first := start(t, t.Context(), guest(t, halt))
+	second := start(t, t.Context(), guest(t, halt))
+	seen := map[string]bool{}
+	for _, address := range []string{first.Address(80), first.Address(443), second.Address(80), second.Address(443)} {
+		conn, err := net.Dial("tcp", address)
+		require.NoError(t, err)
+		require.NoError(t, conn.Close())
+		seen[address] = true
+	}
+	assert.Len(t, seen, 4)
+}
+
+// The owner is this test binary, run again; it is killed so hard that it can clean up
+// nothing.
+func TestNoGuestOutlivesAKilledOwner(t *testing.T) {
+	if directory := os.Getenv("QEMUVM_TEST_OWNER"); directory != "" {
+		own(t, directory)
+	}
+	owner := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+	owner.Env = append(os.Environ(), "QEMUVM_TEST_OWNER="+t.TempDir())
+	stdout, err := owner.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, owner.Start())
+	t.Cleanup(func() { _ = owner.Process.Kill() })
+	child, err := bufio.NewReader(stdout).ReadString('\n')
+	require.NoError(t, err)
+	stat := filepath.Join("/proc", strings.TrimSpace(child), "stat")
+	require.FileExists(t, stat)
+
+	require.NoError(t, owner.Process.Kill())
+	_ = owner.Wait()
+	require.Eventually(t, func() bool {
+		text, err := os.ReadFile(stat)
+		return os.IsNotExist(err) || strings.Contains(string(text), ") Z ")
+	}, waitLimit, pollInterval, "QEMU still runs")
+}
+
+// own starts a guest, prints the process id of its QEMU and waits to be killed.
+func own(t *testing.T, directory string) {
+	config := guest(t, halt)
+	config.SerialLog = filepath.Join(directory, "serial.log")
+	_ = start(t, t.Context(), config)
+	lists, err := filepath.Glob("/proc/self/task/*/children")
+	require.NoError(t, err)
+	for _, list := range lists {
+		children, err := os.ReadFile(list)
+		require.NoError(t, err)
+		if len(children) > 0 {
+			fmt.Println(strings.TrimSpace(string(children)))
+		}
+	}
+	select {}
+}
