@@ -1,0 +1,100 @@
+package marketapp
+
+import (
+	"encoding/json"
+	"maps"
+	"strconv"
+	"strings"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+)
+
+// VMTemplate is the body of an OpenNebula VM template. Its types allow only what the
+// importers understand: strings (a number makes the driver drop the whole template) and
+// one level of nesting.
+//
+// It has no NIC, because names of networks belong to one site, and no DISK, because the
+// importer adds the image it has just made.
+type VMTemplate struct {
+	Attributes map[string]string
+	Vectors    map[string]map[string]string
+}
+
+// VMTemplate is the template that comes with the app, for a guest of architecture arch
+// ("x86_64"). Each context variable refers to its user input; a value written there
+// would silently beat the user's answer.
+func (a App) VMTemplate(arch string) VMTemplate {
+	context := map[string]string{
+		"NETWORK":        "YES",
+		"TOKEN":          "YES",
+		"REPORT_READY":   "YES",
+		"SET_HOSTNAME":   "$NAME",
+		"SSH_PUBLIC_KEY": "$USER[SSH_PUBLIC_KEY]",
+	}
+	inputs := map[string]string{}
+	var order []string
+	for _, v := range appliance.Variables() {
+		context[v.Name] = "$" + v.Input
+		inputs[v.Input] = v.UserInput()
+		order = append(order, v.Input)
+	}
+	t := VMTemplate{
+		Attributes: map[string]string{
+			"CPU":          strconv.Itoa(a.CPU),
+			"VCPU":         strconv.Itoa(a.VCPU),
+			"MEMORY":       strconv.Itoa(a.MemoryMiB),
+			"INPUTS_ORDER": strings.Join(order, ","),
+		},
+		Vectors: map[string]map[string]string{
+			"CONTEXT":     context,
+			"CPU_MODEL":   cpuModel(arch),
+			"GRAPHICS":    {"LISTEN": "0.0.0.0", "TYPE": "vnc"},
+			"NIC_DEFAULT": {"MODEL": "virtio"},
+			"OS":          {"ARCH": arch},
+			"USER_INPUTS": inputs,
+		},
+	}
+	if a.Logo != "" {
+		t.Attributes["LOGO"] = "images/logos/" + a.Logo
+	}
+	return t
+}
+
+// cpuModel passes the host's CPU on: the generic one has SSE2 only, on which inference
+// is some twenty times slower. Naming avx2 keeps the VM off hosts that lack it.
+func cpuModel(arch string) map[string]string {
+	model := map[string]string{"MODEL": "host-passthrough"}
+	if arch == "x86_64" {
+		model["FEATURES"] = "avx2"
+	}
+	return model
+}
+
+// MarshalJSON writes attributes and vectors as the members of one object.
+func (t VMTemplate) MarshalJSON() ([]byte, error) {
+	members := map[string]any{}
+	for name, value := range t.Attributes {
+		members[name] = value
+	}
+	for name, value := range t.Vectors {
+		members[name] = value
+	}
+	return json.Marshal(members)
+}
+
+// Map returns the template with every value passed through f.
+func (t VMTemplate) Map(f func(string) string) VMTemplate {
+	mapped := VMTemplate{Attributes: mapValues(t.Attributes, f), Vectors: maps.Clone(t.Vectors)}
+	for name, vector := range t.Vectors {
+		mapped.Vectors[name] = mapValues(vector, f)
+	}
+	return mapped
+}
+
+func mapValues(values map[string]string, f func(string) string) map[string]string {
+	mapped := make(map[string]string, len(values))
+	for name, value := range values {
+		mapped[name] = f(value)
+	}
+	return mapped
+}
