@@ -1,0 +1,314 @@
+package fetch
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var content = strings.Repeat("weights ", 20000)
+
+func checksum(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// server answers each request with the next answer, the last one for ever.
+func server(t *testing.T, answers ...http.HandlerFunc) (url string, requests *atomic.Int32) {
+	requests = new(atomic.Int32)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n := int(requests.Add(1))
+		answers[min(n, len(answers))-1](w, r)
+	}))
+	t.Cleanup(s.Close)
+	return s.URL + "/model.gguf", requests
+}
+
+func whole(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, content) }
+
+// cut promises the whole file and hangs up in the middle of it.
+func cut(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Length", fmt.Sprint(len(content)))
+	fmt.Fprint(w, content[:len(content)/2])
+	panic(http.ErrAbortHandler)
+}
+
+func status(code int) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
+}
+
+func webPage(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	fmt.Fprint(w, "<html>Please sign in</html>")
+}
+
+func hang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+
+type said struct{ lines []string }
+
+func newFetcher(t *testing.T) (*Fetcher, *said) {
+	heard := new(said)
+	f := New(filepath.Join(t.TempDir(), "cache"), func(line string) { heard.lines = append(heard.lines, line) })
+	f.pause = time.Millisecond
+	return f, heard
+}
+
+// filesIn lists a directory that may not exist.
+func filesIn(t *testing.T, dir string) []string {
+	entries, err := os.ReadDir(dir)
+	if !os.IsNotExist(err) {
+		require.NoError(t, err)
+	}
+	names := []string{}
+	for _, entry := range entries {
+		names = append(names, entry.Name())
+	}
+	return names
+}
+
+func TestDownloads(t *testing.T) {
+	for name, tt := range map[string]struct {
+		answers  []http.HandlerFunc
+		requests int
+		said     string
+	}{
+		"at once":             {[]http.HandlerFunc{whole}, 1, "download model.gguf: 156.2 KiB in"},
+		"after a cut":         {[]http.HandlerFunc{cut, whole}, 2, "model: attempt 1 of 3 failed: receive model.gguf: unexpected EOF; trying again in 1ms"},
+		"after a busy server": {[]http.HandlerFunc{status(503), status(429), whole}, 3, "model: attempt 2 of 3 failed: the server answered 429 Too Many Requests; trying again in 2ms"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, heard := newFetcher(t)
+			url, requests := server(t, tt.answers...)
+			payload := Payload{Field: "model", Source: url, Checksum: checksum(content)}
+			path, err := f.Fetch(t.Context(), payload)
+			require.NoError(t, err)
+			got, err := os.ReadFile(path)
+			require.NoError(t, err)
+			assert.Equal(t, content, string(got))
+			assert.Equal(t, int32(tt.requests), requests.Load())
+			assert.Contains(t, strings.Join(heard.lines, "\n"), tt.said)
+
+			again, err := f.Fetch(t.Context(), payload)
+			require.NoError(t, err)
+			assert.Equal(t, path, again)
+			assert.Equal(t, int32(tt.requests), requests.Load(), "a second build downloads nothing")
+			assert.Equal(t, []string{filepath.Base(path)}, filesIn(t, f.cacheDir))
+		})
+	}
+}
+
+func TestDownloadFailures(t *testing.T) {
+	wrong := checksum("something else")
+	for name, tt := range map[string]struct {
+		answer   http.HandlerFunc
+		requests int
+		err      string
+	}{
+		"always cut":   {cut, 3, "model.source: download of URL failed 3 times, at last: receive model.gguf: unexpected EOF"},
+		"always busy":  {status(502), 3, "model.source: download of URL failed 3 times, at last: the server answered 502 Bad Gateway"},
+		"not there":    {status(404), 1, "model.source: URL: the server answered 404 Not Found: check the URL, and whether it wants a login"},
+		"not allowed":  {status(403), 1, "model.source: URL: the server answered 403 Forbidden: check the URL, and whether it wants a login"},
+		"a web page":   {webPage, 1, "model.source: URL: the server answered with a web page, not with the file: use the direct download URL"},
+		"another file": {whole, 1, "model.checksum: URL has " + checksum(content) + ", expected " + wrong + ": correct the checksum or the source"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, _ := newFetcher(t)
+			url, requests := server(t, tt.answer)
+			secret := strings.Replace(url, "http://", "http://user:geheim@", 1) + "?token=geheim"
+			_, err := f.Fetch(t.Context(), Payload{Field: "model", Source: secret, Checksum: wrong})
+			assert.EqualError(t, err, strings.Replace(tt.err, "URL", url, 1))
+			assert.Equal(t, int32(tt.requests), requests.Load())
+			assert.Empty(t, filesIn(t, f.cacheDir), "nothing is left of a download that failed")
+		})
+	}
+}
+
+func TestSilentServer(t *testing.T) {
+	for name, answer := range map[string]http.HandlerFunc{
+		"before the answer": hang,
+		"in the middle": func(w http.ResponseWriter, r *http.Request) {
+			fmt.Fprint(w, content)
+			w.(http.Flusher).Flush()
+			hang(w, r)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, _ := newFetcher(t)
+			f.stall = 50 * time.Millisecond
+			url, _ := server(t, answer)
+			_, err := f.Fetch(t.Context(), Payload{"model", url, checksum(content)})
+			require.ErrorContains(t, err, "model.source: download of "+url+" failed 3 times")
+			assert.ErrorContains(t, err, "the server sent nothing for 50ms")
+			assert.Empty(t, filesIn(t, f.cacheDir))
+		})
+	}
+}
+
+func TestEveryByteIsASignOfLife(t *testing.T) {
+	signs := 0
+	slow := iotest.OneByteReader(strings.NewReader("slow"))
+	_, err := io.Copy(io.Discard, aliveReader{t.Context(), slow, func() { signs++ }})
+	require.NoError(t, err)
+	assert.Equal(t, 4, signs)
+}
+
+func TestUnreachableServer(t *testing.T) {
+	f, heard := newFetcher(t)
+	s := httptest.NewServer(nil)
+	s.Close()
+	_, err := f.Fetch(t.Context(), Payload{"backend", s.URL + "/b.tar?token=geheim", checksum(content)})
+	require.ErrorContains(t, err, "connection refused")
+	assert.NotContains(t, err.Error()+strings.Join(heard.lines, ""), "geheim")
+	assert.Len(t, heard.lines, 2, "one line for each new attempt")
+}
+
+func TestCancelStopsADownload(t *testing.T) {
+	f, _ := newFetcher(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	url, requests := server(t, func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, content)
+		w.(http.Flusher).Flush()
+		cancel()
+		<-r.Context().Done()
+	})
+	_, err := f.Fetch(ctx, Payload{"model", url, checksum(content)})
+	require.ErrorIs(t, err, context.Canceled)
+	assert.EqualError(t, err, "model.source: download of "+url+" stopped: context canceled")
+	assert.Equal(t, int32(1), requests.Load())
+	assert.Empty(t, filesIn(t, f.cacheDir))
+}
+
+func TestDamagedCacheIsReplaced(t *testing.T) {
+	f, heard := newFetcher(t)
+	url, requests := server(t, whole)
+	payload := Payload{"model", url, strings.ToUpper(checksum(content)[7:])}
+	payload.Checksum = sha256Prefix + payload.Checksum
+	path, err := f.Fetch(t.Context(), payload)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path, []byte("rotten"), 0o644))
+	_, err = f.Fetch(t.Context(), payload)
+	require.NoError(t, err)
+	assert.Equal(t, int32(2), requests.Load())
+	assert.Contains(t, heard.lines, "model: the cached file "+path+" is damaged and is downloaded anew")
+}
+
+func TestTwoBuildsShareOneDownload(t *testing.T) {
+	f, _ := newFetcher(t)
+	started, release := make(chan struct{}), make(chan struct{})
+	url, requests := server(t, func(w http.ResponseWriter, _ *http.Request) {
+		close(started)
+		<-release
+		fmt.Fprint(w, content)
+	})
+	waiting := make(chan struct{})
+	other := New(f.cacheDir, func(line string) {
+		if strings.HasPrefix(line, "another build is downloading") {
+			close(waiting)
+		}
+	})
+	payload := Payload{"model", url, checksum(content)}
+	errs := make(chan error, 2)
+	fetch := func(f *Fetcher) {
+		_, err := f.Fetch(t.Context(), payload)
+		errs <- err
+	}
+	go fetch(f)
+	<-started
+	go fetch(other)
+	<-waiting
+	close(release)
+	require.NoError(t, <-errs)
+	require.NoError(t, <-errs)
+	assert.Equal(t, int32(1), requests.Load())
+}
+
+func TestCacheThatCannotBeWritten(t *testing.T) {
+	f, _ := newFetcher(t)
+	require.NoError(t, os.WriteFile(f.cacheDir, nil, 0o644))
+	_, err := f.Fetch(t.Context(), Payload{"model", "http://127.0.0.1/x", checksum(content)})
+	assert.ErrorContains(t, err, "model.source: create the download cache")
+}
+
+func TestFullDisk(t *testing.T) {
+	f, _ := newFetcher(t)
+	url, requests := server(t, whole)
+	require.NoError(t, os.Mkdir(f.cacheDir, 0o755))
+	part := filepath.Join(f.cacheDir, strings.TrimPrefix(checksum(content), sha256Prefix)+".part")
+	require.NoError(t, os.Symlink("/dev/full", part))
+	_, err := f.Fetch(t.Context(), Payload{"model", url, checksum(content)})
+	assert.ErrorContains(t, err, "no space left on device")
+	assert.Equal(t, int32(1), requests.Load(), "another attempt would not help")
+}
+
+func TestLocalFiles(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "local-ai")
+	require.NoError(t, os.WriteFile(file, []byte(content), 0o644))
+	for name, tt := range map[string]struct{ source, checksum, err string }{
+		"right":     {file, checksum(content), ""},
+		"unchecked": {file, "none", ""},
+		"wrong":     {file, checksum("other"), "localai.checksum: " + file + " has " + checksum(content) + ", expected " + checksum("other") + ": correct the checksum or the source"},
+		"missing":   {file + "x", "none", "localai.source: stat " + file + "x: no such file or directory"},
+		"directory": {dir, "none", "localai.source: " + dir + " is not a regular file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, _ := newFetcher(t)
+			path, err := f.Fetch(t.Context(), Payload{"localai", tt.source, tt.checksum})
+			if tt.err != "" {
+				require.EqualError(t, err, tt.err)
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, file, path)
+			assert.Empty(t, filesIn(t, f.cacheDir), "a local file is used where it is")
+		})
+	}
+	t.Run("cancelled", func(t *testing.T) {
+		f, _ := newFetcher(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := f.Fetch(ctx, Payload{"localai", file, "none"})
+		assert.ErrorIs(t, err, context.Canceled)
+	})
+}
+
+func TestCheckChecksum(t *testing.T) {
+	good := checksum(content)
+	for _, text := range []string{good, strings.ToUpper(good[:7]) + good[7:], "none", ""} {
+		err := CheckChecksum(text)
+		if text == good || text == "none" {
+			assert.NoError(t, err, text)
+			continue
+		}
+		assert.EqualError(t, err, `must be "sha256:" and 64 hexadecimal digits`, text)
+	}
+}
+
+func FuzzCheckChecksum(f *testing.F) {
+	f.Add("none")
+	f.Add(checksum(""))
+	f.Add("sha256:00")
+	f.Fuzz(func(t *testing.T, text string) {
+		if CheckChecksum(text) != nil || text == Unchecked {
+			return
+		}
+		digest := Payload{Checksum: text}.digest()
+		if len(digest) != 64 || strings.Trim(digest, "0123456789abcdef") != "" {
+			t.Fatalf("%q passed, but its digest %q is no safe file name", text, digest)
+		}
+	})
+}
