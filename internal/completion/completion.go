@@ -1,0 +1,217 @@
+// Package completion asks a chat model for one streamed answer and measures it. It is the
+// proof of life of the appliance: whoever wants to know whether the model really answers,
+// inside the VM or from outside, uses this.
+package completion
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+)
+
+const (
+	// maxEvent bounds one line of the stream; a token is a few hundred bytes.
+	maxEvent = 1 << 20
+	// maxErrorBody bounds what is read of an answer that is not a stream.
+	maxErrorBody = 64 << 10
+)
+
+// Result is one complete answer.
+type Result struct {
+	Text string
+	// Tokens is what the server counted, or the number of pieces if it did not.
+	Tokens int
+	// FirstToken and Total are measured from the start of the request.
+	FirstToken time.Duration
+	Total      time.Duration
+}
+
+// StatusError is an answer with a status other than 200.
+type StatusError struct {
+	Status  int
+	Message string
+}
+
+func (e *StatusError) Error() string {
+	return fmt.Sprintf("HTTP %d: %s", e.Status, e.Message)
+}
+
+// Stream asks model for at most maxTokens tokens and reads the answer to its end. The
+// baseURL is scheme, host and port. An answer without any text is an error, and so is a
+// stream that stops before its end mark: LocalAI answers 200 even to a request it then
+// fails.
+func Stream(ctx context.Context, client *http.Client, baseURL, model, apiKey, prompt string, maxTokens int) (Result, error) {
+	url := strings.TrimSuffix(baseURL, "/") + appliance.PathChat
+	started := time.Now()
+	response, err := post(ctx, client, url, apiKey, chatRequest{
+		Model:         model,
+		Messages:      []message{{Role: "user", Content: prompt}},
+		MaxTokens:     maxTokens,
+		Stream:        true,
+		StreamOptions: streamOptions{IncludeUsage: true},
+	})
+	if err != nil {
+		return Result{}, fmt.Errorf("ask %s: %w", url, err)
+	}
+	defer response.Body.Close()
+
+	result, err := readStream(response.Body, started)
+	if err != nil {
+		return Result{}, fmt.Errorf("ask %s: %w", url, err)
+	}
+	return result, nil
+}
+
+type chatRequest struct {
+	Model         string        `json:"model"`
+	Messages      []message     `json:"messages"`
+	MaxTokens     int           `json:"max_tokens"`
+	Stream        bool          `json:"stream"`
+	StreamOptions streamOptions `json:"stream_options"`
+}
+
+type message struct {
+	Role    string `json:"role"`
+	Content string `json:"content"`
+}
+
+type streamOptions struct {
+	IncludeUsage bool `json:"include_usage"`
+}
+
+// post returns the response only if it is a stream.
+func post(ctx context.Context, client *http.Client, url, apiKey string, body chatRequest) (*http.Response, error) {
+	encoded, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(encoded))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	if apiKey != "" {
+		request.Header.Set("Authorization", "Bearer "+apiKey)
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return nil, unwrapURL(err)
+	}
+	if err := checkHead(response); err != nil {
+		response.Body.Close()
+		return nil, err
+	}
+	return response, nil
+}
+
+// unwrapURL drops the method and address that net/http puts before its errors: ours says
+// them already.
+func unwrapURL(err error) error {
+	if inner := errors.Unwrap(err); inner != nil {
+		return inner
+	}
+	return err
+}
+
+func checkHead(response *http.Response) error {
+	if response.StatusCode != http.StatusOK {
+		return &StatusError{Status: response.StatusCode, Message: errorMessage(response.Body)}
+	}
+	kind, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
+	if kind != "text/event-stream" {
+		return fmt.Errorf("expected a stream of events, got Content-Type %q", response.Header.Get("Content-Type"))
+	}
+	return nil
+}
+
+// errorMessage finds the message of an error in OpenAI's shape, or gives the start of the
+// body.
+func errorMessage(body io.Reader) string {
+	text, _ := io.ReadAll(io.LimitReader(body, maxErrorBody))
+	var answer event
+	if json.Unmarshal(text, &answer) == nil && answer.Error != nil && answer.Error.Message != "" {
+		return answer.Error.Message
+	}
+	const enough = 200
+	return strings.TrimSpace(string(text[:min(len(text), enough)]))
+}
+
+// event is one "data:" line of the stream.
+type event struct {
+	Choices []struct {
+		Delta struct {
+			Content string `json:"content"`
+		} `json:"delta"`
+	} `json:"choices"`
+	Usage *struct {
+		CompletionTokens int `json:"completion_tokens"`
+	} `json:"usage"`
+	Error *struct {
+		Message string `json:"message"`
+	} `json:"error"`
+}
+
+// readStream reads server-sent events up to "data: [DONE]".
+func readStream(body io.Reader, started time.Time) (Result, error) {
+	var result Result
+	var text strings.Builder
+	lines := bufio.NewScanner(body)
+	lines.Buffer(nil, maxEvent)
+	for lines.Scan() {
+		data, isData := strings.CutPrefix(lines.Text(), "data:")
+		data = strings.TrimSpace(data)
+		if !isData || data == "" {
+			continue
+		}
+		if data == "[DONE]" {
+			return finish(result, text.String(), started)
+		}
+		var e event
+		if err := json.Unmarshal([]byte(data), &e); err != nil {
+			return Result{}, fmt.Errorf("the stream holds an event that is not JSON: %w", err)
+		}
+		if e.Error != nil {
+			return Result{}, fmt.Errorf("the stream ends in an error: %s", e.Error.Message)
+		}
+		result.add(e, &text, started)
+	}
+	if err := lines.Err(); err != nil {
+		return Result{}, fmt.Errorf("the stream broke off after %d tokens: %w", result.Tokens, err)
+	}
+	return Result{}, fmt.Errorf("the stream broke off after %d tokens, before its end mark", result.Tokens)
+}
+
+func (r *Result) add(e event, text *strings.Builder, started time.Time) {
+	for _, choice := range e.Choices {
+		if choice.Delta.Content == "" {
+			continue
+		}
+		if text.Len() == 0 {
+			r.FirstToken = time.Since(started)
+		}
+		text.WriteString(choice.Delta.Content)
+		r.Tokens++
+	}
+	if e.Usage != nil && e.Usage.CompletionTokens > 0 {
+		r.Tokens = e.Usage.CompletionTokens
+	}
+}
+
+func finish(result Result, text string, started time.Time) (Result, error) {
+	if text == "" {
+		return Result{}, errors.New("the stream ended without a single token")
+	}
+	result.Text = text
+	result.Total = time.Since(started)
+	return result, nil
+}
