@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/accelerator"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuimg"
 )
 
 const (
@@ -57,7 +58,7 @@ func guest(t testing.TB, code ...[]byte) Config {
 	raw := filepath.Join(dir, "disk.raw")
 	require.NoError(t, os.WriteFile(raw, sector, 0o600))
 	disk := filepath.Join(dir, "disk.qcow2")
-	out, err := exec.Command("qemu-img", "convert", "-O", "qcow2", raw, disk).CombinedOutput()
+	out, err := exec.Command(qemuimg.Program, "convert", "-O", "qcow2", raw, disk).CombinedOutput()
 	require.NoError(t, err, "qemu-img is needed (make setup): %s", out)
 	name, _ := accelerator.Detect()
 	return Config{
