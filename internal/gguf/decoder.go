@@ -1,0 +1,225 @@
+package gguf
+
+import (
+	"bufio"
+	"encoding/binary"
+	"fmt"
+	"io"
+)
+
+// bufferSize lets the vocabulary of a real model, some megabytes of short strings, be
+// skipped without a system call each.
+const bufferSize = 1 << 18
+
+// decoder reads a file from its start and knows how much of it is left, so that every
+// length can be checked before it is believed. Its errors are io.ErrUnexpectedEOF where
+// the file ends too early.
+type decoder struct {
+	r        *bufio.Reader
+	position uint64
+	size     uint64
+}
+
+func newDecoder(r io.ReaderAt, size int64) *decoder {
+	size = max(size, 0)
+	return &decoder{r: bufio.NewReaderSize(io.NewSectionReader(r, 0, size), bufferSize), size: uint64(size)}
+}
+
+func (d *decoder) left() uint64 { return d.size - d.position }
+
+// bytes reads n bytes. Callers bound n.
+func (d *decoder) bytes(n uint64) ([]byte, error) {
+	if n > d.left() {
+		return nil, io.ErrUnexpectedEOF
+	}
+	data := make([]byte, n)
+	if _, err := io.ReadFull(d.r, data); err != nil {
+		return nil, readFailed(err)
+	}
+	d.position += n
+	return data, nil
+}
+
+func (d *decoder) skip(n uint64) error {
+	if n > d.left() {
+		return io.ErrUnexpectedEOF
+	}
+	d.position += n
+	for n > 0 {
+		// Discard takes an int, which has 32 bits on some machines.
+		step := min(n, 1<<30)
+		if _, err := d.r.Discard(int(step)); err != nil {
+			return readFailed(err)
+		}
+		n -= step
+	}
+	return nil
+}
+
+// readFailed makes a file that is shorter than its size a truncated one.
+func readFailed(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+func (d *decoder) uint32() (uint32, error) {
+	data, err := d.bytes(4)
+	if err != nil {
+		return 0, err
+	}
+	return binary.LittleEndian.Uint32(data), nil
+}
+
+func (d *decoder) uint64() (uint64, error) {
+	data, err := d.bytes(8)
+	if err != nil {
+		return 0, err
+	}
+	return binary.LittleEndian.Uint64(data), nil
+}
+
+func (d *decoder) count(what string, limit uint64) (uint64, error) {
+	n, err := d.uint64()
+	if err == nil && n > limit {
+		err = fmt.Errorf("the file claims %d %s, at most %d are believed", n, what, limit)
+	}
+	return n, err
+}
+
+func (d *decoder) string(what string, limit uint64) (string, error) {
+	n, err := d.uint64()
+	if err != nil {
+		return "", err
+	}
+	if n > limit {
+		return "", fmt.Errorf("the %s has %d bytes, at most %d are possible", what, n, limit)
+	}
+	data, err := d.bytes(n)
+	return string(data), err
+}
+
+func (d *decoder) metadata(count uint64) (metadata, error) {
+	m := metadata{strings: map[string]string{}, numbers: map[string]uint64{}}
+	for range count {
+		if err := d.pair(m); err != nil {
+			return metadata{}, err
+		}
+	}
+	return m, nil
+}
+
+// pair reads one metadata entry and keeps it if it may be of use.
+func (d *decoder) pair(m metadata) error {
+	key, err := d.string("key of a metadata entry", maxKey)
+	if err != nil {
+		return err
+	}
+	kind, err := d.valueType()
+	if err != nil {
+		return err
+	}
+	switch {
+	case kind == typeString && (key == keyArchitecture || key == keyName):
+		m.strings[key], err = d.string(key, maxName)
+		return err
+	case kind == typeString:
+		return d.skipString()
+	case kind == typeArray:
+		return d.array(key, m)
+	}
+	number, isNumber, err := d.scalar(key, kind)
+	if isNumber {
+		m.numbers[key] = number
+	}
+	return err
+}
+
+func (d *decoder) valueType() (valueType, error) {
+	kind, err := d.uint32()
+	return valueType(kind), err
+}
+
+func (d *decoder) skipString() error {
+	n, err := d.uint64()
+	if err != nil {
+		return err
+	}
+	return d.skip(n)
+}
+
+// scalar reads a value of fixed size. Only whole numbers that are not negative count as
+// numbers: nothing in Header is anything else.
+func (d *decoder) scalar(key string, kind valueType) (number uint64, isNumber bool, err error) {
+	size := kind.fixedSize()
+	if size == 0 {
+		return 0, false, fmt.Errorf("metadata entry %q has an unknown type, %d", key, kind)
+	}
+	data, err := d.bytes(size)
+	if err != nil {
+		return 0, false, err
+	}
+	var wide [8]byte
+	copy(wide[:], data)
+	number = binary.LittleEndian.Uint64(wide[:])
+	switch kind {
+	case typeUint8, typeUint16, typeUint32, typeUint64:
+		return number, true, nil
+	case typeInt8, typeInt16, typeInt32, typeInt64:
+		negative := data[size-1]&0x80 != 0
+		return number, !negative, nil
+	}
+	return 0, false, nil
+}
+
+// array skips an array, but keeps the largest of its numbers: some architectures list
+// the heads of every layer.
+func (d *decoder) array(key string, m metadata) error {
+	kind, err := d.valueType()
+	if err != nil {
+		return err
+	}
+	n, err := d.uint64()
+	if err != nil {
+		return err
+	}
+	switch {
+	case kind == typeArray:
+		return fmt.Errorf("metadata entry %q is an array of arrays, which no model has", key)
+	case kind == typeString:
+		return d.skipStrings(n)
+	case n > maxPairs:
+		return d.skipScalars(key, kind, n)
+	}
+	for range n {
+		number, isNumber, err := d.scalar(key, kind)
+		if err != nil {
+			return err
+		}
+		if isNumber {
+			m.numbers[key] = max(m.numbers[key], number)
+		}
+	}
+	return nil
+}
+
+func (d *decoder) skipStrings(n uint64) error {
+	for range n {
+		if err := d.skipString(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *decoder) skipScalars(key string, kind valueType, n uint64) error {
+	size := kind.fixedSize()
+	if size == 0 {
+		return fmt.Errorf("metadata entry %q has elements of an unknown type, %d", key, kind)
+	}
+	if n > d.left()/size {
+		return io.ErrUnexpectedEOF
+	}
+	return d.skip(n * size)
+}

@@ -1,0 +1,5 @@
+// Package gguf reads the header of a GGUF file, the format of llama.cpp's weights, and
+// writes a tiny valid one for tests and for the demo.
+//
+// The format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+package gguf

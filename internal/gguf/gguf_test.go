@@ -1,0 +1,312 @@
+package gguf
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"flag"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func tiny(t testing.TB) []byte {
+	t.Helper()
+	var file bytes.Buffer
+	require.NoError(t, Write(&file, Tiny("Tiny")))
+	return file.Bytes()
+}
+
+func read(file []byte) (Header, error) {
+	return Read(bytes.NewReader(file), int64(len(file)))
+}
+
+func TestWriteAlwaysGivesTheSameBytes(t *testing.T) {
+	const golden = "testdata/tiny.sha256"
+	sum := sha256.Sum256(tiny(t))
+	got := hex.EncodeToString(sum[:]) + "\n"
+	if *update {
+		require.NoError(t, os.WriteFile(golden, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(golden)
+	require.NoError(t, err)
+	assert.Equal(t, string(want), got, "images are built from these bytes; -update if the change is meant")
+	assert.Less(t, len(tiny(t)), 512<<10)
+}
+
+func TestReadGivesBackWhatWasWritten(t *testing.T) {
+	model := Model{
+		Name: "Größer", ContextLength: 4096, EmbeddingLength: 96, BlockCount: 3,
+		FeedForwardLength: 40, HeadCount: 6, HeadCountKV: 3,
+	}
+	var file bytes.Buffer
+	require.NoError(t, Write(&file, model))
+	header, err := read(file.Bytes())
+	require.NoError(t, err)
+
+	tensors := header.Tensors
+	header.Tensors = nil
+	assert.Equal(t, Header{
+		Architecture: "llama", Name: "Größer", ContextLength: 4096, EmbeddingLength: 96,
+		BlockCount: 3, HeadCount: 6, HeadCountKV: 3, KeyLength: 16, ValueLength: 16,
+	}, header)
+
+	require.Len(t, tensors, 3+3*9)
+	vocab := uint64(len(vocabulary()))
+	first, last := tensors[0], tensors[len(tensors)-1]
+	assert.Equal(t, "token_embd.weight", first.Name)
+	assert.Equal(t, []uint64{96, vocab}, first.Dimensions)
+	assert.Equal(t, 4*96*vocab, first.Size)
+	assert.Equal(t, "output.weight", last.Name)
+	assert.Equal(t, uint64(file.Len()), roundUp(last.Offset+last.Size, defaultAlignment), "nothing is left over")
+	for i, tensor := range tensors {
+		assert.Equal(t, F32, tensor.Type)
+		assert.Zero(t, tensor.Offset%defaultAlignment, tensor.Name)
+		if i > 0 {
+			before := tensors[i-1]
+			assert.Equal(t, roundUp(before.Offset+before.Size, defaultAlignment), tensor.Offset, "llama.cpp wants no gaps before %s", tensor.Name)
+		}
+	}
+}
+
+// Ids and names must be where llama.cpp's loader of the "llama" tokenizer looks.
+func TestVocabularyHasWhatTheTokenizerNeeds(t *testing.T) {
+	tokens := vocabulary()
+	assert.Equal(t, "<unk>", tokens[idUnknown].text)
+	assert.Equal(t, "<s>", tokens[idBegin].text)
+	assert.Equal(t, "</s>", tokens[idEnd].text)
+	bytesSeen := 0
+	texts := map[string]bool{}
+	for _, token := range tokens {
+		assert.False(t, texts[token.text], "%q is there twice", token.text)
+		texts[token.text] = true
+		if token.kind == tokenByte {
+			bytesSeen++
+		}
+	}
+	assert.Equal(t, 256, bytesSeen)
+	assert.True(t, texts["<0x0A>"], "the tokenizer looks up its newline")
+}
+
+func TestWriteRefusesImpossibleShapes(t *testing.T) {
+	err := Write(io.Discard, Model{Name: "x", EmbeddingLength: 10, HeadCount: 3, HeadCountKV: 2})
+	require.Error(t, err)
+	assert.Equal(t, strings.Join([]string{
+		"ContextLength must be positive",
+		"BlockCount must be positive",
+		"FeedForwardLength must be positive",
+		"EmbeddingLength must be a multiple of twice HeadCount",
+		"HeadCount must be a multiple of HeadCountKV",
+	}, "\n"), err.Error())
+}
+
+type brokenWriter struct{}
+
+func (brokenWriter) Write([]byte) (int, error) { return 0, errors.New("disk full") }
+
+func TestWriteReportsAFailedWrite(t *testing.T) {
+	assert.EqualError(t, Write(brokenWriter{}, Tiny("Tiny")), `write GGUF model "Tiny": disk full`)
+}
+
+func TestReadSaysWhatIsNotAGGUFFile(t *testing.T) {
+	for content, want := range map[string]string{
+		"":                 `not a GGUF file: it starts with "" in place of "GGUF"`,
+		"GG":               `not a GGUF file: it starts with "GG" in place of "GGUF"`,
+		"<!DOCTYPE html>":  `not a GGUF file: it starts with "<!DO" in place of "GGUF"`,
+		"\x80\xff\x00*...": `not a GGUF file: it starts with "\x80\xff\x00*" in place of "GGUF"`,
+	} {
+		_, err := read([]byte(content))
+		require.EqualError(t, err, want)
+		var wrong *MagicError
+		assert.ErrorAs(t, err, &wrong)
+	}
+}
+
+func TestReadFindsATruncatedFileWhereverItEnds(t *testing.T) {
+	file := tiny(t)
+	header, err := read(file)
+	require.NoError(t, err)
+	headerEnd := header.Tensors[0].Offset
+	last := header.Tensors[len(header.Tensors)-1]
+
+	_, err = read(file[:last.Offset+last.Size-1])
+	var bounds *BoundsError
+	require.ErrorAs(t, err, &bounds)
+	assert.Equal(t, BoundsError{Tensor: "output.weight", End: last.Offset + last.Size, Size: last.Offset + last.Size - 1}, *bounds)
+	assert.Contains(t, err.Error(), `truncated: tensor "output.weight" ends at byte`)
+
+	for end := 4; end < len(file); end += 1 + end/64 {
+		_, err := read(file[:end])
+		require.Error(t, err, "%d bytes", end)
+		if uint64(end) < headerEnd-defaultAlignment {
+			assert.Contains(t, err.Error(), "truncated: the header goes on after the end of the file", "%d bytes", end)
+		}
+	}
+}
+
+// A file that is shorter than its directory entry says: its end was lost while we read.
+func TestReadStandsAFileThatShrinks(t *testing.T) {
+	file := tiny(t)
+	_, err := Read(bytes.NewReader(file[:1000]), int64(len(file)))
+	assert.ErrorContains(t, err, "truncated: the header goes on")
+}
+
+// handmade builds files that Write never would.
+type handmade struct {
+	encoder
+	tensors encoder
+	count   uint64
+}
+
+func (h *handmade) llama() *handmade {
+	h.pairString(keyArchitecture, "llama")
+	for _, key := range []string{keyContextLength, keyEmbeddingLength, keyBlockCount, keyHeadCount} {
+		h.pairUint32("llama"+key, 4)
+	}
+	return h
+}
+
+func (h *handmade) tensor(name string, kind TensorType, offset uint64, dimensions ...uint64) *handmade {
+	h.count++
+	h.tensors.string(name)
+	h.tensors.uint32(uint32(len(dimensions)))
+	for _, dimension := range dimensions {
+		h.tensors.uint64(dimension)
+	}
+	h.tensors.uint32(uint32(kind))
+	h.tensors.uint64(offset)
+	return h
+}
+
+func (h *handmade) file(data int) []byte {
+	var f encoder
+	f.WriteString(magic)
+	f.uint32(version)
+	f.uint64(h.count)
+	f.uint64(h.pairs)
+	f.Write(h.Bytes())
+	f.Write(h.tensors.Bytes())
+	f.pad()
+	f.Write(make([]byte, data))
+	return f.Bytes()
+}
+
+func TestReadRefusesWhatIsWrong(t *testing.T) {
+	set := func(offset int, value uint64) []byte {
+		file := new(handmade).llama().file(0)
+		binary.LittleEndian.PutUint64(file[offset:], value)
+		return file
+	}
+	withVersion := func(v uint32) []byte {
+		file := new(handmade).llama().file(0)
+		binary.LittleEndian.PutUint32(file[4:], v)
+		return file
+	}
+	oddArray := func(kind valueType, n int) []byte {
+		h := new(handmade).llama()
+		h.pairArray("list", kind, n)
+		h.Write(make([]byte, 64))
+		return h.file(0)
+	}
+	withNumber := func(key string, value uint32) []byte {
+		h := new(handmade).llama()
+		h.pairUint32(key, value)
+		return h.file(0)
+	}
+	unknownPair := new(handmade)
+	unknownPair.pair("x", 13)
+	nameless := new(handmade)
+	nameless.pairString(keyName, "no architecture")
+	projector := new(handmade)
+	projector.pairString(keyArchitecture, "clip")
+
+	for name, test := range map[string]struct {
+		file []byte
+		want string
+	}{
+		"version 1":            {withVersion(1), "GGUF version 1 is not supported, only 2 and 3 are"},
+		"version 4":            {withVersion(4), "GGUF version 4 is not supported"},
+		"big endian":           {withVersion(3 << 24), "big-endian"},
+		"tensor count":         {set(8, 1<<60), "the file claims 1152921504606846976 tensors, at most 65536 are believed"},
+		"pair count":           {set(16, 1<<60), "the file claims 1152921504606846976 metadata entries, at most 4096 are believed"},
+		"key length":           {set(24, 1<<60), "the key of a metadata entry has 1152921504606846976 bytes, at most 65535 are possible"},
+		"value type":           {unknownPair.file(8), `metadata entry "x" has an unknown type, 13`},
+		"array of arrays":      {oddArray(typeArray, 1), `metadata entry "list" is an array of arrays`},
+		"array of nothing":     {oddArray(99, 1), `metadata entry "list" has an unknown type, 99`},
+		"long odd array":       {oddArray(99, maxPairs+1), `metadata entry "list" has elements of an unknown type, 99`},
+		"endless numbers":      {oddArray(typeUint64, 1<<62), "truncated"},
+		"endless strings":      {oddArray(typeString, 1<<62), "truncated"},
+		"no architecture":      {nameless.file(0), "the metadata has no general.architecture"},
+		"missing numbers":      {projector.file(0), "the metadata lacks clip.attention.head_count, clip.block_count, clip.context_length, clip.embedding_length"},
+		"no heads":             {withNumber("llama"+keyHeadCount, 0), "llama.attention.head_count is 0"},
+		"alignment 0":          {withNumber(keyAlignment, 0), "general.alignment is 0, not a power of two"},
+		"alignment 48":         {withNumber(keyAlignment, 48), "general.alignment is 48, not a power of two"},
+		"tensor name":          {new(handmade).llama().tensor(strings.Repeat("x", 2000), F32, 0, 8).file(32), "the name of a tensor has 2000 bytes"},
+		"no dimension":         {new(handmade).llama().tensor("t", F32, 0).file(32), `tensor "t" has 0 dimensions`},
+		"five dimensions":      {new(handmade).llama().tensor("t", F32, 0, 1, 1, 1, 1, 1).file(32), `tensor "t" has 5 dimensions`},
+		"tensor type":          {new(handmade).llama().tensor("t", 4, 0, 8).file(32), `tensor "t" has an unknown type, 4`},
+		"partial block":        {new(handmade).llama().tensor("t", 12, 0, 100).file(64), `tensor "t" has rows of 100, which is no multiple of Q4_K's block of 256`},
+		"dimensions overflow":  {new(handmade).llama().tensor("t", F32, 0, 1<<32, 1<<32).file(32), `tensor "t" has impossible dimensions`},
+		"unaligned offset":     {new(handmade).llama().tensor("t", F32, 5, 8).file(64), `tensor "t" has offset 5, which is no multiple of the alignment 32`},
+		"offset overflow":      {new(handmade).llama().tensor("t", F32, 1<<64-32, 8).file(64), `tensor "t" has an impossible offset`},
+		"offset after the end": {new(handmade).llama().tensor("t", F32, 1<<40, 8).file(64), `truncated: tensor "t" ends at byte 1099511628`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := read(test.file)
+			require.Error(t, err)
+			assert.Contains(t, err.Error(), test.want)
+		})
+	}
+}
+
+func TestReadUnderstandsOtherArchitectures(t *testing.T) {
+	h := new(handmade)
+	h.pairString(keyArchitecture, "mistral3")
+	h.pairString("general.description", strings.Repeat("long ", 5000))
+	h.pairUint32(keyFileType, 15)
+	h.pairUint32("mistral3"+keyContextLength, 393216)
+	h.pairUint32("mistral3"+keyEmbeddingLength, 5120)
+	h.pairUint32("mistral3"+keyBlockCount, 2)
+	h.pairUint32("mistral3"+keyHeadCount, 32)
+	h.pairArray("mistral3"+keyHeadCountKV, typeInt32, 2)
+	h.uint32(4)
+	h.uint32(8)
+	h.pairArray("tokenizer.ggml.scores", typeFloat32, maxPairs+1)
+	h.Write(make([]byte, 4*(maxPairs+1)))
+	h.tensor("blk.0.attn_q.weight", 12, 0, 256, 3)
+
+	header, err := read(h.file(3 * 144))
+	require.NoError(t, err)
+	assert.Equal(t, uint64(15), header.FileType)
+	assert.Equal(t, uint64(8), header.HeadCountKV, "the largest of the layers")
+	assert.Equal(t, uint64(160), header.KeyLength, "llama.cpp divides when the key is absent")
+	assert.Equal(t, uint64(160), header.ValueLength)
+	assert.Equal(t, uint64(3*144), header.Tensors[0].Size)
+	assert.Equal(t, "Q4_K", header.Tensors[0].Type.String())
+	assert.Equal(t, "type 4", TensorType(4).String())
+}
+
+func FuzzRead(f *testing.F) {
+	file := tiny(f)
+	f.Add(file)
+	f.Add(file[:300])
+	f.Add(new(handmade).llama().tensor("t", 12, 0, 256).file(144))
+	f.Fuzz(func(t *testing.T, file []byte) {
+		header, err := read(file)
+		if err != nil {
+			assert.Empty(t, header, "no half header beside an error")
+			return
+		}
+		for _, tensor := range header.Tensors {
+			assert.LessOrEqual(t, tensor.Offset+tensor.Size, uint64(len(file)))
+		}
+	})
+}
