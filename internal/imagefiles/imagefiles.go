@@ -1,0 +1,83 @@
+// Package imagefiles holds what the provisioner bakes into an image besides the payload:
+// units, the context hook and the service account, and the list of what must not be in
+// a finished image because it belongs to one virtual machine.
+package imagefiles
+
+import (
+	"bytes"
+	"embed"
+	"io/fs"
+	"text/template"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+)
+
+//go:embed files
+var sources embed.FS
+
+var templates = template.Must(template.New("").Option("missingkey=error").ParseFS(sources, "files/*"))
+
+// names are what the templates may mention.
+var names = map[string]string{
+	"AgentPath":       appliance.AgentPath,
+	"LocalAIUnit":     appliance.LocalAIUnit,
+	"NginxUnit":       appliance.NginxUnit,
+	"ConfigureUnit":   appliance.ConfigureUnit,
+	"BootstrapUnit":   appliance.BootstrapUnit,
+	"ServiceUser":     appliance.ServiceUser,
+	"LocalAIStateDir": appliance.LocalAIStateDir,
+}
+
+// SysusersFile declares the service account; systemd-sysusers makes it.
+const SysusersFile = "/usr/lib/sysusers.d/slm-copilot.conf"
+
+// File is one file of the image, owned by root.
+type File struct {
+	Path    string
+	Mode    fs.FileMode
+	Content []byte
+}
+
+// Files returns the files to install, the account first, because later steps need
+// it.
+func Files() []File {
+	return []File{
+		{SysusersFile, 0o644, render("sysusers.conf")},
+		{appliance.UnitDir + "/" + appliance.ConfigureUnit, 0o644, render("configure.service")},
+		{appliance.UnitDir + "/" + appliance.BootstrapUnit, 0o644, render("bootstrap.service")},
+		{appliance.ContextHook, 0o755, render("context-hook.sh")},
+	}
+}
+
+// Units returns the units to enable in an image. The agent renders LocalAI's own unit when
+// it is configured for the first time, so enable them after that.
+func Units() []string {
+	return []string{
+		appliance.LocalAIUnit, appliance.NginxUnit,
+		appliance.ConfigureUnit, appliance.BootstrapUnit,
+	}
+}
+
+// PerVMState returns the paths, directories among them, that one virtual machine writes
+// for itself: keys, passwords, certificates, rendered configuration, state and logs. None
+// of them may be in a finished image; the agent makes them anew at the first boot.
+// appliance.StatusFile is not among them: an image ships with appliance.InstallSuccess.
+func PerVMState() []string {
+	return []string{
+		appliance.NginxEnabled,
+		appliance.ConfigDir,
+		appliance.StateDir,
+		appliance.WebRoot,
+		appliance.ReportFile,
+		appliance.LogFile,
+	}
+}
+
+// render panics on a mistake in a template: it has no input the tests have not seen.
+func render(name string) []byte {
+	var out bytes.Buffer
+	if err := templates.ExecuteTemplate(&out, name, names); err != nil {
+		panic(err)
+	}
+	return out.Bytes()
+}

@@ -1,0 +1,112 @@
+package imagefiles
+
+import (
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func TestFilesAreAsAgreed(t *testing.T) {
+	for _, file := range Files() {
+		golden := filepath.Join("testdata", filepath.Base(file.Path))
+		if *update {
+			require.NoError(t, os.MkdirAll("testdata", 0o755))
+			require.NoError(t, os.WriteFile(golden, file.Content, 0o644))
+		}
+		want, err := os.ReadFile(golden)
+		require.NoError(t, err)
+		assert.Equal(t, string(want), string(file.Content), file.Path)
+	}
+}
+
+// systemd itself judges the units. The programs they start and the units they name are
+// stand-ins below a root of the test's own.
+func TestSystemdAcceptsTheUnits(t *testing.T) {
+	verify, err := exec.LookPath("systemd-analyze")
+	require.NoError(t, err, "systemd-analyze is missing: run make setup")
+	root := t.TempDir()
+	install(t, root, File{appliance.AgentPath, 0o755, []byte("#!/bin/sh\n")})
+	for _, unit := range []string{appliance.LocalAIUnit, appliance.NginxUnit} {
+		install(t, root, File{appliance.UnitDir + "/" + unit, 0o644, []byte("[Service]\nExecStart=" + appliance.AgentPath + "\n")})
+	}
+	for _, target := range []string{"sysinit", "basic", "network-online", "multi-user", "shutdown"} {
+		install(t, root, File{appliance.UnitDir + "/" + target + ".target", 0o644, []byte("[Unit]\n")})
+	}
+	for _, file := range Files() {
+		install(t, root, file)
+	}
+	out, err := exec.Command(verify, "--root="+root, "verify", appliance.ConfigureUnit, appliance.BootstrapUnit).CombinedOutput()
+	assert.NoError(t, err, string(out))
+	for line := range strings.Lines(string(out)) {
+		assert.NotContains(t, line, appliance.Name, "systemd complains")
+	}
+}
+
+// The hook must hand over the file alone: the context values in its environment include
+// the password.
+func TestHookPassesTheFileAndNoSecret(t *testing.T) {
+	dir := t.TempDir()
+	seen := filepath.Join(dir, "seen")
+	agent := filepath.Join(dir, "agent")
+	require.NoError(t, os.WriteFile(agent, []byte("#!/bin/sh\necho \"$@\" > "+seen+"\nenv >> "+seen+"\n"), 0o755))
+	hook := filepath.Join(dir, "hook")
+	script := strings.ReplaceAll(string(render("context-hook.sh")), appliance.AgentPath, agent)
+	require.NoError(t, os.WriteFile(hook, []byte(script), 0o755))
+
+	tests := map[string]struct {
+		stage, contextFile, want string
+	}{
+		"the context is on a medium": {"network", "/mnt/a b/context.sh", "configure --context /mnt/a b/context.sh\n"},
+		"no file is named":           {"network", "", "configure\n"},
+		"an earlier stage":           {"local", "/mnt/context.sh", ""},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			require.NoError(t, os.RemoveAll(seen))
+			cmd := exec.Command(hook, tt.stage, "")
+			cmd.Env = append(os.Environ(), "CONTEXT_FILE="+tt.contextFile, appliance.VarPassword+"=hunter22")
+			out, err := cmd.CombinedOutput()
+			require.NoError(t, err, string(out))
+			got, _ := os.ReadFile(seen)
+			assert.True(t, strings.HasPrefix(string(got), tt.want), "%q", got)
+			assert.Equal(t, tt.want == "", len(got) == 0)
+			assert.NotContains(t, string(got), "hunter22")
+		})
+	}
+}
+
+func TestEverySecretIsPerVMState(t *testing.T) {
+	for _, secret := range []string{
+		appliance.PasswordFile, appliance.EngineKeyFile, appliance.LocalAIEnvFile, appliance.NginxSite,
+		appliance.CAKey, appliance.CACert, appliance.ServerKey, appliance.StatusJSON, appliance.LocalAIStateDir,
+		appliance.ReportFile, appliance.LogFile, appliance.NginxEnabled,
+	} {
+		covered := false
+		for _, path := range PerVMState() {
+			covered = covered || secret == path || strings.HasPrefix(secret, path+"/")
+		}
+		assert.True(t, covered, secret)
+	}
+	for _, path := range PerVMState() {
+		for _, file := range Files() {
+			assert.False(t, strings.HasPrefix(file.Path, path), "%s would be removed with %s", file.Path, path)
+		}
+	}
+}
+
+func install(t *testing.T, root string, file File) {
+	t.Helper()
+	path := filepath.Join(root, file.Path)
+	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	require.NoError(t, os.WriteFile(path, file.Content, file.Mode))
+}
