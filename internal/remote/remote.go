@@ -1,0 +1,103 @@
+// Package remote works on the machine that is being built, through whatever connection
+// Packer has to it: it runs shell scripts there and copies files to it, with deadlines,
+// readable failures and verified contents.
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
+)
+
+// Machine is the machine at the other end of a communicator.
+type Machine struct {
+	comm packersdk.Communicator
+}
+
+// NewMachine returns the machine behind comm.
+func NewMachine(comm packersdk.Communicator) *Machine {
+	return &Machine{comm}
+}
+
+// Script is a piece of POSIX shell, run with -e and -u.
+type Script struct {
+	// Text is the script. Values come in through Env, never by pasting.
+	Text string
+	// Env holds the variables the script reads.
+	Env Env
+	// Timeout ends the wait for it.
+	Timeout time.Duration
+	// Line is told each line of output as it comes; nil for nobody.
+	Line func(string)
+}
+
+// Failure is a script that ended with a status other than 0.
+type Failure struct {
+	Status int
+	// Output is the end of what it wrote to both of its outputs.
+	Output string
+}
+
+func (f *Failure) Error() string {
+	if f.Status == packersdk.CmdDisconnect {
+		return "the connection to the machine was lost" + indented(f.Output)
+	}
+	if f.Output == "" {
+		return fmt.Sprintf("exit status %d without any output", f.Status)
+	}
+	return fmt.Sprintf("exit status %d:%s", f.Status, indented(f.Output))
+}
+
+func indented(text string) string {
+	if text == "" {
+		return ""
+	}
+	return "\n  " + strings.ReplaceAll(text, "\n", "\n  ")
+}
+
+// Run runs the script and returns its standard output. The error is a *Failure if the
+// script ran and failed. When ctx ends, Run returns at once; whatever still runs on the
+// machine ends with the machine.
+func (m *Machine) Run(ctx context.Context, script Script) (string, error) {
+	late := fmt.Errorf("not finished after %s", script.Timeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, script.Timeout, late)
+	defer cancel()
+	output := newOutput(script.Line)
+	cmd := &packersdk.RemoteCmd{Command: script.command(), Stdout: output.stdout(), Stderr: output.stderr()}
+	done := make(chan error, 1)
+	go func() {
+		if err := m.comm.Start(ctx, cmd); err != nil {
+			done <- fmt.Errorf("start a command on the machine: %w", err)
+			return
+		}
+		done <- status(cmd.Wait())
+	}()
+	select {
+	case <-ctx.Done():
+		return output.text(), withTail(context.Cause(ctx), output.tail())
+	case err := <-done:
+		output.flush()
+		if failure := (*Failure)(nil); errors.As(err, &failure) {
+			failure.Output = output.tail()
+		}
+		return output.text(), err
+	}
+}
+
+func status(code int) error {
+	if code == 0 {
+		return nil
+	}
+	return &Failure{Status: code}
+}
+
+func withTail(err error, tail string) error {
+	if tail == "" || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return fmt.Errorf("%w; its last output:%s", err, indented(tail))
+}

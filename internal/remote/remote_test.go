@@ -1,0 +1,173 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remotetest"
+)
+
+func TestRun(t *testing.T) {
+	machine := NewMachine(remotetest.New(t))
+	for name, tt := range map[string]struct {
+		script   Script
+		out, err string
+	}{
+		"output":           {Script{Text: `echo one; echo two >&2`}, "one\n", ""},
+		"values":           {Script{Text: `printf %s "$A$B"`, Env: Env{"A": `it's "$(x)"`, "B": "\n\\"}}, "it's \"$(x)\"\n\\", ""},
+		"status":           {Script{Text: `echo bad >&2; exit 3`}, "", "exit status 3:\n  bad"},
+		"silent":           {Script{Text: `exit 4`}, "", "exit status 4 without any output"},
+		"first error ends": {Script{Text: `false; echo on`}, "", "exit status 1 without any output"},
+		"unset variable":   {Script{Text: `echo "$NOPE"`}, "", "exit status 2:\n  sh: 1: NOPE: parameter not set"},
+		"the tail only":    {Script{Text: `for i in $(seq 30); do echo $i; done; exit 1`}, lines(1, 30) + "\n", "exit status 1:\n  " + strings.ReplaceAll(lines(11, 30), "\n", "\n  ")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tt.script.Timeout = time.Minute
+			out, err := machine.Run(t.Context(), tt.script)
+			assert.Equal(t, tt.out, out)
+			if tt.err == "" {
+				require.NoError(t, err)
+				return
+			}
+			assert.EqualError(t, err, tt.err)
+		})
+	}
+}
+
+func lines(from, to int) string {
+	var all []string
+	for i := from; i <= to; i++ {
+		all = append(all, fmt.Sprint(i))
+	}
+	return strings.Join(all, "\n")
+}
+
+func TestRunTellsLines(t *testing.T) {
+	var heard []string
+	_, err := NewMachine(remotetest.New(t)).Run(t.Context(), Script{
+		Text:    `printf 'one\ntw'; printf 'o\nend'`,
+		Timeout: time.Minute,
+		Line:    func(line string) { heard = append(heard, line) },
+	})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"one", "two", "end"}, heard)
+}
+
+func TestRunDeadline(t *testing.T) {
+	_, err := NewMachine(remotetest.New(t)).Run(t.Context(), Script{Text: `echo waiting; sleep 60`, Timeout: 2 * time.Second})
+	assert.EqualError(t, err, "not finished after 2s; its last output:\n  waiting")
+}
+
+func TestRunCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := NewMachine(remotetest.New(t)).Run(ctx, Script{
+		Text:    `echo started; sleep 60`,
+		Timeout: time.Minute,
+		Line:    func(string) { cancel() },
+	})
+	assert.ErrorIs(t, err, context.Canceled)
+}
+
+// broken is a communicator whose connection fails.
+type broken struct {
+	remotetest.Machine
+	start error
+}
+
+func (b *broken) Start(_ context.Context, cmd *packersdk.RemoteCmd) error {
+	if b.start == nil {
+		cmd.SetExited(packersdk.CmdDisconnect)
+	}
+	return b.start
+}
+
+func TestLostConnection(t *testing.T) {
+	_, err := NewMachine(&broken{start: errors.New("EOF")}).Run(t.Context(), Script{Timeout: time.Minute})
+	assert.EqualError(t, err, "start a command on the machine: EOF")
+	_, err = NewMachine(new(broken)).Run(t.Context(), Script{Timeout: time.Minute})
+	assert.EqualError(t, err, "the connection to the machine was lost")
+}
+
+func file(content string) File {
+	return File{Content: strings.NewReader(content), Size: int64(len(content)), Path: "/opt/new dir/a file", Mode: 0o755}
+}
+
+func TestUpload(t *testing.T) {
+	double := remotetest.New(t)
+	var said []string
+	meter := progress.Lines("upload", 7, func(line string) { said = append(said, line) })
+	require.NoError(t, NewMachine(double).Upload(t.Context(), file("content"), meter))
+	assert.Equal(t, "content", double.Read("/opt/new dir/a file"))
+	assert.Len(t, said, 1)
+	mode, err := exec.Command("stat", "-c", "%a", double.Path("/opt/new dir/a file")).Output()
+	require.NoError(t, err)
+	assert.Equal(t, "755\n", string(mode))
+	assert.NoFileExists(t, double.Path("/opt/new dir/a file.part"))
+}
+
+func TestUploadThatFails(t *testing.T) {
+	for name, tt := range map[string]struct {
+		sabotage func(string, []byte) ([]byte, error)
+		err      string
+	}{
+		"bytes are lost":    {func(_ string, b []byte) ([]byte, error) { return b[:3], nil }, "verify /opt/new dir/a file: exit status 1:\n  sha256:"},
+		"bytes are changed": {func(_ string, b []byte) ([]byte, error) { b[0]++; return b, nil }, "the connection or the disk of the machine lost bytes"},
+		"the copy fails":    {func(string, []byte) ([]byte, error) { return nil, errors.New("disk full") }, "upload /opt/new dir/a file: disk full"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			double := remotetest.New(t)
+			double.Write("/opt/new dir/a file", "old")
+			double.Sabotage = tt.sabotage
+			require.ErrorContains(t, NewMachine(double).Upload(t.Context(), file("content"), nil), tt.err)
+			assert.Equal(t, "old", double.Read("/opt/new dir/a file"))
+			assert.NoFileExists(t, double.Path("/opt/new dir/a file.part"))
+		})
+	}
+}
+
+// stuck is a communicator whose uploads never end.
+type stuck struct {
+	*remotetest.Machine
+	cancel func()
+	end    chan struct{}
+}
+
+func (s *stuck) Upload(string, io.Reader, *os.FileInfo) error {
+	s.cancel()
+	<-s.end
+	return nil
+}
+
+func TestUploadCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	double := &stuck{remotetest.New(t), cancel, make(chan struct{})}
+	defer close(double.end)
+	err := NewMachine(double).Upload(ctx, file("content"), nil)
+	assert.ErrorIs(t, err, context.Canceled)
+}
+
+func FuzzQuote(f *testing.F) {
+	f.Add("it's")
+	f.Add("$(id)\n\\ \"")
+	f.Fuzz(func(t *testing.T, text string) {
+		if strings.ContainsRune(text, 0) {
+			return
+		}
+		out, err := exec.Command("/bin/sh", "-c", "printf %s "+Quote(text)).Output()
+		if err != nil || string(out) != text {
+			t.Fatalf("%q came out as %q, %v", text, out, err)
+		}
+	})
+}

@@ -1,0 +1,161 @@
+// Package remotetest is a test double of the machine that is being built: a Packer
+// communicator that runs everything in a directory of this host, with the real shell
+// and harmless programs only. It is never part of the plugin.
+package remotetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
+	"github.com/stretchr/testify/require"
+)
+
+// harmless are the programs of this host that scripts may really run. Everything else
+// is either a stub or "not found", so that no script under test can change this host.
+var harmless = strings.Fields(`sh cat cp mv rm ln mkdir rmdir chmod touch truncate find tar gzip zstd
+	sha256sum grep head tail cut tr wc sort basename dirname test true false printf sleep ls mktemp seq`)
+
+// Machine is the double. Make one with New.
+type Machine struct {
+	// Root is the directory that stands for "/".
+	Root string
+	// Sabotage, if not nil, may fail or change an upload before it is stored.
+	Sabotage func(path string, content []byte) ([]byte, error)
+
+	t  testing.TB
+	mu sync.Mutex
+	// uploads are the paths in the order they came.
+	uploads []string
+}
+
+// New returns a machine with an empty root and the harmless programs.
+func New(t testing.TB) *Machine {
+	m := &Machine{Root: t.TempDir(), t: t}
+	require.NoError(t, os.MkdirAll(m.programs(), 0o755))
+	for _, name := range harmless {
+		program, err := exec.LookPath(name)
+		require.NoError(t, err, "%s is missing on this host: run make setup", name)
+		require.NoError(t, os.Symlink(program, filepath.Join(m.programs(), name)))
+	}
+	return m
+}
+
+func (m *Machine) programs() string  { return filepath.Join(m.Root, "programs") }
+func (m *Machine) callsFile() string { return filepath.Join(m.Root, "calls") }
+
+// Stub puts a program on the machine that notes its call and then runs the shell text.
+func (m *Machine) Stub(name, text string) {
+	path := filepath.Join(m.programs(), name)
+	require.NoError(m.t, os.RemoveAll(path))
+	script := fmt.Sprintf("#!/bin/sh\necho %s \"$@\" >>'%s'\n%s\n", name, m.callsFile(), text)
+	require.NoError(m.t, os.WriteFile(path, []byte(script), 0o755))
+}
+
+// Calls returns the calls of stubs so far, one "name arguments" each.
+func (m *Machine) Calls() []string {
+	data, err := os.ReadFile(m.callsFile())
+	if os.IsNotExist(err) {
+		return nil
+	}
+	require.NoError(m.t, err)
+	calls := strings.Split(strings.TrimSpace(string(data)), "\n")
+	for i := range calls {
+		calls[i] = strings.ReplaceAll(calls[i], m.Root, "")
+	}
+	return calls
+}
+
+// Uploads returns the paths uploaded so far.
+func (m *Machine) Uploads() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return append([]string(nil), m.uploads...)
+}
+
+// Path returns the place on this host of an absolute path on the machine.
+func (m *Machine) Path(path string) string { return filepath.Join(m.Root, path) }
+
+// Write puts a file on the machine.
+func (m *Machine) Write(path, content string) {
+	require.NoError(m.t, os.MkdirAll(filepath.Dir(m.Path(path)), 0o755))
+	require.NoError(m.t, os.WriteFile(m.Path(path), []byte(content), 0o644))
+}
+
+// Read returns the content of a file on the machine.
+func (m *Machine) Read(path string) string {
+	content, err := os.ReadFile(m.Path(path))
+	require.NoError(m.t, err)
+	return string(content)
+}
+
+// absolute finds where an absolute path begins: at the start of a word. /dev and the
+// name of the shell in a first line stay what they are.
+var absolute = regexp.MustCompile(`(^|[\s'"=(<>])/([a-z])`)
+
+// below moves every absolute path in a command below Root.
+func (m *Machine) below(command string) string {
+	moved := absolute.ReplaceAllString(command, "${1}"+m.Root+"/${2}")
+	for _, kept := range []string{"/dev/", "/bin/sh"} {
+		moved = strings.ReplaceAll(moved, m.Root+kept, kept)
+	}
+	return moved
+}
+
+// Start runs the command with the real shell.
+func (m *Machine) Start(ctx context.Context, cmd *packersdk.RemoteCmd) error {
+	shell := exec.CommandContext(ctx, "/bin/sh", "-c", m.below(cmd.Command))
+	shell.Env = []string{"PATH=" + m.programs(), "HOME=" + m.Path("/root")}
+	shell.Dir = m.Root
+	shell.Stdin, shell.Stdout, shell.Stderr = cmd.Stdin, cmd.Stdout, cmd.Stderr
+	if err := shell.Start(); err != nil {
+		return err
+	}
+	go func() {
+		_ = shell.Wait()
+		cmd.SetExited(shell.ProcessState.ExitCode())
+	}()
+	return nil
+}
+
+// Upload stores the content below Root. As Packer's scp does, it wants the directory to
+// be there and takes exactly as many bytes as announced.
+func (m *Machine) Upload(path string, content io.Reader, info *os.FileInfo) error {
+	if info == nil {
+		return errors.New("upload without a size")
+	}
+	data, err := io.ReadAll(io.LimitReader(content, (*info).Size()))
+	if err != nil {
+		return err
+	}
+	if m.Sabotage != nil {
+		if data, err = m.Sabotage(path, bytes.Clone(data)); err != nil {
+			return err
+		}
+	}
+	m.mu.Lock()
+	m.uploads = append(m.uploads, path)
+	m.mu.Unlock()
+	return os.WriteFile(m.Path(path), data, (*info).Mode().Perm())
+}
+
+var errUnused = errors.New("not used by the appliance tools")
+
+// UploadDir is not used.
+func (*Machine) UploadDir(string, string, []string) error { return errUnused }
+
+// Download is not used.
+func (*Machine) Download(string, io.Writer) error { return errUnused }
+
+// DownloadDir is not used.
+func (*Machine) DownloadDir(string, string, []string) error { return errUnused }
