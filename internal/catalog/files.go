@@ -1,0 +1,112 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
+)
+
+// partial ends the name of a file that is not whole yet. The site serves none of them.
+const partial = ".partial"
+
+// makeDir makes path for nginx's workers to enter, whatever the umask says. Directories
+// that are there keep their mode.
+func makeDir(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("make the catalog: %w", err)
+	}
+	err := os.Mkdir(path, 0o755)
+	if err == nil {
+		err = os.Chmod(path, 0o755)
+	} else if info, statErr := os.Stat(path); statErr == nil && info.IsDir() {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("make the catalog: %w", err)
+	}
+	return nil
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// place links or copies source to target, which appears whole or not at all and is
+// readable for a web server.
+func place(ctx context.Context, source, target string, size int64, meter *progress.Meter) (err error) {
+	// A link to a symbolic link would point to nowhere.
+	source, err = filepath.EvalSymlinks(source)
+	if err != nil {
+		return err
+	}
+	temporary := target + partial
+	defer func() {
+		if err != nil {
+			_ = os.Remove(temporary)
+		}
+	}()
+	// Whatever forbids a link (another file system, another owner), a copy may work.
+	if os.Link(source, temporary) != nil {
+		if err := copyFile(ctx, source, temporary, meter); err != nil {
+			return err
+		}
+	}
+	info, err := os.Stat(temporary)
+	if err != nil {
+		return err
+	}
+	if info.Size() != size {
+		return fmt.Errorf("it has %d bytes now, %d were expected: something changed it meanwhile", info.Size(), size)
+	}
+	if err := os.Chmod(temporary, info.Mode().Perm()|0o444); err != nil {
+		return err
+	}
+	return os.Rename(temporary, target)
+}
+
+func copyFile(ctx context.Context, source, target string, meter *progress.Meter) error {
+	in, err := os.Open(source)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(target, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, cancelReader{ctx, meter.Reader(in)})
+	if err == nil {
+		err = out.Sync()
+	}
+	if err = errors.Join(err, out.Close()); err != nil {
+		return err
+	}
+	meter.Finish()
+	return nil
+}
+
+// cancelReader ends a copy with its context.
+type cancelReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (r cancelReader) Read(p []byte) (int, error) {
+	if err := context.Cause(r.ctx); err != nil {
+		return 0, err
+	}
+	return r.r.Read(p)
+}
+
+func removeIfThere(path string) error {
+	if err := os.Remove(path); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+package catalog
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+)
+
+// list is the file the driver asks for. Entries stay in the form they were read in, so
+// that nothing is lost of one that a newer version, or a person, has written.
+type list struct {
+	entries []listed
+}
+
+type listed struct {
+	id, name string
+	raw      json.RawMessage
+}
+
+// document is the list as the driver reads it. OpenNebula's own marketplace sends sEcho.
+type document struct {
+	SEcho      *json.RawMessage   `json:"sEcho,omitempty"`
+	Appliances *[]json.RawMessage `json:"appliances"`
+}
+
+var idPattern = regexp.MustCompile(`^[0-9a-f]{24}$`)
+
+// parseList reads a list strictly; the error lists every mistake.
+func parseList(content []byte) (list, error) {
+	decoder := json.NewDecoder(bytes.NewReader(content))
+	decoder.DisallowUnknownFields()
+	var read document
+	if err := decoder.Decode(&read); err != nil {
+		return list{}, fmt.Errorf("it is not a list of appliances: %w", err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return list{}, errors.New("it is not a list of appliances: something follows the JSON object")
+	}
+	if read.Appliances == nil {
+		return list{}, errors.New(`it is not a list of appliances: "appliances" is missing`)
+	}
+	var l list
+	var mistakes []error
+	for i, raw := range *read.Appliances {
+		entry, err := parseListed(raw)
+		if err == nil {
+			err = l.checkUnique(entry)
+		}
+		if err != nil {
+			mistakes = append(mistakes, fmt.Errorf("appliances[%d]: %w", i, err))
+		}
+		l.entries = append(l.entries, entry)
+	}
+	return l, errors.Join(mistakes...)
+}
+
+func parseListed(raw json.RawMessage) (listed, error) {
+	var entry struct {
+		ID   ObjectID `json:"_id"`
+		Name string   `json:"name"`
+	}
+	if err := json.Unmarshal(raw, &entry); err != nil {
+		return listed{}, err
+	}
+	if !idPattern.MatchString(entry.ID.OID) {
+		return listed{}, fmt.Errorf("_id.$oid must be 24 hexadecimal digits in lower case, got %q", entry.ID.OID)
+	}
+	if err := appliance.CheckObjectName(entry.Name); err != nil {
+		return listed{}, fmt.Errorf("name %w", err)
+	}
+	return listed{id: entry.ID.OID, name: entry.Name, raw: raw}, nil
+}
+
+func (l list) checkUnique(entry listed) error {
+	for _, other := range l.entries {
+		if other.id == entry.id || other.name == entry.name {
+			return fmt.Errorf("id %s or name %q is there twice", entry.id, entry.name)
+		}
+	}
+	return nil
+}
+
+// with returns the list with entry in it, first, and the ids of the entries it replaces:
+// those of the same name. An entry that is listed already keeps its place.
+func (l list) with(entry Entry) (list, []string, error) {
+	raw, err := marshal(entry)
+	if err != nil {
+		return list{}, nil, err
+	}
+	added := listed{id: entry.ID.OID, name: entry.Name, raw: raw}
+	if i := slices.IndexFunc(l.entries, func(e listed) bool { return e.id == added.id }); i >= 0 {
+		entries := slices.Clone(l.entries)
+		entries[i] = added
+		return list{entries}, nil, nil
+	}
+	entries := []listed{added}
+	var replaced []string
+	for _, e := range l.entries {
+		if e.name == added.name {
+			replaced = append(replaced, e.id)
+			continue
+		}
+		entries = append(entries, e)
+	}
+	return list{entries}, replaced, nil
+}
+
+func (l list) has(id string) bool {
+	return slices.ContainsFunc(l.entries, func(e listed) bool { return e.id == id })
+}
+
+// content is the file, indented for people who compare two of them.
+func (l list) content() ([]byte, error) {
+	one := json.RawMessage("1")
+	appliances := make([]json.RawMessage, 0, len(l.entries))
+	for _, e := range l.entries {
+		appliances = append(appliances, e.raw)
+	}
+	return indented(document{SEcho: &one, Appliances: &appliances})
+}
+
+func indented(v any) ([]byte, error) {
+	compact, err := marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	var buffer bytes.Buffer
+	if err := json.Indent(&buffer, compact, "", "  "); err != nil {
+		return nil, err
+	}
+	buffer.WriteByte('\n')
+	return buffer.Bytes(), nil
+}

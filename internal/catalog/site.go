@@ -1,0 +1,69 @@
+package catalog
+
+import (
+	"bytes"
+	_ "embed"
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"text/template"
+)
+
+//go:embed nginx.conf.tmpl
+var siteText string
+
+var siteTemplate = template.Must(template.New("nginx.conf").Option("missingkey=error").Parse(siteText))
+
+// renderSite is the nginx site that serves directory at base.
+func renderSite(directory string, base BaseURL) ([]byte, error) {
+	host := base.host
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	var buffer bytes.Buffer
+	err := siteTemplate.Execute(&buffer, map[string]any{
+		"BaseURL":   base.String(),
+		"Directory": directory,
+		"Host":      host,
+		"Listen":    base.listen(),
+		"TLS":       base.scheme == "https",
+		"Images":    imagesDir,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("write the nginx site: %w", err)
+	}
+	return buffer.Bytes(), nil
+}
+
+// listen keeps a marketplace on the loopback address if that is what its URL says. Any
+// other address may belong to a proxy or a router in front of the server, so it listens
+// on all of them.
+func (b BaseURL) listen() string {
+	address, err := netip.ParseAddr(b.host)
+	switch {
+	case err == nil && address.IsLoopback():
+		return netip.AddrPortFrom(address, uint16(b.port)).String()
+	case strings.EqualFold(b.host, "localhost"):
+		return fmt.Sprintf("127.0.0.1:%d", b.port)
+	case err == nil && address.Is6():
+		return fmt.Sprintf("[::]:%d", b.port)
+	}
+	return fmt.Sprint(b.port)
+}
+
+// CheckDirectory says why directory cannot hold a catalog: nginx has no way to write
+// some characters in a path.
+func CheckDirectory(directory string) error {
+	if strings.TrimSpace(directory) == "" {
+		return errors.New("must be set to the directory of the marketplace")
+	}
+	if strings.ContainsAny(directory, "$\"\\{}") || strings.ContainsFunc(directory, func(r rune) bool { return r < ' ' || r == 0x7F }) {
+		return errors.New(`must not hold any of $ " \ { } or a control character, which nginx cannot have in a path`)
+	}
+	if filepath.Clean(directory) == "/" {
+		return errors.New("must not be the root directory")
+	}
+	return nil
+}
