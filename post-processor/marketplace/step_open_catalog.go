@@ -1,0 +1,35 @@
+package marketplace
+
+import (
+	"context"
+
+	"github.com/hashicorp/packer-plugin-sdk/multistep"
+	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/catalog"
+)
+
+// stepOpenCatalog makes sure that this run alone changes the catalog, until the run ends.
+type stepOpenCatalog struct {
+	directory string
+	pub       *publication
+	ui        packersdk.Ui
+}
+
+func (s *stepOpenCatalog) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
+	opened, err := catalog.Open(ctx, s.directory, s.pub.base, s.ui.Message)
+	if err != nil {
+		return halt(state, err)
+	}
+	s.pub.catalog = opened
+	return multistep.ActionContinue
+}
+
+func (s *stepOpenCatalog) Cleanup(multistep.StateBag) {
+	if s.pub.catalog == nil {
+		return
+	}
+	if err := s.pub.catalog.Close(); err != nil {
+		s.ui.Error("Closing the catalog: " + err.Error())
+	}
+}
