@@ -86,6 +86,11 @@ func (h *handler) complete(w http.ResponseWriter, r *http.Request, d dialect) {
 	}
 	id := newID()
 	w.Header().Set("X-Correlation-Id", id)
+	if failed := h.admission.enter(model); failed != nil {
+		writeError(w, failed)
+		return
+	}
+	defer h.admission.leave(model)
 	g := generation{handler: h, dialect: d, request: request, model: model, id: id}
 	if request.Stream {
 		g.stream(r.Context(), w)

@@ -14,6 +14,8 @@ type httpError struct {
 	Type    string
 	// RetryAfter in seconds is sent as a header unless zero.
 	RetryAfter int
+	// NoCode leaves the status out of the body.
+	NoCode bool
 }
 
 func (e *httpError) Error() string { return e.Message }
@@ -43,7 +45,7 @@ type errorBody struct {
 }
 
 type errorDetail struct {
-	Code    int    `json:"code"`
+	Code    int    `json:"code,omitempty"`
 	Message string `json:"message"`
 	Type    string `json:"type"`
 }
@@ -52,7 +54,11 @@ func writeError(w http.ResponseWriter, e *httpError) {
 	if e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(e.RetryAfter))
 	}
-	writeJSON(w, e.Status, errorBody{errorDetail{Code: e.Status, Message: e.Message, Type: e.Type}})
+	detail := errorDetail{Code: e.Status, Message: e.Message, Type: e.Type}
+	if e.NoCode {
+		detail.Code = 0
+	}
+	writeJSON(w, e.Status, errorBody{detail})
 }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {

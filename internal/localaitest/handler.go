@@ -18,11 +18,17 @@ const (
 var publicPaths = []string{"/readyz", "/healthz"}
 
 type handler struct {
-	options Options
-	loader  *loader
-	metrics *metrics
-	routes  map[string]route
+	options   Options
+	loader    *loader
+	admission *admission
+	metrics   *metrics
+	routes    map[string]route
+	// entry is the first of the functions a request passes through.
+	entry http.Handler
 }
+
+// ServeHTTP answers one request.
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.entry.ServeHTTP(w, r) }
 
 type route struct {
 	method string
@@ -32,7 +38,7 @@ type route struct {
 // NewHandler returns the HTTP side of LocalAI.
 func NewHandler(options Options) http.Handler {
 	options = options.withDefaults()
-	h := &handler{options: options, loader: newLoader(options.Engine), metrics: &metrics{}}
+	h := &handler{options: options, loader: newLoader(options.Engine), admission: newAdmission(), metrics: &metrics{}}
 	h.routes = map[string]route{
 		"/readyz":       {http.MethodGet, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }},
 		"/healthz":      {http.MethodGet, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }},
@@ -45,7 +51,8 @@ func NewHandler(options Options) http.Handler {
 	if !options.DisableMetrics {
 		h.routes["/metrics"] = route{http.MethodGet, h.metrics.serve}
 	}
-	return h.metrics.count(h.guard(http.HandlerFunc(h.serve)))
+	h.entry = h.metrics.count(h.guard(http.HandlerFunc(h.serve)))
+	return h
 }
 
 func (h *handler) serve(w http.ResponseWriter, r *http.Request) {

@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// uploadLimit is LOCALAI_UPLOAD_LIMIT, 15 "MB" by default.
-const uploadLimit = 15 << 20
+// uploadLimit is LOCALAI_UPLOAD_LIMIT, by default "15M" for echo's body limit, which takes
+// that for millions of bytes (github.com/labstack/gommon/bytes), not for mebibytes.
+const uploadLimit = 15_000_000
 
 // securityHeaders are on every answer but the 413.
 var securityHeaders = map[string]string{

@@ -13,6 +13,10 @@ type Model struct {
 	File string
 	// ContextSize is the number of tokens of prompt and answer together.
 	ContextSize int
+	// MaxConcurrent is the number of requests admitted at once, 0 for all of them, and
+	// RetryAfterSeconds what the others are told.
+	MaxConcurrent     int
+	RetryAfterSeconds int
 }
 
 // Options say how the server behaves. The zero value is a server with the model
