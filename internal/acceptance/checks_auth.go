@@ -1,0 +1,139 @@
+package acceptance
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"strings"
+	"unicode"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+)
+
+// credentials put a password into a request, in one of the ways clients do.
+type credentials struct {
+	name string
+	set  func(*http.Request, string)
+}
+
+var (
+	bearer = credentials{"Bearer", func(r *http.Request, password string) { r.Header.Set("Authorization", "Bearer "+password) }}
+	basic  = credentials{"Basic", func(r *http.Request, password string) { r.SetBasicAuth(appliance.APIUser, password) }}
+	apiKey = credentials{"x-api-key", func(r *http.Request, password string) { r.Header.Set("X-Api-Key", password) }}
+)
+
+func bearerAccepted(ctx context.Context, t *Target) (string, error) {
+	return accepted(ctx, t, bearer)
+}
+
+func basicAccepted(ctx context.Context, t *Target) (string, error) {
+	return accepted(ctx, t, basic)
+}
+
+func apiKeyAccepted(ctx context.Context, t *Target) (string, error) {
+	return accepted(ctx, t, apiKey)
+}
+
+func accepted(ctx context.Context, t *Target, c credentials) (string, error) {
+	answer, err := t.ask(ctx, http.MethodGet, appliance.PathModels, func(r *http.Request) { c.set(r, t.Password) })
+	if err != nil {
+		return "", err
+	}
+	return "", answer.expect(http.StatusOK)
+}
+
+func healthOpen(ctx context.Context, t *Target) (string, error) {
+	answer, err := t.ask(ctx, http.MethodGet, appliance.PathHealth)
+	if err != nil {
+		return "", err
+	}
+	return "", answer.expect(http.StatusOK)
+}
+
+func noCredentialsRefused(ctx context.Context, t *Target) (string, error) {
+	for _, route := range []struct{ method, path string }{
+		{http.MethodGet, appliance.PathModels},
+		{http.MethodPost, appliance.PathChat},
+		{http.MethodPost, appliance.PathCompletions},
+	} {
+		answer, err := t.ask(ctx, route.method, route.path)
+		if err == nil {
+			err = isRefusal(answer)
+		}
+		if err != nil {
+			return "", fmt.Errorf("%s %s: %w", route.method, route.path, err)
+		}
+	}
+	return "", nil
+}
+
+func wrongCredentialsRefused(ctx context.Context, t *Target) (string, error) {
+	for _, c := range []credentials{bearer, basic, apiKey} {
+		for kind, password := range wrongPasswords(t.Password) {
+			answer, err := t.ask(ctx, http.MethodGet, appliance.PathModels, func(r *http.Request) { c.set(r, password) })
+			if err == nil {
+				err = isRefusal(answer)
+			}
+			if err != nil {
+				return "", fmt.Errorf("%s with %s: %w", c.name, kind, err)
+			}
+		}
+	}
+	return "", nil
+}
+
+// wrongPasswords are close to the right one, because a careless comparison fails there.
+func wrongPasswords(right string) map[string]string {
+	wrong := map[string]string{
+		"no password":             "",
+		"a longer password":       right + "x",
+		"a shorter password":      right[:len(right)-1],
+		"a password, another one": "not-" + right,
+	}
+	if swapped := strings.Map(swapCase, right); swapped != right {
+		wrong["the password in other case"] = swapped
+	}
+	return wrong
+}
+
+func swapCase(r rune) rune {
+	if unicode.IsUpper(r) {
+		return unicode.ToLower(r)
+	}
+	return unicode.ToUpper(r)
+}
+
+// isRefusal wants a 401 from which both people and SDKs learn what to do.
+func isRefusal(a answer) error {
+	if err := a.expect(http.StatusUnauthorized); err != nil {
+		return err
+	}
+	if a.header.Get("WWW-Authenticate") == "" {
+		return errors.New("the header WWW-Authenticate is missing, so a browser will not ask for the password")
+	}
+	return isOpenAIError(a)
+}
+
+// isOpenAIError wants the shape of errors that OpenAI's SDKs read.
+func isOpenAIError(a answer) error {
+	kind, _, _ := mime.ParseMediaType(a.header.Get("Content-Type"))
+	if kind != "application/json" {
+		return fmt.Errorf("expected a JSON error, got Content-Type %q", a.header.Get("Content-Type"))
+	}
+	var body struct {
+		Error struct {
+			Message string `json:"message"`
+			Type    string `json:"type"`
+		} `json:"error"`
+	}
+	if err := json.Unmarshal(a.body, &body); err != nil {
+		return fmt.Errorf("the error is not JSON: %w", err)
+	}
+	if body.Error.Message == "" || body.Error.Type == "" {
+		return fmt.Errorf("expected error.message and error.type, got %s", a.body)
+	}
+	return nil
+}

@@ -1,0 +1,140 @@
+package acceptance
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+)
+
+// origin is that of a web page that uses the appliance.
+const origin = "https://ide.example.org"
+
+func fromPage(r *http.Request) {
+	r.Header.Set("Origin", origin)
+}
+
+func preflightOpen(ctx context.Context, t *Target) (string, error) {
+	answer, err := t.ask(ctx, http.MethodOptions, appliance.PathChat, fromPage, func(r *http.Request) {
+		r.Header.Set("Access-Control-Request-Method", http.MethodPost)
+		r.Header.Set("Access-Control-Request-Headers", "authorization,content-type")
+	})
+	if err != nil {
+		return "", err
+	}
+	if err := answer.expect(http.StatusNoContent); err != nil {
+		return "", err
+	}
+	if err := allowsOrigin(answer); err != nil {
+		return "", err
+	}
+	for header, want := range map[string][]string{
+		"Access-Control-Allow-Methods": {"post"},
+		// A "*" does not cover Authorization (Fetch standard, "CORS-preflight fetch").
+		"Access-Control-Allow-Headers": {"authorization", "content-type"},
+	} {
+		if err := lists(answer, header, want); err != nil {
+			return "", err
+		}
+	}
+	return "", nil
+}
+
+// lists wants the header once, with all of the wanted words in it.
+func lists(a answer, header string, want []string) error {
+	values := a.header.Values(header)
+	if len(values) != 1 {
+		return fmt.Errorf("expected the header %s once, got %q", header, values)
+	}
+	listed := map[string]bool{}
+	for _, word := range strings.Split(values[0], ",") {
+		listed[strings.ToLower(strings.TrimSpace(word))] = true
+	}
+	for _, word := range want {
+		if !listed[word] {
+			return fmt.Errorf("expected %s in %s, got %q", word, header, values[0])
+		}
+	}
+	return nil
+}
+
+// allowsOrigin wants the header once: browsers refuse an answer that holds it twice.
+func allowsOrigin(a answer) error {
+	values := a.header.Values("Access-Control-Allow-Origin")
+	if len(values) != 1 || (values[0] != "*" && values[0] != origin) {
+		return fmt.Errorf("expected the header Access-Control-Allow-Origin once, as * or %s, got %q", origin, values)
+	}
+	return nil
+}
+
+func corsOnce(ctx context.Context, t *Target) (string, error) {
+	noCredentials := func(*http.Request) {}
+	for _, page := range []struct {
+		path   string
+		edit   func(*http.Request)
+		status int
+	}{
+		{appliance.PathModels, t.authorized, http.StatusOK},
+		{appliance.PathModels, noCredentials, http.StatusUnauthorized},
+		{appliance.PathHealth, noCredentials, http.StatusOK},
+	} {
+		answer, err := t.ask(ctx, http.MethodGet, page.path, fromPage, page.edit)
+		if err == nil {
+			err = answer.expect(page.status)
+		}
+		if err == nil {
+			err = allowsOrigin(answer)
+		}
+		if err != nil {
+			return "", fmt.Errorf("GET %s, status %d: %w", page.path, page.status, err)
+		}
+	}
+	return "", nil
+}
+
+func unknownNotFound(ctx context.Context, t *Target) (string, error) {
+	answer, err := t.ask(ctx, http.MethodGet, "/v1/no-such-path", t.authorized)
+	if err != nil {
+		return "", err
+	}
+	if err := answer.expect(http.StatusNotFound); err != nil {
+		return "", err
+	}
+	return "", isOpenAIError(answer)
+}
+
+// closedRoutes are answered by LocalAI v4.9.0 even with every part of it switched off
+// that can be, so that a 404 can only come from nginx. The last ones are disguises.
+var closedRoutes = []struct{ method, path string }{
+	{http.MethodGet, "/system"},
+	{http.MethodGet, "/swagger/index.html"},
+	{http.MethodGet, "/api/traces"},
+	{http.MethodGet, "/api/tags"},
+	{http.MethodGet, "/api/p2p/token"},
+	{http.MethodGet, "/.well-known/localai.json"},
+	{http.MethodPost, "/models/apply"},
+	{http.MethodPost, "/backends/apply"},
+	{http.MethodPost, "/tts"},
+	{http.MethodPost, "/backend/shutdown"},
+	{http.MethodPost, "//backend/shutdown"},
+	{http.MethodPost, "/v1/models/../../backend/shutdown"},
+	{http.MethodPost, "/%62ackend/shutdown"},
+}
+
+func administrationClosed(ctx context.Context, t *Target) (string, error) {
+	// With the name of the loaded model the request would stop it; without, LocalAI
+	// itself answers 404.
+	body := jsonBody(map[string]string{"model": t.Model})
+	for _, route := range closedRoutes {
+		answer, err := t.ask(ctx, route.method, route.path, t.authorized, body)
+		if err == nil {
+			err = answer.expect(http.StatusNotFound)
+		}
+		if err != nil {
+			return "", fmt.Errorf("%s %s: %w", route.method, route.path, err)
+		}
+	}
+	return fmt.Sprintf("%d routes", len(closedRoutes)), nil
+}

@@ -1,0 +1,282 @@
+package acceptance
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/pem"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestAGoodApplianceKeepsEveryPromise(t *testing.T) {
+	var told []Result
+	results, err := Run(t.Context(), fake{}.start(t), Checks(), func(r Result) { told = append(told, r) })
+	require.NoError(t, err)
+	require.Len(t, results, len(Checks()))
+	for _, result := range results {
+		assert.True(t, result.Passed, "%s: %s", result.Name, result.Detail)
+	}
+	assert.Equal(t, results, told)
+}
+
+// on answers requests for one path, the others are left to the good appliance.
+func on(path string, answer http.HandlerFunc) func(http.ResponseWriter, *http.Request) bool {
+	return func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == path {
+			answer(w, r)
+		}
+		return r.URL.Path == path
+	}
+}
+
+func status(code int, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(code)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+// edited changes the headers of a good answer just before they are sent.
+func edited(path string, edit func(http.Header)) func(http.ResponseWriter, *http.Request) bool {
+	return on(path, func(w http.ResponseWriter, r *http.Request) {
+		serveHTTPS(&editor{w, edit}, r)
+	})
+}
+
+type editor struct {
+	http.ResponseWriter
+	edit func(http.Header)
+}
+
+func (e *editor) WriteHeader(status int) {
+	if e.edit != nil {
+		e.edit(e.Header())
+		e.edit = nil
+	}
+	e.ResponseWriter.WriteHeader(status)
+}
+
+func (e *editor) Write(p []byte) (int, error) {
+	if e.edit != nil {
+		e.WriteHeader(http.StatusOK)
+	}
+	return e.ResponseWriter.Write(p)
+}
+
+// accepting lets in everybody whose request fits.
+func accepting(fits func(*http.Request) bool) func(http.ResponseWriter, *http.Request) bool {
+	return func(w http.ResponseWriter, r *http.Request) bool {
+		if !fits(r) {
+			return false
+		}
+		r.Header.Set("Authorization", "Bearer "+rightPassword)
+		serveHTTPS(w, r)
+		return true
+	}
+}
+
+// refusing keeps out requests that carry a header of this beginning.
+func refusing(header, beginning string) func(http.ResponseWriter, *http.Request) bool {
+	return func(w http.ResponseWriter, r *http.Request) bool {
+		refused := strings.HasPrefix(r.Header.Get(header), beginning) && r.Header.Get(header) != ""
+		if refused {
+			openAIError(w, http.StatusUnauthorized)
+		}
+		return refused
+	}
+}
+
+func duplicate(header http.Header) { header.Add("Access-Control-Allow-Origin", "*") }
+
+// Each check must fail on the breakage it is there for, and say what was wrong.
+func TestEachCheckFindsItsBreakage(t *testing.T) {
+	other := newAuthority(t)
+	tests := map[string]struct {
+		check  string
+		broken fake
+		want   string
+	}{
+		"another root": {"root certificate is offered", fake{offered: other}, "it is not the root that clients were told to trust"},
+		"no root":      {"root certificate is offered", fake{http: on("/ca.pem", status(404, ""))}, "expected status 200, got 404"},
+		"a page instead of the root": {"root certificate is offered", fake{http: on("/ca.pem", status(200, "<html>"))},
+			"expected one certificate in PEM form"},
+		"the key beside the root": {"root certificate is offered", fake{http: on("/ca.pem", status(200, string(other.pem)+
+			string(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: []byte("x")}))))}, "and nothing else"},
+		"signed by another root": {"certificate is signed by the root", fake{tls: func(c *tls.Config) {
+			c.Certificates[0] = other.leaf(t, []string{"127.0.0.1", "10.0.2.15"})
+		}}, "certificate signed by unknown authority"},
+		"an address is not in it":   {"certificate is signed by the root", fake{names: []string{"127.0.0.1"}}, "10.0.2.15"},
+		"no TLS 1.2":                {"TLS 1.2 and 1.3 are spoken", fake{tls: func(c *tls.Config) { c.MinVersion = tls.VersionTLS13 }}, "TLS 1.2: remote error"},
+		"no TLS 1.3":                {"TLS 1.2 and 1.3 are spoken", fake{tls: func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 }}, "TLS 1.3: remote error"},
+		"TLS 1.1":                   {"TLS 1.1 is refused", fake{tls: func(c *tls.Config) { c.MinVersion = tls.VersionTLS10 }}, "the appliance speaks TLS 1.1"},
+		"served without TLS":        {"http redirects to https", fake{http: on("/v1/models", status(200, "{}"))}, "expected status 301, got 200"},
+		"a temporary redirect":      {"http redirects to https", fake{http: on("/v1/models", status(302, ""))}, "expected status 301, got 302"},
+		"a redirect that forgets":   {"http redirects to https", fake{http: on("/v1/models", redirect("https://127.0.0.1/"))}, `Location "https://127.0.0.1/"`},
+		"a redirect in clear":       {"http redirects to https", fake{http: on("/v1/models", redirect("http://127.0.0.1/v1/models?redirect=1"))}, "over https"},
+		"a redirect elsewhere":      {"http redirects to https", fake{http: on("/v1/models", redirect("https://localhost/v1/models?redirect=1"))}, "same host"},
+		"health asks for it":        {"health needs no password", fake{https: on("/health", status(401, ""))}, "expected status 200, got 401"},
+		"not ready":                 {"health needs no password", fake{https: on("/health", status(503, "loading"))}, `got 503: "loading"`},
+		"everybody gets in":         {"no credentials are refused", fake{https: accepting(anybody)}, "GET /v1/models: expected status 401, got 200"},
+		"chat is open":              {"no credentials are refused", fake{https: accepting(onlyPath("/v1/chat/completions"))}, "POST /v1/chat/completions: expected status 401"},
+		"completions are open":      {"no credentials are refused", fake{https: accepting(onlyPath("/v1/completions"))}, "POST /v1/completions: expected status 401"},
+		"no challenge":              {"no credentials are refused", fake{https: edited("/v1/models", func(h http.Header) { h.Del("WWW-Authenticate") })}, "WWW-Authenticate is missing"},
+		"a page for an error":       {"no credentials are refused", fake{https: on("/v1/models", challenge("text/html", "<html>"))}, `got Content-Type "text/html"`},
+		"an error of another shape": {"no credentials are refused", fake{https: on("/v1/models", challenge("application/json", `{"error":"no"}`))}, "the error is not JSON"},
+		"an error without words":    {"no credentials are refused", fake{https: on("/v1/models", challenge("application/json", `{"error":{"type":"x"}}`))}, "expected error.message"},
+		"case does not matter": {"wrong credentials are refused", fake{https: accepting(func(r *http.Request) bool {
+			return strings.EqualFold(r.Header.Get("Authorization"), "Bearer "+rightPassword)
+		})}, "Bearer with the password in other case: expected status 401"},
+		"any Basic gets in":   {"wrong credentials are refused", fake{https: accepting(hasPrefix("Authorization", "Basic"))}, "Basic with"},
+		"any x-api-key":       {"wrong credentials are refused", fake{https: accepting(hasPrefix("X-Api-Key", "n"))}, "x-api-key with"},
+		"a prefix is enough":  {"wrong credentials are refused", fake{https: accepting(hasPrefix("X-Api-Key", rightPassword+"x"))}, "x-api-key with a longer password"},
+		"no Bearer":           {"Bearer is accepted", fake{https: refusing("Authorization", "Bearer")}, "expected status 200, got 401"},
+		"no Basic":            {"Basic is accepted", fake{https: refusing("Authorization", "Basic")}, "expected status 200, got 401"},
+		"no x-api-key":        {"x-api-key is accepted", fake{https: refusing("X-Api-Key", "")}, "expected status 200, got 401"},
+		"another model":       {"models lists the model", fake{https: on("/v1/models", status(200, `{"data":[{"id":"tiny"}]}`))}, `expected "devstral-small-2" in the list, got ["tiny"]`},
+		"no list":             {"models lists the model", fake{https: on("/v1/models", status(200, `[]`))}, "the list is not JSON"},
+		"an empty answer":     {"chat answers", fake{https: chat(`{"choices":[{"message":{"content":""}}]}`)}, "the answer holds no text"},
+		"no choices":          {"chat answers", fake{https: chat(`{}`)}, "the answer holds no text"},
+		"a dead backend":      {"chat answers", fake{https: on("/v1/chat/completions", status(500, "connection refused"))}, `got 500: "connection refused"`},
+		"a single token":      {"chat streams", fake{https: chatStream(func(w io.Writer) { stream(w, "one") })}, "expected several tokens, got 1"},
+		"no end mark":         {"chat streams", fake{https: chatStream(func(w io.Writer) { _, _ = io.WriteString(w, "data: {}\n\n") })}, "before its end mark"},
+		"not a stream":        {"chat streams", fake{https: chat(`{"choices":[]}`)}, "expected a stream of events"},
+		"preflight asks":      {"preflight needs no password", fake{https: preflight(status(401, ""))}, "expected status 204, got 401"},
+		"preflight of 200":    {"preflight needs no password", fake{https: preflight(status(200, ""))}, "expected status 204, got 200"},
+		"preflight twice":     {"preflight needs no password", fake{https: edited("/v1/chat/completions", duplicate)}, `got ["*" "*"]`},
+		"no methods":          {"preflight needs no password", fake{https: edited("/v1/chat/completions", without("Access-Control-Allow-Methods"))}, "Access-Control-Allow-Methods once, got []"},
+		"wildcard headers":    {"preflight needs no password", fake{https: edited("/v1/chat/completions", wildcardHeaders)}, `expected authorization in Access-Control-Allow-Headers, got "*"`},
+		"CORS twice":          {"CORS headers appear once", fake{https: edited("/v1/models", duplicate)}, `GET /v1/models, status 200: expected the header`},
+		"CORS never":          {"CORS headers appear once", fake{https: edited("/v1/models", without("Access-Control-Allow-Origin"))}, "got []"},
+		"CORS not on errors":  {"CORS headers appear once", fake{https: edited("/v1/models", withoutOn401)}, "GET /v1/models, status 401"},
+		"CORS for another":    {"CORS headers appear once", fake{https: edited("/health", another)}, `GET /health, status 200`},
+		"unknown is answered": {"unknown path is not found", fake{https: on("/v1/no-such-path", status(200, ""))}, "expected status 404, got 200"},
+		"unknown is a page":   {"unknown path is not found", fake{https: on("/v1/no-such-path", status(404, "<html>"))}, "expected a JSON error"},
+		"an open route":       {"administration is closed", fake{https: on("/system", status(200, "{}"))}, "GET /system: expected status 404, got 200"},
+		"a disguised route": {"administration is closed", fake{https: func(w http.ResponseWriter, r *http.Request) bool {
+			return r.URL.RawPath != "" // answers 200
+		}}, "POST /%62ackend/shutdown: expected status 404, got 200"},
+	}
+	covered := map[string]bool{}
+	for name, test := range tests {
+		covered[test.check] = true
+		t.Run(name, func(t *testing.T) {
+			_, err := find(t, test.check).Run(t.Context(), test.broken.start(t))
+			assert.ErrorContains(t, err, test.want)
+		})
+	}
+	for _, check := range Checks() {
+		assert.True(t, covered[check.Name], "no breakage is tested for %q", check.Name)
+	}
+}
+
+func find(t *testing.T, name string) Check {
+	t.Helper()
+	for _, check := range Checks() {
+		if check.Name == name {
+			return check
+		}
+	}
+	t.Fatalf("there is no check %q", name)
+	return Check{}
+}
+
+func anybody(*http.Request) bool { return true }
+
+func onlyPath(path string) func(*http.Request) bool {
+	return func(r *http.Request) bool { return r.URL.Path == path }
+}
+
+func hasPrefix(header, prefix string) func(*http.Request) bool {
+	return func(r *http.Request) bool { return strings.HasPrefix(r.Header.Get(header), prefix) }
+}
+
+func redirect(to string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Location", to)
+		w.WriteHeader(http.StatusMovedPermanently)
+	}
+}
+
+func challenge(kind, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		w.Header().Set("Content-Type", kind)
+		w.WriteHeader(http.StatusUnauthorized)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+func chat(body string) func(http.ResponseWriter, *http.Request) bool {
+	return on("/v1/chat/completions", status(200, body))
+}
+
+func chatStream(write func(io.Writer)) func(http.ResponseWriter, *http.Request) bool {
+	return on("/v1/chat/completions", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		write(w)
+	})
+}
+
+func preflight(answer http.HandlerFunc) func(http.ResponseWriter, *http.Request) bool {
+	return func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodOptions {
+			answer(w, r)
+		}
+		return r.Method == http.MethodOptions
+	}
+}
+
+func without(name string) func(http.Header) {
+	return func(h http.Header) { h.Del(name) }
+}
+
+func withoutOn401(h http.Header) {
+	if h.Get("WWW-Authenticate") != "" {
+		h.Del("Access-Control-Allow-Origin")
+	}
+}
+
+func wildcardHeaders(h http.Header) { h.Set("Access-Control-Allow-Headers", "*") }
+
+func another(h http.Header) { h.Set("Access-Control-Allow-Origin", "https://other.example.org") }
+
+func TestRunGoesOnAfterAFailure(t *testing.T) {
+	broken := fake{https: on("/health", status(503, "loading"))}
+	results, err := Run(t.Context(), broken.start(t), Checks(), func(Result) {})
+	require.NoError(t, err)
+	require.Len(t, results, len(Checks()))
+	var failed []string
+	for _, result := range results {
+		if !result.Passed {
+			failed = append(failed, result.Name)
+		}
+	}
+	assert.Equal(t, []string{"health needs no password", "CORS headers appear once"}, failed)
+}
+
+func TestRunEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	asked := 0
+	check := Check{"cancels", func(context.Context, *Target) (string, error) {
+		asked++
+		cancel()
+		return "", nil
+	}}
+	_, err := Run(ctx, nil, []Check{check, check}, func(Result) {})
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Equal(t, 1, asked)
+}
+
+func FuzzParseRoot(f *testing.F) {
+	f.Add([]byte("-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if root, err := parseRoot(text); err == nil {
+			assert.True(t, root.IsCA)
+		}
+	})
+}

@@ -1,0 +1,190 @@
+package acceptance
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	rightPassword = "Correct-Horse-1"
+	modelID       = "devstral-small-2"
+)
+
+// fake is an appliance that keeps every promise, but for what a test breaks.
+type fake struct {
+	// https and http see a request first; true means they have answered it.
+	https, http func(http.ResponseWriter, *http.Request) bool
+	tls         func(*tls.Config)
+	// names are in the certificate.
+	names []string
+	// offered is the root at /ca.pem, if it is another than the one that signs.
+	offered *authority
+}
+
+// start serves the fake and returns it as a target.
+func (f fake) start(t *testing.T) *Target {
+	t.Helper()
+	root := newAuthority(t)
+	if f.names == nil {
+		f.names = []string{"127.0.0.1", "10.0.2.15"}
+	}
+	if f.offered == nil {
+		f.offered = root
+	}
+	quiet := log.New(io.Discard, "", 0)
+
+	secure := httptest.NewUnstartedServer(first(f.https, http.HandlerFunc(serveHTTPS)))
+	secure.TLS = &tls.Config{Certificates: []tls.Certificate{root.leaf(t, f.names)}, MinVersion: tls.VersionTLS12}
+	if f.tls != nil {
+		f.tls(secure.TLS)
+	}
+	secure.Config.ErrorLog = quiet
+	secure.StartTLS()
+	t.Cleanup(secure.Close)
+
+	plain := httptest.NewServer(first(f.http, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/ca.pem" {
+			_, _ = w.Write(f.offered.pem)
+			return
+		}
+		w.Header().Set("Location", "https://127.0.0.1"+r.URL.RequestURI())
+		w.WriteHeader(http.StatusMovedPermanently)
+	})))
+	t.Cleanup(plain.Close)
+
+	return &Target{
+		HTTPS:    secure.Listener.Addr().String(),
+		HTTP:     plain.Listener.Addr().String(),
+		Names:    []string{"127.0.0.1", "10.0.2.15"},
+		Password: rightPassword,
+		Model:    modelID,
+		Root:     root.certificate,
+	}
+}
+
+func first(broken func(http.ResponseWriter, *http.Request) bool, rest http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if broken == nil || !broken(w, r) {
+			rest.ServeHTTP(w, r)
+		}
+	})
+}
+
+func serveHTTPS(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Access-Control-Allow-Origin", "*")
+	known := map[string]bool{"/v1/models": true, "/v1/chat/completions": true, "/v1/completions": true, "/health": true}
+	switch {
+	case !known[r.URL.Path]:
+		openAIError(w, http.StatusNotFound)
+	case r.Method == http.MethodOptions:
+		w.Header().Set("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
+		w.Header().Set("Access-Control-Allow-Headers", "Authorization, Content-Type, X-Api-Key")
+		w.WriteHeader(http.StatusNoContent)
+	case r.URL.Path == "/health":
+		w.WriteHeader(http.StatusOK)
+	case !authorized(r):
+		w.Header().Set("WWW-Authenticate", `Basic realm="SLM-Copilot"`)
+		openAIError(w, http.StatusUnauthorized)
+	case r.URL.Path == "/v1/models":
+		_, _ = io.WriteString(w, `{"object":"list","data":[{"id":"devstral-small-2","object":"model"}]}`)
+	default:
+		serveChat(w, r)
+	}
+}
+
+func authorized(r *http.Request) bool {
+	user, password, _ := r.BasicAuth()
+	return r.Header.Get("Authorization") == "Bearer "+rightPassword ||
+		r.Header.Get("X-Api-Key") == rightPassword ||
+		user == "copilot" && password == rightPassword
+}
+
+func serveChat(w http.ResponseWriter, r *http.Request) {
+	var request struct {
+		Model  string
+		Stream bool
+	}
+	if json.NewDecoder(r.Body).Decode(&request) != nil || request.Model != modelID {
+		openAIError(w, http.StatusBadRequest)
+		return
+	}
+	if !request.Stream {
+		_, _ = io.WriteString(w, `{"choices":[{"message":{"content":"one two"}}]}`)
+		return
+	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	stream(w, "one", " two")
+}
+
+func stream(w io.Writer, words ...string) {
+	for _, word := range words {
+		_, _ = fmt.Fprintf(w, "data: {\"choices\":[{\"delta\":{\"content\":%q}}]}\n\n", word)
+	}
+	_, _ = io.WriteString(w, "data: [DONE]\n\n")
+}
+
+func openAIError(w http.ResponseWriter, status int) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, `{"error":{"message":"no","type":"invalid_request_error"}}`)
+}
+
+// authority signs the certificates of a fake.
+type authority struct {
+	certificate *x509.Certificate
+	key         *ecdsa.PrivateKey
+	pem         []byte
+}
+
+func newAuthority(t *testing.T) *authority {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber:          big.NewInt(time.Now().UnixNano()),
+		Subject:               pkix.Name{CommonName: "root"},
+		NotAfter:              time.Now().Add(time.Hour),
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	require.NoError(t, err)
+	certificate, err := x509.ParseCertificate(der)
+	require.NoError(t, err)
+	return &authority{certificate, key, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
+}
+
+func (a *authority) leaf(t *testing.T, names []string) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(2), NotAfter: time.Now().Add(time.Hour)}
+	for _, name := range names {
+		if ip := net.ParseIP(name); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, strings.ToLower(name))
+		}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, key.Public(), a.key)
+	require.NoError(t, err)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}

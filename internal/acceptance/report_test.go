@@ -1,0 +1,71 @@
+package acceptance
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		require.NoError(t, os.MkdirAll("testdata", 0o755))
+		require.NoError(t, os.WriteFile(path, got, 0o644))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, string(want), string(got))
+}
+
+func sample() Report {
+	return Report{
+		Image:       "slm-copilot-1.0.0.qcow2",
+		Model:       "devstral-small-2",
+		Accelerator: "kvm",
+		Started:     time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC),
+		Boots: []Boot{
+			{Name: "first boot", Ready: Duration(92500 * time.Millisecond), Results: []Result{
+				{Name: "health needs no password", Passed: true, Duration: Duration(12 * time.Millisecond)},
+				{Name: "chat answers", Passed: true, Duration: Duration(1200 * time.Millisecond), Detail: "83 characters"},
+			}},
+		},
+	}
+}
+
+func TestReportOfASuccess(t *testing.T) {
+	report := sample()
+	assert.True(t, report.Passed())
+	golden(t, "passed.txt", []byte(report.Text()))
+	text, err := report.JSON()
+	require.NoError(t, err)
+	golden(t, "passed.json", text)
+}
+
+func TestReportOfAFailure(t *testing.T) {
+	report := sample()
+	report.Boots = append(report.Boots, Boot{Name: "after the power cycle", Ready: Duration(time.Minute), Results: []Result{
+		{Name: "Bearer is accepted", Duration: Duration(time.Second), Detail: "expected status 200, got 401"},
+	}})
+	report.Error = "the guest did not shut down"
+	assert.False(t, report.Passed())
+	assert.Equal(t, []string{"after the power cycle: Bearer is accepted: expected status 200, got 401"}, report.Failures())
+	golden(t, "failed.txt", []byte(report.Text()))
+	text, err := report.JSON()
+	require.NoError(t, err)
+	golden(t, "failed.json", text)
+}
+
+func TestNothingIsNotASuccess(t *testing.T) {
+	assert.False(t, Report{}.Passed())
+	ended := sample()
+	ended.Error = "QEMU ended"
+	assert.False(t, ended.Passed())
+}

@@ -1,0 +1,47 @@
+package acceptance
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// checkTimeout bounds one check. It is what a large model on a slow host may need for
+// sixteen tokens, and then some.
+const checkTimeout = 10 * time.Minute
+
+// Result is what became of one check.
+type Result struct {
+	Name     string   `json:"name"`
+	Passed   bool     `json:"passed"`
+	Duration Duration `json:"seconds"`
+	// Detail is what was seen, or what was wrong.
+	Detail string `json:"detail,omitempty"`
+}
+
+// Run makes all checks, also after one has failed, and tells each result as it comes. It
+// stops early only when ctx ends.
+func Run(ctx context.Context, target *Target, checks []Check, tell func(Result)) ([]Result, error) {
+	var results []Result
+	for _, check := range checks {
+		result := run(ctx, target, check)
+		if ctx.Err() != nil {
+			return results, context.Cause(ctx)
+		}
+		results = append(results, result)
+		tell(result)
+	}
+	return results, nil
+}
+
+func run(ctx context.Context, target *Target, check Check) Result {
+	ctx, cancel := context.WithTimeoutCause(ctx, checkTimeout, fmt.Errorf("no answer within %s", checkTimeout))
+	defer cancel()
+	started := time.Now()
+	detail, err := check.Run(ctx, target)
+	result := Result{Name: check.Name, Passed: err == nil, Detail: detail, Duration: Duration(time.Since(started))}
+	if err != nil {
+		result.Detail = err.Error()
+	}
+	return result
+}

@@ -1,0 +1,135 @@
+package acceptance
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+)
+
+// maxBody bounds what is read of one answer.
+const maxBody = 1 << 20
+
+// connectTimeout bounds a connection and its TLS handshake. It is generous because an
+// emulated guest computes its RSA signature slowly.
+const connectTimeout = 30 * time.Second
+
+// Target is a running appliance.
+type Target struct {
+	// HTTPS and HTTP are the addresses (host:port) of its two ports.
+	HTTPS string
+	HTTP  string
+	// Names are the host names and addresses its certificate must hold.
+	Names    []string
+	Password string
+	Model    string
+	// Root is the certificate its clients were told to trust.
+	Root *x509.Certificate
+}
+
+// BaseURL is where its API is reached.
+func (t *Target) BaseURL() string {
+	return "https://" + t.HTTPS
+}
+
+// Client returns an HTTP client that trusts the root and nothing else, speaks to the
+// HTTPS port only and follows no redirect.
+func (t *Target) Client() *http.Client {
+	return t.client(t.tlsConfig())
+}
+
+func (t *Target) client(config *tls.Config) *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{
+			DialContext:         (&net.Dialer{Timeout: connectTimeout}).DialContext,
+			TLSClientConfig:     config,
+			TLSHandshakeTimeout: connectTimeout,
+			// Each check stands alone: none profits from a connection of another.
+			DisableKeepAlives: true,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+func (t *Target) tlsConfig() *tls.Config {
+	roots := x509.NewCertPool()
+	roots.AddCert(t.Root)
+	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+}
+
+// FetchRoot gets the root certificate from the plain port, where a user gets it too.
+func FetchRoot(ctx context.Context, address string) (*x509.Certificate, error) {
+	url := "http://" + address + appliance.PathCA
+	client := (&Target{}).client(nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := send(client, request)
+	if err != nil {
+		return nil, err
+	}
+	if answer.status != http.StatusOK {
+		return nil, fmt.Errorf("GET %s: expected status 200, got %d", url, answer.status)
+	}
+	root, err := parseRoot(answer.body)
+	if err != nil {
+		return nil, fmt.Errorf("GET %s: %w", url, err)
+	}
+	return root, nil
+}
+
+// parseRoot expects exactly one certificate of an authority, and nothing secret.
+func parseRoot(text []byte) (*x509.Certificate, error) {
+	block, rest := pem.Decode(text)
+	if block == nil || block.Type != "CERTIFICATE" || len(bytes.TrimSpace(rest)) > 0 {
+		return nil, errors.New("expected one certificate in PEM form and nothing else")
+	}
+	root, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	if !root.IsCA {
+		return nil, errors.New("the certificate is not one of an authority")
+	}
+	return root, nil
+}
+
+// answer is a response that was read to its end.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+func send(client *http.Client, request *http.Request) (answer, error) {
+	response, err := client.Do(request)
+	if err != nil {
+		return answer{}, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
+	if err != nil {
+		return answer{}, fmt.Errorf("%s %s: reading the answer: %w", request.Method, request.URL, err)
+	}
+	return answer{response.StatusCode, response.Header, body}, nil
+}
+
+// expect returns an error unless the answer has the status; an unexpected body is
+// quoted, because the reason usually stands in it.
+func (a answer) expect(status int) error {
+	if a.status == status {
+		return nil
+	}
+	const enough = 200
+	return fmt.Errorf("expected status %d, got %d: %q", status, a.status, a.body[:min(len(a.body), enough)])
+}
