@@ -118,6 +118,7 @@ const (
 const (
 	PathHealth      = "/health"
 	PathReadyz      = "/readyz"
+	PathMetrics     = "/metrics"
 	PathCA          = "/ca.pem"
 	PathModels      = "/v1/models"
 	PathChat        = "/v1/chat/completions"
