@@ -1,0 +1,71 @@
+package builder
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
+	"github.com/hashicorp/packer-plugin-sdk/packer/registry/image"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/manifest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
+)
+
+// artifact is the published output directory.
+type artifact struct {
+	directory string
+	image     string
+	manifest  manifest.Manifest
+	state     map[string]any
+}
+
+var _ packersdk.Artifact = (*artifact)(nil)
+
+func newArtifact(b *build) *artifact {
+	a := &artifact{
+		directory: b.config.OutputDirectory,
+		image:     b.publishedImage(),
+		manifest:  b.manifest,
+	}
+	a.state = map[string]any{
+		appliance.StateImagePath:    a.image,
+		appliance.StateManifestPath: manifest.Path(a.image),
+		"generated_data":            b.generated(),
+		image.ArtifactStateURI:      a.registryImage(b.config.BaseImage),
+	}
+	return a
+}
+
+// registryImage is what HCP Packer is told about the image.
+func (a *artifact) registryImage(base string) *image.Image {
+	return &image.Image{
+		ImageID:        a.Id(),
+		ProviderName:   appliance.Name,
+		ProviderRegion: filepath.Dir(a.image),
+		SourceImageID:  base,
+		Labels: map[string]string{
+			"name": a.manifest.Name, "version": a.manifest.Version,
+			"os_id": a.manifest.OSID, "os_release": a.manifest.OSRelease, "os_arch": a.manifest.OSArch,
+		},
+	}
+}
+
+func (a *artifact) BuilderId() string { return appliance.BuilderID }
+
+// Id is the digest: it names this very image wherever it is copied to.
+func (a *artifact) Id() string { return "sha256:" + a.manifest.SHA256 }
+
+func (a *artifact) Files() []string {
+	return []string{a.image, manifest.Path(a.image)}
+}
+
+func (a *artifact) String() string {
+	return fmt.Sprintf("%s (%s, %s)", a.image, progress.Bytes(a.manifest.FileSize), a.Id())
+}
+
+func (a *artifact) State(name string) any { return a.state[name] }
+
+// Destroy removes the output directory, which this build made.
+func (a *artifact) Destroy() error { return os.RemoveAll(a.directory) }

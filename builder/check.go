@@ -1,0 +1,146 @@
+package builder
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/packer-plugin-sdk/hcl2helper"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/accelerator"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
+)
+
+var (
+	diskSizePattern    = regexp.MustCompile(`^([1-9][0-9]{0,5})([MGT])$`)
+	machineTypePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
+	// Names and versions stand in file names and OpenNebula object names.
+	namePattern = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._+~-]{0,63}$`)
+)
+
+// minMemory is the least a cloud image boots with (MiB).
+const minMemory = 512
+
+// check returns every mistake. It looks at nothing but the values and the output
+// directory: a template is validated on machines without the tools and the base image.
+func (c *Config) check() []error {
+	var mistakes []error
+	field := func(name, value string, rule func(string) error) {
+		if isUnknown(value) {
+			return
+		}
+		if err := rule(value); err != nil {
+			mistakes = append(mistakes, fmt.Errorf("%s: %w", name, err))
+		}
+	}
+	field("base_image", c.BaseImage, checkBaseImage)
+	field("base_image_checksum", c.BaseImageChecksum, c.checkBaseImageChecksum)
+	field("disk_size", c.DiskSize, matches(diskSizePattern, `a number followed by M, G or T such as "40G"`))
+	field("cpus", strconv.Itoa(c.CPUs), between(1, 1024))
+	field("memory", strconv.Itoa(c.Memory), between(minMemory, 16<<20))
+	field("accelerator", c.Accelerator, oneOf(autoAccelerator, accelerator.KVM, accelerator.TCG))
+	field("machine_type", c.MachineType, matches(machineTypePattern, `a machine type of QEMU such as "pc"`))
+	const nameRule = "up to 64 letters, digits and . _ + ~ -, a letter or digit first"
+	field("image_name", c.ImageName, matches(namePattern, nameRule))
+	field("image_version", c.ImageVersion, matches(namePattern, nameRule))
+	field("output_directory", c.OutputDirectory, c.checkOutputDirectory)
+	field("ssh_timeout", c.SSHTimeout, checkTimeout)
+	field("shutdown_timeout", c.ShutdownTimeout, checkTimeout)
+	return mistakes
+}
+
+// isUnknown tells values Packer does not have yet: the first is what HCL templates
+// hold at validate time (hcl2template/shim in Packer), the second what JSON ones do.
+func isUnknown(value string) bool {
+	return value == "<unknown>" || value == hcl2helper.UnknownVariableValue
+}
+
+func checkBaseImage(image string) error {
+	if image == "" {
+		return fmt.Errorf("must be set to a path, an http(s) URL or one of %s", strings.Join(catalogueNames(), ", "))
+	}
+	if strings.Contains(image, "://") && !fetch.IsURL(image) {
+		return errors.New("must be a path or an http(s) URL")
+	}
+	return nil
+}
+
+func (c *Config) checkBaseImageChecksum(checksum string) error {
+	_, listed := catalogue[c.BaseImage]
+	switch {
+	case c.BaseImage == "" || isUnknown(c.BaseImage):
+		return nil
+	case checksum == "" && listed:
+		return nil
+	case checksum == "":
+		return fmt.Errorf(`must be set for a path or a URL: "sha256:<hex>", or %q for a local file taken as it is (only %s need none)`,
+			fetch.Unchecked, strings.Join(catalogueNames(), ", "))
+	case checksum == fetch.Unchecked && (listed || fetch.IsURL(c.BaseImage)):
+		return errors.New(`must be "sha256:<hex>" when the image is downloaded`)
+	}
+	return fetch.CheckChecksum(checksum)
+}
+
+// checkOutputDirectory refuses what cannot stand in a QEMU option, and a directory
+// that is there already.
+func (c *Config) checkOutputDirectory(directory string) error {
+	if strings.ContainsAny(directory, ",\n\r") || strings.Contains(directory, "{{") {
+		return fmt.Errorf("must hold no comma, line break or {{, got %q", directory)
+	}
+	if base := filepath.Base(directory); base == "." || base == ".." || base == "/" {
+		return fmt.Errorf("must name a directory of its own, got %q", directory)
+	}
+	return c.outputFree()
+}
+
+func checkTimeout(value string) error {
+	if value == "" {
+		return nil
+	}
+	if duration, err := time.ParseDuration(value); err != nil || duration <= 0 {
+		return fmt.Errorf(`must be a time such as "10m", got %q`, value)
+	}
+	return nil
+}
+
+func between(low, high int) func(string) error {
+	return func(value string) error {
+		if n, err := strconv.Atoi(value); err != nil || n < low || n > high {
+			return fmt.Errorf("must be a whole number from %d to %d, got %s", low, high, value)
+		}
+		return nil
+	}
+}
+
+func oneOf(choices ...string) func(string) error {
+	return func(value string) error {
+		if !slices.Contains(choices, value) {
+			return fmt.Errorf("must be one of %s, got %q", strings.Join(choices, ", "), value)
+		}
+		return nil
+	}
+}
+
+func matches(pattern *regexp.Regexp, rule string) func(string) error {
+	return func(value string) error {
+		if !pattern.MatchString(value) {
+			return fmt.Errorf("must be %s, got %q", rule, value)
+		}
+		return nil
+	}
+}
+
+// diskBytes is the size of the disk; check has seen that DiskSize is well formed.
+func (c *Config) diskBytes() int64 {
+	parts := diskSizePattern.FindStringSubmatch(c.DiskSize)
+	if parts == nil {
+		return 0
+	}
+	number, _ := strconv.ParseInt(parts[1], 10, 64)
+	return number << map[string]int{"M": 20, "G": 30, "T": 40}[parts[2]]
+}

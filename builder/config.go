@@ -1,0 +1,158 @@
+//go:generate packer-sdc mapstructure-to-hcl2 -type Config
+
+package builder
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/packer-plugin-sdk/common"
+	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
+	"github.com/hashicorp/packer-plugin-sdk/template/config"
+	"github.com/hashicorp/packer-plugin-sdk/template/interpolate"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/accelerator"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
+)
+
+// Config is what a template may say in source "slm-copilot".
+type Config struct {
+	common.PackerConfig `mapstructure:",squash"`
+
+	// BaseImage is a name of the catalogue ("ubuntu-24.04"), a path, or an http(s) URL
+	// of a QCOW2 cloud image with cloud-init.
+	BaseImage string `mapstructure:"base_image"`
+	// BaseImageChecksum is "sha256:<hex>", or "none" for a local file taken as it is.
+	// Images of the catalogue are checked against their publisher's list.
+	BaseImageChecksum string `mapstructure:"base_image_checksum"`
+
+	// DiskSize is that of the appliance's disk, such as "40G".
+	DiskSize string `mapstructure:"disk_size"`
+	// CPUs and Memory (in MiB) are what the machine has while it is built.
+	CPUs   int `mapstructure:"cpus"`
+	Memory int `mapstructure:"memory"`
+	// Accelerator is "auto", "kvm" or "tcg".
+	Accelerator string `mapstructure:"accelerator"`
+	// MachineType is QEMU's: "pc" boots every cloud image with a BIOS boot sector.
+	MachineType string `mapstructure:"machine_type"`
+
+	// ImageName and ImageVersion make the file name and go into the manifest.
+	ImageName    string `mapstructure:"image_name"`
+	ImageVersion string `mapstructure:"image_version"`
+	// OutputDirectory appears when the build has succeeded, and never half filled.
+	OutputDirectory string `mapstructure:"output_directory"`
+
+	// SSHTimeout is how long the machine may take to boot, ShutdownTimeout to power
+	// off. The defaults are three times as long under emulation.
+	SSHTimeout      string `mapstructure:"ssh_timeout"`
+	ShutdownTimeout string `mapstructure:"shutdown_timeout"`
+
+	ctx interpolate.Context
+}
+
+// Defaults of the numbers and times; the others stand in setDefaults.
+const (
+	defaultCPUs            = 2
+	defaultMemory          = 4096
+	defaultSSHTimeout      = 10 * time.Minute
+	defaultShutdownTimeout = 5 * time.Minute
+	// slowdown stretches the default timeouts under emulation.
+	slowdown = 3
+	// autoAccelerator asks the host.
+	autoAccelerator = "auto"
+)
+
+// decode reads the block and reports every mistake in it.
+func (c *Config) decode(raws ...any) (warnings []string, err error) {
+	err = config.Decode(c, &config.DecodeOpts{
+		PluginType:         appliance.BuilderID,
+		Interpolate:        true,
+		InterpolateContext: &c.ctx,
+	}, raws...)
+	if err != nil {
+		return nil, err
+	}
+	c.setDefaults()
+	if mistakes := c.check(); len(mistakes) > 0 {
+		return nil, packersdk.MultiErrorAppend(nil, mistakes...)
+	}
+	if c.BaseImageChecksum == fetch.Unchecked {
+		warnings = append(warnings, fmt.Sprintf("base_image_checksum is %q: nothing tells whether %s is the image you mean",
+			fetch.Unchecked, c.BaseImage))
+	}
+	return warnings, nil
+}
+
+func (c *Config) setDefaults() {
+	texts := []struct {
+		field *string
+		value string
+	}{
+		{&c.DiskSize, "40G"},
+		{&c.Accelerator, autoAccelerator},
+		{&c.MachineType, "pc"},
+		{&c.ImageName, appliance.Name},
+		{&c.ImageVersion, "1.0.0"},
+		{&c.OutputDirectory, filepath.Join("dist", c.PackerBuildName)},
+	}
+	for _, text := range texts {
+		if *text.field == "" {
+			*text.field = text.value
+		}
+	}
+	c.OutputDirectory = filepath.Clean(c.OutputDirectory)
+	if c.CPUs == 0 {
+		c.CPUs = defaultCPUs
+	}
+	if c.Memory == 0 {
+		c.Memory = defaultMemory
+	}
+}
+
+// outputFree refuses an output directory that is there, as Packer's own builders do.
+func (c *Config) outputFree() error {
+	if c.PackerForce {
+		return nil
+	}
+	if _, err := os.Lstat(c.OutputDirectory); err == nil {
+		return fmt.Errorf("%s exists already; remove it, choose another, or build with -force to replace it", c.OutputDirectory)
+	}
+	return nil
+}
+
+// imageFile is the name of the finished image.
+func (c *Config) imageFile() string {
+	return c.ImageName + "-" + c.ImageVersion + ".qcow2"
+}
+
+// serialLogFile is the name of the console log beside the image.
+func (c *Config) serialLogFile() string {
+	return strings.TrimSuffix(c.imageFile(), ".qcow2") + appliance.SerialLogSuffix
+}
+
+// partialDirectory is where the build works until it has succeeded.
+func (c *Config) partialDirectory() string {
+	return c.OutputDirectory + ".partial"
+}
+
+// failedSerialLog is where the console log of a failed build is kept.
+func (c *Config) failedSerialLog() string {
+	return c.OutputDirectory + appliance.SerialLogSuffix
+}
+
+// timeout is what the template says, or the default stretched for the accelerator.
+func timeout(value string, standard time.Duration, acceleratorName string) time.Duration {
+	if value == "" {
+		if acceleratorName == accelerator.TCG {
+			return slowdown * standard
+		}
+		return standard
+	}
+	// check has parsed it before.
+	duration, _ := time.ParseDuration(value)
+	return duration
+}

@@ -1,0 +1,56 @@
+package builder
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
+)
+
+// generated is what provisioners and post-processors read as build.<name>.
+func (b *build) generated() map[string]any {
+	return map[string]any{
+		"Accelerator":  b.accelerator,
+		"BaseImage":    b.config.BaseImage,
+		"ImageName":    b.config.ImageName,
+		"ImageVersion": b.config.ImageVersion,
+	}
+}
+
+func generatedNames() []string {
+	return slices.Sorted(maps.Keys((&build{config: new(Config)}).generated()))
+}
+
+// provisionHook stands between QEMU's builder and the provisioners: that builder has no
+// data of its own to offer them, and ends the machine right after them.
+type provisionHook struct {
+	*build
+	next packersdk.Hook
+	// ui is the user's own: what provisioners write there is no error of the machine.
+	ui packersdk.Ui
+}
+
+func (h *provisionHook) Run(ctx context.Context, name string, _ packersdk.Ui, comm packersdk.Communicator, data any) error {
+	if name != packersdk.HookProvision {
+		return h.next.Run(ctx, name, h.ui, comm, data)
+	}
+	h.ui.Say("Waiting for the first boot to finish...")
+	var err error
+	if h.guest, err = readGuest(ctx, comm); err != nil {
+		return err
+	}
+	// Data holds the private key of the build, so it is never logged.
+	if offered, ok := data.(map[string]any); ok {
+		maps.Copy(offered, h.generated())
+	}
+	if err := h.next.Run(ctx, name, h.ui, comm, data); err != nil {
+		return err
+	}
+	h.ui.Say("Removing the traces of the build and trimming free space...")
+	if _, err := runScript(ctx, comm, tidyScript); err != nil {
+		return fmt.Errorf("remove the traces of the build: %w", err)
+	}
+	return nil
+}

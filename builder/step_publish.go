@@ -1,0 +1,49 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/hashicorp/packer-plugin-sdk/multistep"
+)
+
+// stepPublish moves the complete directory into its place.
+type stepPublish struct{ *build }
+
+func (s *stepPublish) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
+	if ctx.Err() != nil {
+		return multistep.ActionHalt
+	}
+	if err := s.config.outputFree(); err != nil {
+		return fail(state, fmt.Errorf("output_directory: %w", err))
+	}
+	if err := replace(s.config.partialDirectory(), s.config.OutputDirectory); err != nil {
+		return fail(state, fmt.Errorf("output_directory: %w", err))
+	}
+	s.published = true
+	return multistep.ActionContinue
+}
+
+func (s *stepPublish) Cleanup(multistep.StateBag) {}
+
+// replace renames directory to target. A directory that is there gives way only at the
+// last moment, and comes back if the new one cannot take its place.
+func replace(directory, target string) error {
+	old := target + ".old"
+	if err := os.RemoveAll(old); err != nil {
+		return err
+	}
+	err := os.Rename(target, old)
+	if errors.Is(err, os.ErrNotExist) {
+		return os.Rename(directory, target)
+	}
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(directory, target); err != nil {
+		return errors.Join(err, os.Rename(old, target))
+	}
+	return os.RemoveAll(old)
+}
