@@ -63,17 +63,17 @@ var completionDialect = dialect{
 	usage: func(answer) usage { return usage{} },
 }
 
-func (h *handler) serveChat(w http.ResponseWriter, r *http.Request) {
+func (h *Handler) serveChat(w http.ResponseWriter, r *http.Request) {
 	h.complete(w, r, chatDialect)
 }
 
-func (h *handler) serveCompletions(w http.ResponseWriter, r *http.Request) {
+func (h *Handler) serveCompletions(w http.ResponseWriter, r *http.Request) {
 	h.complete(w, r, completionDialect)
 }
 
 // complete answers one generating request. What goes wrong after the model is known
 // carries a correlation id, what goes wrong before does not.
-func (h *handler) complete(w http.ResponseWriter, r *http.Request, d dialect) {
+func (h *Handler) complete(w http.ResponseWriter, r *http.Request, d dialect) {
 	request, failed := readRequest(r)
 	if failed != nil {
 		writeError(w, failed)
@@ -91,7 +91,7 @@ func (h *handler) complete(w http.ResponseWriter, r *http.Request, d dialect) {
 		return
 	}
 	defer h.admission.leave(model)
-	g := generation{handler: h, dialect: d, request: request, model: model, id: id}
+	g := generation{Handler: h, dialect: d, request: request, model: model, id: id}
 	if request.Stream {
 		g.stream(r.Context(), w)
 		return
@@ -101,7 +101,7 @@ func (h *handler) complete(w http.ResponseWriter, r *http.Request, d dialect) {
 
 // generation is one answer on its way to a client.
 type generation struct {
-	*handler
+	*Handler
 	dialect dialect
 	request completionRequest
 	model   Model

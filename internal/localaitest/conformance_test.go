@@ -351,7 +351,7 @@ func TestAdmissionLimit(t *testing.T) {
 		}()
 	}
 	<-engine.entered
-	require.Eventually(t, func() bool { return server.http.Handler.(*handler).admission.count(model) == model.MaxConcurrent }, waitLimit, tick)
+	require.Eventually(t, func() bool { return server.http.Handler.(*Handler).admission.count(model) == model.MaxConcurrent }, waitLimit, tick)
 	compare(t, server, want)
 	close(engine.proceed)
 	for range model.MaxConcurrent - 1 {

@@ -17,7 +17,8 @@ const (
 // publicPaths need no key. (LocalAI has more of them; they are not served here.)
 var publicPaths = []string{"/readyz", "/healthz"}
 
-type handler struct {
+// Handler is the HTTP side of LocalAI.
+type Handler struct {
 	options   Options
 	loader    *loader
 	admission *admission
@@ -28,17 +29,17 @@ type handler struct {
 }
 
 // ServeHTTP answers one request.
-func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.entry.ServeHTTP(w, r) }
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.entry.ServeHTTP(w, r) }
 
 type route struct {
 	method string
 	serve  http.HandlerFunc
 }
 
-// NewHandler returns the HTTP side of LocalAI.
-func NewHandler(options Options) http.Handler {
+// NewHandler returns a handler that has loaded nothing yet.
+func NewHandler(options Options) *Handler {
 	options = options.withDefaults()
-	h := &handler{options: options, loader: newLoader(options.Engine), admission: newAdmission(), metrics: &metrics{}}
+	h := &Handler{options: options, loader: newLoader(options.Engine), admission: newAdmission(), metrics: &metrics{}}
 	h.routes = map[string]route{
 		"/readyz":       {http.MethodGet, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }},
 		"/healthz":      {http.MethodGet, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }},
@@ -55,7 +56,7 @@ func NewHandler(options Options) http.Handler {
 	return h
 }
 
-func (h *handler) serve(w http.ResponseWriter, r *http.Request) {
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
 	found, known := h.routes[r.URL.Path]
 	switch {
 	case !known && strings.Contains(r.Header.Get("Accept"), "text/html"):
@@ -71,7 +72,7 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) {
 }
 
 // methods is the Allow header of a path.
-func (h *handler) methods(path string) string {
+func (h *Handler) methods(path string) string {
 	found, known := h.routes[path]
 	if !known {
 		return ""
@@ -97,7 +98,7 @@ type modelItem struct {
 }
 
 // serveModels lists what is configured, loaded or not.
-func (h *handler) serveModels(w http.ResponseWriter, _ *http.Request) {
+func (h *Handler) serveModels(w http.ResponseWriter, _ *http.Request) {
 	list := modelList{Object: "list", Data: []modelItem{}}
 	for _, model := range h.options.Models {
 		list.Data = append(list.Data, modelItem{ID: model.Name, Object: "model"})
@@ -119,7 +120,7 @@ type loadedModel struct {
 	Backend string `json:"backend"`
 }
 
-func (h *handler) serveSystem(w http.ResponseWriter, _ *http.Request) {
+func (h *Handler) serveSystem(w http.ResponseWriter, _ *http.Request) {
 	body := systemBody{Backends: h.options.Engine.Backends(), Loaded: []loadedModel{}}
 	for _, name := range h.loader.loadedNames() {
 		body.Loaded = append(body.Loaded, loadedModel{ID: name, Backend: backendName})
@@ -129,8 +130,8 @@ func (h *handler) serveSystem(w http.ResponseWriter, _ *http.Request) {
 
 // model finds the model a request means; LocalAI takes the first for a request that
 // names none.
-func (h *handler) model(name string) (Model, *httpError) {
-	if name == "" {
+func (h *Handler) model(name string) (Model, *httpError) {
+	if name == "" && len(h.options.Models) > 0 {
 		return h.options.Models[0], nil
 	}
 	i := slices.IndexFunc(h.options.Models, func(m Model) bool { return m.Name == name })

@@ -35,6 +35,20 @@ func newLoader(engine Engine) *loader {
 	return &loader{engine: engine, failures: map[string]failure{}}
 }
 
+// Preload loads models before the first request asks for them.
+func (h *Handler) Preload(ctx context.Context, names []string) error {
+	for _, name := range names {
+		model, failed := h.model(name)
+		if failed != nil {
+			return failed
+		}
+		if failed := h.loader.load(ctx, model); failed != nil {
+			return failed
+		}
+	}
+	return nil
+}
+
 // load makes the model ready. One request loads at a time; the others wait for it.
 func (l *loader) load(ctx context.Context, model Model) *httpError {
 	l.mu.Lock()

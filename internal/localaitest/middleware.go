@@ -20,7 +20,7 @@ var securityHeaders = map[string]string{
 
 // guard is everything that happens before a route is looked up, in LocalAI's order: a
 // 401 therefore carries no CORS header, and a preflight without a key is refused.
-func (h *handler) guard(next http.Handler) http.Handler {
+func (h *Handler) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength > uploadLimit {
 			w.Header().Set("Connection", "close")
@@ -53,7 +53,7 @@ func (h *handler) guard(next http.Handler) http.Handler {
 // generates tells the paths LocalAI leaves out of compression.
 func generates(path string) bool { return path == pathChat || path == pathCompletions }
 
-func (h *handler) authorized(r *http.Request) bool {
+func (h *Handler) authorized(r *http.Request) bool {
 	if len(h.options.Keys) == 0 || slices.Contains(publicPaths, r.URL.Path) {
 		return true
 	}
@@ -77,7 +77,7 @@ func credential(r *http.Request) string {
 	return ""
 }
 
-func (h *handler) writeUnauthorized(w http.ResponseWriter) {
+func (h *Handler) writeUnauthorized(w http.ResponseWriter) {
 	w.Header().Set("Www-Authenticate", "Bearer")
 	if h.options.OpaqueErrors {
 		w.WriteHeader(http.StatusUnauthorized)
@@ -88,7 +88,7 @@ func (h *handler) writeUnauthorized(w http.ResponseWriter) {
 
 // cors adds the CORS headers and says whether the request was a preflight, which is
 // answered then.
-func (h *handler) cors(w http.ResponseWriter, r *http.Request) (answered bool) {
+func (h *Handler) cors(w http.ResponseWriter, r *http.Request) (answered bool) {
 	origin := r.Header.Get("Origin")
 	allowed := "*"
 	if len(h.options.AllowOrigins) > 0 {

@@ -23,6 +23,7 @@ type Model struct {
 // "devstral-small-2", no API key, and LocalAI's defaults for everything else.
 type Options struct {
 	// Models in the order they were found; the first answers requests that name none.
+	// Empty but not nil is a server without models.
 	Models []Model
 	// Keys are the API keys. With none, everybody is let in.
 	Keys []string
@@ -76,7 +77,7 @@ const (
 )
 
 func (o Options) withDefaults() Options {
-	if len(o.Models) == 0 {
+	if o.Models == nil {
 		o.Models = []Model{{Name: "devstral-small-2"}}
 	}
 	models := make([]Model, len(o.Models))

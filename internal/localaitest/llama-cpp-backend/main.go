@@ -1,0 +1,42 @@
+// Command llama-cpp-backend is a test double of LocalAI's llama-cpp backend: it listens,
+// so that local-ai can see it alive, and does nothing else. It is never part of a real
+// appliance. run.sh beside it is what local-ai starts.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+)
+
+func main() {
+	address := flag.String("addr", "127.0.0.1:50051", "address to listen on")
+	flag.Parse()
+	// Standard input is a pipe from local-ai. Its end means that local-ai is gone, even
+	// if it was killed, and the real backend ends then too.
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(0)
+	}()
+	if err := serve(*address); err != nil {
+		fmt.Fprintf(os.Stderr, "llama-cpp-backend: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func serve(address string) error {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("Server listening on %s\n", address)
+	for {
+		connection, err := listener.Accept()
+		if err != nil {
+			return err
+		}
+		connection.Close()
+	}
+}
