@@ -1,0 +1,245 @@
+package catalog
+
+import (
+	"bytes"
+	"crypto/md5"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// serve runs nginx over the site of a catalog until the test ends.
+func serve(t *testing.T, site, address string) {
+	t.Helper()
+	nginx, err := exec.LookPath("nginx")
+	require.NoError(t, err, "nginx is missing: run make setup")
+	prefix := t.TempDir()
+	conf := filepath.Join(prefix, "main.conf")
+	user := "" // Who is not root keeps the user anyway.
+	if os.Geteuid() == 0 {
+		user = "user root;" // The worker must enter the test's directory, which is 0700.
+	}
+	require.NoError(t, os.WriteFile(conf, fmt.Appendf(nil, `%[2]s
+daemon off; pid %[1]s/pid; error_log stderr;
+events { }
+http {
+    access_log off;
+    client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy; fastcgi_temp_path %[1]s/fastcgi;
+    uwsgi_temp_path %[1]s/uwsgi; scgi_temp_path %[1]s/scgi;
+    include "%[3]s";
+}
+`, prefix, user, site), 0o600))
+	var stderr bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), nginx, "-p", prefix, "-e", "stderr", "-c", conf)
+	cmd.Stderr = &stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 10 * time.Second
+	require.NoError(t, cmd.Start())
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait()
+		close(ended)
+	}()
+	t.Cleanup(func() { <-ended }) // The test's context has ended by then.
+	waitForPort(t, address, ended, &stderr)
+}
+
+func waitForPort(t *testing.T, address string, ended <-chan struct{}, stderr *bytes.Buffer) {
+	t.Helper()
+	deadline := time.After(30 * time.Second)
+	for {
+		conn, err := net.Dial("tcp", address)
+		if err == nil {
+			require.NoError(t, conn.Close())
+			return
+		}
+		select {
+		case <-ended:
+			t.Fatalf("nginx ended: %s", stderr)
+		case <-deadline:
+			t.Fatalf("nginx does not listen at %s: %v", address, err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+// oned's driver follows no redirect, so neither does this client.
+var driver = &http.Client{
+	Timeout:       30 * time.Second,
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
+
+func get(t *testing.T, url string, header ...string) (*http.Response, []byte) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	require.NoError(t, err)
+	request.Header.Set("User-Agent", "OpenNebula 7.0.0")
+	for i := 0; i < len(header); i += 2 {
+		request.Header.Set(header[i], header[i+1])
+	}
+	response, err := driver.Do(request)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return response, body
+}
+
+// The requests are those that a front-end's "one" driver and its downloader make.
+func TestNginxServesTheCatalogToOpenNebula(t *testing.T) {
+	address := freeAddress(t)
+	endpoint := "http://" + address
+	dir := filepath.Join(t.TempDir(), "the market")
+	img := newImage(t, t.TempDir(), 5<<20)
+	publishAt(t, dir, endpoint, "1.0.0", img)
+	serve(t, filepath.Join(dir, siteFile), address)
+
+	response, body := get(t, endpoint+"//appliance")
+	require.Equal(t, http.StatusOK, response.StatusCode, "a redirect would not be followed")
+	assert.Equal(t, "application/json", response.Header.Get("Content-Type"))
+	var served struct {
+		Appliances []Entry `json:"appliances"`
+	}
+	require.NoError(t, json.Unmarshal(body, &served))
+	require.Len(t, served.Appliances, 1)
+	entry := served.Appliances[0]
+	link := endpoint + "/appliance/" + entry.ID.OID
+	download := link + "/download/0"
+
+	t.Run("the app", func(t *testing.T) {
+		for _, url := range []string{link, endpoint + "//appliance/" + entry.ID.OID} {
+			response, body := get(t, url)
+			require.Equal(t, http.StatusOK, response.StatusCode)
+			assert.Equal(t, "application/json", response.Header.Get("Content-Type"))
+			var alone Entry
+			require.NoError(t, json.Unmarshal(body, &alone))
+			assert.Equal(t, entry, alone)
+		}
+	})
+	t.Run("the download has the digest of the list", func(t *testing.T) {
+		curl := exec.CommandContext(t.Context(), "curl", "--fail", "-sS", "-k", "-L", download)
+		content, err := curl.Output()
+		require.NoError(t, err, "curl is missing or failed: run make setup")
+		sum := md5.Sum(content)
+		assert.Equal(t, entry.Files[0].MD5, hex.EncodeToString(sum[:]))
+		assert.Equal(t, img.manifest.MD5, entry.Files[0].MD5)
+	})
+	t.Run("the url of the image", func(t *testing.T) {
+		response, body := get(t, entry.Files[0].URL)
+		require.Equal(t, http.StatusOK, response.StatusCode)
+		assert.Len(t, body, 5<<20)
+	})
+	t.Run("an aborted download is stood", func(t *testing.T) {
+		// The front-end reads the head of an image and closes the connection.
+		for range 5 {
+			response, err := driver.Get(download)
+			require.NoError(t, err)
+			_, err = io.CopyN(io.Discard, response.Body, 65536)
+			require.NoError(t, err)
+			require.NoError(t, response.Body.Close())
+		}
+		response, body := get(t, download)
+		assert.Equal(t, http.StatusOK, response.StatusCode)
+		assert.Len(t, body, 5<<20)
+	})
+	t.Run("ranges and lengths", func(t *testing.T) {
+		response, body := get(t, download, "Range", "bytes=100-199")
+		assert.Equal(t, http.StatusPartialContent, response.StatusCode)
+		assert.Equal(t, "bytes 100-199/"+strconv.Itoa(5<<20), response.Header.Get("Content-Range"))
+		content, err := os.ReadFile(img.path)
+		require.NoError(t, err)
+		assert.Equal(t, content[100:200], body)
+
+		head, err := driver.Head(download)
+		require.NoError(t, err)
+		require.NoError(t, head.Body.Close())
+		assert.EqualValues(t, 5<<20, head.ContentLength)
+	})
+	t.Run("nothing else", func(t *testing.T) {
+		for _, path := range []string{
+			"/", "/nginx.conf", "/.lock", "/appliances.json", "/appliance/", "/images/", "/appliance/" + idA,
+			"/appliance/" + idA + "/download/0", "/appliance/" + entry.ID.OID + "/download/1", "/appliance/" + entry.ID.OID + "/",
+			"/images/x.qcow2" + partial, "/images/..%2fnginx.conf",
+		} {
+			response, _ := get(t, endpoint+path)
+			assert.Equal(t, http.StatusNotFound, response.StatusCode, path)
+		}
+	})
+	t.Run("a new version needs no reload", func(t *testing.T) {
+		publishAt(t, dir, endpoint, "1.1.0", newImage(t, t.TempDir(), 100))
+		_, body := get(t, endpoint+"//appliance")
+		require.NoError(t, json.Unmarshal(body, &served))
+		require.Len(t, served.Appliances, 2)
+		for _, app := range served.Appliances {
+			response, content := get(t, endpoint+"/appliance/"+app.ID.OID+"/download/0")
+			require.Equal(t, http.StatusOK, response.StatusCode)
+			sum := md5.Sum(content)
+			assert.Equal(t, app.Files[0].MD5, hex.EncodeToString(sum[:]))
+		}
+	})
+}
+
+func TestNginxServesTheCatalogOverTLS(t *testing.T) {
+	address := freeAddress(t)
+	dir := filepath.Join(t.TempDir(), "market")
+	publishAt(t, dir, "https://"+address, "1.0.0", newImage(t, t.TempDir(), 100))
+	site, err := os.ReadFile(filepath.Join(dir, siteFile))
+	require.NoError(t, err)
+
+	// The certificate of a test server, in the place of certbot's.
+	server := httptest.NewTLSServer(nil)
+	t.Cleanup(server.Close)
+	certificate := server.TLS.Certificates[0]
+	key, err := x509.MarshalPKCS8PrivateKey(certificate.PrivateKey)
+	require.NoError(t, err)
+	for name, block := range map[string]*pem.Block{
+		"fullchain.pem": {Type: "CERTIFICATE", Bytes: certificate.Certificate[0]},
+		"privkey.pem":   {Type: "PRIVATE KEY", Bytes: key},
+	} {
+		file := filepath.Join(t.TempDir(), name)
+		require.NoError(t, os.WriteFile(file, pem.EncodeToMemory(block), 0o600))
+		site = bytes.ReplaceAll(site, []byte("/etc/letsencrypt/live/127.0.0.1/"+name), []byte(file))
+	}
+	adapted := filepath.Join(t.TempDir(), "nginx.conf")
+	require.NoError(t, os.WriteFile(adapted, site, 0o600))
+	serve(t, adapted, address)
+
+	response, err := server.Client().Get("https://" + address + "//appliance")
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	assert.Equal(t, http.StatusOK, response.StatusCode)
+}
+
+func publishAt(t *testing.T, dir, endpoint, version string, img image) {
+	t.Helper()
+	c, err := Open(t.Context(), dir, baseURL(t, endpoint), silent)
+	require.NoError(t, err)
+	entry := newEntry(t, c, version, img)
+	require.NoError(t, c.PlaceImage(t.Context(), entry, img.path, img.manifest.FileSize, nil))
+	require.NoError(t, c.WriteApp(entry))
+	require.NoError(t, c.Publish(entry))
+	require.NoError(t, c.Close())
+}
