@@ -1,0 +1,50 @@
+package marketapp
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+)
+
+func TestVMTemplateAsksForEveryVariableAndPassesTheAnswerOn(t *testing.T) {
+	template := Default().VMTemplate("x86_64")
+	for _, v := range appliance.Variables() {
+		assert.Equal(t, "$"+v.Input, template.Vectors["CONTEXT"][v.Name])
+		assert.Equal(t, v.UserInput(), template.Vectors["USER_INPUTS"][v.Input])
+	}
+	assert.Len(t, template.Vectors["USER_INPUTS"], len(appliance.Variables()))
+	assert.Equal(t,
+		"ONEAPP_COPILOT_MODEL_CONTEXT_SIZE,ONEAPP_COPILOT_MODEL_THREADS,ONEAPP_COPILOT_ACCESS_PASSWORD,ONEAPP_COPILOT_TLS_DOMAIN",
+		template.Attributes["INPUTS_ORDER"])
+}
+
+func TestVMTemplateFollowsTheApp(t *testing.T) {
+	app := Default()
+	app.CPU, app.VCPU, app.MemoryMiB, app.Logo = 2, 4, 4096, "x.png"
+	got := app.VMTemplate("x86_64").Attributes
+	assert.Equal(t, "2", got["CPU"])
+	assert.Equal(t, "4", got["VCPU"])
+	assert.Equal(t, "4096", got["MEMORY"])
+	assert.Equal(t, "images/logos/x.png", got["LOGO"])
+	assert.NotContains(t, Default().VMTemplate("x86_64").Attributes, "LOGO")
+}
+
+func TestVMTemplateFollowsTheArchitecture(t *testing.T) {
+	assert.Equal(t, map[string]string{"MODEL": "host-passthrough", "FEATURES": "avx2"}, Default().VMTemplate("x86_64").Vectors["CPU_MODEL"])
+	arm := Default().VMTemplate("aarch64")
+	assert.Equal(t, map[string]string{"MODEL": "host-passthrough"}, arm.Vectors["CPU_MODEL"])
+	assert.Equal(t, "aarch64", arm.Vectors["OS"]["ARCH"])
+}
+
+func TestVMTemplateIsOneObjectOfStrings(t *testing.T) {
+	content, err := json.Marshal(VMTemplate{
+		Attributes: map[string]string{"CPU": "2"},
+		Vectors:    map[string]map[string]string{"OS": {"ARCH": "x86_64"}},
+	})
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"CPU":"2","OS":{"ARCH":"x86_64"}}`, string(content))
+}
