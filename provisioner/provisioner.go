@@ -5,10 +5,14 @@ package provisioner
 
 import (
 	"context"
-	"errors"
+	"fmt"
 
 	"github.com/hashicorp/hcl/v2/hcldec"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remote"
 )
 
 // Provisioner bakes the appliance. The zero value is ready for Prepare.
@@ -26,7 +30,29 @@ func (p *Provisioner) Prepare(raws ...any) error {
 	return p.config.decode(raws...)
 }
 
-// Provision runs the steps in order and stops at the first that fails.
+// Provision runs the steps in order and stops at the first that fails. The machine is
+// then half an appliance; the builder throws it away.
 func (p *Provisioner) Provision(ctx context.Context, ui packersdk.Ui, comm packersdk.Communicator, _ map[string]any) error {
-	return errors.New("the provisioner has no steps yet")
+	// A directory of our own: its files are named by digest alone.
+	cacheDir, err := packersdk.CachePath(appliance.Name)
+	if err != nil {
+		return fmt.Errorf("find Packer's cache directory: %w", err)
+	}
+	say := func(line string) { ui.Say("  " + line) }
+	b := &bake{
+		config:   p.config,
+		say:      say,
+		machine:  remote.NewMachine(comm),
+		fetcher:  fetch.New(cacheDir, say),
+		cacheDir: cacheDir,
+		agents:   embeddedAgents,
+	}
+	defer b.payload.discard()
+	for _, step := range steps {
+		ui.Say(step.title)
+		if err := step.run(b, ctx); err != nil {
+			return fmt.Errorf("%s: %w", step.title, err)
+		}
+	}
+	return nil
 }

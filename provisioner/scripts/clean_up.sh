@@ -1,0 +1,31 @@
+# Removes what belongs to this machine and must not be in an image of which many are made.
+
+echo "$PER_VM" | while read -r path; do rm -rf "$path"; done
+mkdir -p "$(dirname "$STATUS_FILE")"
+echo "$INSTALL_SUCCESS" >"$STATUS_FILE"
+
+apt-get clean
+rm -rf /var/lib/apt/lists/*
+
+# Access: nobody gets in but by what the context says.
+passwd --quiet --lock root
+find /home -name authorized_keys -delete
+
+# Traces.
+rm -f /root/.*_history /root/.wget-hsts /root/.lesshst
+rm -rf /var/lib/dhcp/*.leases /var/lib/NetworkManager/*.lease
+find /tmp /var/tmp -mindepth 1 -maxdepth 1 ! -name 'systemd-private-*' -exec rm -rf {} +
+journalctl --quiet --rotate
+journalctl --quiet --vacuum-time=1s
+if [ -d /var/log/journal ]; then find /var/log/journal -mindepth 1 -delete; fi
+find /var/log -type f \( -name '*.gz' -o -name '*.old' -o -name '*.[0-9]' \) -delete
+find /var/log -type f -exec truncate -s 0 {} +
+
+# Identity: each machine makes its own at its first boot. This comes last, because
+# journalctl wants to know the machine it is on.
+rm -f /etc/ssh/ssh_host_*
+: >/etc/machine-id
+if [ -e /var/lib/dbus/machine-id ]; then
+	ln -sf /etc/machine-id /var/lib/dbus/machine-id
+fi
+rm -f /var/lib/systemd/random-seed /var/lib/systemd/credential.secret

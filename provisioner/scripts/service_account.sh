@@ -1,0 +1,3 @@
+# The machine's own systemd must see the new units and the new account.
+systemd-sysusers "$SYSUSERS"
+systemctl daemon-reload
