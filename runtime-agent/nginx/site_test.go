@@ -1,0 +1,188 @@
+package nginx
+
+import (
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"flag"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/acceptance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/localaitest"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func TestRenderedSite(t *testing.T) {
+	got := Site{
+		HTTPListen: Listen(appliance.HTTPPort, true), HTTPSListen: Listen(appliance.HTTPSPort, true),
+		Upstream: appliance.LocalAIAddress, Certificate: appliance.ServerCert, Key: appliance.ServerKey,
+		WebRoot: appliance.WebRoot, Password: "password", EngineKey: testEngineKey,
+	}.Render()
+	golden := filepath.Join("testdata", "site.golden.conf")
+	if *update {
+		require.NoError(t, os.WriteFile(golden, got, 0o644))
+	}
+	want, err := os.ReadFile(golden)
+	require.NoError(t, err)
+	assert.Equal(t, string(want), string(got))
+}
+
+func TestListen(t *testing.T) {
+	assert.Equal(t, []string{"443"}, Listen(443, false), "nginx does not start if the kernel has no IPv6")
+	assert.Equal(t, []string{"443", "[::]:443"}, Listen(443, true))
+}
+
+func TestCheckTellsWhatNginxSays(t *testing.T) {
+	config := write(t, t.TempDir(), "nginx.conf", []byte("events {}\nhttp { nonsense; }\n"))
+	err := Check(t.Context(), "-c", config)
+	assert.ErrorContains(t, err, `unknown directive "nonsense"`)
+}
+
+// The promises the finished image is held to, held here first.
+func TestAcceptance(t *testing.T) {
+	s := start(t, engine(t, localaitest.Options{}).Address)
+	target := &acceptance.Target{
+		HTTPS: s.https, HTTP: s.http, Names: []string{"vm-7"},
+		Password: testPassword, Model: appliance.ModelID, Root: s.root,
+	}
+	for _, check := range acceptance.Checks() {
+		_, err := check.Run(t.Context(), target)
+		assert.NoError(t, err, check.Name)
+	}
+}
+
+func TestCredentials(t *testing.T) {
+	s := start(t, engine(t, localaitest.Options{}).Address)
+	basic := func(user, password string) func(http.Header) {
+		return func(h http.Header) {
+			r := http.Request{Header: h}
+			r.SetBasicAuth(user, password)
+		}
+	}
+	set := func(pairs ...string) func(http.Header) {
+		return func(h http.Header) {
+			for i := 0; i < len(pairs); i += 2 {
+				h.Set(pairs[i], pairs[i+1])
+			}
+		}
+	}
+	const wrong = "Bearer wrong-password"
+	tests := map[string]struct {
+		credentials func(http.Header)
+		want        int
+	}{
+		"Bearer":                   {set("Authorization", "Bearer "+testPassword), 200},
+		"bearer":                   {set("Authorization", "bearer "+testPassword), 200},
+		"Basic":                    {basic(appliance.APIUser, testPassword), 200},
+		"x-api-key":                {set("X-Api-Key", testPassword), 200},
+		"x-api-key, wrong Bearer":  {set("X-Api-Key", testPassword, "Authorization", wrong), 200},
+		"Bearer, wrong x-api-key":  {set("X-Api-Key", "wrong", "Authorization", "Bearer "+testPassword), 200},
+		"nothing":                  {set(), 401},
+		"wrong Bearer":             {set("Authorization", wrong), 401},
+		"Bearer, lower case":       {set("Authorization", "Bearer "+strings.ToLower(testPassword)), 401},
+		"Bearer, upper case":       {set("Authorization", "Bearer "+strings.ToUpper(testPassword)), 401},
+		"Bearer, longer":           {set("Authorization", "Bearer "+testPassword+"x"), 401},
+		"Bearer, shorter":          {set("Authorization", "Bearer "+testPassword[1:]), 401},
+		"Bearer, doubled":          {set("Authorization", "Bearer "+testPassword+" "+testPassword), 401},
+		"empty Bearer":             {set("Authorization", "Bearer "), 401},
+		"password without scheme":  {set("Authorization", testPassword), 401},
+		"x-api-key, upper case":    {set("X-Api-Key", strings.ToUpper(testPassword)), 401},
+		"Basic, another user":      {basic("root", testPassword), 401},
+		"Basic, another password":  {basic(appliance.APIUser, strings.ToUpper(testPassword)), 401},
+		"the engine's key":         {set("Authorization", "Bearer "+testEngineKey), 401},
+		"the engine's key as x-":   {set("X-Api-Key", testEngineKey), 401},
+		"the engine's key as xi-":  {set("Xi-Api-Key", testEngineKey), 401},
+		"the engine's key, cookie": {set("Cookie", "token="+testEngineKey), 401},
+		"the pattern of the site":  {set("Authorization", "Bearer "+regex(testPassword)), 401},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			request, err := http.NewRequest(http.MethodGet, s.url()+appliance.PathModels, nil)
+			require.NoError(t, err)
+			tt.credentials(request.Header)
+			response := do(t, s, request)
+			assert.Equal(t, tt.want, response.StatusCode)
+			if tt.want == 401 {
+				assert.Equal(t, []string{`Basic realm="SLM-Copilot", charset="UTF-8"`, `Bearer realm="SLM-Copilot"`},
+					response.Header.Values("WWW-Authenticate"))
+			}
+		})
+	}
+}
+
+func TestNodeLibraryOfOpenAI(t *testing.T) {
+	for _, program := range []string{"node", "npm"} {
+		_, err := exec.LookPath(program)
+		require.NoError(t, err, "%s is missing: run make setup", program)
+	}
+	s := start(t, engine(t, localaitest.Options{}).Address)
+	dir := t.TempDir()
+	require.NoError(t, os.CopyFS(dir, os.DirFS("testdata/openai")))
+	install := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	install.Dir = dir
+	out, err := install.CombinedOutput()
+	require.NoError(t, err, string(out))
+
+	client := exec.Command("node", "client.mjs", s.url()+"/v1", testPassword, appliance.ModelID)
+	client.Dir = dir
+	client.Env = append(os.Environ(), "NODE_EXTRA_CA_CERTS="+s.rootPath)
+	client.Stderr = os.Stderr
+	out, err = client.Output()
+	require.NoError(t, err)
+
+	type failure struct {
+		Name   string
+		Status int
+		Code   string
+		Type   string
+	}
+	var seen struct {
+		Chat        string
+		Pieces      []string
+		Models      []string
+		WrongKey    failure
+		UnknownPath failure
+	}
+	require.NoError(t, json.Unmarshal(out, &seen), string(out))
+	assert.NotEmpty(t, seen.Chat)
+	assert.Len(t, seen.Pieces, 4)
+	assert.Equal(t, []string{appliance.ModelID}, seen.Models)
+	assert.Equal(t, failure{"AuthenticationError", 401, "invalid_api_key", "authentication_error"}, seen.WrongKey)
+	assert.Equal(t, failure{"NotFoundError", 404, "unknown_url", "invalid_request_error"}, seen.UnknownPath)
+}
+
+// answer is a response whose body was read.
+type answer struct {
+	*http.Response
+	text string
+}
+
+func do(t *testing.T, s *server, request *http.Request) answer {
+	t.Helper()
+	response, err := s.client().Do(request)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return answer{response, string(text)}
+}
+
+func parseCertificate(t *testing.T, text []byte) *x509.Certificate {
+	t.Helper()
+	block, _ := pem.Decode(text)
+	require.NotNil(t, block)
+	certificate, err := x509.ParseCertificate(block.Bytes)
+	require.NoError(t, err)
+	return certificate
+}
