@@ -1,0 +1,309 @@
+package localaitest
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	// waitLimit is long, so that it is reached on a busy machine only if something hangs.
+	waitLimit = 30 * time.Second
+	tick      = 5 * time.Millisecond
+)
+
+// firstJSON is the first JSON object of a recording that is no exchange.
+func firstJSON(t *testing.T, file string) any {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join("testdata", "transcripts", file))
+	require.NoError(t, err)
+	_, object, found := strings.Cut(string(content), "{")
+	require.True(t, found)
+	var value any
+	require.NoError(t, json.NewDecoder(strings.NewReader("{"+object)).Decode(&value))
+	return value
+}
+
+func TestDeadBackend(t *testing.T) {
+	dead := failing{&CallError{Message: DialFailed("127.0.0.1:36087")}}
+	server := NewServer(t, Options{Models: []Model{tiny}, Engine: dead})
+	chat := readTranscript(t, "11-chat-nonstream.txt")
+	for range 2 { // no cooldown: the backend was loaded before
+		response, body := play(t, server, chat)
+		assert.Equal(t, http.StatusInternalServerError, response.StatusCode)
+		want, err := json.Marshal(firstJSON(t, "54-backend-killed-idle.txt"))
+		require.NoError(t, err)
+		assert.JSONEq(t, string(want), body)
+	}
+	ready := readTranscript(t, "01-readyz-nothing-loaded.txt")
+	response, _ := play(t, server, ready)
+	assert.Equal(t, http.StatusOK, response.StatusCode, "/readyz does not notice")
+}
+
+// dying answers so many checks, then no more.
+type dying struct {
+	alwaysReady
+	answers int
+}
+
+func (d *dying) Check(Model) error {
+	d.answers--
+	if d.answers < 0 {
+		return BackendDied()
+	}
+	return nil
+}
+
+func TestBackendDiesInAStream(t *testing.T) {
+	content, err := os.ReadFile(filepath.Join("testdata", "transcripts", "55-backend-killed-midstream.txt"))
+	require.NoError(t, err)
+	_, exchange, _ := strings.Cut(strings.ReplaceAll(string(content), "\r", ""), "\n")
+	head, rest, _ := strings.Cut(exchange, "\n\n")
+	start, end, found := strings.Cut(rest, "\n...\n")
+	require.True(t, found)
+	end, _, _ = strings.Cut(end, "curl rc")
+	// The recording has its middle cut out, so both are cut to as many tokens.
+	body := strings.TrimSpace(start) + "\n\n" + strings.TrimSpace(end)
+	tokens := strings.Count(body, `"delta":{"content":" `)
+
+	server := NewServer(t, Options{Models: []Model{tiny}, Engine: &dying{answers: tokens}})
+	chat := readTranscript(t, "14-chat-stream.txt")
+	chat.requestBody = strings.Replace(chat.requestBody, `"max_tokens":6`, `"max_tokens":1000`, 1)
+	response, got := play(t, server, chat)
+
+	want := normalized(t, http.StatusOK, http.Header{"Content-Type": {"text/event-stream"}}, body, false)
+	assert.Equal(t, want.Body, normalized(t, response.StatusCode, response.Header, got, false).Body)
+	assert.Contains(t, head, "200 OK")
+	assert.Equal(t, http.StatusOK, response.StatusCode)
+}
+
+// waiting loads until it is told to go on.
+type waiting struct {
+	alwaysReady
+	entered, proceed chan struct{}
+}
+
+func (w waiting) Load(ctx context.Context, _ Model) error {
+	w.entered <- struct{}{}
+	select {
+	case <-w.proceed:
+	case <-ctx.Done():
+	}
+	return ctx.Err()
+}
+
+func TestAdmissionLimit(t *testing.T) {
+	const file = "105-limits-max-concurrent.txt"
+	engine := waiting{entered: make(chan struct{}), proceed: make(chan struct{})}
+	model := Model{Name: "devstral-small-2", MaxConcurrent: 4, RetryAfterSeconds: 30}
+	server := NewServer(t, Options{Models: []Model{model}, Engine: engine})
+	want := readTranscript(t, file)
+	want.header.Set("Content-Type", "application/json")
+	want.requestBody = `{"messages":[{"role":"user","content":"hi"}],"max_tokens":1}`
+
+	admitted := make(chan int, model.MaxConcurrent)
+	for range model.MaxConcurrent {
+		go func() {
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+pathChat, strings.NewReader(want.requestBody))
+			if err != nil {
+				admitted <- 0
+				return
+			}
+			request.Header = want.header.Clone()
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				admitted <- 0
+				return
+			}
+			response.Body.Close()
+			admitted <- response.StatusCode
+		}()
+	}
+	<-engine.entered
+	require.Eventually(t, func() bool { return server.http.Handler.(*Handler).admission.count(model) == model.MaxConcurrent }, waitLimit, tick)
+	compare(t, server, want)
+	close(engine.proceed)
+	for range model.MaxConcurrent - 1 {
+		<-engine.entered
+	}
+	for range model.MaxConcurrent {
+		assert.Equal(t, http.StatusOK, <-admitted)
+	}
+}
+
+func TestCooldownDoublesAndEndsWithSuccess(t *testing.T) {
+	l := newLoader(failing{BackendMissing()})
+	for _, want := range []time.Duration{firstCooldown, 2 * firstCooldown, 4 * firstCooldown} {
+		failed := l.load(t.Context(), tiny)
+		require.Equal(t, http.StatusInternalServerError, failed.Status)
+		assert.Equal(t, want, l.failures[tiny.Name].cooldown)
+		assert.Equal(t, http.StatusServiceUnavailable, l.load(t.Context(), tiny).Status)
+
+		over := l.failures[tiny.Name]
+		over.until = time.Now()
+		l.failures[tiny.Name] = over
+	}
+	l.engine = alwaysReady{}
+	require.Nil(t, l.load(t.Context(), tiny))
+	assert.Empty(t, l.failures)
+	assert.Equal(t, []string{"tiny"}, l.loadedNames())
+}
+
+func TestPreload(t *testing.T) {
+	h := NewHandler(Options{Models: []Model{tiny}})
+	require.NoError(t, h.Preload(t.Context(), []string{"tiny"}))
+	assert.Equal(t, []string{"tiny"}, h.loader.loadedNames())
+	assert.EqualError(t, h.Preload(t.Context(), []string{"nosuch"}), `model "nosuch" not found. To see available models, call GET /v1/models`)
+	broken := NewHandler(noBackend(t))
+	assert.EqualError(t, broken.Preload(t.Context(), []string{"tiny"}), BackendMissing().Error())
+}
+
+func TestMetricsCanBeOff(t *testing.T) {
+	server := NewServer(t, Options{DisableMetrics: true})
+	response, _ := play(t, server, readTranscript(t, "06-metrics-before.txt"))
+	assert.Equal(t, http.StatusNotFound, response.StatusCode)
+}
+
+func TestServerWithoutModels(t *testing.T) {
+	server := NewServer(t, Options{Models: []Model{}})
+	response, body := play(t, server, readTranscript(t, "27-no-model-field.txt"))
+	assert.Equal(t, http.StatusNotFound, response.StatusCode, body)
+	_, body = play(t, server, readTranscript(t, "03-models.txt"))
+	assert.JSONEq(t, `{"object":"list","data":[]}`, body)
+}
+
+// The default answer ends by itself, and every answer is the same each time.
+func TestAnswersAreDeterministic(t *testing.T) {
+	server := NewServer(t, Options{})
+	chat := readTranscript(t, "27-no-model-field.txt")
+	chat.requestBody = `{"messages":[{"role":"user","content":[{"type":"text","text":"hi"}]}]}`
+	var contents []string
+	for range 2 {
+		_, body := play(t, server, chat)
+		var got completion
+		require.NoError(t, json.Unmarshal([]byte(body), &got))
+		assert.Equal(t, "devstral-small-2", got.Model)
+		assert.Equal(t, "stop", *got.Choices[0].FinishReason)
+		assert.Equal(t, usage{PromptTokens: 17, CompletionTokens: defaultTokens, TotalTokens: 17 + defaultTokens}, *got.Usage)
+		assert.Len(t, strings.Fields(got.Choices[0].Message.Content), defaultTokens, "one word per token")
+		contents = append(contents, got.Choices[0].Message.Content)
+	}
+	assert.Equal(t, contents[0], contents[1])
+	other := compose(completionRequest{Prompt: "something else"}, tiny)
+	assert.NotEqual(t, contents[0], other.text())
+}
+
+func TestAnswerEndsWithTheContext(t *testing.T) {
+	many := 100000
+	a := compose(completionRequest{Prompt: "hello", MaxTokens: &many}, tiny)
+	assert.Len(t, a.tokens, 2048-5)
+	assert.Equal(t, "stop", a.finishReason)
+}
+
+func TestStopWordCutsWithinAToken(t *testing.T) {
+	for name, test := range map[string]struct {
+		stop any
+		want []string
+	}{
+		"within":     {"cd", []string{" ab", " "}},
+		"at a start": {" cd", []string{" ab"}},
+		"list":       {[]any{"zz", "b"}, []string{" a"}},
+		"absent":     {"zz", []string{" ab", " cd"}},
+		"none":       {nil, []string{" ab", " cd"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tokens := []string{" ab", " cd"}
+			for _, stop := range (completionRequest{Stop: test.stop}).stopWords() {
+				tokens, _ = cutAt(tokens, stop)
+			}
+			assert.Equal(t, test.want, tokens)
+		})
+	}
+}
+
+// A body without a declared length must not get past the limit either.
+func TestUploadLimitHoldsForChunkedBodies(t *testing.T) {
+	server := NewServer(t, Options{})
+	body := strings.NewReader(`{"messages":[{"role":"user","content":"` + strings.Repeat("a", uploadLimit) + `"}]}`)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+pathChat, struct{ *strings.Reader }{body})
+	require.NoError(t, err)
+	request.ContentLength = -1
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	assert.Equal(t, http.StatusRequestEntityTooLarge, response.StatusCode)
+}
+
+// Nothing, not even the head, is sent before the first token; then every token is.
+func TestStreamArrivesTokenByToken(t *testing.T) {
+	tokens := make(chan struct{})
+	server := NewServer(t, Options{Models: []Model{tiny}, Engine: stepping{tokens: tokens}})
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+pathChat,
+		strings.NewReader(`{"stream":true,"messages":[{"role":"user","content":"hi"}],"max_tokens":3}`))
+	require.NoError(t, err)
+	request.Header.Set("Content-Type", "application/json")
+	head := make(chan *http.Response, 1)
+	go func() {
+		defer close(head)
+		if response, err := http.DefaultClient.Do(request); err == nil {
+			head <- response
+		}
+	}()
+	tokens <- struct{}{} // only now may the head come
+	response := <-head
+	require.NotNil(t, response)
+	defer response.Body.Close()
+	lines := bufio.NewReader(response.Body)
+	for want := 1; want <= 3; want++ {
+		for line := ""; !strings.Contains(line, `"content":" `); {
+			line, err = lines.ReadString('\n')
+			require.NoError(t, err, "token %d", want)
+		}
+		if want < 3 {
+			tokens <- struct{}{}
+		}
+	}
+}
+
+// stepping gives one token for each value received.
+type stepping struct {
+	alwaysReady
+	tokens chan struct{}
+}
+
+func (s stepping) Check(Model) error {
+	<-s.tokens
+	return nil
+}
+
+func FuzzReadRequest(f *testing.F) {
+	for _, body := range []string{
+		`{"model":"tiny","messages":[{"role":"user","content":"hi"}],"stop":["a"],"max_tokens":4}`,
+		`{"prompt":["a",{"text":"b"}],"stop":"x","stream":true}`, `[]`, `{`, ``,
+	} {
+		f.Add(body)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		r, err := http.NewRequest(http.MethodPost, pathChat, strings.NewReader(body))
+		require.NoError(t, err)
+		r.Header.Set("Content-Type", "application/json")
+		request, failed := readRequest(r)
+		if failed != nil {
+			assert.Equal(t, http.StatusBadRequest, failed.Status)
+			return
+		}
+		if contextOverflow(request, tiny) == "" {
+			assert.LessOrEqual(t, compose(request, tiny).usage().TotalTokens, tiny.ContextSize)
+		}
+	})
+}
