@@ -1,0 +1,57 @@
+// Package engine renders what LocalAI needs: its environment, its model file and its unit.
+package engine
+
+import (
+	"bytes"
+	"embed"
+	"strconv"
+	"text/template"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+)
+
+// Config is what differs between two virtual machines.
+type Config struct {
+	ModelID     string
+	ContextSize int
+	// Threads is never 0: LocalAI counts cores by CPUID and may find only one.
+	Threads int
+	// APIKey is LocalAI's own key, which clients never see.
+	APIKey string
+}
+
+//go:embed *.tmpl
+var sources embed.FS
+
+var templates = template.Must(template.New("").Option("missingkey=error").ParseFS(sources, "*.tmpl"))
+
+// TempDir is where the backend writes its own log (some 50 lines per request, at any log
+// level, never rotated). It is on the disk, not on a tmpfs, and emptied at each start.
+const TempDir = appliance.LocalAIStateDir + "/tmp"
+
+// Environment gives the environment file. LocalAI reads its whole configuration from it.
+func (c Config) Environment() []byte { return c.render("local-ai.env.tmpl") }
+
+// ModelFile gives the YAML file of the model.
+func (c Config) ModelFile() []byte { return c.render("model.yaml.tmpl") }
+
+// Unit gives the systemd unit. It is the same on every virtual machine.
+func Unit() []byte { return Config{}.render("local-ai.service.tmpl") }
+
+func (c Config) render(name string) []byte {
+	view := map[string]any{
+		"ModelID": c.ModelID, "ContextSize": c.ContextSize, "Threads": c.Threads, "APIKey": c.APIKey,
+		"QuotedModelID": strconv.Quote(c.ModelID), "ModelFile": appliance.ModelFile,
+		"Address": appliance.LocalAIAddress, "ModelConfigDir": appliance.ModelConfigDir,
+		"BackendsDir": appliance.BackendsDir, "Backend": appliance.BackendName,
+		"StateDir": appliance.LocalAIStateDir, "TempDir": TempDir,
+		"Binary": appliance.LocalAIBinary, "EnvFile": appliance.LocalAIEnvFile,
+		"User": appliance.ServiceUser, "Group": appliance.ServiceGroup,
+		"ConfigureUnit": appliance.ConfigureUnit,
+	}
+	var out bytes.Buffer
+	if err := templates.ExecuteTemplate(&out, name, view); err != nil {
+		panic(err) // a mistake in the template: it has no input that could cause one
+	}
+	return out.Bytes()
+}

@@ -1,0 +1,78 @@
+package engine
+
+import (
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"gopkg.in/yaml.v3"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+var config = Config{ModelID: appliance.ModelID, ContextSize: 32768, Threads: 16, APIKey: "0123456789abcdef"}
+
+func TestRendered(t *testing.T) {
+	for name, got := range map[string][]byte{
+		"local-ai.env": config.Environment(), "model.yaml": config.ModelFile(), "local-ai.service": Unit(),
+	} {
+		golden := filepath.Join("testdata", name)
+		if *update {
+			require.NoError(t, os.WriteFile(golden, got, 0o644))
+		}
+		want, err := os.ReadFile(golden)
+		require.NoError(t, err)
+		assert.Equal(t, string(want), string(got), name)
+	}
+}
+
+// An id that YAML would take for a number or a truth value must stay a name.
+func TestTheModelFileIsYAML(t *testing.T) {
+	for _, id := range []string{appliance.ModelID, "123", "true", "1e3", "no", "a.b_c-d"} {
+		var model struct {
+			Name       string
+			Parameters struct{ Model string }
+			Context    int `yaml:"context_size"`
+			Threads    int
+			Options    []string
+		}
+		c := config
+		c.ModelID = id
+		require.NoError(t, yaml.Unmarshal(c.ModelFile(), &model))
+		assert.Equal(t, id, model.Name)
+		assert.Equal(t, appliance.ModelFile, model.Parameters.Model)
+		assert.Equal(t, 32768, model.Context)
+		assert.Equal(t, 16, model.Threads)
+		assert.Contains(t, model.Options, "threads_batch:16")
+	}
+}
+
+func TestSystemdAcceptsTheUnit(t *testing.T) {
+	analyze, err := exec.LookPath("systemd-analyze")
+	require.NoError(t, err, "systemd-analyze is missing: run make setup")
+	root := t.TempDir()
+	install := func(path, content string, mode os.FileMode) {
+		path = filepath.Join(root, path)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(content), mode))
+	}
+	install(appliance.LocalAIBinary, "#!/bin/sh\n", 0o755)
+	install("/usr/bin/find", "#!/bin/sh\n", 0o755)
+	for _, target := range []string{"sysinit", "basic", "network", "multi-user", "shutdown"} {
+		install(appliance.UnitDir+"/"+target+".target", "[Unit]\n", 0o644)
+	}
+	install(appliance.UnitDir+"/-.mount", "[Mount]\nWhat=/dev/vda\nWhere=/\n", 0o644)
+	install(appliance.UnitDir+"/"+appliance.LocalAIUnit, string(Unit()), 0o644)
+	out, err := exec.Command(analyze, "--root="+root, "verify", appliance.LocalAIUnit).CombinedOutput()
+	assert.NoError(t, err, string(out))
+	for line := range strings.Lines(string(out)) {
+		assert.NotContains(t, line, appliance.LocalAIUnit, "systemd complains")
+	}
+}

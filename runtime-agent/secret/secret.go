@@ -1,0 +1,68 @@
+// Package secret makes the passwords and keys of one virtual machine, once.
+package secret
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+)
+
+const (
+	alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+	// passwordLength gives 95 bits.
+	passwordLength = 16
+	keyBytes       = 32
+)
+
+// Password returns the one in force: the wanted one if there is one, else the one kept in
+// the file, else a new one. Whoever clears the variable later keeps the password.
+func Password(wanted, path string) (string, error) {
+	if wanted != "" {
+		return wanted, nil
+	}
+	return kept(path, newPassword)
+}
+
+// Key returns the key kept in the file, or a new one.
+func Key(path string) (string, error) {
+	return kept(path, func() string {
+		key := make([]byte, keyBytes)
+		_, _ = rand.Read(key) // never fails: crypto/rand ends the program instead
+		return hex.EncodeToString(key)
+	})
+}
+
+// Content is what the file of a secret holds.
+func Content(secret string) []byte { return []byte(secret + "\n") }
+
+func kept(path string, make func() string) (string, error) {
+	text, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read the kept secret: %w", err)
+	}
+	if secret := strings.TrimSuffix(string(text), "\n"); secret != "" {
+		return secret, nil
+	}
+	return make(), nil
+}
+
+// newPassword takes each character with the same chance: bytes that would favour the first
+// characters of the alphabet are thrown away.
+func newPassword() string {
+	const fair = 256 - 256%len(alphabet)
+	password := make([]byte, 0, passwordLength)
+	random := make([]byte, 2*passwordLength)
+	for len(password) < passwordLength {
+		_, _ = rand.Read(random) // never fails: crypto/rand ends the program instead
+		for _, b := range random {
+			if int(b) < fair && len(password) < passwordLength {
+				password = append(password, alphabet[int(b)%len(alphabet)])
+			}
+		}
+	}
+	return string(password)
+}
