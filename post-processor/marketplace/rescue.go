@@ -13,11 +13,10 @@ import (
 )
 
 // withRescue keeps the image of a run that failed with err, and adds to err where it is.
-// Packer deletes the artifact of the source when its first post-processor fails,
-// whatever that one asks for, and an image takes long to bake. (After verify it is not the
-// first.)
+// Packer deletes what the source has made when the first post-processor fails, whatever
+// that one asks for, and an image takes long to bake. (After verify this is not the first.)
 func withRescue(err error, input packersdk.Artifact, pub *publication) error {
-	if pub.image == "" || input.BuilderId() == appliance.VerifyBuilderID {
+	if pub.image == "" || input.BuilderId() != appliance.BuilderID {
 		return err
 	}
 	kept, rescueErr := rescue(pub.image, pub.manifestPath)

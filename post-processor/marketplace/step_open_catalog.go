@@ -17,7 +17,7 @@ type stepOpenCatalog struct {
 }
 
 func (s *stepOpenCatalog) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
-	opened, err := catalog.Open(ctx, s.directory, s.pub.base, s.ui.Message)
+	opened, err := catalog.Open(ctx, s.directory, s.pub.base, s.ui.Say)
 	if err != nil {
 		return halt(state, err)
 	}

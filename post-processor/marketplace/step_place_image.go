@@ -18,7 +18,7 @@ type stepPlaceImage struct {
 func (s *stepPlaceImage) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
 	s.ui.Say("Publishing " + s.pub.entry.Name + " in " + s.pub.catalog.Directory())
 	size := s.pub.manifest.FileSize
-	meter := progress.Lines("copy", size, s.ui.Message)
+	meter := progress.Lines("copy", size, s.ui.Say)
 	if err := s.pub.catalog.PlaceImage(ctx, s.pub.entry, s.pub.image, size, meter); err != nil {
 		return halt(state, err)
 	}

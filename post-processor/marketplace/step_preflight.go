@@ -58,7 +58,7 @@ func (s *stepPreflight) prepare(ctx context.Context) (err error) {
 
 func (s *stepPreflight) prove(ctx context.Context) error {
 	s.ui.Say("Checking the image " + s.pub.image + " against its manifest")
-	meter := progress.Lines("check", s.pub.manifest.FileSize, s.ui.Message)
+	meter := progress.Lines("check", s.pub.manifest.FileSize, s.ui.Say)
 	is, err := digest.File(ctx, s.pub.image, meter)
 	if err != nil {
 		return fmt.Errorf("read the image: %w", err)

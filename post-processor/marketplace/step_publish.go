@@ -19,9 +19,9 @@ func (s *stepPublish) Run(_ context.Context, state multistep.StateBag) multistep
 	}
 	s.pub.listed = true
 	if s.pub.catalog.Changed() {
-		s.ui.Message("Published as " + s.pub.entry.ID.OID + "; " + s.pub.catalog.SitePath() + " says how to serve it")
+		s.ui.Say("Published as " + s.pub.entry.ID.OID + "; " + s.pub.catalog.SitePath() + " says how to serve it")
 	} else {
-		s.ui.Message("It is published already as " + s.pub.entry.ID.OID + "; nothing was changed")
+		s.ui.Say("It is published already as " + s.pub.entry.ID.OID + "; nothing was changed")
 	}
 	return multistep.ActionContinue
 }

@@ -1,0 +1,213 @@
+package marketplace
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/catalog"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/digest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/manifest"
+)
+
+// bench is a place where an image has been built.
+type bench struct {
+	image   string
+	catalog string
+	ui      *packersdk.MockUi
+}
+
+func newBench(t *testing.T) bench {
+	t.Helper()
+	dir := t.TempDir()
+	b := bench{
+		image:   filepath.Join(dir, "dist", "demo", "slm-copilot-1.0.0.qcow2"),
+		catalog: filepath.Join(dir, "dist", "marketplace"),
+		ui:      new(packersdk.MockUi),
+	}
+	require.NoError(t, os.MkdirAll(filepath.Dir(b.image), 0o755))
+	require.NoError(t, os.WriteFile(b.image, []byte("the image of "+t.Name()), 0o644))
+	is, err := digest.File(t.Context(), b.image, nil)
+	require.NoError(t, err)
+	require.NoError(t, manifest.Write(manifest.Path(b.image), manifest.Manifest{
+		Name: appliance.Name, Version: "1.0.0", Image: filepath.Base(b.image), Format: "qcow2",
+		Size: 6 << 30, FileSize: is.Size, MD5: is.MD5, SHA1: is.SHA1, SHA256: is.SHA256,
+		CreationTime: 1795300000, OSID: "debian", OSRelease: "12", OSArch: "x86_64",
+	}))
+	return b
+}
+
+// built is the artifact of the source.
+func (b bench) built() *packersdk.MockArtifact {
+	return &packersdk.MockArtifact{
+		BuilderIdValue: appliance.BuilderID,
+		FilesValue:     []string{b.image, manifest.Path(b.image)},
+		StateValues: map[string]any{
+			appliance.StateImagePath:    b.image,
+			appliance.StateManifestPath: manifest.Path(b.image),
+		},
+	}
+}
+
+func (b bench) postProcess(t *testing.T, ctx context.Context, input packersdk.Artifact) (packersdk.Artifact, error) {
+	t.Helper()
+	var p PostProcessor
+	require.NoError(t, p.Configure(block{"catalog": block{"directory": b.catalog, "base_url": "http://127.0.0.1:8085"}}))
+	artifact, keep, force, err := p.PostProcess(ctx, b.ui, input)
+	assert.True(t, keep && force, "images of a catalog may be links to the input")
+	return artifact, err
+}
+
+func (b bench) said() string {
+	var lines []string
+	for _, say := range b.ui.SayMessages {
+		lines = append(lines, say.Message)
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (b bench) entries(t *testing.T) []catalog.Entry {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(b.catalog, "appliances.json"))
+	require.NoError(t, err)
+	var list struct {
+		Appliances []catalog.Entry `json:"appliances"`
+	}
+	require.NoError(t, json.Unmarshal(content, &list))
+	return list.Appliances
+}
+
+func TestPostProcessPublishes(t *testing.T) {
+	b := newBench(t)
+	artifact, err := b.postProcess(t, t.Context(), b.built())
+	require.NoError(t, err)
+
+	entries := b.entries(t)
+	require.Len(t, entries, 1)
+	assert.Equal(t, "SLM-Copilot 1.0.0", entries[0].Name, "the version is the manifest's")
+	assert.EqualValues(t, 6<<30, entries[0].Files[0].Size)
+	assert.EqualValues(t, 1795300000, entries[0].CreationTime)
+
+	assert.Equal(t, appliance.MarketplaceBuilderID, artifact.BuilderId())
+	assert.Equal(t, entries[0].ID.OID, artifact.Id())
+	assert.Contains(t, artifact.String(), b.catalog)
+	assert.Equal(t, b.catalog, artifact.State(appliance.StateCatalogDirectory))
+	assert.Equal(t, b.image, artifact.State(appliance.StateImagePath))
+	assert.Equal(t, manifest.Path(b.image), artifact.State(appliance.StateManifestPath))
+	assert.Nil(t, artifact.State("something else"))
+	require.Len(t, artifact.Files(), 3)
+	for _, file := range artifact.Files() {
+		assert.FileExists(t, file)
+	}
+	require.NoError(t, artifact.Destroy())
+	assert.Len(t, b.entries(t), 1, "what clouds may have seen is not taken back")
+	assert.Contains(t, b.said(), "Published as "+entries[0].ID.OID)
+}
+
+func TestPostProcessAgainSaysThatNothingChanged(t *testing.T) {
+	b := newBench(t)
+	_, err := b.postProcess(t, t.Context(), b.built())
+	require.NoError(t, err)
+	assert.NotContains(t, b.said(), "nothing was changed")
+	artifact, err := b.postProcess(t, t.Context(), b.built())
+	require.NoError(t, err)
+	assert.Contains(t, b.said(), "It is published already as "+artifact.Id()+"; nothing was changed")
+}
+
+func TestPostProcessTakesAnyArtifactWithOneImage(t *testing.T) {
+	b := newBench(t)
+	_, err := b.postProcess(t, t.Context(), &packersdk.MockArtifact{FilesValue: []string{manifest.Path(b.image), b.image}})
+	require.NoError(t, err)
+	assert.Len(t, b.entries(t), 1)
+}
+
+func TestPostProcessRefuses(t *testing.T) {
+	for name, test := range map[string]struct {
+		breakIt func(t *testing.T, b bench, input *packersdk.MockArtifact)
+		want    []string
+	}{
+		"no image": {func(_ *testing.T, _ bench, input *packersdk.MockArtifact) {
+			input.StateValues, input.FilesValue = nil, []string{"a.iso"}
+		}, []string{"the artifact must hold exactly one .qcow2 file to publish, it holds 0"}},
+		"two images": {func(_ *testing.T, _ bench, input *packersdk.MockArtifact) {
+			input.StateValues, input.FilesValue = nil, []string{"a.qcow2", "b.qcow2"}
+		}, []string{"it holds 2", "a.qcow2", "b.qcow2"}},
+		"no manifest": {func(t *testing.T, b bench, _ *packersdk.MockArtifact) {
+			require.NoError(t, os.Remove(manifest.Path(b.image)))
+		}, []string{"read manifest", `the source "slm-copilot" writes a manifest beside each image`}},
+		"image gone": {func(t *testing.T, b bench, _ *packersdk.MockArtifact) {
+			require.NoError(t, os.Remove(b.image))
+		}, []string{"read the image", "no such file"}},
+		"image changed": {func(t *testing.T, b bench, _ *packersdk.MockArtifact) {
+			require.NoError(t, os.WriteFile(b.image, []byte("another"), 0o644))
+		}, []string{"is not the one its manifest describes", "file_size: the manifest says", "md5: ", "sha1: ", "sha256: "}},
+		"a damaged catalog": {func(t *testing.T, b bench, _ *packersdk.MockArtifact) {
+			require.NoError(t, os.MkdirAll(b.catalog, 0o755))
+			require.NoError(t, os.WriteFile(filepath.Join(b.catalog, "appliances.json"), []byte("{"), 0o644))
+		}, []string{"is damaged and is left as it is"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			input := b.built()
+			test.breakIt(t, b, input)
+			before, _ := os.ReadDir(b.catalog)
+			artifact, err := b.postProcess(t, t.Context(), input)
+			require.Error(t, err)
+			assert.Nil(t, artifact)
+			for _, want := range test.want {
+				assert.ErrorContains(t, err, want)
+			}
+			after, _ := os.ReadDir(b.catalog)
+			assert.Equal(t, len(before), len(after), "nothing is left in the catalog")
+		})
+	}
+}
+
+func TestAFailureKeepsWhatPackerDeletes(t *testing.T) {
+	fail := func(b bench) {
+		require.NoError(t, os.MkdirAll(b.catalog, 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(b.catalog, "appliances.json"), nil, 0o644))
+	}
+	t.Run("straight from the source", func(t *testing.T) {
+		b := newBench(t)
+		fail(b)
+		content, err := os.ReadFile(b.image)
+		require.NoError(t, err)
+		for range 2 {
+			_, err := b.postProcess(t, t.Context(), b.built())
+			kept := filepath.Join(filepath.Dir(b.image)+".unpublished", filepath.Base(b.image))
+			require.ErrorContains(t, err, "The image is kept as "+kept)
+			got, err := os.ReadFile(kept)
+			require.NoError(t, err)
+			assert.Equal(t, content, got)
+			_, err = manifest.Read(manifest.Path(kept))
+			assert.NoError(t, err)
+		}
+	})
+	t.Run("after verify Packer keeps it", func(t *testing.T) {
+		b := newBench(t)
+		fail(b)
+		input := b.built()
+		input.BuilderIdValue = appliance.VerifyBuilderID
+		_, err := b.postProcess(t, t.Context(), input)
+		require.Error(t, err)
+		assert.NoDirExists(t, filepath.Dir(b.image)+".unpublished")
+	})
+}
+
+func TestPostProcessStopsWithItsContext(t *testing.T) {
+	b := newBench(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := b.postProcess(t, ctx, b.built())
+	assert.ErrorIs(t, err, context.Canceled)
+	assert.NoDirExists(t, b.catalog)
+}
