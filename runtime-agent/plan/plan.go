@@ -1,0 +1,145 @@
+// Package plan computes which files a virtual machine should have. It reads and writes
+// nothing.
+package plan
+
+import (
+	"io/fs"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/onecontext"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/engine"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/nginx"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/secret"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/tlsca"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/vmcontext"
+)
+
+const (
+	// LeafFile holds the self-made server certificate with its key. ServerCert and
+	// ServerKey are links to it, so that another certificate can take its place
+	// without a change of the nginx site.
+	LeafFile = appliance.TLSDir + "/self/server.pem"
+	// BootIDFile names the boot for which the server certificate was made.
+	BootIDFile = appliance.StateDir + "/boot-id"
+
+	modelFileName = "model.yaml"
+)
+
+// Input is everything the files depend on.
+type Input struct {
+	Settings appliance.Settings
+	// Context is kept as the last good one; nil keeps what there is.
+	Context   map[string]string
+	Baked     appliance.Baked
+	Facts     machine.Facts
+	Password  string
+	EngineKey string
+	TLS       tlsca.Material
+}
+
+// Threads is the number the engine is told: the user's, or one per processor.
+func (in Input) Threads() int {
+	if in.Settings.Threads > 0 {
+		return in.Settings.Threads
+	}
+	return max(in.Facts.CPUs, 1)
+}
+
+// Directory is one that must exist.
+type Directory struct {
+	Path string
+	Mode fs.FileMode
+	// Owner is the name of a user and of his group.
+	Owner string
+}
+
+// Entry is a file of root's, or a link if LinkTo is set.
+type Entry struct {
+	Path    string
+	Mode    fs.FileMode
+	Content []byte
+	LinkTo  string
+	// Unit must hear of a change; empty means none.
+	Unit string
+}
+
+// Plan is the wanted state.
+type Plan struct {
+	Directories []Directory
+	// Proxy is what nginx must accept before anything else may be changed.
+	Proxy []Entry
+	Rest  []Entry
+}
+
+// Make computes the plan.
+func Make(in Input) Plan {
+	return Plan{Directories: directories(), Proxy: proxy(in), Rest: rest(in)}
+}
+
+func directories() []Directory {
+	const root, service = "root", appliance.ServiceUser
+	return []Directory{
+		{appliance.ConfigDir, 0o755, root},
+		{appliance.ModelConfigDir, 0o755, root},
+		{appliance.TLSDir, 0o755, root},
+		{appliance.TLSDir + "/self", 0o700, root},
+		{appliance.WebRoot, 0o755, root},
+		{appliance.StateDir, 0o755, root},
+		{appliance.LocalAIStateDir, 0o750, service},
+		{engine.TempDir, 0o700, service},
+	}
+}
+
+func proxy(in Input) []Entry {
+	site := nginx.Site{
+		HTTPListen:  nginx.Listen(appliance.HTTPPort, in.Facts.IPv6),
+		HTTPSListen: nginx.Listen(appliance.HTTPSPort, in.Facts.IPv6),
+		Upstream:    appliance.LocalAIAddress,
+		Certificate: appliance.ServerCert,
+		Key:         appliance.ServerKey,
+		WebRoot:     appliance.WebRoot,
+		Password:    in.Password,
+		EngineKey:   in.EngineKey,
+	}
+	return []Entry{
+		file(appliance.CAKey, 0o600, in.TLS.RootKey, ""),
+		file(appliance.CACert, 0o644, in.TLS.RootCert, ""),
+		file(appliance.WebRoot+appliance.PathCA, 0o644, in.TLS.RootCert, ""),
+		file(LeafFile, 0o600, in.TLS.Leaf, appliance.NginxUnit),
+		link(appliance.ServerCert, "self/server.pem", appliance.NginxUnit),
+		link(appliance.ServerKey, "self/server.pem", appliance.NginxUnit),
+		file(appliance.NginxSite, 0o640, site.Render(), appliance.NginxUnit),
+		link(appliance.NginxEnabled, appliance.NginxSite, appliance.NginxUnit),
+	}
+}
+
+func rest(in Input) []Entry {
+	config := engine.Config{
+		ModelID:     in.Baked.ModelID,
+		ContextSize: in.Settings.ContextSize,
+		Threads:     in.Threads(),
+		APIKey:      in.EngineKey,
+	}
+	entries := []Entry{
+		file(appliance.PasswordFile, 0o600, secret.Content(in.Password), ""),
+		file(appliance.EngineKeyFile, 0o600, secret.Content(in.EngineKey), ""),
+		file(appliance.LocalAIEnvFile, 0o600, config.Environment(), appliance.LocalAIUnit),
+		file(appliance.ModelConfigDir+"/"+modelFileName, 0o644, config.ModelFile(), appliance.LocalAIUnit),
+		link(appliance.ModelConfigDir+"/"+appliance.ModelFile, appliance.ModelsDir+"/"+appliance.ModelFile, appliance.LocalAIUnit),
+		file(appliance.UnitDir+"/"+appliance.LocalAIUnit, 0o644, engine.Unit(), appliance.LocalAIUnit),
+	}
+	if in.Context != nil {
+		entries = append(entries, file(vmcontext.LastGood, 0o600, onecontext.Format(in.Context), ""))
+	}
+	// Last, so that a run that was cut short makes the certificate of this boot again.
+	return append(entries, file(BootIDFile, 0o644, []byte(in.Facts.BootID+"\n"), ""))
+}
+
+func file(path string, mode fs.FileMode, content []byte, unit string) Entry {
+	return Entry{Path: path, Mode: mode, Content: content, Unit: unit}
+}
+
+func link(path, target, unit string) Entry {
+	return Entry{Path: path, LinkTo: target, Unit: unit}
+}

@@ -1,0 +1,94 @@
+package plan
+
+import (
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/tlsca"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func input() Input {
+	return Input{
+		Settings:  appliance.Settings{ContextSize: 32768},
+		Context:   map[string]string{appliance.VarPassword: "the-password", "ETH0_IP": "192.0.2.7"},
+		Baked:     appliance.Baked{ModelID: "a-model"},
+		Facts:     machine.Facts{CPUs: 4, IPv6: true, BootID: "boot-1"},
+		Password:  "the-password",
+		EngineKey: "the-engine-key",
+		TLS:       tlsca.Material{RootCert: []byte("root cert\n"), RootKey: []byte("root key\n"), Leaf: []byte("leaf\n")},
+	}
+}
+
+// The golden file lists every path; the long files have golden files of their own where
+// they are rendered.
+func TestPlan(t *testing.T) {
+	const golden = "testdata/plan.txt"
+	got := describe(Make(input()))
+	if *update {
+		require.NoError(t, os.WriteFile(golden, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(golden)
+	require.NoError(t, err)
+	assert.Equal(t, string(want), got)
+}
+
+func describe(p Plan) string {
+	var out strings.Builder
+	for _, d := range p.Directories {
+		fmt.Fprintf(&out, "directory %s %s %s\n", d.Path, d.Mode, d.Owner)
+	}
+	for _, group := range []struct {
+		name    string
+		entries []Entry
+	}{{"proxy", p.Proxy}, {"rest", p.Rest}} {
+		for _, e := range group.entries {
+			fmt.Fprintf(&out, "%s %s %s %q", group.name, e.Path, e.Mode, e.Unit)
+			switch {
+			case e.LinkTo != "":
+				fmt.Fprintf(&out, " -> %s\n", e.LinkTo)
+			case len(e.Content) < 200:
+				fmt.Fprintf(&out, "\n%s", e.Content)
+			default:
+				fmt.Fprintln(&out)
+			}
+		}
+	}
+	return out.String()
+}
+
+func TestSecretsAreOnlyInFilesOfRoot(t *testing.T) {
+	p := Make(input())
+	for _, e := range append(p.Proxy, p.Rest...) {
+		for _, secret := range []string{"the-password", "the-engine-key", `\x74\x68\x65\x2d\x70`, "root key", "leaf"} {
+			if strings.Contains(string(e.Content), secret) {
+				assert.Zero(t, e.Mode&fs.FileMode(0o007), "%s holds a secret", e.Path)
+			}
+		}
+	}
+}
+
+func TestThreads(t *testing.T) {
+	in := input()
+	assert.Equal(t, 4, in.Threads())
+	in.Settings.Threads = 9
+	assert.Equal(t, 9, in.Threads(), "the user's number wins")
+	in.Settings.Threads, in.Facts.CPUs = 0, 0
+	assert.Equal(t, 1, in.Threads(), "never 0: LocalAI would count by itself")
+}
+
+func TestWithoutAContextTheLastGoodOneStays(t *testing.T) {
+	in := input()
+	in.Context = nil
+	assert.Len(t, Make(in).Rest, len(Make(input()).Rest)-1)
+}
