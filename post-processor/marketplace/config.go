@@ -5,6 +5,7 @@ package marketplace
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/packer-plugin-sdk/common"
 	"github.com/hashicorp/packer-plugin-sdk/hcl2helper"
@@ -86,11 +87,31 @@ func (c *Config) decode(raws ...any) error {
 // check returns every mistake. It looks at nothing but the values: a template is
 // validated on machines that hold neither image nor catalog.
 func (c *Config) check() []error {
-	mistakes := append(c.checkDestinations(), c.App.check()...)
-	if c.Catalog != nil {
-		mistakes = append(mistakes, c.Catalog.check()...)
+	mistakes := c.checkDestinations()
+	for _, r := range c.rules() {
+		mistakes = append(mistakes, r.mistakes()...)
 	}
-	return mistakes
+	return append(mistakes, c.App.checkNumbers()...)
+}
+
+// checkKnown returns the fields whose values Packer does not know although the build has
+// run, such as build.ID after a source that has none.
+func (c *Config) checkKnown() error {
+	var mistakes []error
+	for _, r := range c.rules() {
+		if slices.ContainsFunc(r.values, isUnknown) {
+			mistakes = append(mistakes, fmt.Errorf("%s: refers to a value that this build does not have", r.field))
+		}
+	}
+	return errors.Join(mistakes...)
+}
+
+func (c *Config) rules() []rule {
+	rules := c.App.rules()
+	if c.Catalog != nil {
+		rules = append(rules, c.Catalog.rules()...)
+	}
+	return rules
 }
 
 func (c *Config) checkDestinations() []error {
@@ -105,20 +126,20 @@ func (c *Config) checkDestinations() []error {
 	return nil
 }
 
-func (c *Catalog) check() []error {
-	return collect([]rule{
+func (c *Catalog) rules() []rule {
+	return []rule{
 		{"catalog.directory", []string{c.Directory}, catalog.CheckDirectory},
 		{"catalog.base_url", []string{c.BaseURL}, func(text string) error {
 			_, err := catalog.ParseBaseURL(text)
 			return err
 		}},
-	})
+	}
 }
 
-// check looks at the fields with their defaults in place.
-func (a *App) check() []error {
+// rules are for the fields with their defaults in place.
+func (a *App) rules() []rule {
 	app := a.withDefaults()
-	mistakes := collect([]rule{
+	return []rule{
 		{"app.name", []string{app.Name}, appliance.CheckObjectName},
 		{"app.version", given(app.Version), marketapp.CheckVersion},
 		{"app.publisher", []string{app.Publisher}, marketapp.CheckLine},
@@ -128,7 +149,12 @@ func (a *App) check() []error {
 		{"app.tags", app.Tags, marketapp.CheckTag},
 		{"app.logo", given(app.Logo), marketapp.CheckLogo},
 		{"app.opennebula_versions", app.OpenNebulaVersions, marketapp.CheckOpenNebulaVersion},
-	})
+	}
+}
+
+func (a *App) checkNumbers() []error {
+	app := a.withDefaults()
+	var mistakes []error
 	for _, field := range []struct {
 		name  string
 		value int
@@ -167,19 +193,21 @@ type rule struct {
 	check  func(string) error
 }
 
-func collect(rules []rule) []error {
+func (r rule) mistakes() []error {
 	var mistakes []error
-	for _, r := range rules {
-		for _, value := range r.values {
-			if value == unknownText || value == hcl2helper.UnknownVariableValue {
-				continue
-			}
-			if err := r.check(value); err != nil {
-				mistakes = append(mistakes, fmt.Errorf("%s: %w", r.field, err))
-			}
+	for _, value := range r.values {
+		if isUnknown(value) {
+			continue
+		}
+		if err := r.check(value); err != nil {
+			mistakes = append(mistakes, fmt.Errorf("%s: %w", r.field, err))
 		}
 	}
 	return mistakes
+}
+
+func isUnknown(value string) bool {
+	return value == unknownText || value == hcl2helper.UnknownVariableValue
 }
 
 // given is no value for an optional field that is empty.

@@ -68,11 +68,11 @@ func TestConfigureListsEveryMistake(t *testing.T) {
 		"app.tags: must not be empty",
 		`app.logo: must be the base name of a PNG file such as "slm-copilot.png"`,
 		`app.opennebula_versions: must be a release such as "7.0"`,
+		"catalog.directory: must be set to the directory of the marketplace",
+		`catalog.base_url: must be an http(s) URL such as "https://apps.example.org"`,
 		"app.cpu: must be 1 or more, got -1",
 		"app.vcpu: must be 1 or more, got -2",
 		"app.memory: must be 1 or more, got -3",
-		"catalog.directory: must be set to the directory of the marketplace",
-		`catalog.base_url: must be an http(s) URL such as "https://apps.example.org"`,
 	}, got)
 }
 

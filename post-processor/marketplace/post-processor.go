@@ -51,7 +51,7 @@ func (p *PostProcessor) Configure(raws ...any) error {
 func (p *PostProcessor) PostProcess(ctx context.Context, ui packersdk.Ui, input packersdk.Artifact) (packersdk.Artifact, bool, bool, error) {
 	pub := &publication{}
 	steps := []multistep.Step{
-		&stepPreflight{app: p.config.App.withDefaults(), baseURL: p.config.Catalog.BaseURL, input: input, pub: pub, ui: ui},
+		&stepPreflight{config: &p.config, input: input, pub: pub, ui: ui},
 		&stepOpenCatalog{directory: p.config.Catalog.Directory, pub: pub, ui: ui},
 		&stepPlaceImage{pub: pub, ui: ui},
 		&stepWriteApp{pub: pub},

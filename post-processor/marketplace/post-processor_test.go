@@ -211,3 +211,17 @@ func TestPostProcessStopsWithItsContext(t *testing.T) {
 	assert.ErrorIs(t, err, context.Canceled)
 	assert.NoDirExists(t, b.catalog)
 }
+
+func TestPostProcessRefusesWhatIsStillUnknown(t *testing.T) {
+	b := newBench(t)
+	var p PostProcessor
+	require.NoError(t, p.Configure(block{
+		"app":     block{"publisher": unknownText, "tags": []string{"ok", unknownText}},
+		"catalog": block{"directory": b.catalog, "base_url": "http://127.0.0.1:8085"},
+	}))
+	_, _, _, err := p.PostProcess(t.Context(), b.ui, b.built())
+	assert.ErrorContains(t, err, "app.publisher: refers to a value that this build does not have\n"+
+		"app.tags: refers to a value that this build does not have")
+	assert.ErrorContains(t, err, "The image is kept as ")
+	assert.NoDirExists(t, b.catalog)
+}

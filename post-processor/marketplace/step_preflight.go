@@ -17,11 +17,10 @@ import (
 // stepPreflight finds the image, proves it against its manifest, and decides what will be
 // published. It changes nothing.
 type stepPreflight struct {
-	app     marketapp.App
-	baseURL string
-	input   packersdk.Artifact
-	pub     *publication
-	ui      packersdk.Ui
+	config *Config
+	input  packersdk.Artifact
+	pub    *publication
+	ui     packersdk.Ui
 }
 
 func (s *stepPreflight) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
@@ -36,6 +35,9 @@ func (s *stepPreflight) prepare(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := s.config.checkKnown(); err != nil {
+		return err
+	}
 	s.pub.manifest, err = manifest.Read(s.pub.manifestPath)
 	if err != nil {
 		return fmt.Errorf(`%w; the source "slm-copilot" writes a manifest beside each image it builds`, err)
@@ -43,11 +45,11 @@ func (s *stepPreflight) prepare(ctx context.Context) (err error) {
 	if err := s.prove(ctx); err != nil {
 		return err
 	}
-	s.pub.base, err = catalog.ParseBaseURL(s.baseURL)
+	s.pub.base, err = catalog.ParseBaseURL(s.config.Catalog.BaseURL)
 	if err != nil {
 		return fmt.Errorf("catalog.base_url: %w", err)
 	}
-	app := s.app
+	app := s.config.App.withDefaults()
 	app.Version = orDefault(app.Version, s.pub.manifest.Version)
 	if err := marketapp.CheckVersion(app.Version); err != nil {
 		return fmt.Errorf("app.version: %w, got %q", err, app.Version)
