@@ -2,6 +2,7 @@ package qemuvm
 
 import (
 	"fmt"
+	"os/exec"
 	"strings"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/accelerator"
@@ -73,4 +74,12 @@ func (c Config) network() string {
 // optionValue keeps a comma in a path from ending QEMU's option.
 func optionValue(path string) string {
 	return strings.ReplaceAll(path, ",", ",,")
+}
+
+// Available says whether QEMU is installed and, if not, how to get it.
+func Available() error {
+	if _, err := exec.LookPath(Program); err != nil {
+		return fmt.Errorf("%s is not installed: install the package qemu-system-x86", Program)
+	}
+	return nil
 }

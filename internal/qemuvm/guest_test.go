@@ -3,7 +3,6 @@ package qemuvm
 import (
 	"bytes"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -11,39 +10,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/accelerator"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuimg"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/contextiso"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuvmtest"
 )
 
 const (
-	waitLimit    = time.Minute
+	waitLimit = time.Minute
+	// bootLimit is enough for a whole system on a busy host without virtualization.
+	bootLimit    = 8 * time.Minute
 	pollInterval = 5 * time.Millisecond
-)
-
-// Boot sectors, so that a guest is up within a moment. Port 0x3f8 is the serial line;
-// 0x600, 0x602 and 0x604 are the ACPI status, enable and control registers where SeaBIOS
-// puts them on the machine "pc".
-var (
-	greet = []byte{
-		0xba, 0xf8, 0x03, // mov dx, 0x3f8
-		0xb0, 'U', 0xee, // mov al, 'U'; out dx, al
-		0xb0, 'P', 0xee,
-		0xb0, '\n', 0xee,
-	}
-	awaitButton = []byte{
-		0xba, 0x02, 0x06, // mov dx, 0x602
-		0xb8, 0x00, 0x01, // mov ax, power button enable
-		0xef,             // out dx, ax
-		0xba, 0x00, 0x06, // mov dx, 0x600
-		0xed,             // in ax, dx
-		0xa9, 0x00, 0x01, // test ax, power button status
-		0x74, 0xfa, // jz back to the in
-	}
-	powerOff = []byte{
-		0xba, 0x04, 0x06, // mov dx, 0x604
-		0xb8, 0x00, 0x20, // mov ax, sleep enable
-		0xef, // out dx, ax
-	}
-	halt = []byte{0xf4, 0xeb, 0xfd} // hlt; jmp back to it
 )
 
 // guest returns the configuration of a guest that runs the given code.
@@ -52,18 +27,12 @@ func guest(t testing.TB, code ...[]byte) Config {
 	// A comma in a path must not end QEMU's option.
 	dir := filepath.Join(t.TempDir(), "one,two")
 	require.NoError(t, os.Mkdir(dir, 0o700))
-	sector := make([]byte, 1<<20)
-	copy(sector, bytes.Join(code, nil))
-	sector[510], sector[511] = 0x55, 0xaa
-	raw := filepath.Join(dir, "disk.raw")
-	require.NoError(t, os.WriteFile(raw, sector, 0o600))
-	disk := filepath.Join(dir, "disk.qcow2")
-	out, err := exec.Command(qemuimg.Program, "convert", "-O", "qcow2", raw, disk).CombinedOutput()
-	require.NoError(t, err, "qemu-img is needed (make setup): %s", out)
+	iso := filepath.Join(dir, "context.iso")
+	require.NoError(t, contextiso.Write(t.Context(), iso, nil, nil))
 	name, _ := accelerator.Detect()
 	return Config{
-		Disk:        disk,
-		ContextISO:  raw,
+		Disk:        qemuvmtest.Image(t, dir, code...),
+		ContextISO:  iso,
 		SerialLog:   filepath.Join(dir, "serial.log"),
 		MemoryMiB:   64,
 		CPUs:        1,
@@ -74,9 +43,14 @@ func guest(t testing.TB, code ...[]byte) Config {
 
 func awaitSerial(t testing.TB, config Config, want string) {
 	t.Helper()
-	var log []byte
+	t.Cleanup(func() {
+		if t.Failed() {
+			log, _ := os.ReadFile(config.SerialLog)
+			t.Logf("serial console: %s", log[max(0, len(log)-4096):])
+		}
+	})
 	require.Eventually(t, func() bool {
-		log, _ = os.ReadFile(config.SerialLog)
+		log, _ := os.ReadFile(config.SerialLog)
 		return bytes.Contains(log, []byte(want))
-	}, 5*waitLimit, pollInterval, "%q does not appear on the serial console", want)
+	}, bootLimit, pollInterval, "%q does not appear on the serial console", want)
 }

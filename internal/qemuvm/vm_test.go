@@ -14,10 +14,12 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuvmtest"
 )
 
 func TestMain(m *testing.M) {
-	if _, err := exec.LookPath(Program); err != nil {
+	if err := Available(); err != nil {
 		fmt.Fprintf(os.Stderr, "%v: run make setup\n", err)
 		os.Exit(1)
 	}
@@ -33,7 +35,7 @@ func start(t *testing.T, ctx context.Context, config Config) *VM {
 }
 
 func TestPowerDownWaitsForTheGuest(t *testing.T) {
-	config := guest(t, greet, awaitButton, powerOff, halt)
+	config := guest(t, qemuvmtest.Greet, qemuvmtest.AwaitButton, qemuvmtest.PowerOff, qemuvmtest.Halt)
 	vm := start(t, t.Context(), config)
 	awaitSerial(t, config, "UP\n")
 	require.NoError(t, vm.PowerDown(t.Context()))
@@ -41,7 +43,7 @@ func TestPowerDownWaitsForTheGuest(t *testing.T) {
 }
 
 func TestTheBootsOfADiskShareOneSerialLog(t *testing.T) {
-	config := guest(t, greet, awaitButton, powerOff, halt)
+	config := guest(t, qemuvmtest.Greet, qemuvmtest.AwaitButton, qemuvmtest.PowerOff, qemuvmtest.Halt)
 	for _, want := range []string{"UP\n", "UP\nUP\n"} {
 		vm := start(t, t.Context(), config)
 		awaitSerial(t, config, want)
@@ -50,7 +52,7 @@ func TestTheBootsOfADiskShareOneSerialLog(t *testing.T) {
 }
 
 func TestPowerDownReportsAGuestThatIgnoresTheButton(t *testing.T) {
-	config := guest(t, greet, halt)
+	config := guest(t, qemuvmtest.Greet, qemuvmtest.Halt)
 	vm := start(t, t.Context(), config)
 	awaitSerial(t, config, "UP\n")
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
@@ -67,7 +69,7 @@ func TestPowerDownReportsAGuestThatIgnoresTheButton(t *testing.T) {
 }
 
 func TestPowerDownReportsAGuestThatIsKilledInstead(t *testing.T) {
-	config := guest(t, greet, halt)
+	config := guest(t, qemuvmtest.Greet, qemuvmtest.Halt)
 	vm := start(t, t.Context(), config)
 	awaitSerial(t, config, "UP\n")
 	vm.Kill()
@@ -75,7 +77,7 @@ func TestPowerDownReportsAGuestThatIsKilledInstead(t *testing.T) {
 }
 
 func TestAGuestThatPowersItselfOffIsNoticed(t *testing.T) {
-	vm := start(t, t.Context(), guest(t, greet, powerOff, halt))
+	vm := start(t, t.Context(), guest(t, qemuvmtest.Greet, qemuvmtest.PowerOff, qemuvmtest.Halt))
 	select {
 	case <-vm.Exited():
 	case <-time.After(waitLimit):
@@ -85,7 +87,7 @@ func TestAGuestThatPowersItselfOffIsNoticed(t *testing.T) {
 }
 
 func TestLaunchErrorsCarryTheWordsOfQEMU(t *testing.T) {
-	config := guest(t, halt)
+	config := guest(t, qemuvmtest.Halt)
 	config.Disk += ".missing"
 	_, err := Start(t.Context(), config)
 	require.ErrorContains(t, err, config.Disk)
@@ -94,7 +96,7 @@ func TestLaunchErrorsCarryTheWordsOfQEMU(t *testing.T) {
 }
 
 func TestAMissingQEMUIsNamed(t *testing.T) {
-	config := guest(t, halt)
+	config := guest(t, qemuvmtest.Halt)
 	t.Setenv("PATH", t.TempDir())
 	_, err := Start(t.Context(), config)
 	assert.ErrorContains(t, err, "starting qemu-system-x86_64")
@@ -102,7 +104,7 @@ func TestAMissingQEMUIsNamed(t *testing.T) {
 
 func TestTheEndOfTheContextEndsTheGuest(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	config := guest(t, greet, halt)
+	config := guest(t, qemuvmtest.Greet, qemuvmtest.Halt)
 	vm := start(t, ctx, config)
 	awaitSerial(t, config, "UP\n")
 	cancel()
@@ -110,8 +112,8 @@ func TestTheEndOfTheContextEndsTheGuest(t *testing.T) {
 }
 
 func TestForwardedPortsDoNotCollide(t *testing.T) {
-	first := start(t, t.Context(), guest(t, halt))
-	second := start(t, t.Context(), guest(t, halt))
+	first := start(t, t.Context(), guest(t, qemuvmtest.Halt))
+	second := start(t, t.Context(), guest(t, qemuvmtest.Halt))
 	seen := map[string]bool{}
 	for _, address := range []string{first.Address(80), first.Address(443), second.Address(80), second.Address(443)} {
 		conn, err := net.Dial("tcp", address)
@@ -149,7 +151,7 @@ func TestNoGuestOutlivesAKilledOwner(t *testing.T) {
 
 // own starts a guest, prints the process id of its QEMU and waits to be killed.
 func own(t *testing.T, directory string) {
-	config := guest(t, halt)
+	config := guest(t, qemuvmtest.Halt)
 	config.SerialLog = filepath.Join(directory, "serial.log")
 	_ = start(t, t.Context(), config)
 	lists, err := filepath.Glob("/proc/self/task/*/children")

@@ -1,0 +1,132 @@
+package instance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/acceptance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/contextiso"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuimg"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuvm"
+)
+
+// Config says what to boot, and how.
+type Config struct {
+	// Image is the finished QCOW2. It is never written to.
+	Image string
+	// Context holds the user's values; CheckContext finds no mistake in them.
+	Context map[string]string
+	// Model is the id of the model that must answer.
+	Model       string
+	MemoryMiB   int
+	CPUs        int
+	Accelerator string
+	// SerialLog receives the serial console of every boot. The caller keeps or removes it.
+	SerialLog string
+	// BootTimeout bounds the time from power-on to the first token.
+	BootTimeout time.Duration
+}
+
+// Instance is an image with a context. It is not running until Boot.
+type Instance struct {
+	config Config
+	values map[string]string
+	// directory holds the overlay and the CONTEXT image, and goes with the instance.
+	directory string
+	vm        *qemuvm.VM
+	booted    time.Time
+	target    acceptance.Target
+}
+
+// Available says in one error which of the needed programs are not installed.
+func Available() error {
+	return errors.Join(qemuvm.Available(), qemuimg.Available(), contextiso.Available())
+}
+
+// Create makes the overlay and the CONTEXT image.
+func Create(ctx context.Context, config Config) (*Instance, error) {
+	directory, err := os.MkdirTemp("", appliance.Name+"-instance-")
+	if err != nil {
+		return nil, fmt.Errorf("making a directory for the instance: %w", err)
+	}
+	i := &Instance{config: config, values: contextValues(config.Context), directory: directory}
+	i.target = i.newTarget()
+	if err := i.writeDisks(ctx); err != nil {
+		return nil, errors.Join(err, i.Discard())
+	}
+	return i, nil
+}
+
+func (i *Instance) writeDisks(ctx context.Context) error {
+	if err := qemuimg.CreateOverlay(ctx, i.config.Image, i.overlay()); err != nil {
+		return err
+	}
+	return contextiso.Write(ctx, i.contextISO(), i.values, nil)
+}
+
+func (i *Instance) overlay() string    { return filepath.Join(i.directory, "overlay.qcow2") }
+func (i *Instance) contextISO() string { return filepath.Join(i.directory, "context.iso") }
+
+// newTarget knows everything but the addresses and the root, which come with a boot.
+func (i *Instance) newTarget() acceptance.Target {
+	names := []string{"127.0.0.1", i.values["ETH0_IP"]}
+	if domain := i.values[appliance.VarDomain]; domain != "" {
+		names = append(names, domain)
+	}
+	return acceptance.Target{Names: names, Password: i.values[appliance.VarPassword], Model: i.config.Model}
+}
+
+// Boot powers the instance on. It is powered off, hard, when ctx ends.
+func (i *Instance) Boot(ctx context.Context) error {
+	vm, err := qemuvm.Start(ctx, qemuvm.Config{
+		Disk:        i.overlay(),
+		ContextISO:  i.contextISO(),
+		SerialLog:   i.config.SerialLog,
+		MemoryMiB:   i.config.MemoryMiB,
+		CPUs:        i.config.CPUs,
+		Accelerator: i.config.Accelerator,
+		GuestPorts:  []int{appliance.HTTPPort, appliance.HTTPSPort},
+	})
+	if err != nil {
+		return err
+	}
+	i.vm, i.booted = vm, time.Now()
+	i.target.HTTP, i.target.HTTPS = vm.Address(appliance.HTTPPort), vm.Address(appliance.HTTPSPort)
+	return nil
+}
+
+// Target is how clients reach the instance. Its root is known once it is ready.
+func (i *Instance) Target() *acceptance.Target {
+	return &i.target
+}
+
+// Exited is closed when the instance is no longer running.
+func (i *Instance) Exited() <-chan struct{} {
+	return i.vm.Exited()
+}
+
+// ExitError says why the instance is no longer running, and shows its last words.
+func (i *Instance) ExitError() error {
+	return i.withConsole(i.vm.Reason())
+}
+
+// PowerDown lets the system inside shut itself down.
+func (i *Instance) PowerDown(ctx context.Context) error {
+	if err := i.vm.PowerDown(ctx); err != nil {
+		return i.withConsole(err)
+	}
+	return nil
+}
+
+// Discard ends the instance at once and removes what it wrote, the serial log excepted.
+func (i *Instance) Discard() error {
+	if i.vm != nil {
+		i.vm.Kill()
+	}
+	return os.RemoveAll(i.directory)
+}

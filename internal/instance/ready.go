@@ -1,0 +1,179 @@
+package instance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/acceptance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/completion"
+)
+
+const (
+	pollInterval = 2 * time.Second
+	// attemptTimeout ends a request that hangs, because QEMU accepts connections before
+	// anybody listens in the guest.
+	attemptTimeout = 30 * time.Second
+	// sayInterval is the time between two lines about what is being waited for.
+	sayInterval = 5 * time.Second
+)
+
+// errRootChanged ends the wait: time does not heal it.
+var errRootChanged = errors.New("the root certificate is another one than at the boot before, so every client that trusted it is locked out")
+
+// WaitReady waits until the model has produced a token, as a client would see it, and
+// returns the time since power-on. The end of the guest ends the wait.
+func (i *Instance) WaitReady(ctx context.Context, say func(string)) (time.Duration, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, i.config.BootTimeout, fmt.Errorf("not ready within %s", i.config.BootTimeout))
+	defer cancel()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	go func() {
+		select {
+		case <-i.vm.Exited():
+			stop(i.vm.Reason())
+		case <-ctx.Done():
+		}
+	}()
+
+	wait := &wait{say: say, since: i.booted}
+	defer wait.report(ctx)()
+	for _, stage := range []stage{
+		{"the web server", attemptTimeout, i.learnRoot},
+		{"the model to be loaded", attemptTimeout, i.healthy},
+		{"the first token", i.config.BootTimeout, i.token},
+	} {
+		if err := wait.until(ctx, stage); err != nil {
+			return 0, i.withConsole(err)
+		}
+	}
+	return time.Since(i.booted), nil
+}
+
+func (i *Instance) learnRoot(ctx context.Context) error {
+	root, err := acceptance.FetchRoot(ctx, i.target.HTTP)
+	if err != nil {
+		return err
+	}
+	if i.target.Root != nil && !i.target.Root.Equal(root) {
+		return errRootChanged
+	}
+	i.target.Root = root
+	return nil
+}
+
+func (i *Instance) healthy(ctx context.Context) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, i.target.BaseURL()+appliance.PathHealth, nil)
+	if err != nil {
+		return err
+	}
+	response, err := i.target.Client().Do(request)
+	if err != nil {
+		return err
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("GET %s: status %d", request.URL, response.StatusCode)
+	}
+	return nil
+}
+
+func (i *Instance) token(ctx context.Context) error {
+	_, err := completion.Stream(ctx, i.target.Client(), i.target.BaseURL(), i.target.Model, i.target.Password, "Say hello.", 1)
+	return err
+}
+
+// stage is one thing to wait for.
+type stage struct {
+	name string
+	// limit bounds one attempt.
+	limit time.Duration
+	try   func(context.Context) error
+}
+
+// wait remembers where it stands, for the lines that tell it.
+type wait struct {
+	say   func(string)
+	since time.Time
+
+	mu    sync.Mutex
+	stage string
+	last  error
+}
+
+// until tries a stage again and again. The error names the stage and what the last
+// attempt ran into.
+func (w *wait) until(ctx context.Context, s stage) error {
+	w.note(s.name, nil)
+	for {
+		err := attempt(ctx, s)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, errRootChanged):
+			return err
+		case ctx.Err() == nil:
+			w.note(s.name, err)
+		}
+		select {
+		case <-ctx.Done():
+			return w.failure(context.Cause(ctx))
+		case <-time.After(pollInterval):
+		}
+	}
+}
+
+func attempt(ctx context.Context, s stage) error {
+	ctx, cancel := context.WithTimeout(ctx, s.limit)
+	defer cancel()
+	return s.try(ctx)
+}
+
+func (w *wait) note(stage string, last error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stage, w.last = stage, last
+}
+
+func (w *wait) failure(cause error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.last == nil {
+		return fmt.Errorf("waiting for %s: %w", w.stage, cause)
+	}
+	return fmt.Errorf("waiting for %s: %w; the last attempt: %w", w.stage, cause, w.last)
+}
+
+// report says every few seconds what is being waited for, until the returned function is
+// called.
+func (w *wait) report(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var done sync.WaitGroup
+	done.Go(func() {
+		ticker := time.NewTicker(sayInterval)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+				w.say(w.line())
+			}
+		}
+	})
+	return func() { cancel(); done.Wait() }
+}
+
+func (w *wait) line() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	line := fmt.Sprintf("waiting for %s, %s since power-on", w.stage, time.Since(w.since).Round(time.Second))
+	if w.last != nil {
+		line += ": " + w.last.Error()
+	}
+	return line
+}

@@ -1,0 +1,65 @@
+// Package qemuvmtest makes disks for tests that need a real guest but no system in it:
+// boot sectors of a few instructions, up within a moment. It is a test double and never
+// part of the appliance or the plugin.
+package qemuvmtest
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuimg"
+)
+
+// What a guest can do, to be put together in Image. Port 0x3f8 is the serial line; 0x600,
+// 0x602 and 0x604 are the ACPI status, enable and control registers where SeaBIOS puts
+// them on the machine "pc".
+var (
+	// Greet writes Greeting to the serial line.
+	Greet = []byte{
+		0xba, 0xf8, 0x03, // mov dx, 0x3f8
+		0xb0, 'U', 0xee, // mov al, 'U'; out dx, al
+		0xb0, 'P', 0xee,
+		0xb0, '\n', 0xee,
+	}
+	// AwaitButton waits until the power button is pressed.
+	AwaitButton = []byte{
+		0xba, 0x02, 0x06, // mov dx, 0x602
+		0xb8, 0x00, 0x01, // mov ax, power button enable
+		0xef,             // out dx, ax
+		0xba, 0x00, 0x06, // mov dx, 0x600
+		0xed,             // in ax, dx
+		0xa9, 0x00, 0x01, // test ax, power button status
+		0x74, 0xfa, // jz back to the in
+	}
+	// PowerOff switches the guest off.
+	PowerOff = []byte{
+		0xba, 0x04, 0x06, // mov dx, 0x604
+		0xb8, 0x00, 0x20, // mov ax, sleep enable
+		0xef, // out dx, ax
+	}
+	// Halt does nothing for ever; a button pressed now has no effect.
+	Halt = []byte{0xf4, 0xeb, 0xfd} // hlt; jmp back to it
+)
+
+// Greeting is what Greet writes.
+const Greeting = "UP\n"
+
+// Image makes a bootable QCOW2 in directory that runs the given code, and returns its path.
+func Image(t testing.TB, directory string, code ...[]byte) string {
+	t.Helper()
+	disk := make([]byte, 1<<20)
+	copy(disk, bytes.Join(code, nil))
+	disk[510], disk[511] = 0x55, 0xaa
+	raw := filepath.Join(directory, "guest.raw")
+	require.NoError(t, os.WriteFile(raw, disk, 0o600))
+	image := filepath.Join(directory, "guest.qcow2")
+	out, err := exec.Command(qemuimg.Program, "convert", "-O", qemuimg.Format, raw, image).CombinedOutput()
+	require.NoError(t, err, "qemu-img is needed (make setup): %s", out)
+	require.NoError(t, os.Remove(raw))
+	return image
+}
