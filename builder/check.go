@@ -89,8 +89,8 @@ func (c *Config) checkBaseImageChecksum(checksum string) error {
 // checkOutputDirectory refuses what cannot stand in a QEMU option, and a directory
 // that is there already.
 func (c *Config) checkOutputDirectory(directory string) error {
-	if strings.ContainsAny(directory, ",\n\r") || strings.Contains(directory, "{{") {
-		return fmt.Errorf("must hold no comma, line break or {{, got %q", directory)
+	if strings.ContainsAny(directory, ",\n\r") {
+		return fmt.Errorf("must hold no comma or line break, got %q", directory)
 	}
 	if base := filepath.Base(directory); base == "." || base == ".." || base == "/" {
 		return fmt.Errorf("must name a directory of its own, got %q", directory)

@@ -28,36 +28,36 @@ var settleScript string
 //go:embed guest_tidy.sh
 var tidyScript string
 
-func readGuest(ctx context.Context, comm packersdk.Communicator) (guest, error) {
+// readGuest returns what cloud-init complained about besides.
+func readGuest(ctx context.Context, comm packersdk.Communicator) (g guest, complaint string, err error) {
 	output, err := runScript(ctx, comm, settleScript)
 	if err != nil {
-		return guest{}, fmt.Errorf("wait for the first boot of the base image: %w", err)
+		return guest{}, "", fmt.Errorf("wait for the first boot of the base image: %w", err)
 	}
 	return parseGuest(output)
 }
 
-// parseGuest reads the three lines settleScript ends with.
-func parseGuest(output string) (guest, error) {
-	lines := strings.Split(strings.TrimSpace(output), "\n")
-	if len(lines) < 3 {
-		return guest{}, fmt.Errorf("read /etc/os-release of the base image: expected id, version and architecture, got %q", output)
-	}
-	last := lines[len(lines)-3:]
-	g := guest{osID: last[0], osRelease: last[1], arch: last[2]}
-	for _, word := range last {
-		if len(strings.Fields(word)) != 1 {
-			return guest{}, fmt.Errorf("read /etc/os-release of the base image: expected ID, VERSION_ID and the architecture to be one word each, got %q", last)
+// parseGuest reads the output of settleScript: a complaint of any length, then three
+// lines.
+func parseGuest(output string) (g guest, complaint string, err error) {
+	lines := strings.Split(strings.TrimSuffix(output, "\n"), "\n")
+	first := max(0, len(lines)-3)
+	facts := lines[first:]
+	for _, word := range facts {
+		if len(facts) < 3 || len(strings.Fields(word)) != 1 {
+			return guest{}, "", fmt.Errorf("read /etc/os-release of the base image: expected ID, VERSION_ID and the architecture, one word each, got %q", facts)
 		}
 	}
-	return g, nil
+	return guest{osID: facts[0], osRelease: facts[1], arch: facts[2]}, strings.Join(lines[:first], "\n"), nil
 }
 
-// runScript runs a shell script as root in the guest; the error holds what it wrote.
+// runScript runs a shell script as root in the guest; the error holds what it wrote. The
+// braces make the shell read all of it first, so that no program in it eats its rest.
 func runScript(ctx context.Context, comm packersdk.Communicator, script string) (string, error) {
 	var stdout, stderr bytes.Buffer
 	cmd := &packersdk.RemoteCmd{
 		Command: "/bin/sh -s",
-		Stdin:   strings.NewReader(script),
+		Stdin:   strings.NewReader("{\n" + script + "\nexit\n} </dev/null\n"),
 		Stdout:  &stdout,
 		Stderr:  &stderr,
 	}

@@ -37,10 +37,14 @@ func (h *provisionHook) Run(ctx context.Context, name string, _ packersdk.Ui, co
 		return h.next.Run(ctx, name, h.ui, comm, data)
 	}
 	h.ui.Say("Waiting for the first boot to finish...")
-	var err error
-	if h.guest, err = readGuest(ctx, comm); err != nil {
+	g, complaint, err := readGuest(ctx, comm)
+	if err != nil {
 		return err
 	}
+	if complaint != "" {
+		h.ui.Say("Warning: cloud-init could not do all of its work:\n" + complaint)
+	}
+	h.guest = g
 	// Data holds the private key of the build, so it is never logged.
 	if offered, ok := data.(map[string]any); ok {
 		maps.Copy(offered, h.generated())

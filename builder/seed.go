@@ -11,7 +11,7 @@ import (
 )
 
 // seedLabel is the volume label by which cloud-init finds a NoCloud seed.
-const seedLabel = "cidata"
+const seedLabel = "CIDATA"
 
 // key is made for one build. The private half stays in the memory of this process.
 type key struct {
@@ -40,14 +40,17 @@ func newKey() (key, error) {
 }
 
 // seed is the content of the NoCloud CD: root logs in with the key, nobody with a
-// password, and no user is made who would have to be removed again.
+// password, and no user is made who would have to be removed again. Packages,
+// locale and host name stay those of the base image.
 func seed(instance, authorizedKey string) map[string]string {
 	return map[string]string{
-		"meta-data": "instance-id: " + instance + "\nlocal-hostname: slm-copilot-build\n",
+		"meta-data": "instance-id: " + instance + "\n",
 		"user-data": `#cloud-config
 disable_root: false
 ssh_pwauth: false
+preserve_hostname: true
 package_update: false
+locale: false
 users:
   - name: root
     lock_passwd: true

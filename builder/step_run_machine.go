@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 
 	"github.com/hashicorp/packer-plugin-qemu/builder/qemu"
@@ -90,13 +91,16 @@ func (s *stepRunMachine) withConsole(err error) error {
 	return fmt.Errorf("%w\nThe machine's console is kept in %s. It ends with:\n  %s", err, kept, strings.Join(lines, "\n  "))
 }
 
+// terminalControl is an escape sequence of ECMA-48.
+var terminalControl = regexp.MustCompile(`\x1b(\[[0-?]*[ -/]*[@-~]|[^\[])`)
+
 // printable drops what would move the cursor of the reader's terminal: boot loaders
-// and kernels write carriage returns and escape sequences.
+// and kernels write escape sequences and carriage returns.
 func printable(console []byte) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\n' || r == '\t' || (r >= ' ' && r != 0x7f) {
 			return r
 		}
 		return -1
-	}, string(console))
+	}, terminalControl.ReplaceAllString(string(console), ""))
 }

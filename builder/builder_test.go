@@ -1,0 +1,263 @@
+package builder
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuimg"
+)
+
+const (
+	mebibyte     = 1 << 20
+	waitLimit    = 60 * time.Second
+	pollInterval = 20 * time.Millisecond
+)
+
+// lastWords is what the test machine writes to its serial console before it halts.
+const lastWords = "\x1b[31mno operating system\x1b[0m\r\nhalted"
+
+// bootSector is 8086 code that writes lastWords to the first serial port and halts.
+func bootSector() []byte {
+	const origin, size = 0x7c00, 512
+	code := []byte{
+		0x31, 0xc0, // xor ax, ax
+		0x8e, 0xd8, // mov ds, ax
+		0xfc,             // cld
+		0xbe, 0x00, 0x00, // mov si, text
+		0xba, 0xf8, 0x03, // mov dx, 0x3f8
+		0xac,       // next: lodsb
+		0x84, 0xc0, // test al, al
+		0x74, 0x03, // jz end
+		0xee,       // out dx, al
+		0xeb, 0xf8, // jmp next
+		0xf4,       // end: hlt
+		0xeb, 0xfd, // jmp end
+	}
+	binary.LittleEndian.PutUint16(code[6:], uint16(origin+len(code)))
+	sector := make([]byte, size)
+	copy(sector[copy(sector, code):], lastWords)
+	sector[size-2], sector[size-1] = 0x55, 0xaa
+	return sector
+}
+
+// inWorkplace starts a test in an empty directory with a base image that boots to its
+// last words, on a host that has the tools.
+func inWorkplace(t *testing.T) {
+	t.Helper()
+	for _, tool := range []string{qemuBinary, qemuimg.Program, "xorriso"} {
+		_, err := exec.LookPath(tool)
+		require.NoError(t, err, "run make setup")
+	}
+	t.Chdir(t.TempDir())
+	t.Setenv("PACKER_CACHE_DIR", t.TempDir())
+	t.Setenv("TMPDIR", t.TempDir())
+	raw := make([]byte, mebibyte)
+	copy(raw, bootSector())
+	require.NoError(t, os.WriteFile("disk.raw", raw, 0o600))
+	output, err := exec.Command(qemuimg.Program, "convert", "-O", "qcow2", "disk.raw", "base.qcow2").CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	require.NoError(t, os.Remove("disk.raw"))
+}
+
+// run builds from base.qcow2 with some attributes of the test's own.
+func run(ctx context.Context, t *testing.T, attributes map[string]any) (packersdk.Artifact, error) {
+	t.Helper()
+	block := map[string]any{
+		"base_image": "base.qcow2", "base_image_checksum": "none", "disk_size": "16M", "memory": 512,
+		"accelerator": "tcg", "output_directory": "out",
+	}
+	for name, value := range attributes {
+		block[name] = value
+	}
+	var b Builder
+	_, _, err := b.Prepare(block, packerData())
+	require.NoError(t, err)
+	return b.Run(ctx, quiet(), new(recorder))
+}
+
+// left names what lies in the working directory.
+func left(t *testing.T) []string {
+	t.Helper()
+	entries, err := os.ReadDir(".")
+	require.NoError(t, err)
+	var names []string
+	for _, entry := range entries {
+		names = append(names, entry.Name())
+	}
+	return names
+}
+
+// machines counts the QEMU processes of this test.
+func machines(t *testing.T) int {
+	t.Helper()
+	count := 0
+	processes, err := filepath.Glob("/proc/[0-9]*")
+	require.NoError(t, err)
+	for _, process := range processes {
+		if isMachine(t, process) {
+			count++
+		}
+	}
+	return count
+}
+
+// isMachine tells whether a directory below /proc is that of a machine of this test.
+func isMachine(t *testing.T, process string) bool {
+	t.Helper()
+	directory, err := os.Getwd()
+	require.NoError(t, err)
+	// A process may have ended since its directory was seen.
+	command, _ := os.ReadFile(filepath.Join(process, "cmdline"))
+	program, _, _ := bytes.Cut(command, []byte{0})
+	return filepath.Base(string(program)) == qemuBinary && bytes.Contains(command, []byte(directory))
+}
+
+func TestRunTellsEverythingThatIsMissing(t *testing.T) {
+	inWorkplace(t)
+	t.Setenv("PATH", t.TempDir())
+	_, err := run(context.Background(), t, nil)
+	for _, want := range []string{
+		"install the package qemu-system-x86 ", "install the package qemu-utils", "install the package xorriso",
+	} {
+		assert.ErrorContains(t, err, want)
+	}
+	assert.Equal(t, []string{"base.qcow2"}, left(t))
+}
+
+func TestRunRefusesBaseImages(t *testing.T) {
+	inWorkplace(t)
+	ctx := context.Background()
+	require.NoError(t, os.WriteFile("garbage", []byte(strings.Repeat("x", 4096)), 0o600))
+	require.NoError(t, qemuimg.CreateOverlay(ctx, "base.qcow2", "overlay.qcow2"))
+	whole, err := os.ReadFile("base.qcow2")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile("cut.qcow2", whole[:len(whole)-65536], 0o600))
+	files := left(t)
+
+	tests := map[string]struct {
+		attributes map[string]any
+		want       []string
+	}{
+		"missing":     {map[string]any{"base_image": "none.qcow2"}, []string{"base_image: ", "none.qcow2: no such file"}},
+		"a directory": {map[string]any{"base_image": "."}, []string{"base_image: ", "is a directory"}},
+		"garbage":     {map[string]any{"base_image": "garbage"}, []string{"base_image: garbage is not a QCOW2 image"}},
+		"an overlay":  {map[string]any{"base_image": "overlay.qcow2"}, []string{"base_image: overlay.qcow2 is only an overlay of"}},
+		"cut short":   {map[string]any{"base_image": "cut.qcow2"}, []string{"base_image: ", "it is damaged"}},
+		"checksum": {map[string]any{"base_image_checksum": someChecksum},
+			[]string{"base_image_checksum: base.qcow2 has sha256:", ", expected " + someChecksum}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := run(ctx, t, test.attributes)
+			require.Error(t, err)
+			for _, want := range test.want {
+				assert.ErrorContains(t, err, want)
+			}
+			assert.Equal(t, files, left(t))
+		})
+	}
+}
+
+func TestRunListsSeveralFaultsOfABaseImage(t *testing.T) {
+	inWorkplace(t)
+	output, err := exec.Command(qemuimg.Program, "create", "-f", "qcow2", "-b", "base.qcow2", "-F", "qcow2", "large.qcow2", "32M").CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	_, err = run(context.Background(), t, map[string]any{"base_image": "large.qcow2"})
+	assert.ErrorContains(t, err, "base_image: large.qcow2 is only an overlay of")
+	assert.ErrorContains(t, err, "disk_size: 16M is less than the disk of the base image (32.0 MiB)")
+}
+
+// QEMU's own words reach the user, though its builder only says "Build was halted."
+func TestRunShowsWhyQEMUDoesNotStart(t *testing.T) {
+	inWorkplace(t)
+	_, err := run(context.Background(), t, map[string]any{"machine_type": "steam-engine"})
+	assert.ErrorContains(t, err, "QEMU says: "+qemuBinary+": unsupported machine type")
+	assert.Equal(t, []string{"base.qcow2"}, left(t))
+	assert.Zero(t, machines(t))
+}
+
+func TestRunKeepsTheConsoleOfAMachineThatNeverComesUp(t *testing.T) {
+	inWorkplace(t)
+	_, err := run(context.Background(), t, map[string]any{"ssh_timeout": "3s"})
+	assert.ErrorContains(t, err, "Timeout waiting for SSH")
+	assert.ErrorContains(t, err, "console is kept in out.serial.log. It ends with:\n  no operating system\n  halted")
+	assert.Equal(t, []string{"base.qcow2", "out.serial.log"}, left(t))
+	assert.Zero(t, machines(t))
+	kept, err := os.ReadFile("out.serial.log")
+	require.NoError(t, err)
+	assert.Equal(t, lastWords, string(kept), "the file is what the machine wrote")
+}
+
+func TestCancelLeavesNothing(t *testing.T) {
+	inWorkplace(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	finished := make(chan error, 1)
+	go func() {
+		_, err := run(ctx, t, nil)
+		finished <- err
+	}()
+	require.Eventually(t, func() bool {
+		console, err := os.ReadFile("out.partial/slm-copilot-1.0.0.serial.log")
+		return err == nil && string(console) == lastWords
+	}, waitLimit, pollInterval, "the machine runs")
+	require.Equal(t, 1, machines(t))
+	assertLoopbackOnly(t)
+
+	cancel()
+	assert.EqualError(t, <-finished, "the build was cancelled")
+	assert.Equal(t, []string{"base.qcow2"}, left(t))
+	assert.Eventually(t, func() bool { return machines(t) == 0 }, waitLimit, pollInterval)
+	temporary, err := os.ReadDir(os.Getenv("TMPDIR"))
+	require.NoError(t, err)
+	assert.Empty(t, temporary, "neither seed nor key stays behind")
+}
+
+// assertLoopbackOnly looks at every port the machine of this test listens on.
+func assertLoopbackOnly(t *testing.T) {
+	t.Helper()
+	table, err := os.ReadFile("/proc/net/tcp")
+	require.NoError(t, err)
+	inodes := socketsOf(t)
+	listening := 0
+	for _, line := range strings.Split(string(table), "\n")[1:] {
+		// Local address, state (0A is LISTEN) and inode, as in proc(5).
+		fields := strings.Fields(line)
+		if len(fields) < 10 || fields[3] != "0A" || !inodes[fields[9]] {
+			continue
+		}
+		listening++
+		assert.True(t, strings.HasPrefix(fields[1], "0100007F:"), "the machine listens on %s", fields[1])
+	}
+	assert.Equal(t, 1, listening, "SSH is forwarded, and nothing else is open")
+}
+
+// socketsOf returns the inodes of the sockets the machine of this test holds.
+func socketsOf(t *testing.T) map[string]bool {
+	t.Helper()
+	inodes := map[string]bool{}
+	links, err := filepath.Glob("/proc/[0-9]*/fd/*")
+	require.NoError(t, err)
+	for _, link := range links {
+		if !isMachine(t, filepath.Dir(filepath.Dir(link))) {
+			continue
+		}
+		var inode string
+		target, _ := os.Readlink(link)
+		if _, err := fmt.Sscanf(target, "socket:[%s", &inode); err == nil {
+			inodes[strings.TrimSuffix(inode, "]")] = true
+		}
+	}
+	return inodes
+}

@@ -1,0 +1,124 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"os/exec"
+	"strings"
+	"testing"
+
+	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// shell is a communicator whose guest is the shell of this host.
+type shell struct {
+	packersdk.MockCommunicator
+	scripts []string
+	replace string
+}
+
+func (s *shell) Start(ctx context.Context, remote *packersdk.RemoteCmd) error {
+	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", remote.Command)
+	var script strings.Builder
+	buffer := make([]byte, 1<<16)
+	for {
+		n, err := remote.Stdin.Read(buffer)
+		script.Write(buffer[:n])
+		if err != nil {
+			break
+		}
+	}
+	s.scripts = append(s.scripts, script.String())
+	text := script.String()
+	if s.replace != "" {
+		text = s.replace
+	}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(text), remote.Stdout, remote.Stderr
+	go func() {
+		_ = cmd.Run()
+		remote.SetExited(cmd.ProcessState.ExitCode())
+	}()
+	return nil
+}
+
+func TestReadGuestOfThisHost(t *testing.T) {
+	id, err := exec.Command("/bin/sh", "-c", `. /etc/os-release && printf '%s' "$ID"`).Output()
+	require.NoError(t, err)
+	machine, err := exec.Command("uname", "-m").Output()
+	require.NoError(t, err)
+
+	g, complaint, err := readGuest(context.Background(), new(shell))
+	require.NoError(t, err)
+	assert.Equal(t, string(id), g.osID)
+	assert.Equal(t, strings.TrimSpace(string(machine)), g.arch)
+	assert.NotEmpty(t, g.osRelease)
+	assert.Empty(t, complaint)
+}
+
+func TestRunScriptShowsWhatTheGuestWrote(t *testing.T) {
+	_, err := runScript(context.Background(), new(shell), "echo out; echo err >&2; exit 7")
+	assert.EqualError(t, err, "the guest's shell ended with status 7\nout\nerr")
+}
+
+// A program that reads standard input must not swallow the rest of the script.
+func TestRunScriptKeepsTheScriptFromItsPrograms(t *testing.T) {
+	output, err := runScript(context.Background(), new(shell), "cat\necho after")
+	require.NoError(t, err)
+	assert.Equal(t, "after\n", output)
+}
+
+func TestRunScriptStopsWhenCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	reason := errors.New("the user pressed Ctrl-C")
+	cancel(reason)
+	_, err := runScript(ctx, new(packersdk.MockCommunicator), "true")
+	assert.ErrorIs(t, err, reason)
+}
+
+func TestScriptsAreValidShell(t *testing.T) {
+	for _, script := range []string{settleScript, tidyScript} {
+		cmd := exec.Command("/bin/sh", "-n")
+		cmd.Stdin = strings.NewReader(script)
+		output, err := cmd.CombinedOutput()
+		assert.NoError(t, err, "%s", output)
+	}
+}
+
+func TestParseGuest(t *testing.T) {
+	tests := map[string]struct {
+		output    string
+		want      guest
+		complaint string
+		fails     bool
+	}{
+		"plain":           {"debian\n12\nx86_64\n", guest{"debian", "12", "x86_64"}, "", false},
+		"with complaints": {"status: error\nmodule x\nubuntu\n24.04\naarch64\n", guest{"ubuntu", "24.04", "aarch64"}, "status: error\nmodule x", false},
+		"no version":      {"debian\n\nx86_64\n", guest{}, "", true},
+		"two words":       {"debian\n12 or so\nx86_64\n", guest{}, "", true},
+		"cut short":       {"debian\n12\n", guest{}, "", true},
+		"empty":           {"", guest{}, "", true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, complaint, err := parseGuest(test.output)
+			assert.Equal(t, test.fails, err != nil, "%v", err)
+			assert.Equal(t, test.want, got)
+			assert.Equal(t, test.complaint, complaint)
+		})
+	}
+}
+
+func FuzzParseGuest(f *testing.F) {
+	f.Add("debian\n12\nx86_64\n")
+	f.Add("status: error\n\ndebian\n12\nx86_64")
+	f.Fuzz(func(t *testing.T, output string) {
+		g, _, err := parseGuest(output)
+		if err == nil {
+			for _, word := range []string{g.osID, g.osRelease, g.arch} {
+				assert.Len(t, strings.Fields(word), 1)
+			}
+		}
+	})
+}

@@ -1,0 +1,177 @@
+package builder
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/hashicorp/packer-plugin-sdk/multistep"
+	"github.com/hashicorp/packer-plugin-sdk/packer/registry/image"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/digest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/manifest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuimg"
+)
+
+// finish runs what follows a machine that has powered off well.
+func finish(t *testing.T, ctx context.Context, work *build, between func()) error {
+	t.Helper()
+	state := new(multistep.BasicStateBag)
+	state.Put(stateUI, quiet())
+	runner := &multistep.BasicRunner{Steps: []multistep.Step{
+		&stepClaimOutput{build: work}, stepFunc(func() {
+			require.NoError(t, os.MkdirAll(work.machineDirectory(), 0o755))
+			require.NoError(t, qemuimg.CreateOverlay(context.Background(), "base.qcow2", work.machineDisk()))
+			require.NoError(t, os.WriteFile(work.serialLog(), []byte("login:"), 0o644))
+			work.guest = guest{"debian", "12", "x86_64"}
+		}),
+		&stepCompact{work}, &stepDescribe{work}, stepFunc(between), &stepPublish{work},
+	}}
+	runner.Run(ctx, state)
+	if err, failed := state.GetOk(stateError); failed {
+		return err.(error)
+	}
+	return ctx.Err()
+}
+
+type stepFunc func()
+
+func (f stepFunc) Run(context.Context, multistep.StateBag) multistep.StepAction {
+	f()
+	return multistep.ActionContinue
+}
+
+func (f stepFunc) Cleanup(multistep.StateBag) {}
+
+func nothing() {}
+
+func newWork(t *testing.T, force bool) *build {
+	t.Helper()
+	var c Config
+	data := packerData()
+	data["packer_force"] = force
+	_, err := c.decode(map[string]any{
+		"base_image": "base.qcow2", "base_image_checksum": "none", "accelerator": "tcg", "output_directory": "dist/out",
+	}, data)
+	require.NoError(t, err)
+	return newBuild(&c)
+}
+
+func TestFinishedBuildIsPublishedWithItsManifest(t *testing.T) {
+	inWorkplace(t)
+	work := newWork(t, false)
+	require.NoError(t, finish(t, context.Background(), work, func() {
+		assert.NoDirExists(t, "dist/out", "nothing is there before all is there")
+	}))
+
+	a := newArtifact(work)
+	const imagePath, manifestPath = "dist/out/slm-copilot-1.0.0.qcow2", "dist/out/slm-copilot-1.0.0.manifest.json"
+	assert.Equal(t, []string{imagePath, manifestPath}, a.Files())
+	assert.Equal(t, imagePath, a.State(appliance.StateImagePath))
+	assert.Equal(t, manifestPath, a.State(appliance.StateManifestPath))
+	assert.Equal(t, appliance.BuilderID, a.BuilderId())
+	require.NoError(t, a.State(image.ArtifactStateURI).(*image.Image).Validate())
+	assert.Nil(t, a.State("anything else"))
+
+	m, err := manifest.Read(manifestPath)
+	require.NoError(t, err)
+	digests, err := digest.File(context.Background(), imagePath, nil)
+	require.NoError(t, err)
+	assert.Equal(t, digests, digest.Digests{Size: m.FileSize, MD5: m.MD5, SHA1: m.SHA1, SHA256: m.SHA256})
+	assert.Equal(t, int64(mebibyte), m.Size)
+	assert.Equal(t, []string{"debian", "12", "x86_64"}, []string{m.OSID, m.OSRelease, m.OSArch})
+	assert.Equal(t, "sha256:"+m.SHA256, a.Id())
+	assert.Contains(t, a.String(), imagePath)
+
+	entries, err := filepath.Glob("dist/*")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"dist/out"}, entries)
+	entries, err = filepath.Glob("dist/out/*")
+	require.NoError(t, err)
+	assert.Equal(t, []string{manifestPath, imagePath, "dist/out/slm-copilot-1.0.0.serial.log"}, entries)
+
+	require.NoError(t, os.WriteFile("dist/neighbour", nil, 0o600))
+	require.NoError(t, a.Destroy())
+	entries, err = filepath.Glob("dist/*")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"dist/neighbour"}, entries, "no more than its own is destroyed")
+}
+
+func TestForceReplacesOnlyAtTheEnd(t *testing.T) {
+	inWorkplace(t)
+	require.NoError(t, os.MkdirAll("dist/out", 0o755))
+	require.NoError(t, os.WriteFile("dist/out/old", nil, 0o600))
+
+	ctx, cancel := context.WithCancel(context.Background())
+	assert.ErrorIs(t, finish(t, ctx, newWork(t, true), cancel), context.Canceled)
+	assert.FileExists(t, "dist/out/old", "a cancelled build replaces nothing")
+
+	require.NoError(t, finish(t, context.Background(), newWork(t, true), func() {
+		assert.FileExists(t, "dist/out/old")
+	}))
+	assert.NoFileExists(t, "dist/out/old")
+	assert.FileExists(t, "dist/out/slm-copilot-1.0.0.qcow2")
+	entries, err := filepath.Glob("dist/*")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"dist/out"}, entries)
+}
+
+func TestOutputThatAppearsMeanwhileIsNotTouched(t *testing.T) {
+	inWorkplace(t)
+	err := finish(t, context.Background(), newWork(t, false), func() {
+		require.NoError(t, os.MkdirAll("dist/out/theirs", 0o755))
+	})
+	assert.ErrorContains(t, err, "output_directory: dist/out exists already")
+	assert.DirExists(t, "dist/out/theirs")
+	assert.NoDirExists(t, "dist/out.partial")
+}
+
+func TestReplaceBringsTheOldDirectoryBack(t *testing.T) {
+	t.Chdir(t.TempDir())
+	require.NoError(t, os.MkdirAll("target/old", 0o755))
+	assert.ErrorIs(t, replace("none", "target"), os.ErrNotExist)
+	assert.DirExists(t, "target/old")
+	assert.NoDirExists(t, "target.old")
+}
+
+func TestClaimEmptiesWhatAKilledBuildLeft(t *testing.T) {
+	t.Chdir(t.TempDir())
+	require.NoError(t, os.MkdirAll("out.partial/machine", 0o755))
+	require.NoError(t, os.WriteFile("out.partial/machine/disk", nil, 0o600))
+	directory, err := claim("out.partial")
+	require.NoError(t, err)
+	defer directory.Close()
+	entries, err := os.ReadDir("out.partial")
+	require.NoError(t, err)
+	assert.Empty(t, entries)
+}
+
+func TestClaimKeepsOutOfARunningBuild(t *testing.T) {
+	t.Chdir(t.TempDir())
+	first, err := claim("out.partial")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile("out.partial/disk", nil, 0o600))
+	_, err = claim("out.partial")
+	assert.ErrorContains(t, err, "another build is writing to out.partial")
+	assert.FileExists(t, "out.partial/disk")
+
+	require.NoError(t, first.Close())
+	second, err := claim("out.partial")
+	require.NoError(t, err, "the lock ends with its holder")
+	require.NoError(t, second.Close())
+}
+
+func TestCompareSHA256(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "empty")
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	say := func(string) {}
+	assert.NoError(t, compareSHA256(context.Background(), path, someChecksum, say))
+	assert.NoError(t, compareSHA256(context.Background(), path, "sha256:E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855", say))
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	assert.ErrorIs(t, compareSHA256(ctx, path, someChecksum, say), context.Canceled)
+}
