@@ -1,10 +1,24 @@
 package acceptance
 
-import "context"
+import (
+	"context"
+	"time"
+)
+
+const (
+	// answerTimeout bounds a check that needs nginx alone; it holds more than a dozen
+	// handshakes of a slow, emulated guest.
+	answerTimeout = 2 * time.Minute
+	// modelTimeout is what a large model on a slow host may need for sixteen tokens, and
+	// then some.
+	modelTimeout = 10 * time.Minute
+)
 
 // Check is one promise of the appliance.
 type Check struct {
 	Name string
+	// Timeout bounds it.
+	Timeout time.Duration
 	// Run returns what was seen, in a few words, or what was wrong.
 	Run func(context.Context, *Target) (detail string, err error)
 }
@@ -13,23 +27,23 @@ type Check struct {
 // come last: on an appliance that leaves them open, asking for them stops the model.
 func Checks() []Check {
 	return []Check{
-		{"root certificate is offered", rootOffered},
-		{"certificate is signed by the root", certificateSigned},
-		{"TLS 1.2 and 1.3 are spoken", currentTLSSpoken},
-		{"TLS 1.1 is refused", oldTLSRefused},
-		{"http redirects to https", redirects},
-		{"health needs no password", healthOpen},
-		{"no credentials are refused", noCredentialsRefused},
-		{"wrong credentials are refused", wrongCredentialsRefused},
-		{"Bearer is accepted", bearerAccepted},
-		{"Basic is accepted", basicAccepted},
-		{"x-api-key is accepted", apiKeyAccepted},
-		{"models lists the model", modelListed},
-		{"chat answers", chatAnswers},
-		{"chat streams", chatStreams},
-		{"preflight needs no password", preflightOpen},
-		{"CORS headers appear once", corsOnce},
-		{"unknown path is not found", unknownNotFound},
-		{"administration is closed", administrationClosed},
+		{"root certificate is offered", answerTimeout, rootOffered},
+		{"certificate is signed by the root", answerTimeout, certificateSigned},
+		{"TLS 1.2 and 1.3 are spoken", answerTimeout, currentTLSSpoken},
+		{"TLS 1.1 is refused", answerTimeout, oldTLSRefused},
+		{"http redirects to https", answerTimeout, redirects},
+		{"health needs no password", answerTimeout, healthOpen},
+		{"no credentials are refused", answerTimeout, noCredentialsRefused},
+		{"wrong credentials are refused", answerTimeout, wrongCredentialsRefused},
+		{"Bearer is accepted", answerTimeout, bearerAccepted},
+		{"Basic is accepted", answerTimeout, basicAccepted},
+		{"x-api-key is accepted", answerTimeout, apiKeyAccepted},
+		{"models lists the model", answerTimeout, modelListed},
+		{"chat answers", modelTimeout, chatAnswers},
+		{"chat streams", modelTimeout, chatStreams},
+		{"preflight needs no password", answerTimeout, preflightOpen},
+		{"CORS headers appear once", answerTimeout, corsOnce},
+		{"unknown path is not found", answerTimeout, unknownNotFound},
+		{"administration is closed", answerTimeout, administrationClosed},
 	}
 }

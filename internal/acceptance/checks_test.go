@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -262,7 +263,7 @@ func TestRunGoesOnAfterAFailure(t *testing.T) {
 func TestRunEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	asked := 0
-	check := Check{"cancels", func(context.Context, *Target) (string, error) {
+	check := Check{"cancels", time.Minute, func(context.Context, *Target) (string, error) {
 		asked++
 		cancel()
 		return "", nil

@@ -6,10 +6,6 @@ import (
 	"time"
 )
 
-// checkTimeout bounds one check. It is what a large model on a slow host may need for
-// sixteen tokens, and then some.
-const checkTimeout = 10 * time.Minute
-
 // Result is what became of one check.
 type Result struct {
 	Name     string   `json:"name"`
@@ -35,7 +31,7 @@ func Run(ctx context.Context, target *Target, checks []Check, tell func(Result))
 }
 
 func run(ctx context.Context, target *Target, check Check) Result {
-	ctx, cancel := context.WithTimeoutCause(ctx, checkTimeout, fmt.Errorf("no answer within %s", checkTimeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, check.Timeout, fmt.Errorf("no answer within %s", check.Timeout))
 	defer cancel()
 	started := time.Now()
 	detail, err := check.Run(ctx, target)

@@ -81,8 +81,12 @@ func (i *Instance) newTarget() acceptance.Target {
 	return acceptance.Target{Names: names, Password: i.values[appliance.VarPassword], Model: i.config.Model}
 }
 
-// Boot powers the instance on. It is powered off, hard, when ctx ends.
+// Boot powers the instance on. It is powered off, hard, when ctx ends, and before it is
+// booted again.
 func (i *Instance) Boot(ctx context.Context) error {
+	if i.vm != nil {
+		i.vm.Kill()
+	}
 	vm, err := qemuvm.Start(ctx, qemuvm.Config{
 		Disk:        i.overlay(),
 		ContextISO:  i.contextISO(),
@@ -108,6 +112,19 @@ func (i *Instance) Target() *acceptance.Target {
 // Exited is closed when the instance is no longer running.
 func (i *Instance) Exited() <-chan struct{} {
 	return i.vm.Exited()
+}
+
+// WhileRunning returns a context that ends when the instance does.
+func (i *Instance) WhileRunning(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-i.vm.Exited():
+			stop(i.vm.Reason())
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { stop(nil) }
 }
 
 // ExitError says why the instance is no longer running, and shows its last words.

@@ -30,15 +30,8 @@ var errRootChanged = errors.New("the root certificate is another one than at the
 func (i *Instance) WaitReady(ctx context.Context, say func(string)) (time.Duration, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, i.config.BootTimeout, fmt.Errorf("not ready within %s", i.config.BootTimeout))
 	defer cancel()
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	go func() {
-		select {
-		case <-i.vm.Exited():
-			stop(i.vm.Reason())
-		case <-ctx.Done():
-		}
-	}()
+	ctx, stop := i.WhileRunning(ctx)
+	defer stop()
 
 	wait := &wait{say: say, since: i.booted}
 	defer wait.report(ctx)()

@@ -140,7 +140,7 @@ func (vm *VM) PowerDown(ctx context.Context) error {
 			return vm.powerDownResult()
 		case <-press.C:
 		case <-ctx.Done():
-			return fmt.Errorf("the guest did not shut down after its power button was pressed: %w", ctx.Err())
+			return fmt.Errorf("the guest did not shut down after its power button was pressed: %w", context.Cause(ctx))
 		}
 	}
 }

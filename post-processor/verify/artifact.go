@@ -1,0 +1,66 @@
+package verify
+
+import (
+	"errors"
+	"os"
+
+	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+)
+
+// artifact is an image that has been proven. It holds no reference to the artifact it was
+// made from, which is out of reach when the post-processor has returned.
+type artifact struct {
+	id      string
+	files   []string
+	reports []string
+	state   map[string]string
+}
+
+var _ packersdk.Artifact = (*artifact)(nil)
+
+func newArtifact(input packersdk.Artifact, image string, reports []string) *artifact {
+	a := &artifact{
+		id:      input.Id(),
+		files:   append(append([]string(nil), input.Files()...), reports...),
+		reports: reports,
+		state: map[string]string{
+			appliance.StateImagePath:        image,
+			appliance.StateVerifyReportPath: reports[len(reports)-1],
+		},
+	}
+	if manifest, ok := input.State(appliance.StateManifestPath).(string); ok {
+		a.state[appliance.StateManifestPath] = manifest
+	}
+	return a
+}
+
+func (a *artifact) BuilderId() string { return appliance.VerifyBuilderID }
+
+func (a *artifact) Files() []string { return a.files }
+
+// Id is that of the image: a proof does not make it another one.
+func (a *artifact) Id() string { return a.id }
+
+func (a *artifact) String() string {
+	return a.state[appliance.StateImagePath] + ", verified: " + a.reports[0]
+}
+
+func (a *artifact) State(name string) any {
+	if value, ok := a.state[name]; ok {
+		return value
+	}
+	return nil
+}
+
+// Destroy removes the reports. The image belongs to the artifact it came with.
+func (a *artifact) Destroy() error {
+	var errs []error
+	for _, report := range a.reports {
+		if err := os.Remove(report); !errors.Is(err, os.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}

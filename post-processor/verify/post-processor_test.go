@@ -1,0 +1,216 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/acceptance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/instance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuvmtest"
+)
+
+func TestMain(m *testing.M) {
+	if err := instance.Available(); err != nil {
+		fmt.Fprintf(os.Stderr, "%v: run make setup\n", err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// bench is a place where an image has been built, and a temporary directory of its own.
+type bench struct {
+	dist  string
+	image string
+	ui    *packersdk.MockUi
+}
+
+func newBench(t *testing.T, code ...[]byte) bench {
+	t.Helper()
+	t.Setenv("TMPDIR", t.TempDir())
+	b := bench{dist: filepath.Join(t.TempDir(), "dist"), ui: new(packersdk.MockUi)}
+	directory := filepath.Join(b.dist, "demo")
+	require.NoError(t, os.MkdirAll(directory, 0o755))
+	b.image = qemuvmtest.Image(t, directory, code...)
+	require.NoError(t, os.WriteFile(filepath.Join(directory, "guest.manifest.json"), []byte("{}\n"), 0o644))
+	return b
+}
+
+func (b bench) built() *packersdk.MockArtifact {
+	return &packersdk.MockArtifact{
+		BuilderIdValue: appliance.BuilderID,
+		IdValue:        "sha256:1234",
+		FilesValue:     []string{b.image, b.path("demo/guest.manifest.json")},
+		StateValues: map[string]any{
+			appliance.StateImagePath:    b.image,
+			appliance.StateManifestPath: b.path("demo/guest.manifest.json"),
+		},
+	}
+}
+
+func (b bench) path(name string) string { return filepath.Join(b.dist, name) }
+
+func (b bench) verify(t *testing.T, ctx context.Context, settings block) error {
+	t.Helper()
+	var p PostProcessor
+	require.NoError(t, p.Configure(settings))
+	artifact, keep, force, err := p.PostProcess(ctx, b.ui, b.built())
+	assert.Nil(t, artifact)
+	assert.True(t, keep && force, "the input must stay")
+	left, readErr := os.ReadDir(os.TempDir())
+	require.NoError(t, readErr)
+	assert.Empty(t, left, "the overlay and the CONTEXT image must go")
+	return err
+}
+
+// tree lists the files below dist.
+func (b bench) tree(t *testing.T) []string {
+	t.Helper()
+	var files []string
+	require.NoError(t, filepath.WalkDir(b.dist, func(path string, entry os.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			files = append(files, strings.TrimPrefix(path, b.dist+"/"))
+		}
+		return err
+	}))
+	return files
+}
+
+var (
+	onlyBuilt = []string{"demo/guest.manifest.json", "demo/guest.qcow2"}
+	evidence  = []string{
+		"demo.unverified/guest.manifest.json", "demo.unverified/guest.qcow2", "demo.unverified/guest.verify.json",
+		"demo.unverified/guest.verify.serial.log", "demo.unverified/guest.verify.txt",
+	}
+)
+
+func TestAFailureKeepsTheEvidence(t *testing.T) {
+	b := newBench(t, qemuvmtest.Greet, qemuvmtest.PowerOff, qemuvmtest.Halt)
+	// What an earlier failure left is replaced.
+	require.NoError(t, os.MkdirAll(b.path("demo.unverified"), 0o755))
+	require.NoError(t, os.WriteFile(b.path("demo.unverified/old.qcow2"), nil, 0o644))
+
+	err := b.verify(t, t.Context(), block{"memory": 512})
+	require.ErrorContains(t, err, "first boot: waiting for the web server: the guest powered itself off")
+	assert.ErrorContains(t, err, "are kept in "+b.path("demo.unverified"))
+	assert.ElementsMatch(t, append(append([]string(nil), onlyBuilt...), evidence...), b.tree(t))
+
+	built, statErr := os.Stat(b.image)
+	require.NoError(t, statErr)
+	kept, statErr := os.Stat(b.path("demo.unverified/guest.qcow2"))
+	require.NoError(t, statErr)
+	assert.True(t, os.SameFile(built, kept), "a copy of an image of many gigabytes takes long")
+	console, readErr := os.ReadFile(b.path("demo.unverified/guest.verify.serial.log"))
+	require.NoError(t, readErr)
+	assert.Contains(t, string(console), strings.TrimSpace(qemuvmtest.Greeting))
+	text, readErr := os.ReadFile(b.path("demo.unverified/guest.verify.txt"))
+	require.NoError(t, readErr)
+	assert.Contains(t, string(text), "FAILED  guest.qcow2")
+	assert.Contains(t, string(text), "the guest powered itself off")
+}
+
+func TestAnImageThatNeverGetsReadyFails(t *testing.T) {
+	b := newBench(t, qemuvmtest.Halt)
+	err := b.verify(t, t.Context(), block{"memory": 512, "boot_timeout": "100ms"})
+	require.ErrorContains(t, err, "first boot: waiting for the web server: not ready within 100ms")
+	assert.Subset(t, b.tree(t), evidence)
+}
+
+// said lets a test act at the moment a line is shown.
+type said struct {
+	packersdk.Ui
+	act func(line string)
+}
+
+func (s said) Say(line string) { s.act(line) }
+
+func TestAnInterruptionLeavesNothing(t *testing.T) {
+	b := newBench(t, qemuvmtest.Greet, qemuvmtest.Halt)
+	ctx, cancel := context.WithCancel(t.Context())
+	var p PostProcessor
+	require.NoError(t, p.Configure(block{"memory": 512}))
+	ui := said{b.ui, func(line string) {
+		// The first such line comes after some seconds of waiting for the guest.
+		if strings.HasPrefix(line, "waiting for the web server") {
+			cancel()
+		}
+	}}
+	_, _, _, err := p.PostProcess(ctx, ui, b.built())
+	require.ErrorIs(t, err, context.Canceled)
+	assert.ErrorContains(t, err, "verifying was interrupted")
+	assert.ElementsMatch(t, onlyBuilt, b.tree(t))
+	left, err := os.ReadDir(os.TempDir())
+	require.NoError(t, err)
+	assert.Empty(t, left)
+}
+
+func TestEveryMissingProgramIsNamedAndTheImageKept(t *testing.T) {
+	b := newBench(t, qemuvmtest.Halt)
+	t.Setenv("PATH", t.TempDir())
+	err := b.verify(t, t.Context(), block{})
+	for _, program := range []string{"qemu-system-x86_64", "qemu-img", "xorriso"} {
+		assert.ErrorContains(t, err, program+" is not installed")
+	}
+	assert.Contains(t, b.tree(t), "demo.unverified/guest.qcow2")
+}
+
+func TestWhatIsNoImageIsRefused(t *testing.T) {
+	b := newBench(t, qemuvmtest.Halt)
+	require.NoError(t, os.WriteFile(b.image, []byte("garbage"), 0o644))
+	assert.ErrorContains(t, b.verify(t, t.Context(), block{}), `is not a QCOW2 image, qemu-img calls it "raw"`)
+	require.NoError(t, os.Remove(b.image))
+	assert.ErrorContains(t, b.verify(t, t.Context(), block{}), "no such file or directory")
+}
+
+func TestFindImage(t *testing.T) {
+	foreign := func(files ...string) *packersdk.MockArtifact { return &packersdk.MockArtifact{FilesValue: files} }
+	image, err := findImage(foreign("SHA256SUMS", "a.qcow2"))
+	require.NoError(t, err)
+	assert.Equal(t, "a.qcow2", image)
+	_, err = findImage(foreign("a.qcow2", "b.qcow2"))
+	assert.ErrorContains(t, err, `exactly one .qcow2 file to verify, it holds 2: ["a.qcow2" "b.qcow2"]`)
+	_, err = findImage(foreign("a.raw"))
+	assert.ErrorContains(t, err, "it holds 0")
+}
+
+func TestAChangedImageIsNotProven(t *testing.T) {
+	b := newBench(t, qemuvmtest.Halt)
+	before, err := os.Stat(b.image)
+	require.NoError(t, err)
+	tr := &trial{image: b.image, before: before}
+	require.NoError(t, tr.checkUntouched())
+
+	require.NoError(t, os.Chtimes(b.image, before.ModTime(), before.ModTime().Add(1)))
+	assert.ErrorContains(t, tr.checkUntouched(), "was changed by somebody during its trial")
+	require.NoError(t, os.Remove(b.image))
+	assert.ErrorContains(t, tr.checkUntouched(), "the image is gone after its trial")
+}
+
+func TestTheArtifactIsTheImageWithItsReports(t *testing.T) {
+	b := newBench(t, qemuvmtest.Halt)
+	reports, err := writeReports(b.image, acceptance.Report{})
+	require.NoError(t, err)
+	assert.Equal(t, []string{b.path("demo/guest.verify.txt"), b.path("demo/guest.verify.json")}, reports)
+	a := newArtifact(b.built(), b.image, reports)
+
+	assert.Equal(t, appliance.VerifyBuilderID, a.BuilderId())
+	assert.Equal(t, "sha256:1234", a.Id())
+	assert.Equal(t, append(b.built().FilesValue, reports...), a.Files())
+	assert.Equal(t, b.image, a.State(appliance.StateImagePath))
+	assert.Equal(t, b.path("demo/guest.manifest.json"), a.State(appliance.StateManifestPath))
+	assert.Equal(t, b.path("demo/guest.verify.json"), a.State(appliance.StateVerifyReportPath))
+	assert.Nil(t, a.State("anything else"))
+	assert.Contains(t, a.String(), "guest.qcow2, verified")
+
+	require.NoError(t, a.Destroy())
+	require.NoError(t, a.Destroy(), "a second time")
+	assert.ElementsMatch(t, onlyBuilt, b.tree(t))
+}

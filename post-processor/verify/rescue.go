@@ -1,0 +1,55 @@
+package verify
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/acceptance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/manifest"
+)
+
+// withEvidence keeps what a failed trial leaves, and adds to err where it is. Packer
+// deletes what the source has made when the first post-processor fails, whatever that one
+// asks for, and an image takes long to bake.
+func withEvidence(err error, t *trial) error {
+	t.report.Error = err.Error()
+	kept, keepErr := keep(t.image, t.report)
+	if keepErr != nil {
+		return errors.Join(err, fmt.Errorf("the image and the report could not be kept either: %w", keepErr))
+	}
+	return fmt.Errorf("%w\nThe image, the report and the serial log are kept in %s", err, kept)
+}
+
+// keep makes the directory of evidence beside that of the image, in place of one that an
+// earlier failure left.
+func keep(image string, report acceptance.Report) (string, error) {
+	absolute, err := filepath.Abs(image)
+	if err != nil {
+		return "", err
+	}
+	directory := filepath.Dir(absolute) + ".unverified"
+	if err := os.RemoveAll(directory); err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(directory, 0o755); err != nil {
+		return "", err
+	}
+	kept := filepath.Join(directory, filepath.Base(image))
+	if err := os.Link(image, kept); err != nil {
+		return "", err
+	}
+	_, reportErr := writeReports(kept, report)
+	return directory, errors.Join(reportErr,
+		linkIfThere(manifest.Path(image), manifest.Path(kept)),
+		linkIfThere(serialLog(image), serialLog(kept)))
+}
+
+// linkIfThere leaves out what the trial did not get to.
+func linkIfThere(source, target string) error {
+	if err := os.Link(source, target); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,43 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/hashicorp/packer-plugin-sdk/multistep"
+	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/acceptance"
+)
+
+// stepBoot powers the instance on and waits until its model answers.
+type stepBoot struct {
+	name  string
+	trial *trial
+	ui    packersdk.Ui
+}
+
+func (s *stepBoot) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
+	s.ui.Say(fmt.Sprintf("Booting %s as OpenNebula would (%s, %s)", s.trial.image, s.name, s.trial.report.Accelerator))
+	if err := s.boot(ctx); err != nil {
+		return halt(state, fmt.Errorf("%s: %w", s.name, err))
+	}
+	return multistep.ActionContinue
+}
+
+func (s *stepBoot) boot(ctx context.Context) error {
+	if err := s.trial.instance.Boot(ctx); err != nil {
+		return err
+	}
+	ready, err := s.trial.instance.WaitReady(ctx, s.ui.Say)
+	if err != nil {
+		return err
+	}
+	boot := acceptance.Boot{Name: s.name, Ready: acceptance.Duration(ready)}
+	s.trial.report.Boots = append(s.trial.report.Boots, boot)
+	s.ui.Say(fmt.Sprintf("The model answers, %s after power-on", boot.Ready))
+	return nil
+}
+
+// Cleanup leaves the instance to the step that made it.
+func (s *stepBoot) Cleanup(multistep.StateBag) {}

@@ -1,0 +1,45 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/packer-plugin-sdk/multistep"
+	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/acceptance"
+)
+
+// stepCheck holds the running instance to all acceptance checks.
+type stepCheck struct {
+	trial *trial
+	ui    packersdk.Ui
+}
+
+func (s *stepCheck) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
+	if err := s.check(ctx); err != nil {
+		return halt(state, err)
+	}
+	return multistep.ActionContinue
+}
+
+// check keeps the results in the report whatever they are.
+func (s *stepCheck) check(ctx context.Context) error {
+	running, stop := s.trial.instance.WhileRunning(ctx)
+	defer stop()
+	results, err := acceptance.Run(running, s.trial.instance.Target(), acceptance.Checks(), func(result acceptance.Result) {
+		s.ui.Say(result.String())
+	})
+	boots := s.trial.report.Boots
+	boots[len(boots)-1].Results = results
+	if err != nil {
+		return fmt.Errorf("during the checks: %w", err)
+	}
+	if failures := s.trial.report.Failures(); len(failures) > 0 {
+		return fmt.Errorf("%d of %d checks failed:\n%s", len(failures), len(results), strings.Join(failures, "\n"))
+	}
+	return nil
+}
+
+func (s *stepCheck) Cleanup(multistep.StateBag) {}

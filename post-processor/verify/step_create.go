@@ -1,0 +1,79 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/hashicorp/packer-plugin-sdk/multistep"
+	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/accelerator"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/acceptance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/instance"
+)
+
+// stepCreate makes an instance of the image: overlay and CONTEXT CD-ROM.
+type stepCreate struct {
+	config *Config
+	trial  *trial
+	ui     packersdk.Ui
+}
+
+func (s *stepCreate) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
+	if err := s.create(ctx); err != nil {
+		return halt(state, err)
+	}
+	return multistep.ActionContinue
+}
+
+func (s *stepCreate) create(ctx context.Context) error {
+	// The console is appended to, and a killed run may have left its own.
+	if err := os.Remove(serialLog(s.trial.image)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	created, err := instance.Create(ctx, instance.Config{
+		Image:       s.trial.image,
+		Context:     s.config.Context,
+		Model:       s.config.ModelID,
+		MemoryMiB:   s.config.Memory,
+		CPUs:        s.config.CPUs,
+		Accelerator: s.accelerator(),
+		SerialLog:   serialLog(s.trial.image),
+		BootTimeout: s.config.bootTimeout(),
+	})
+	if err != nil {
+		return err
+	}
+	// Packer's log filter must know it before anything can repeat it.
+	packersdk.LogSecretFilter.Set(created.Target().Password)
+	s.trial.instance = created
+	s.trial.report = acceptance.Report{
+		Image:       filepath.Base(s.trial.image),
+		Model:       s.config.ModelID,
+		Accelerator: s.accelerator(),
+		Started:     time.Now(),
+	}
+	return nil
+}
+
+func (s *stepCreate) accelerator() string {
+	if s.config.Accelerator != autoAccelerator {
+		return s.config.Accelerator
+	}
+	name, _ := accelerator.Detect()
+	return name
+}
+
+func (s *stepCreate) Cleanup(multistep.StateBag) {
+	if s.trial.instance == nil {
+		return
+	}
+	if err := s.trial.instance.Discard(); err != nil {
+		s.ui.Error(fmt.Sprintf("Removing what the trial wrote: %v", err))
+	}
+}
