@@ -1,0 +1,179 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/plan"
+)
+
+// recorder stands in for systemd and writes down what it is told.
+type recorder struct {
+	calls []string
+	fail  string
+}
+
+func (r *recorder) call(name string) error {
+	r.calls = append(r.calls, name)
+	if name == r.fail {
+		return errors.New(name + " failed")
+	}
+	return nil
+}
+
+func (r *recorder) Reload(context.Context) error { return r.call("reload") }
+func (r *recorder) TryRestart(_ context.Context, unit string) error {
+	return r.call("restart " + unit)
+}
+func (r *recorder) TryReload(_ context.Context, unit string) error { return r.call("reload " + unit) }
+
+type machine struct {
+	Target
+	units   *recorder
+	refusal error
+	starts  int
+}
+
+func newMachine(t *testing.T) *machine {
+	m := &machine{units: &recorder{}}
+	m.Target = Target{
+		Root:       t.TempDir(),
+		Units:      m.units,
+		CheckProxy: func(context.Context) error { return m.refusal },
+		Starting:   func() error { m.starts++; return nil },
+	}
+	return m
+}
+
+func (m *machine) apply(t *testing.T, p plan.Plan) (bool, []string, error) {
+	t.Helper()
+	m.units.calls = nil
+	changed, err := m.Apply(t.Context(), p)
+	return changed, m.units.calls, err
+}
+
+func (m *machine) read(t *testing.T, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(m.Root, path))
+	require.NoError(t, err)
+	return string(content)
+}
+
+// files lists every file and link below the root with its content.
+func (m *machine) files(t *testing.T) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	require.NoError(t, filepath.WalkDir(m.Root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		name, _ := filepath.Rel(m.Root, path)
+		if target, err := os.Readlink(path); err == nil {
+			found["/"+name] = "-> " + target
+			return nil
+		}
+		found["/"+name] = m.read(t, name)
+		return nil
+	}))
+	return found
+}
+
+func wanted(site, env string) plan.Plan {
+	return plan.Plan{
+		Directories: []plan.Directory{{Path: appliance.StateDir, Mode: 0o755, Owner: "root"}, {Path: "/open", Mode: 0o750, Owner: "root"}},
+		Proxy: []plan.Entry{
+			{Path: "/site", Mode: 0o640, Content: []byte(site), Unit: appliance.NginxUnit},
+			{Path: "/enabled", LinkTo: "/" + site, Unit: appliance.NginxUnit},
+		},
+		Rest: []plan.Entry{
+			{Path: "/env", Mode: 0o600, Content: []byte(env), Unit: appliance.LocalAIUnit},
+			{Path: "/password", Mode: 0o600, Content: []byte("secret")},
+		},
+	}
+}
+
+func TestOnlyWhatChangedIsTouched(t *testing.T) {
+	m := newMachine(t)
+	bootstrap := "restart " + appliance.BootstrapUnit
+	engine := []string{"reload", "restart " + appliance.LocalAIUnit}
+	nginx := "reload " + appliance.NginxUnit
+	steps := []struct {
+		name    string
+		plan    plan.Plan
+		changed bool
+		calls   []string
+	}{
+		{"first", wanted("a", "a"), true, append(engine, nginx, bootstrap)},
+		{"again", wanted("a", "a"), false, nil},
+		{"site", wanted("b", "a"), true, []string{nginx, bootstrap}},
+		{"environment", wanted("b", "b"), true, append(engine, bootstrap)},
+		{"again", wanted("b", "b"), false, nil},
+	}
+	for _, step := range steps {
+		before := m.starts
+		changed, calls, err := m.apply(t, step.plan)
+		require.NoError(t, err, step.name)
+		assert.Equal(t, step.changed, changed, step.name)
+		assert.Equal(t, step.calls, calls, step.name)
+		assert.Equal(t, step.changed, m.starts > before, step.name)
+	}
+	assert.Equal(t, map[string]string{"/site": "b", "/enabled": "-> /b", "/env": "b", "/password": "secret"}, m.files(t))
+	info, err := os.Stat(filepath.Join(m.Root, "open"))
+	require.NoError(t, err)
+	assert.Equal(t, fs.FileMode(0o750), info.Mode().Perm())
+}
+
+func TestWhatNginxRefusesIsTakenBack(t *testing.T) {
+	for name, first := range map[string]bool{"nothing was there": false, "an old site was there": true} {
+		t.Run(name, func(t *testing.T) {
+			m := newMachine(t)
+			if first {
+				_, _, err := m.apply(t, wanted("old", "old"))
+				require.NoError(t, err)
+			}
+			before := m.files(t)
+			m.refusal = errors.New("nginx refuses")
+			_, calls, err := m.apply(t, wanted("new", "new"))
+			assert.ErrorContains(t, err, "nginx refuses")
+			assert.Empty(t, calls)
+			assert.Equal(t, before, m.files(t), "everything is as before, also what nginx never saw")
+		})
+	}
+}
+
+// A run that dies between the files and the units leaves no difference behind, and still
+// the next run must tell the units.
+func TestAKilledRunIsMadeUpFor(t *testing.T) {
+	m := newMachine(t)
+	_, _, err := m.apply(t, wanted("a", "a"))
+	require.NoError(t, err)
+	m.units.fail = "reload " + appliance.NginxUnit
+	_, _, err = m.apply(t, wanted("b", "a"))
+	require.ErrorContains(t, err, "failed")
+
+	m.units.fail = ""
+	changed, calls, err := m.apply(t, wanted("b", "a"))
+	require.NoError(t, err)
+	assert.True(t, changed)
+	assert.Equal(t, []string{"reload " + appliance.NginxUnit, "restart " + appliance.BootstrapUnit}, calls)
+	changed, _, err = m.apply(t, wanted("b", "a"))
+	require.NoError(t, err)
+	assert.False(t, changed)
+}
+
+func TestAFileOfAWrongKindIsReported(t *testing.T) {
+	m := newMachine(t)
+	require.NoError(t, os.MkdirAll(filepath.Join(m.Root, "site"), 0o755))
+	_, calls, err := m.apply(t, wanted("a", "a"))
+	assert.ErrorContains(t, err, "is neither a regular file nor a link")
+	assert.Empty(t, calls)
+	assert.Empty(t, m.files(t))
+}

@@ -1,0 +1,46 @@
+package logfile
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func noon() time.Time {
+	return time.Date(2026, 11, 22, 13, 0, 0, 0, time.FixedZone("CET", 3600))
+}
+
+func TestLog(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "dir", "log")
+	var stderr bytes.Buffer
+	for range 2 {
+		log := Open(path, &stderr, noon)
+		log.Info("a %d", 1)
+		log.Error("b\nc\n")
+		require.NoError(t, log.Close())
+	}
+	const once = "2026-11-22T12:00:00Z INFO  a 1\n2026-11-22T12:00:00Z ERROR b\n2026-11-22T12:00:00Z ERROR c\n"
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, once+once, string(content), "it is appended to")
+	assert.Equal(t, once+once, stderr.String())
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	assert.Equal(t, fs.FileMode(0o640), info.Mode())
+}
+
+func TestWithoutAFileItGoesOn(t *testing.T) {
+	dir := t.TempDir()
+	var stderr bytes.Buffer
+	log := Open(dir, &stderr, noon)
+	log.Info("still said")
+	require.NoError(t, log.Close())
+	assert.Contains(t, stderr.String(), "WARN  there is no log file")
+	assert.Contains(t, stderr.String(), "still said")
+}

@@ -1,0 +1,74 @@
+package ready
+
+import (
+	"context"
+	"encoding/pem"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/localaitest"
+)
+
+const password = "the-password"
+
+// serve answers over TLS as the engine does, after it was unavailable a few times.
+func serve(t *testing.T, unavailable int) Client {
+	t.Helper()
+	engine := localaitest.NewHandler(localaitest.Options{Keys: []string{password}})
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if unavailable > 0 {
+			unavailable--
+			http.Error(w, "loading", http.StatusServiceUnavailable)
+			return
+		}
+		engine.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	return Client{
+		BaseURL: server.URL, Model: appliance.ModelID, Password: password,
+		Root: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}),
+	}
+}
+
+func TestWaitGoesOnUntilThereIsAToken(t *testing.T) {
+	client := serve(t, 2)
+	attempts := 0
+	result, err := Wait(t.Context(), time.Millisecond, func() (Client, error) {
+		attempts++
+		if attempts == 1 {
+			return Client{}, errors.New("not configured yet")
+		}
+		return client, nil
+	}, func(string) {})
+	require.NoError(t, err)
+	assert.Equal(t, 4, attempts)
+	assert.NotEmpty(t, result.Text)
+}
+
+func TestWaitEndsAndSaysWhatWasMissing(t *testing.T) {
+	wrong := serve(t, 0)
+	wrong.Password = "wrong"
+	stranger := serve(t, 0)
+	stranger.Root = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("no certificate")})
+	for want, client := range map[string]Client{
+		"HTTP 401":                            wrong,
+		"the root certificate cannot be read": stranger,
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		_, err := Wait(ctx, time.Hour, func() (Client, error) {
+			// The first attempt is the last: what it said must come out.
+			time.AfterFunc(100*time.Millisecond, cancel)
+			return client, nil
+		}, func(string) {})
+		cancel()
+		assert.ErrorContains(t, err, want)
+		assert.ErrorContains(t, err, "no answer after")
+	}
+}

@@ -1,0 +1,128 @@
+// Package status says how the appliance is doing: to programs in two files, to people who
+// log in by the message of the day. None of it holds a secret; anybody may read it.
+package status
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
+)
+
+// Status is the document in appliance.StatusJSON.
+type Status struct {
+	// Stage is one of the status words of package appliance.
+	Stage string    `json:"stage"`
+	Since time.Time `json:"since"`
+	// Host is the name or address a client connects to first.
+	Host        string       `json:"host,omitempty"`
+	Model       string       `json:"model,omitempty"`
+	ContextSize int          `json:"context_size,omitempty"`
+	Threads     int          `json:"threads,omitempty"`
+	Certificate *Certificate `json:"certificate,omitempty"`
+	LastError   string       `json:"last_error,omitempty"`
+}
+
+// Certificate describes the server certificate in use.
+type Certificate struct {
+	Subject  string    `json:"subject"`
+	Issuer   string    `json:"issuer"`
+	NotAfter time.Time `json:"not_after"`
+	// Fingerprint is the SHA-256, as browsers show it.
+	Fingerprint string `json:"fingerprint"`
+}
+
+// Ready says whether a real token came through nginx since the last change.
+func (s Status) Ready() bool { return s.Stage == appliance.BootstrapSuccess }
+
+// Store keeps the status of one machine.
+type Store struct {
+	// Root is put before every path.
+	Root string
+	Now  func() time.Time
+}
+
+// Load returns the stored status; the zero Status if there is none.
+func (s Store) Load() (Status, error) {
+	text, err := os.ReadFile(filepath.Join(s.Root, appliance.StatusJSON))
+	if errors.Is(err, fs.ErrNotExist) {
+		return Status{}, nil
+	}
+	var status Status
+	if err == nil {
+		err = json.Unmarshal(text, &status)
+	}
+	if err != nil {
+		return Status{}, fmt.Errorf("read %s: %w", appliance.StatusJSON, err)
+	}
+	return status, nil
+}
+
+// Save stores the status with the present time. Whoever reads the word must find the rest
+// as new as it, so the word comes last.
+func (s Store) Save(status Status) error {
+	status.Since = s.Now().UTC().Truncate(time.Second)
+	document, err := json.MarshalIndent(status, "", "  ")
+	if err != nil {
+		return err
+	}
+	for _, file := range []struct{ path, content string }{
+		{appliance.StatusJSON, string(document) + "\n"},
+		{appliance.MOTDFile, messageOfTheDay(status)},
+		{appliance.StatusFile, status.Stage + "\n"},
+	} {
+		path := filepath.Join(s.Root, file.path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := atomicfile.Write(path, []byte(file.content), 0o644, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// String writes the status for people.
+func (s Status) String() string {
+	if s.Stage == "" {
+		return "stage: never configured\n"
+	}
+	var out strings.Builder
+	line := func(name string, value any) { fmt.Fprintf(&out, "%-12s %v\n", name+":", value) }
+	line("stage", s.Stage)
+	line("since", s.Since.Format(time.RFC3339))
+	if s.Model != "" {
+		line("model", s.Model)
+		line("context", fmt.Sprintf("%d tokens", s.ContextSize))
+		line("threads", s.Threads)
+	}
+	if s.Certificate != nil {
+		line("certificate", fmt.Sprintf("%s, from %s, until %s", s.Certificate.Subject, s.Certificate.Issuer, s.Certificate.NotAfter.Format(time.DateOnly)))
+		line("fingerprint", s.Certificate.Fingerprint)
+	}
+	if s.LastError != "" {
+		line("last error", s.LastError)
+	}
+	return out.String()
+}
+
+func messageOfTheDay(s Status) string {
+	state := "Starting: the model is being loaded. See: slm-copilot status"
+	switch s.Stage {
+	case appliance.BootstrapSuccess:
+		state = appliance.ReadyPhrase + " 8)"
+	case appliance.ConfigureFailure:
+		state = "The settings of this virtual machine were refused. See: slm-copilot status"
+	case appliance.BootstrapFailure:
+		state = "The model does not answer. See: slm-copilot status"
+	}
+	return fmt.Sprintf("\n    %s, a private coding copilot\n\n    %s\n    Endpoint and password: sudo slm-copilot report\n    Log: %s\n\n",
+		appliance.Title, state, appliance.LogFile)
+}
