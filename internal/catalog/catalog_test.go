@@ -253,6 +253,9 @@ func TestPlaceLinksOnTheSameFileSystem(t *testing.T) {
 	target := filepath.Join(dir, "target.qcow2")
 	require.NoError(t, place(t.Context(), alias, target, 1000, nil))
 	assert.True(t, sameFile(t, img.path, target))
+	info, err := os.Lstat(target)
+	require.NoError(t, err)
+	assert.True(t, info.Mode().IsRegular(), "a link to the file, not to the name")
 }
 
 func TestPlaceCopiesBetweenFileSystems(t *testing.T) {
@@ -292,4 +295,18 @@ func sameFile(t *testing.T, a, b string) bool {
 	second, err := os.Stat(b)
 	require.NoError(t, err)
 	return os.SameFile(first, second)
+}
+
+// Between opening the file and locking it, its last owner may have removed it: such a
+// lock keeps nobody out.
+func TestALockOnARemovedFileIsNone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), lockName)
+	file, err := os.Create(path)
+	require.NoError(t, err)
+	defer file.Close()
+	assert.True(t, isStillAt(file, path))
+	require.NoError(t, os.Remove(path))
+	assert.False(t, isStillAt(file, path))
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	assert.False(t, isStillAt(file, path), "another file of the same name")
 }
