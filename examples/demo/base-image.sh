@@ -1,12 +1,12 @@
 #!/bin/sh
-# Makes a Debian 12 cloud image (a raw disk) out of Debian's packages: what one would
-# otherwise download. It needs no root, no loop device and no network block device, so
-# it runs in any container.
+# Makes a Debian 12 cloud image out of Debian's packages: what one would otherwise
+# download. It needs no root, no loop device and no network block device, so it runs in
+# any container.
 #
-# usage: base-image.sh OUTPUT.raw
+# usage: base-image.sh OUTPUT.qcow2
 set -eu
 
-disk=$1
+output=$1
 suite=bookworm
 # The root file system starts at 1 MiB; the gap before it holds GRUB's core image.
 disk_mib=3072
@@ -16,14 +16,23 @@ packages=$packages,systemd-resolved,openssh-server,ca-certificates,iproute2,e2fs
 
 say() { echo "base image: $*"; }
 
+# Without root the tree belongs to the ids of a user namespace; what reads or removes it
+# must run in there too.
+if [ "$(id -u)" = 0 ]; then
+	mode=root
+	as_owner() { "$@"; }
+else
+	mode=unshare
+	as_owner() { mmdebstrap --unshare-helper "$@"; }
+fi
+
 work=$(mktemp -d "${TMPDIR:-/tmp}/slm-copilot-base.XXXXXX")
-trap 'rm -rf --one-file-system "$work"' EXIT
+trap 'as_owner rm -rf --one-file-system "$work/tree" "$work/fs"; rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
-# mmdebstrap's user namespace maps to other ids than ours.
+mkdir "$work/files" "$work/fs"
 chmod 0755 "$work"
-mkdir "$work/files" "$work/fs" "$work/tree"
-chmod 0777 "$work/fs"
+[ "$mode" = root ] || chmod 0777 "$work" "$work/fs"
 
 cat >"$work/files/fstab" <<'END'
 LABEL=root / ext4 errors=remount-ro,discard 0 1
@@ -44,26 +53,22 @@ datasource_list: [ NoCloud, OpenNebula, None ]
 END
 
 say "installing Debian $suite from its packages (about two minutes)"
-# mke2fs runs as a hook, inside mmdebstrap's user namespace: only there do the files
-# have the owners they are to have in the image. The bind mount shows it the tree without
-# the /proc and /sys that are mounted for the packages' scripts.
-mmdebstrap --quiet --variant=minbase --include="$packages" \
+mmdebstrap --quiet --mode="$mode" --variant=minbase --include="$packages" \
 	--aptopt='APT::Install-Recommends "false"' \
 	--dpkgopt='path-exclude=/usr/share/doc/*' \
 	--dpkgopt='path-exclude=/usr/share/man/*' \
 	--dpkgopt='path-exclude=/usr/share/locale/*' \
 	--customize-hook="copy-in $work/files/fstab /etc" \
-	--customize-hook='mkdir -p "$1/boot/grub" && rm -f "$1/etc/hostname" "$1"/etc/ssh/ssh_host_* && : >"$1/etc/machine-id"' \
+	--customize-hook='mkdir -p "$1/boot/grub"' \
 	--customize-hook="copy-in $work/files/grub.cfg /boot/grub" \
 	--customize-hook="upload $work/files/datasource.cfg /etc/cloud/cloud.cfg.d/90_dpkg.cfg" \
+	--customize-hook='rm -f "$1/etc/hostname" "$1"/etc/ssh/ssh_host_*' \
 	--customize-hook='chroot "$1" passwd --quiet --lock root' \
-	--customize-hook='rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*.bin' \
-	--customize-hook="mount --bind \"\$1\" '$work/tree'" \
-	--customize-hook="mke2fs -q -t ext4 -L root -E root_owner=0:0 -d '$work/tree' '$work/fs/root.ext4' $((disk_mib - 1))M" \
-	--customize-hook="umount '$work/tree'" \
-	--format=null "$suite" /dev/null </dev/null
+	"$suite" "$work/tree" </dev/null
+as_owner mke2fs -q -t ext4 -L root -E root_owner=0:0 -d "$work/tree" "$work/fs/root.ext4" $((disk_mib - 1))M >/dev/null
 
 say "adding the boot loader"
+disk=$work/disk.raw
 truncate -s "${disk_mib}M" "$disk"
 echo 'start=2048, type=83, bootable' | sfdisk --quiet --label dos "$disk"
 grub-mkimage -O i386-pc -o "$work/core.img" -p '(hd0,msdos1)/boot/grub' \
@@ -74,3 +79,9 @@ grub-mkimage -O i386-pc -o "$work/core.img" -p '(hd0,msdos1)/boot/grub' \
 dd if=/usr/lib/grub/i386-pc/boot.img of="$disk" bs=440 count=1 conv=notrunc status=none
 dd if="$work/core.img" of="$disk" bs=512 seek=1 conv=notrunc status=none
 dd if="$work/fs/root.ext4" of="$disk" bs=1M seek=1 conv=notrunc,sparse status=none
+
+say "compressing"
+qemu-img convert -O qcow2 -c -o compression_type=zstd "$disk" "$work/image.qcow2"
+# Another file system may be in between, so the name changes hands only beside it.
+cp "$work/image.qcow2" "$output.partial"
+mv "$output.partial" "$output"

@@ -1,0 +1,160 @@
+# The whole road, offline: a Debian cloud image becomes an appliance, is booted as
+# OpenNebula would, and is published into a marketplace directory.
+#
+#   make demo
+#
+# Two things stand in for the real ones, so that this runs anywhere in minutes: a program
+# that speaks LocalAI's API without thinking, and a model of a few hundred kilobytes. Both
+# are replaced by variables, see README.md.
+
+packer {
+  required_plugins {
+    slm-copilot = {
+      source  = "github.com/slm-copilot/slm-copilot"
+      version = ">= 0.1.0"
+    }
+  }
+}
+
+variable "base_image" {
+  type        = string
+  default     = ".cache/demo/base.qcow2"
+  description = "Catalogue name, path or URL of a cloud image."
+}
+
+variable "base_image_checksum" {
+  type        = string
+  default     = "none"
+  description = "sha256:<hex>; empty for an image of the catalogue."
+}
+
+variable "localai_url" {
+  type        = string
+  default     = ".cache/demo/local-ai"
+  description = "Path or URL of the LocalAI binary."
+}
+
+variable "localai_checksum" {
+  type    = string
+  default = "none"
+}
+
+variable "localai_version" {
+  type    = string
+  default = "v4.9.0"
+}
+
+variable "backend_url" {
+  type        = string
+  default     = ".cache/demo/llama-cpp"
+  description = "Directory of the llama-cpp backend, or path or URL of a tar archive of it."
+}
+
+variable "backend_checksum" {
+  type        = string
+  default     = ""
+  description = "sha256:<hex> of an archive; empty for a directory."
+}
+
+variable "model_url" {
+  type        = string
+  default     = ".cache/demo/model.gguf"
+  description = "Path or URL of the GGUF model."
+}
+
+variable "model_checksum" {
+  type    = string
+  default = "none"
+}
+
+variable "model_id" {
+  type        = string
+  default     = "devstral-small-2"
+  description = "What clients send as model."
+}
+
+variable "model_name" {
+  type    = string
+  default = "Stand-in for Devstral Small 2"
+}
+
+variable "disk_size" {
+  type    = string
+  default = "6G"
+}
+
+variable "memory" {
+  type        = number
+  default     = 2048
+  description = "MiB of the machine while it is built and proven."
+}
+
+variable "output_directory" {
+  type    = string
+  default = "dist/demo"
+}
+
+variable "catalog_directory" {
+  type    = string
+  default = "dist/marketplace"
+}
+
+variable "catalog_url" {
+  type        = string
+  default     = "http://127.0.0.1:8085"
+  description = "Where the catalog will be served."
+}
+
+source "slm-copilot" "demo" {
+  base_image          = var.base_image
+  base_image_checksum = var.base_image_checksum
+  disk_size           = var.disk_size
+  memory              = var.memory
+  output_directory    = var.output_directory
+}
+
+build {
+  sources = ["source.slm-copilot.demo"]
+
+  provisioner "slm-copilot" {
+    localai {
+      source   = var.localai_url
+      checksum = var.localai_checksum
+      version  = var.localai_version
+    }
+    backend {
+      source   = var.backend_url
+      checksum = var.backend_checksum
+    }
+    model {
+      source   = var.model_url
+      checksum = var.model_checksum
+      id       = var.model_id
+      name     = var.model_name
+    }
+  }
+
+  post-processors {
+    post-processor "slm-copilot-verify" {
+      memory   = var.memory
+      model_id = var.model_id
+      context = {
+        ONEAPP_COPILOT_CONTEXT_SIZE = "4096"
+        ONEAPP_COPILOT_DOMAIN       = "copilot.example.org"
+      }
+    }
+    post-processor "slm-copilot-marketplace" {
+      app {
+        name        = "SLM-Copilot Demo"
+        description = "A demonstration: the engine and the model in it are stand-ins that do not think."
+        vcpu        = 2
+        cpu         = 2
+        memory      = 2048
+      }
+      catalog {
+        directory = var.catalog_directory
+        base_url  = var.catalog_url
+      }
+    }
+  }
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/slm-copilot/packer-plugin-slm-copilot"
+
+// goPackage is what these tests read of the output of go list.
+type goPackage struct {
+	ImportPath string
+	Dir        string
+	Doc        string
+	GoFiles    []string
+	Imports    []string
+	Deps       []string
+}
+
+func (p goPackage) below(folder string) bool {
+	rest, found := strings.CutPrefix(p.ImportPath, module+"/"+folder)
+	return found && (rest == "" || rest[0] == '/')
+}
+
+// components may use internal/* and nothing of each other.
+var components = []string{"builder", "provisioner", "post-processor/verify", "post-processor/marketplace", "runtime-agent"}
+
+func listPackages(t *testing.T) []goPackage {
+	t.Helper()
+	list := exec.Command("go", "list", "-json=ImportPath,Dir,Doc,GoFiles,Imports,Deps", "./...")
+	list.Stderr = os.Stderr
+	output, err := list.Output()
+	require.NoError(t, err)
+	var packages []goPackage
+	for decoder := json.NewDecoder(strings.NewReader(string(output))); ; {
+		var p goPackage
+		err := decoder.Decode(&p)
+		if err == io.EOF {
+			break
+		}
+		require.NoError(t, err)
+		packages = append(packages, p)
+	}
+	require.Greater(t, len(packages), len(components))
+	return packages
+}
+
+func TestImportsPointOneWay(t *testing.T) {
+	for _, p := range listPackages(t) {
+		for _, imported := range p.Imports {
+			to := goPackage{ImportPath: imported}
+			for _, component := range components {
+				if !to.below(component) {
+					continue
+				}
+				allowed := p.ImportPath == module || p.below(component)
+				assert.True(t, allowed, "%s imports the component %s", p.ImportPath, imported)
+			}
+			if p.below("internal/appliance") {
+				assert.NotContains(t, imported, ".", "internal/appliance imports %s, which is not of the standard library", imported)
+			}
+			assert.False(t, to.below("examples"), "%s imports the example %s", p.ImportPath, imported)
+		}
+	}
+}
+
+// The agent is a few megabytes inside every appliance, and part of what a cloud operator
+// has to trust: all it may link is named here.
+func TestAgentLinksOnlyWhatItNeeds(t *testing.T) {
+	allowed := []string{module + "/internal/", module + "/runtime-agent", "golang.org/x/sys/"}
+	for _, p := range listPackages(t) {
+		if !p.below("runtime-agent") {
+			continue
+		}
+		for _, dependency := range p.Deps {
+			isStandard := !strings.Contains(strings.Split(dependency, "/")[0], ".")
+			named := slices.ContainsFunc(allowed, func(prefix string) bool { return strings.HasPrefix(dependency, prefix) })
+			vendored := strings.HasPrefix(dependency, "vendor/")
+			assert.True(t, isStandard || named || vendored, "%s links %s", p.ImportPath, dependency)
+		}
+	}
+}
+
+// Stand-ins are for tests and for the demonstration, which says so.
+func TestStandInsAreInNeitherPluginNorAgent(t *testing.T) {
+	standIn := regexp.MustCompile(`^` + regexp.QuoteMeta(module) + `/internal/[a-z]+test(/|$)`)
+	for _, p := range listPackages(t) {
+		if p.below("internal") || p.below("examples") {
+			continue
+		}
+		for _, dependency := range p.Deps {
+			assert.NotRegexp(t, standIn, dependency, "linked by %s", p.ImportPath)
+		}
+	}
+}
+
+func TestOnePackageDoesIt(t *testing.T) {
+	packages := listPackages(t)
+	importers := func(path string) []string {
+		var found []string
+		for _, p := range packages {
+			if slices.ContainsFunc(p.Imports, func(i string) bool { return strings.HasPrefix(i, path) }) {
+				found = append(found, strings.TrimPrefix(p.ImportPath, module+"/"))
+			}
+		}
+		return found
+	}
+	users := func(literal string) []string {
+		var found []string
+		for _, p := range packages {
+			for _, file := range p.GoFiles {
+				text, err := os.ReadFile(filepath.Join(p.Dir, file))
+				require.NoError(t, err)
+				if strings.Contains(string(text), literal) {
+					found = append(found, strings.TrimPrefix(p.ImportPath, module+"/"))
+					break
+				}
+			}
+		}
+		return found
+	}
+	assert.Equal(t, []string{"internal/opennebula"}, importers("github.com/OpenNebula/"), "goca")
+	assert.Equal(t, []string{"internal/qemuimg"}, users(`"qemu-img"`), "qemu-img")
+	assert.Equal(t, []string{"runtime-agent/systemd"}, users(`"systemctl"`), "systemctl")
+}
+
+func TestEveryPackageSaysItsJob(t *testing.T) {
+	for _, p := range listPackages(t) {
+		assert.NotEmpty(t, p.Doc, "%s has no doc comment", p.ImportPath)
+	}
+}

@@ -1,0 +1,124 @@
+#!/bin/sh
+# Installs what the build, the demo and the tests need on a Debian or Ubuntu machine, and
+# nothing that is there already: Debian packages (with sudo when not root), a Go toolchain
+# if the machine's own cannot build this module, and Packer, from the Go module proxy.
+#
+# usage: setup.sh    (from the top of the repository; make setup does that)
+set -eu
+
+# The toolchain for machines without a usable Go, as the Go module proxy serves it.
+go_version=1.26.8
+go_sha256=30c2b1bf7dcc88d3eb0a1364e47ddd9128edb3110a30e8a0ef61cd5856b31de7
+tools=$PWD/.tools
+
+say() { echo "setup: $*"; }
+die() {
+	echo "setup: $*" >&2
+	exit 1
+}
+have() { PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null 2>&1; }
+
+if [ "$(id -u)" = 0 ]; then
+	as_root() { "$@"; }
+else
+	as_root() { sudo "$@"; }
+fi
+
+# missing_packages prints the package of every command or file that is not there.
+missing_packages() {
+	while read -r thing package; do
+		case $thing in
+		/*) [ -e "$thing" ] || echo "$package" ;;
+		*) have "$thing" || echo "$package" ;;
+		esac
+	done <<'END'
+qemu-system-x86_64 qemu-system-x86
+qemu-img qemu-utils
+xorriso xorriso
+mmdebstrap mmdebstrap
+/usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
+newuidmap uidmap
+grub-mkimage grub-common
+/usr/lib/grub/i386-pc/boot.img grub-pc-bin
+sfdisk fdisk
+mke2fs e2fsprogs
+nginx nginx-light
+openssl openssl
+curl curl
+/etc/ssl/certs/ca-certificates.crt ca-certificates
+unzip unzip
+git git
+gcc gcc
+/usr/include/stdlib.h libc6-dev
+ssh openssh-client
+node nodejs
+npm npm
+END
+}
+
+install_packages() {
+	packages=$(missing_packages)
+	[ -n "$packages" ] || return 0
+	have apt-get || die "this machine is neither Debian nor Ubuntu; install by hand:" $packages
+	# Read before anything is installed: was nginx's service here before us?
+	nginx_was_here=no
+	! have nginx || nginx_was_here=yes
+	say "installing Debian packages:" $packages
+	as_root apt-get -qq update
+	# shellcheck disable=SC2086 # one word per package
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $packages >/dev/null
+	# The tests run nginx by themselves, on the loopback address; the package's own
+	# service would listen to the network.
+	if [ "$nginx_was_here" = no ] && [ -d /run/systemd/system ]; then
+		as_root systemctl disable --quiet --now nginx.service
+	fi
+	packages=$(missing_packages)
+	[ -z "$packages" ] || die "still missing after the installation:" $packages
+}
+
+# GOTOOLCHAIN=auto lets Go 1.21 and later fetch what go.mod asks for by itself.
+go_is_usable() {
+	have go && go version >/dev/null 2>&1 && [ -n "$(go list -m 2>/dev/null)" ]
+}
+
+install_go() {
+	[ ! -x "$tools/go/bin/go" ] || return 0
+	! go_is_usable || return 0
+	[ "$(uname -m)" = x86_64 ] || die "no Go that can build this module; install Go $go_version"
+	say "installing Go $go_version into .tools (70 MB)"
+	proxy=${GOPROXY:-https://proxy.golang.org}
+	module=golang.org/toolchain@v0.0.1-go$go_version.linux-amd64
+	zip=$tools/go.zip
+	mkdir -p "$tools"
+	curl -fsSL --retry 3 -o "$zip" "${proxy%%[,|]*}/golang.org/toolchain/@v/${module#*@}.zip" ||
+		die "cannot download the Go toolchain from the Go module proxy; install Go $go_version yourself"
+	echo "$go_sha256  $zip" | sha256sum --check --quiet || die "the Go toolchain downloaded is not the one expected"
+	rm -rf "$tools/unpack" "$tools/go"
+	unzip -q -d "$tools/unpack" "$zip"
+	# Module archives carry no modes.
+	chmod -R +x "$tools/unpack/$module/bin" "$tools/unpack/$module/pkg/tool"
+	mv "$tools/unpack/$module" "$tools/go"
+	rm -rf "$tools/unpack" "$zip"
+}
+
+# The programs are built again only when what they are built from has changed.
+install_packer() {
+	stamp=$(cat internal/tools/packer/go.mod internal/tools/packer/go.sum | sha256sum)
+	[ "$stamp" != "$(cat "$tools/packer.stamp" 2>/dev/null)" ] || return 0
+	say "building Packer from the Go module proxy (about three minutes on two cores)"
+	mkdir -p "$tools/bin"
+	# One after the other, and the stamp last: a run cut short is simply done again.
+	(
+		cd internal/tools/packer
+		for program in github.com/hashicorp/packer github.com/hashicorp/packer-plugin-sdk/cmd/packer-sdc; do
+			GOFLAGS=-mod=readonly go build -o "$tools/bin/" "$program"
+		done
+	)
+	echo "$stamp" >"$tools/packer.stamp"
+}
+
+install_packages
+install_go
+PATH=$tools/go/bin:$PATH
+install_packer
+say "everything is there"
