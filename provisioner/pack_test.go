@@ -18,7 +18,7 @@ import (
 func backendDirectory(t *testing.T) string {
 	dir := filepath.Join(t.TempDir(), "cpu-llama-cpp")
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "lib"), 0o755))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "run.sh"), []byte("#!/bin/bash\n"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "run.sh"), []byte("#!/bin/bash\n"), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "lib", "libggml.so.0"), []byte("elf"), 0o600))
 	require.NoError(t, os.Symlink("libggml.so.0", filepath.Join(dir, "lib", "libggml.so")))
 	return dir
