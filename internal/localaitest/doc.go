@@ -4,6 +4,10 @@
 // the agent and the demo can be tested without gigabytes of weights. It is never part of
 // a real appliance.
 //
+// Of the recorded traffic it claims what the appliance and its clients meet. It does not
+// claim the other APIs (Anthropic, Responses, Ollama, embeddings), grammars, names of
+// models with a slash or of a weights file, and the open maintenance routes.
+//
 // Below it, local-ai and llama-cpp-backend are the programs that stand in for the two
 // real ones in the demo image.
 package localaitest

@@ -27,24 +27,27 @@ const (
 	tick      = 10 * time.Millisecond
 )
 
-// programs is where TestMain builds the two commands, static as they are in an image.
-var programs string
-
-func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
-
-func buildAndRun(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "localaitest")
-	if err != nil {
-		panic(err)
-	}
-	defer os.RemoveAll(dir)
-	programs = dir
-	build := exec.Command("go", "build", "-o", dir+"/", ".", "../llama-cpp-backend")
+// programs is where the two commands are built on first use, static as they are in an
+// image.
+var programs = sync.OnceValue(func() string {
+	build := exec.Command("go", "build", "-o", programsDir+"/", ".", "../llama-cpp-backend")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := build.CombinedOutput(); err != nil {
 		panic(string(output))
 	}
-	return m.Run()
+	return programsDir
+})
+
+var programsDir string
+
+func TestMain(m *testing.M) {
+	var err error
+	if programsDir, err = os.MkdirTemp("", "localaitest"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	os.RemoveAll(programsDir)
+	os.Exit(code)
 }
 
 // layout is an installation below a temporary directory: one model, one backend.
@@ -60,7 +63,7 @@ func newLayout(t *testing.T) layout {
 	require.NoError(t, gguf.Write(&weights, gguf.Tiny("tiny")))
 	l.write(t, "models/tiny.gguf", weights.String())
 	l.write(t, "models/tiny.yaml", "name: tiny\nbackend: llama-cpp\nparameters:\n  model: tiny.gguf\n  max_tokens: 4096\ncontext_size: 2048\nthreads: 2\nno_such_key: 1\n")
-	require.NoError(t, localaitest.WriteBackend(filepath.Join(l.dir, "backends/llama-cpp"), filepath.Join(programs, localaitest.BackendProgram)))
+	require.NoError(t, localaitest.WriteBackend(filepath.Join(l.dir, "backends/llama-cpp"), filepath.Join(programs(), localaitest.BackendProgram)))
 	return l
 }
 
@@ -105,7 +108,7 @@ func (o *output) String() string {
 // port.
 func (l layout) start(t *testing.T, environment ...string) *process {
 	t.Helper()
-	p := &process{command: exec.Command(filepath.Join(programs, "local-ai"), "run"), log: &output{}, gone: make(chan struct{})}
+	p := &process{command: exec.Command(filepath.Join(programs(), "local-ai"), "run"), log: &output{}, gone: make(chan struct{})}
 	p.command.Env = append([]string{
 		"PATH=/usr/bin:/bin",
 		"TMPDIR=" + l.path("tmp"),

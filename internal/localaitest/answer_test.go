@@ -1,0 +1,139 @@
+package localaitest
+
+import (
+	"bufio"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// The default answer ends by itself, and every answer is the same each time.
+func TestAnswersAreDeterministic(t *testing.T) {
+	server := NewServer(t, Options{})
+	chat := readTranscript(t, "27-no-model-field.txt")
+	chat.requestBody = `{"messages":[{"role":"user","content":[{"type":"text","text":"hi"}]}]}`
+	var contents []string
+	for range 2 {
+		_, body := play(t, server, chat)
+		var got completion
+		require.NoError(t, json.Unmarshal([]byte(body), &got))
+		assert.Equal(t, "devstral-small-2", got.Model)
+		assert.Equal(t, "stop", *got.Choices[0].FinishReason)
+		assert.Equal(t, usage{PromptTokens: 17, CompletionTokens: defaultTokens, TotalTokens: 17 + defaultTokens}, *got.Usage)
+		assert.Len(t, strings.Fields(got.Choices[0].Message.Content), defaultTokens, "one word per token")
+		contents = append(contents, got.Choices[0].Message.Content)
+	}
+	assert.Equal(t, contents[0], contents[1])
+	other := compose(completionRequest{Prompt: "something else"}, tiny)
+	assert.NotEqual(t, contents[0], other.text())
+}
+
+func TestAnswerEndsWithTheContext(t *testing.T) {
+	many := 100000
+	a := compose(completionRequest{Prompt: "hello", MaxTokens: &many}, tiny)
+	assert.Len(t, a.tokens, 2048-5)
+	assert.Equal(t, "stop", a.finishReason)
+}
+
+func TestStopWordCutsWithinAToken(t *testing.T) {
+	for name, test := range map[string]struct {
+		stop any
+		want []string
+	}{
+		"within":     {"cd", []string{" ab", " "}},
+		"at a start": {" cd", []string{" ab"}},
+		"list":       {[]any{"zz", "b"}, []string{" a"}},
+		"absent":     {"zz", []string{" ab", " cd"}},
+		"none":       {nil, []string{" ab", " cd"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tokens := []string{" ab", " cd"}
+			for _, stop := range (completionRequest{Stop: test.stop}).stopWords() {
+				tokens, _ = cutAt(tokens, stop)
+			}
+			assert.Equal(t, test.want, tokens)
+		})
+	}
+}
+
+// A body without a declared length must not get past the limit either.
+func TestUploadLimitHoldsForChunkedBodies(t *testing.T) {
+	server := NewServer(t, Options{})
+	body := strings.NewReader(`{"messages":[{"role":"user","content":"` + strings.Repeat("a", uploadLimit) + `"}]}`)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+pathChat, struct{ *strings.Reader }{body})
+	require.NoError(t, err)
+	request.ContentLength = -1
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	assert.Equal(t, http.StatusRequestEntityTooLarge, response.StatusCode)
+}
+
+// Nothing, not even the head, is sent before the first token; then every token is.
+func TestStreamArrivesTokenByToken(t *testing.T) {
+	tokens := make(chan struct{})
+	server := NewServer(t, Options{Models: []Model{tiny}, Engine: stepping{tokens: tokens}})
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+pathChat,
+		strings.NewReader(`{"stream":true,"messages":[{"role":"user","content":"hi"}],"max_tokens":3}`))
+	require.NoError(t, err)
+	request.Header.Set("Content-Type", "application/json")
+	head := make(chan *http.Response, 1)
+	go func() {
+		defer close(head)
+		if response, err := http.DefaultClient.Do(request); err == nil {
+			head <- response
+		}
+	}()
+	send(t, tokens) // only now may the head come
+	response := receive(t, head)
+	require.NotNil(t, response)
+	defer response.Body.Close()
+	lines := bufio.NewReader(response.Body)
+	for want := 1; want <= 3; want++ {
+		for line := ""; !strings.Contains(line, `"content":" `); {
+			line, err = lines.ReadString('\n')
+			require.NoError(t, err, "token %d", want)
+		}
+		if want < 3 {
+			send(t, tokens)
+		}
+	}
+}
+
+// stepping gives one token for each value received.
+type stepping struct {
+	alwaysReady
+	tokens chan struct{}
+}
+
+func (s stepping) Check(Model) error {
+	<-s.tokens
+	return nil
+}
+
+func FuzzReadRequest(f *testing.F) {
+	for _, body := range []string{
+		`{"model":"tiny","messages":[{"role":"user","content":"hi"}],"stop":["a"],"max_tokens":4}`,
+		`{"prompt":["a",{"text":"b"}],"stop":"x","stream":true}`, `[]`, `{`, ``,
+	} {
+		f.Add(body)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		r, err := http.NewRequest(http.MethodPost, pathChat, strings.NewReader(body))
+		require.NoError(t, err)
+		r.Header.Set("Content-Type", "application/json")
+		request, failed := readRequest(r)
+		if failed != nil {
+			assert.Equal(t, http.StatusBadRequest, failed.Status)
+			return
+		}
+		if contextOverflow(request, tiny) == "" {
+			assert.LessOrEqual(t, compose(request, tiny).usage().TotalTokens, tiny.ContextSize)
+		}
+	})
+}
