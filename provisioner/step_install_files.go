@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io/fs"
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
@@ -29,7 +28,7 @@ ExecStartPre=/usr/sbin/sshd -t
 
 func (b *bake) installImageFiles(ctx context.Context) error {
 	for _, file := range append(imagefiles.Files(), hostKeys) {
-		if err := b.uploadBytes(ctx, file.Path, file.Mode, file.Content, nil); err != nil {
+		if err := b.machine.WriteText(ctx, file.Path, file.Mode, string(file.Content)); err != nil {
 			return err
 		}
 	}
@@ -42,18 +41,20 @@ func (b *bake) installAgent(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	meter := progress.Lines("upload the agent", int64(len(content)), b.say)
-	if err := b.uploadBytes(ctx, appliance.AgentPath, 0o755, content, meter); err != nil {
+	file := remote.File{
+		Content: bytes.NewReader(content), Size: int64(len(content)), Path: appliance.AgentPath, Mode: 0o755,
+	}
+	if err := b.machine.Upload(ctx, file, progress.Lines("upload the agent", file.Size, b.say)); err != nil {
 		return err
 	}
 	baked, err := bakedJSON(b.config)
 	if err != nil {
 		return err
 	}
-	return b.uploadBytes(ctx, appliance.BakedFile, 0o644, baked, nil)
+	return b.machine.WriteText(ctx, appliance.BakedFile, 0o644, baked)
 }
 
-func bakedJSON(c Config) ([]byte, error) {
+func bakedJSON(c Config) (string, error) {
 	text, err := json.MarshalIndent(appliance.Baked{
 		ModelID:          c.Model.ID,
 		ModelName:        c.Model.Name,
@@ -62,13 +63,7 @@ func bakedJSON(c Config) ([]byte, error) {
 		ApplianceVersion: c.ApplianceVersion,
 	}, "", "  ")
 	if err != nil {
-		return nil, fmt.Errorf("describe the image: %w", err)
+		return "", fmt.Errorf("describe the image: %w", err)
 	}
-	return append(text, '\n'), nil
-}
-
-func (b *bake) uploadBytes(ctx context.Context, path string, mode fs.FileMode, content []byte, meter *progress.Meter) error {
-	return b.machine.Upload(ctx, remote.File{
-		Content: bytes.NewReader(content), Size: int64(len(content)), Path: path, Mode: mode,
-	}, meter)
+	return string(text) + "\n", nil
 }

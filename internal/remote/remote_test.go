@@ -137,6 +137,21 @@ func TestUploadThatFails(t *testing.T) {
 	}
 }
 
+func TestWriteText(t *testing.T) {
+	double := remotetest.New(t)
+	double.Write("/etc/new dir/a file", "old")
+	const text = "it's $(one)\\n\n100%s of \"two\"\n\n"
+	require.NoError(t, NewMachine(double).WriteText(t.Context(), "/etc/new dir/a file", 0o640, text))
+	assert.Equal(t, text, double.Read("/etc/new dir/a file"))
+	info, err := os.Stat(double.Path("/etc/new dir/a file"))
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o640), info.Mode().Perm())
+
+	double.Stub("mv", "echo no space left >&2; exit 1")
+	assert.EqualError(t, NewMachine(double).WriteText(t.Context(), "/etc/x", 0o640, text),
+		"write /etc/x: exit status 1:\n  no space left")
+}
+
 // stuck is a communicator whose uploads never end.
 type stuck struct {
 	*remotetest.Machine
