@@ -50,19 +50,25 @@ func (c Client) Ask(ctx context.Context) (completion.Result, error) {
 func Wait(ctx context.Context, pause time.Duration, client func() (Client, error), say func(string)) (completion.Result, error) {
 	started := time.Now()
 	said := started
+	var reason error
 	for {
 		result, err := attempt(ctx, client)
 		if err == nil {
 			return result, nil
 		}
+		// That time ran out in the middle of an attempt says less than why the one
+		// before it failed.
+		if reason == nil || ctx.Err() == nil {
+			reason = err
+		}
 		waited := time.Since(started).Round(time.Second)
 		if time.Since(said) >= sayEvery {
 			said = time.Now()
-			say(fmt.Sprintf("still waiting after %s: %v", waited, err))
+			say(fmt.Sprintf("still waiting after %s: %v", waited, reason))
 		}
 		select {
 		case <-ctx.Done():
-			return completion.Result{}, fmt.Errorf("no answer after %s: %w", waited, err)
+			return completion.Result{}, fmt.Errorf("no answer after %s: %w", waited, reason)
 		case <-time.After(pause):
 		}
 	}

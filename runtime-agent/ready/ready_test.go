@@ -40,7 +40,9 @@ func serve(t *testing.T, unavailable int) Client {
 func TestWaitGoesOnUntilThereIsAToken(t *testing.T) {
 	client := serve(t, 2)
 	attempts := 0
-	result, err := Wait(t.Context(), time.Millisecond, func() (Client, error) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	result, err := Wait(ctx, time.Millisecond, func() (Client, error) {
 		attempts++
 		if attempts == 1 {
 			return Client{}, errors.New("not configured yet")
@@ -62,9 +64,12 @@ func TestWaitEndsAndSaysWhatWasMissing(t *testing.T) {
 		"the root certificate cannot be read": stranger,
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
-		_, err := Wait(ctx, time.Hour, func() (Client, error) {
-			// The first attempt is the last: what it said must come out.
-			time.AfterFunc(100*time.Millisecond, cancel)
+		attempts := 0
+		_, err := Wait(ctx, time.Millisecond, func() (Client, error) {
+			attempts++
+			if attempts == 2 {
+				cancel()
+			}
 			return client, nil
 		}, func(string) {})
 		cancel()

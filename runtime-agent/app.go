@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/apply"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/logfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/nginx"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/systemd"
+)
+
+// app is what the commands work on.
+type app struct {
+	root           string
+	stdout, stderr io.Writer
+	now            func() time.Time
+	facts          func() (machine.Facts, error)
+	// owners gives the ids of root and of the service account.
+	owners     func() (map[string]atomicfile.Owner, error)
+	units      apply.Units
+	checkProxy func(context.Context) error
+	// baseURL is where nginx answers, pause the time between two attempts to ask it.
+	baseURL string
+	pause   time.Duration
+}
+
+// newApp works on the machine itself, or on a directory that plays one: then nothing has
+// an owner and no unit is touched.
+func newApp(root string) app {
+	a := app{
+		root:       root,
+		now:        time.Now,
+		facts:      machine.Read,
+		owners:     owners,
+		units:      systemd.Units{},
+		checkProxy: func(ctx context.Context) error { return nginx.Check(ctx) },
+		baseURL:    "https://127.0.0.1:" + strconv.Itoa(appliance.HTTPSPort),
+		pause:      2 * time.Second,
+	}
+	if filepath.Clean(root) != "/" {
+		a.owners = func() (map[string]atomicfile.Owner, error) { return nil, nil }
+		a.units = noUnits{}
+		a.checkProxy = func(context.Context) error { return nil }
+	}
+	return a
+}
+
+func (a app) path(path string) string { return filepath.Join(a.root, path) }
+
+func (a app) store() status.Store { return status.Store{Root: a.root, Now: a.now} }
+
+func (a app) openLog() *logfile.Log {
+	return logfile.Open(a.path(appliance.LogFile), a.stderr, a.now)
+}
+
+// baked reads what the image holds.
+func (a app) baked() (appliance.Baked, error) {
+	text, err := os.ReadFile(a.path(appliance.BakedFile))
+	if err != nil {
+		return appliance.Baked{}, fmt.Errorf("find out which model the image holds: %w", err)
+	}
+	var baked appliance.Baked
+	if err := json.Unmarshal(text, &baked); err != nil {
+		return appliance.Baked{}, fmt.Errorf("read %s: %w", appliance.BakedFile, err)
+	}
+	if baked.ModelID == "" {
+		return appliance.Baked{}, fmt.Errorf("read %s: it names no model_id", appliance.BakedFile)
+	}
+	return baked, nil
+}
+
+func owners() (map[string]atomicfile.Owner, error) {
+	account, err := user.Lookup(appliance.ServiceUser)
+	if err != nil {
+		return nil, fmt.Errorf("find the account of the service, which the image should hold: %w", err)
+	}
+	uid, err := strconv.Atoi(account.Uid)
+	if err != nil {
+		return nil, err
+	}
+	gid, err := strconv.Atoi(account.Gid)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]atomicfile.Owner{"root": {}, appliance.ServiceUser: {UID: uid, GID: gid}}, nil
+}
+
+// noUnits stands for systemd where none is to be touched.
+type noUnits struct{}
+
+func (noUnits) Reload(context.Context) error             { return nil }
+func (noUnits) TryRestart(context.Context, string) error { return nil }
+func (noUnits) TryReload(context.Context, string) error  { return nil }

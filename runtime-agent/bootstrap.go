@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/completion"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/logfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/ready"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/report"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/tlsca"
+)
+
+const (
+	// bootstrapTimeout leaves 14 GiB of weights on a slow disk their time. systemd
+	// starts the wait again after it.
+	bootstrapTimeout = 30 * time.Minute
+	smokeTestTimeout = 15 * time.Minute
+)
+
+// bootstrap waits for the first token and then says that the appliance is ready.
+func (a app) bootstrap(ctx context.Context, timeout time.Duration) error {
+	log := a.openLog()
+	defer log.Close()
+	waiting, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+
+	announced := false
+	result, err := ready.Wait(waiting, a.pause, func() (ready.Client, error) {
+		if !announced {
+			if err := a.announce(); err != nil {
+				return ready.Client{}, err
+			}
+			announced = true
+			log.Info("bootstrap: waiting for the first token")
+		}
+		return a.client()
+	}, func(line string) { log.Info("bootstrap: %s", line) })
+
+	switch {
+	case err == nil:
+		return a.succeed(result, log)
+	case ctx.Err() != nil:
+		return fmt.Errorf("bootstrap was interrupted: %w", context.Cause(ctx))
+	}
+	log.Error("bootstrap: %v", err)
+	if !announced {
+		return err // the status says already what is wrong
+	}
+	return errors.Join(err, a.fail(appliance.BootstrapFailure, err))
+}
+
+// announce moves the status on. A context that was refused must not be covered up.
+func (a app) announce() error {
+	present, err := a.store().Load()
+	if err != nil {
+		return err
+	}
+	if !applied(present.Stage) {
+		return fmt.Errorf("the context is not applied (status %q)", present.Stage)
+	}
+	present.Stage, present.LastError = appliance.BootstrapStarted, ""
+	return a.store().Save(present)
+}
+
+// succeed writes the report first: whoever sees the status must find it.
+func (a app) succeed(result completion.Result, log *logfile.Log) error {
+	present, err := a.store().Load()
+	if err != nil {
+		return err
+	}
+	present.Stage = appliance.BootstrapSuccess
+	if _, err := a.writeReport(present); err != nil {
+		return err
+	}
+	log.Info("bootstrap: ready; %s", summary(result))
+	return a.store().Save(present)
+}
+
+// smokeTest asks once, after the units were started a moment ago.
+func (a app) smokeTest(ctx context.Context, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	say := func(line string) { fmt.Fprintln(a.stderr, line) }
+	result, err := ready.Wait(ctx, a.pause, a.client, say)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stdout, "%s: %q\n", summary(result), result.Text)
+	return nil
+}
+
+func summary(r completion.Result) string {
+	return fmt.Sprintf("%d tokens in %s, the first after %s",
+		r.Tokens, r.Total.Round(time.Millisecond), r.FirstToken.Round(time.Millisecond))
+}
+
+// client asks as a user would, with what configure left.
+func (a app) client() (ready.Client, error) {
+	present, err := a.store().Load()
+	if err != nil {
+		return ready.Client{}, err
+	}
+	password, err := a.password()
+	if err != nil {
+		return ready.Client{}, err
+	}
+	root, err := os.ReadFile(a.path(appliance.CACert))
+	if err != nil {
+		return ready.Client{}, err
+	}
+	return ready.Client{BaseURL: a.baseURL, Model: present.Model, Password: password, Root: root}, nil
+}
+
+func (a app) password() (string, error) {
+	text, err := os.ReadFile(a.path(appliance.PasswordFile))
+	return strings.TrimSuffix(string(text), "\n"), err
+}
+
+// writeReport brings the report file up to date and returns its text.
+func (a app) writeReport(present status.Status) ([]byte, error) {
+	password, err := a.password()
+	if err != nil {
+		return nil, err
+	}
+	fingerprint, err := a.rootFingerprint()
+	if err != nil {
+		return nil, err
+	}
+	text := report.Report{Status: present, Password: password, RootFingerprint: fingerprint}.Render()
+	_, err = atomicfile.WriteIfChanged(a.path(appliance.ReportFile), text, 0o600, nil)
+	return text, err
+}
+
+func (a app) rootFingerprint() (string, error) {
+	text, err := os.ReadFile(a.path(appliance.CACert))
+	if err != nil {
+		return "", err
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return "", fmt.Errorf("%s holds no certificate", appliance.CACert)
+	}
+	root, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return "", fmt.Errorf("read %s: %w", appliance.CACert, err)
+	}
+	return tlsca.Fingerprint(root), nil
+}

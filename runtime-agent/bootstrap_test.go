@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+)
+
+func TestBootstrapSaysReadyAfterATokenCameThrough(t *testing.T) {
+	v := newVM(t)
+	v.configure(map[string]string{appliance.VarPassword: "the-password", appliance.VarDomain: "copilot.example.org"})
+	code, stdout, _ := v.run("status")
+	assert.Equal(t, 1, code)
+	assert.Contains(t, stdout, appliance.ConfigureSuccess)
+
+	v.serve()
+	code, _, stderr := v.run("bootstrap", "--timeout", "1m")
+	require.Zero(t, code, stderr)
+	assert.Equal(t, appliance.BootstrapSuccess+"\n", v.read(appliance.StatusFile))
+	assert.Contains(t, v.read(appliance.MOTDFile), appliance.ReadyPhrase)
+	report := v.read(appliance.ReportFile)
+	assert.Contains(t, report, "endpoint = https://copilot.example.org/v1\nusername = copilot\npassword = the-password\n")
+	assert.Contains(t, report, "status = "+appliance.BootstrapSuccess)
+
+	code, stdout, _ = v.run("status")
+	assert.Zero(t, code)
+	assert.Contains(t, stdout, appliance.BootstrapSuccess)
+	code, stdout, _ = v.run("report")
+	assert.Zero(t, code)
+	assert.Equal(t, report, stdout)
+
+	assertNoSecretIsReadable(t, v, "the-password", strings.TrimSpace(v.read(appliance.EngineKeyFile)))
+}
+
+// assertNoSecretIsReadable looks into every file others may read, and into the log.
+func assertNoSecretIsReadable(t *testing.T, v *vm, secrets ...string) {
+	t.Helper()
+	looked := 0
+	check := func(path, content string) {
+		looked++
+		for _, secret := range secrets {
+			assert.NotContains(t, content, secret, path)
+		}
+	}
+	for path, file := range v.snapshot() {
+		if file.mode.IsRegular() && file.mode&0o007 != 0 && !strings.HasPrefix(path, "/mnt/") {
+			check(path, file.content)
+		}
+	}
+	check(appliance.LogFile, v.read(appliance.LogFile))
+	assert.Greater(t, looked, 6)
+}
+
+func TestBootstrapGivesUp(t *testing.T) {
+	v := newVM(t)
+	v.configure(nil)
+	stop := v.serve()
+	stop()
+	code, _, stderr := v.run("bootstrap", "--timeout", "3s")
+	assert.Equal(t, 1, code)
+	assert.Contains(t, stderr, "connection refused")
+	assert.Equal(t, appliance.BootstrapFailure+"\n", v.read(appliance.StatusFile))
+	assert.NoFileExists(t, filepath.Join(v.root, appliance.ReportFile))
+	code, stdout, _ := v.run("status")
+	assert.Equal(t, 1, code)
+	assert.Contains(t, stdout, "connection refused")
+
+	v.serve()
+	code, _, stderr = v.run("bootstrap", "--timeout", "1m")
+	require.Zero(t, code, stderr)
+	_, stdout, _ = v.run("status")
+	assert.NotContains(t, stdout, "connection refused", "an error that is over is not shown")
+}
+
+// The service may well run with the last good configuration; the status must still say
+// that the user's settings were refused.
+func TestBootstrapDoesNotCoverUpARefusedContext(t *testing.T) {
+	v := newVM(t)
+	v.configure(nil)
+	v.serve()
+	code, _, _ := v.run("configure", "--context", v.context(map[string]string{appliance.VarThreads: "many"}))
+	require.Equal(t, 1, code)
+	code, _, stderr := v.run("bootstrap", "--timeout", "1s")
+	assert.Equal(t, 1, code)
+	assert.Contains(t, stderr, "the context is not applied")
+	assert.Equal(t, appliance.ConfigureFailure+"\n", v.read(appliance.StatusFile))
+}
+
+func TestAnInterruptedBootstrapIsNoFailure(t *testing.T) {
+	v := newVM(t)
+	v.configure(nil)
+	stop := v.serve()
+	stop()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	code, _, _ := v.runWithin(ctx, "bootstrap")
+	assert.Equal(t, 1, code)
+	assert.Equal(t, appliance.BootstrapStarted+"\n", v.read(appliance.StatusFile))
+}
+
+func TestSmokeTest(t *testing.T) {
+	v := newVM(t)
+	v.configure(nil)
+	stop := v.serve()
+	code, stdout, stderr := v.run("smoke-test")
+	require.Zero(t, code, stderr)
+	assert.Regexp(t, `^\d+ tokens in .*, the first after .*: ".+"\n$`, stdout)
+	assert.Equal(t, appliance.ConfigureSuccess+"\n", v.read(appliance.StatusFile), "it leaves the status alone")
+	stop()
+	code, _, stderr = v.run("smoke-test", "--timeout", "3s")
+	assert.Equal(t, 1, code)
+	assert.Contains(t, stderr, "connection refused")
+}
+
+func TestCommandLine(t *testing.T) {
+	v := newVM(t)
+	tests := map[string]struct {
+		args   []string
+		code   int
+		output string
+	}{
+		"version":         {[]string{"version"}, 0, "dev\n"},
+		"help":            {[]string{"--help"}, 0, "Usage: slm-copilot"},
+		"help of one":     {[]string{"configure", "-h"}, 0, "Usage: slm-copilot"},
+		"no command":      {nil, 2, "name a command"},
+		"no such command": {[]string{"frobnicate"}, 2, `there is no command "frobnicate"`},
+		"no such flag":    {[]string{"configure", "--force"}, 2, "flag provided but not defined: -force"},
+		"an argument":     {[]string{"status", "now"}, 2, `status takes no argument "now"`},
+		"a bad time":      {[]string{"bootstrap", "--timeout", "soon"}, 2, "invalid value"},
+		"nothing to tell": {[]string{"status"}, 1, "never configured"},
+		"nothing to say":  {[]string{"report"}, 1, "never configured"},
+		"a global flag":   {[]string{"--verbose", "status"}, 2, "flag provided but not defined: -verbose"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			code, stdout, stderr := v.run(tt.args...)
+			assert.Equal(t, tt.code, code)
+			assert.Contains(t, stdout+stderr, tt.output)
+		})
+	}
+	entries, err := os.ReadDir(v.root)
+	require.NoError(t, err)
+	assert.Len(t, entries, 1, "none of them leaves a trace")
+}

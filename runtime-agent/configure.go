@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/apply"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/lock"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/logfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/plan"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/secret"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/tlsca"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/vmcontext"
+)
+
+const (
+	// configureTimeout is generous for work of a second; one-context gives up its lock
+	// after two minutes.
+	configureTimeout = 100 * time.Second
+	lockFile         = "/run/lock/slm-copilot"
+)
+
+// configure applies the context. If it cannot, the last good configuration stays as it is.
+func (a app) configure(ctx context.Context, contextFile string) error {
+	ctx, cancel := context.WithTimeout(ctx, configureTimeout)
+	defer cancel()
+	release, err := lock.Acquire(ctx, a.path(lockFile))
+	if err != nil {
+		return err
+	}
+	defer release()
+	log := a.openLog()
+	defer log.Close()
+
+	if err := a.applyContext(ctx, contextFile, log); err != nil {
+		log.Error("configure: %v", err)
+		return errors.Join(errors.New("the context was not applied; the reasons stand above"), a.fail(appliance.ConfigureFailure, err))
+	}
+	return nil
+}
+
+// fail stores a failure, keeping what else is known.
+func (a app) fail(stage string, reason error) error {
+	// A damaged document is replaced: there is nothing to keep in it.
+	present, _ := a.store().Load()
+	present.Stage, present.LastError = stage, reason.Error()
+	return a.store().Save(present)
+}
+
+func (a app) applyContext(ctx context.Context, contextFile string, log *logfile.Log) error {
+	found, err := vmcontext.Find(a.root, contextFile)
+	if err != nil {
+		return err
+	}
+	if found.Warning != "" {
+		log.Warn("%s", found.Warning)
+	}
+	if unknown := appliance.UnknownNames(found.Values); len(unknown) > 0 {
+		log.Warn("the context holds names this image does not know: %s", strings.Join(unknown, ", "))
+	}
+	settings, err := appliance.ParseSettings(found.Values)
+	if err != nil {
+		return err
+	}
+	in, err := a.gather(settings, found.Values)
+	if err != nil {
+		return err
+	}
+	changed, err := a.applyPlan(ctx, in)
+	if err != nil {
+		return err
+	}
+	return a.conclude(ctx, in, changed, found.Source, log)
+}
+
+// gather reads everything the plan depends on and makes the secrets that are missing.
+func (a app) gather(settings appliance.Settings, values map[string]string) (plan.Input, error) {
+	in := plan.Input{Settings: settings, Context: values}
+	var err error
+	if in.Baked, err = a.baked(); err != nil {
+		return in, err
+	}
+	if in.Facts, err = a.facts(); err != nil {
+		return in, err
+	}
+	if in.Password, err = secret.Password(settings.Password, a.path(appliance.PasswordFile)); err != nil {
+		return in, err
+	}
+	if in.EngineKey, err = secret.Key(a.path(appliance.EngineKeyFile)); err != nil {
+		return in, err
+	}
+	in.TLS, err = a.certificates(settings, values, in.Facts)
+	return in, err
+}
+
+func (a app) certificates(settings appliance.Settings, values map[string]string, facts machine.Facts) (tlsca.Material, error) {
+	var old tlsca.Material
+	var bootID []byte
+	for path, content := range map[string]*[]byte{
+		appliance.CACert: &old.RootCert, appliance.CAKey: &old.RootKey, plan.LeafFile: &old.Leaf, plan.BootIDFile: &bootID,
+	} {
+		text, err := os.ReadFile(a.path(path))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return old, fmt.Errorf("read the present certificates: %w", err)
+		}
+		*content = text
+	}
+	return tlsca.Renew(old, tlsca.Request{
+		Names:     names(settings, facts),
+		Addresses: addresses(values, facts),
+		NewBoot:   strings.TrimSpace(string(bootID)) != facts.BootID,
+		Now:       a.now(),
+	})
+}
+
+// names are the DNS names of the machine, the one a client should use first.
+func names(settings appliance.Settings, facts machine.Facts) []string {
+	var known []string
+	for _, name := range []string{settings.Domain, facts.Hostname} {
+		if name != "" {
+			known = append(known, name)
+		}
+	}
+	if len(known) == 0 {
+		known = []string{appliance.Name}
+	}
+	return known
+}
+
+// addresses are those the machine has, and those the context gives it.
+func addresses(values map[string]string, facts machine.Facts) []netip.Addr {
+	return slices.Concat(vmcontext.Addresses(values), facts.Addresses)
+}
+
+func (a app) applyPlan(ctx context.Context, in plan.Input) (changed bool, err error) {
+	owners, err := a.owners()
+	if err != nil {
+		return false, err
+	}
+	target := apply.Target{
+		Root: a.root, Owners: owners, CheckProxy: a.checkProxy, Units: a.units,
+		Starting: func() error { return a.store().Save(describe(in, appliance.ConfigureStarted)) },
+	}
+	return target.Apply(ctx, plan.Make(in))
+}
+
+// conclude stores the success, unless nothing changed and it was stored before.
+func (a app) conclude(ctx context.Context, in plan.Input, changed bool, source string, log *logfile.Log) error {
+	present, err := a.store().Load()
+	if err != nil {
+		return err
+	}
+	if !changed && applied(present.Stage) {
+		return nil
+	}
+	log.Info("configured from %s: model %s, context of %d tokens, %d threads", source, in.Baked.ModelID, in.Settings.ContextSize, in.Threads())
+	if err := a.store().Save(describe(in, appliance.ConfigureSuccess)); err != nil {
+		return err
+	}
+	if changed {
+		return nil // the units have been told
+	}
+	return a.units.TryRestart(ctx, appliance.BootstrapUnit)
+}
+
+// applied says whether a stage means that the files on disk are those of the last context.
+func applied(stage string) bool {
+	switch stage {
+	case appliance.ConfigureSuccess, appliance.BootstrapStarted, appliance.BootstrapSuccess, appliance.BootstrapFailure:
+		return true
+	}
+	return false
+}
+
+func describe(in plan.Input, stage string) status.Status {
+	s := status.Status{
+		Stage: stage, Host: host(in), Model: in.Baked.ModelID,
+		ContextSize: in.Settings.ContextSize, Threads: in.Threads(),
+	}
+	if leaf, err := tlsca.ParseLeaf(in.TLS.Leaf); err == nil {
+		s.Certificate = &status.Certificate{
+			Subject: leaf.Subject.String(), Issuer: leaf.Issuer.String(),
+			NotAfter: leaf.NotAfter.UTC(), Fingerprint: tlsca.Fingerprint(leaf),
+		}
+	}
+	return s
+}
+
+// host is where a client connects: the domain, else an address, because a bare host name
+// is rarely known outside the machine.
+func host(in plan.Input) string {
+	if in.Settings.Domain != "" {
+		return in.Settings.Domain
+	}
+	if known := addresses(in.Context, in.Facts); len(known) > 0 {
+		return known[0].String()
+	}
+	return names(in.Settings, in.Facts)[0]
+}

@@ -1,0 +1,127 @@
+// Command slm-copilot runs inside the appliance: it turns the context of the virtual
+// machine into the configuration of LocalAI and nginx, and says when the model answers.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// version is set when the binary is linked.
+var version = "dev"
+
+const usage = `Usage: slm-copilot [--root DIR] COMMAND
+
+Commands:
+  configure [--context FILE]   apply the context; changes only what differs
+  bootstrap [--timeout TIME]   wait until the model answers, then report ready
+  smoke-test [--timeout TIME]  get one answer from the model, through nginx
+  status                       how the appliance is doing; exit status 0 means ready
+  report                       endpoint, password and certificate (for root)
+  version                      the version of this program
+
+  --root DIR      a directory that plays the machine: no owners, no units (default /)
+  --context FILE  read the context from FILE, not from where OpenNebula leaves it
+  --timeout TIME  give up after TIME, such as 90s or 30m
+
+Exit status: 0 success, 1 failure, 2 wrong usage.
+`
+
+// errUsage is a mistake on the command line.
+var errUsage = errors.New("wrong usage")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr, newApp))
+}
+
+// run does one command. makeApp builds what the commands work on; a test puts in its own.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer, makeApp func(root string) app) int {
+	flags := newFlags("slm-copilot")
+	root := flags.String("root", "/", "")
+	err := flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil:
+		err = fmt.Errorf("%w: %w", errUsage, err)
+	case flags.NArg() == 0:
+		err = fmt.Errorf("%w: name a command", errUsage)
+	default:
+		a := makeApp(*root)
+		a.stdout, a.stderr = stdout, stderr
+		err = a.command(ctx, flags.Arg(0), flags.Args()[1:])
+	}
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(stdout, usage)
+		return 0
+	case errors.Is(err, errUsage):
+		fmt.Fprintf(stderr, "slm-copilot: %v\n%s", err, usage)
+		return 2
+	}
+	fmt.Fprintf(stderr, "slm-copilot: %v\n", err)
+	return 1
+}
+
+func (a app) command(ctx context.Context, name string, args []string) error {
+	flags := newFlags(name)
+	switch name {
+	case "configure":
+		file := flags.String("context", "", "")
+		if err := parse(flags, args); err != nil {
+			return err
+		}
+		return a.configure(ctx, *file)
+	case "bootstrap":
+		timeout := flags.Duration("timeout", bootstrapTimeout, "")
+		if err := parse(flags, args); err != nil {
+			return err
+		}
+		return a.bootstrap(ctx, *timeout)
+	case "smoke-test":
+		timeout := flags.Duration("timeout", smokeTestTimeout, "")
+		if err := parse(flags, args); err != nil {
+			return err
+		}
+		return a.smokeTest(ctx, *timeout)
+	}
+	simple, known := map[string]func() error{
+		"status": a.showStatus, "report": a.showReport, "version": a.showVersion,
+	}[name]
+	if !known {
+		return fmt.Errorf("%w: there is no command %q", errUsage, name)
+	}
+	if err := parse(flags, args); err != nil {
+		return err
+	}
+	return simple()
+}
+
+// newFlags returns a set that says nothing itself: the usage above is all there is.
+func newFlags(name string) *flag.FlagSet {
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	return flags
+}
+
+func parse(flags *flag.FlagSet, args []string) error {
+	err := flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return err
+	case err != nil:
+		return fmt.Errorf("%w: %s: %w", errUsage, flags.Name(), err)
+	case flags.NArg() > 0:
+		return fmt.Errorf("%w: %s takes no argument %q", errUsage, flags.Name(), flags.Arg(0))
+	}
+	return nil
+}

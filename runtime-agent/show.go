@@ -1,0 +1,43 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+)
+
+// showStatus succeeds only if the appliance is ready, so that a script can ask.
+func (a app) showStatus() error {
+	present, err := a.store().Load()
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(a.stdout, present)
+	if !present.Ready() {
+		return errors.New("not ready")
+	}
+	return nil
+}
+
+func (a app) showReport() error {
+	present, err := a.store().Load()
+	if err != nil {
+		return err
+	}
+	text, err := a.writeReport(present)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return errors.New("the report holds the password: run this as root")
+	case errors.Is(err, fs.ErrNotExist):
+		return errors.New("there is nothing to report yet: the appliance was never configured")
+	case err != nil:
+		return err
+	}
+	_, err = a.stdout.Write(text)
+	return err
+}
+
+func (a app) showVersion() error {
+	_, err := fmt.Fprintln(a.stdout, version)
+	return err
+}
