@@ -36,6 +36,7 @@ func TestSystemdAcceptsTheUnits(t *testing.T) {
 	require.NoError(t, err, "systemd-analyze is missing: run make setup")
 	root := t.TempDir()
 	install(t, root, File{appliance.AgentPath, 0o755, []byte("#!/bin/sh\n")})
+	install(t, root, File{"/usr/bin/udevadm", 0o755, []byte("#!/bin/sh\n")})
 	for _, unit := range []string{appliance.LocalAIUnit, appliance.NginxUnit} {
 		install(t, root, File{appliance.UnitDir + "/" + unit, 0o644, []byte("[Service]\nExecStart=" + appliance.AgentPath + "\n")})
 	}
