@@ -126,7 +126,7 @@ func TestCommandLine(t *testing.T) {
 		code   int
 		output string
 	}{
-		"version":         {[]string{"version"}, 0, "dev\n"},
+		"version":         {[]string{"version"}, 0, appliance.Version + "\n"},
 		"help":            {[]string{"--help"}, 0, "Usage: slm-copilot"},
 		"help of one":     {[]string{"configure", "-h"}, 0, "Usage: slm-copilot"},
 		"no command":      {nil, 2, "name a command"},

@@ -13,9 +13,6 @@ import (
 	"syscall"
 )
 
-// version is set when the binary is linked.
-var version = "dev"
-
 const usage = `Usage: slm-copilot [--root DIR] COMMAND
 
 Commands:

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 )
 
 // showStatus succeeds only if the appliance is ready, so that a script can ask.
@@ -38,6 +40,6 @@ func (a app) showReport() error {
 }
 
 func (a app) showVersion() error {
-	_, err := fmt.Fprintln(a.stdout, version)
+	_, err := fmt.Fprintln(a.stdout, appliance.Version)
 	return err
 }
