@@ -136,6 +136,8 @@ func TestOnePackageDoesIt(t *testing.T) {
 
 func TestEveryPackageSaysItsJob(t *testing.T) {
 	for _, p := range listPackages(t) {
-		assert.NotEmpty(t, p.Doc, "%s has no doc comment", p.ImportPath)
+		if len(p.GoFiles) > 0 {
+			assert.NotEmpty(t, p.Doc, "%s has no doc comment", p.ImportPath)
+		}
 	}
 }

@@ -1,0 +1,118 @@
+// Package examples_test holds the examples to the installed plugin: they are formatted as
+// Packer formats and valid as Packer validates, without network or credentials.
+package examples_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// packer runs the packer and the plugin that make build installed, from the top of the
+// repository: the paths in the examples start there.
+func packer(t *testing.T, arguments ...string) (string, error) {
+	t.Helper()
+	top, err := filepath.Abs("..")
+	require.NoError(t, err)
+	binary := filepath.Join(top, ".tools", "bin", "packer")
+	require.FileExists(t, binary, "run make setup")
+	command := exec.CommandContext(t.Context(), binary, arguments...)
+	command.Dir = top
+	command.Env = append(os.Environ(), "CHECKPOINT_DISABLE=1", "PACKER_PLUGIN_PATH="+filepath.Join(top, ".tools", "plugins"))
+	output, err := command.CombinedOutput()
+	return string(output), err
+}
+
+func TestExamplesAreFormatted(t *testing.T) {
+	output, err := packer(t, "fmt", "-check", "-diff", "-recursive", "examples")
+	assert.NoError(t, err, output)
+}
+
+func TestExamplesAreValid(t *testing.T) {
+	for example, arguments := range map[string][]string{
+		"demo":     nil,
+		"devstral": {"-var-file=examples/devstral/example.pkrvars.hcl"},
+	} {
+		t.Run(example, func(t *testing.T) {
+			output, err := packer(t, append(append([]string{"validate"}, arguments...), "examples/"+example)...)
+			require.NoError(t, err, output)
+			assert.Contains(t, output, "The configuration is valid.")
+		})
+	}
+}
+
+// A mistake in each component of a template, and one in its variables: every one is named,
+// by its field, in one run.
+func TestMistakesAreListedByField(t *testing.T) {
+	for name, test := range map[string]struct{ body, want string }{
+		"source":      {`source "slm-copilot" "x" { base_image_checksum = "md5:1"  }`, "base_image"},
+		"misspelling": {`source "slm-copilot" "x" { base_imgae = "x"  }`, "base_imgae"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			template := filepath.Join(t.TempDir(), "bad.pkr.hcl")
+			build := "\nbuild {\n  sources = [\"source.slm-copilot.x\"]\n}\n"
+			require.NoError(t, os.WriteFile(template, []byte(test.body+build), 0o600))
+			output, err := packer(t, "validate", template)
+			require.Error(t, err, output)
+			assert.Contains(t, output, test.want)
+		})
+	}
+}
+
+func TestEveryMistakeIsListedAtOnce(t *testing.T) {
+	template := filepath.Join(t.TempDir(), "bad.pkr.hcl")
+	require.NoError(t, os.WriteFile(template, []byte(`
+source "slm-copilot" "x" {
+  base_image          = "plan9"
+  base_image_checksum = "md5:1"
+  disk_size           = "big"
+  cpus                = -1
+}
+build {
+  sources = ["source.slm-copilot.x"]
+  provisioner "slm-copilot" {
+    localai {
+      source = ""
+    }
+    backend {
+      source = "https://example.org/backend.zip"
+    }
+    model {
+      source   = "model.gguf"
+      checksum = "sha256:short"
+      id       = "two words"
+    }
+  }
+  post-processors {
+    post-processor "slm-copilot-verify" {
+      context = {
+        ONEAPP_COPILOT_CONTEXT_SIZE = "12"
+        ONEAPP_COPILOT_THREADS      = "all"
+      }
+    }
+    post-processor "slm-copilot-marketplace" {
+      app {
+        name = "slash/es"
+      }
+      catalog {
+        base_url = "ftp://example.org"
+      }
+    }
+  }
+}
+`), 0o600))
+	output, err := packer(t, "validate", template)
+	require.Error(t, err, output)
+	for _, field := range []string{
+		"base_image_checksum", "disk_size", "cpus",
+		"localai.source", "localai.version", "backend.source", "model.checksum", "model.id",
+		"ONEAPP_COPILOT_CONTEXT_SIZE", "ONEAPP_COPILOT_THREADS",
+		"app.name", "catalog.directory", "catalog.base_url",
+	} {
+		assert.Contains(t, output, field)
+	}
+}
