@@ -15,9 +15,10 @@ import (
 
 const (
 	pollInterval = 2 * time.Second
-	// attemptTimeout ends a request that hangs, because QEMU accepts connections before
-	// anybody listens in the guest.
-	attemptTimeout = 30 * time.Second
+	// pageTimeout and tlsTimeout end a request that hangs: QEMU accepts connections before
+	// anybody listens in the guest. The second holds an emulated guest's RSA signature.
+	pageTimeout = 5 * time.Second
+	tlsTimeout  = 30 * time.Second
 	// sayInterval is the time between two lines about what is being waited for.
 	sayInterval = 5 * time.Second
 )
@@ -36,8 +37,8 @@ func (i *Instance) WaitReady(ctx context.Context, say func(string)) (time.Durati
 	wait := &wait{say: say, since: i.booted}
 	defer wait.report(ctx)()
 	for _, stage := range []stage{
-		{"the web server", attemptTimeout, i.learnRoot},
-		{"the model to be loaded", attemptTimeout, i.healthy},
+		{"the web server", pageTimeout, i.learnRoot},
+		{"the model to be loaded", tlsTimeout, i.healthy},
 		{"the first token", i.config.BootTimeout, i.token},
 	} {
 		if err := wait.until(ctx, stage); err != nil {
@@ -121,7 +122,7 @@ func (w *wait) until(ctx context.Context, s stage) error {
 }
 
 func attempt(ctx context.Context, s stage) error {
-	ctx, cancel := context.WithTimeout(ctx, s.limit)
+	ctx, cancel := context.WithTimeoutCause(ctx, s.limit, fmt.Errorf("no answer within %s", s.limit))
 	defer cancel()
 	return s.try(ctx)
 }
