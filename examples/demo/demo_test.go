@@ -1,0 +1,121 @@
+// Package demo_test runs the whole road that make demo runs, and holds what comes out to
+// what the README says of it. It boots virtual machines: it is the slowest test by far.
+package demo_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/digest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/manifest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuimg"
+)
+
+// demo is one finished run, shared by the tests below: it is too dear to be made twice.
+type demo struct {
+	// directory is the output directory, catalog the marketplace.
+	directory, catalog string
+	// image is the finished QCOW2.
+	image string
+	// output is all that packer said.
+	output string
+}
+
+func TestDemo(t *testing.T) {
+	prepare(t)
+	t.Run("wrong checksum", testWrongChecksum)
+	t.Run("interrupted build", testInterruptedBuild)
+
+	out := outputDirectory(t)
+	made := demo{directory: filepath.Join(out, "demo"), catalog: filepath.Join(out, "marketplace")}
+	made.image = filepath.Join(made.directory, "slm-copilot-1.0.0.qcow2")
+	made.output = build(t, made)
+
+	for name, check := range map[string]func(*testing.T, demo){
+		"manifest":             testManifest,
+		"verify report":        testVerifyReport,
+		"catalog":              testCatalog,
+		"nothing left over":    testNothingLeftOver,
+		"nothing in the image": testImageIsClean,
+		"paths are printed":    testPathsArePrinted,
+		"interrupted verify":   testInterruptedVerify,
+		"demo-run":             testDemoRun,
+	} {
+		t.Run(name, func(t *testing.T) { check(t, made) })
+	}
+}
+
+func testManifest(t *testing.T, made demo) {
+	described, err := manifest.Read(manifest.Path(made.image))
+	require.NoError(t, err)
+	digests, err := digest.File(t.Context(), made.image, nil)
+	require.NoError(t, err)
+	info, err := qemuimg.Inspect(t.Context(), made.image)
+	require.NoError(t, err)
+	assert.Equal(t, digests.SHA256, described.SHA256)
+	assert.Equal(t, digests.SHA1, described.SHA1)
+	assert.Equal(t, digests.MD5, described.MD5)
+	assert.Equal(t, digests.Size, described.FileSize)
+	assert.Equal(t, info.VirtualSize, described.Size)
+	assert.Equal(t, int64(6<<30), described.Size)
+	assert.Equal(t, "x86_64", described.OSArch)
+}
+
+func testVerifyReport(t *testing.T, made demo) {
+	text, err := os.ReadFile(filepath.Join(made.directory, "slm-copilot-1.0.0.verify.json"))
+	require.NoError(t, err)
+	var report struct {
+		Passed bool
+		Boots  []struct {
+			Name   string
+			Checks []struct {
+				Name   string
+				Passed bool
+			}
+		}
+	}
+	require.NoError(t, json.Unmarshal(text, &report))
+	assert.True(t, report.Passed, "%s", text)
+	require.Len(t, report.Boots, 2, "a boot, and one after a power cycle")
+	for _, boot := range report.Boots {
+		assert.Greater(t, len(boot.Checks), 10, boot.Name)
+		for _, check := range boot.Checks {
+			assert.True(t, check.Passed, "%s: %s", boot.Name, check.Name)
+		}
+	}
+	assert.FileExists(t, filepath.Join(made.directory, "slm-copilot-1.0.0.verify.txt"))
+}
+
+func testCatalog(t *testing.T, made demo) {
+	text, err := os.ReadFile(filepath.Join(made.catalog, "appliances.json"))
+	require.NoError(t, err)
+	var list struct {
+		Appliances []struct {
+			Name  string `json:"name"`
+			Files []struct {
+				Size int64  `json:"size"`
+				MD5  string `json:"md5"`
+			} `json:"files"`
+		} `json:"appliances"`
+	}
+	require.NoError(t, json.Unmarshal(text, &list))
+	require.Len(t, list.Appliances, 1)
+	app := list.Appliances[0]
+	assert.Equal(t, "SLM-Copilot Demo 1.0.0", app.Name)
+	described, err := manifest.Read(manifest.Path(made.image))
+	require.NoError(t, err)
+	require.Len(t, app.Files, 1)
+	assert.Equal(t, described.MD5, app.Files[0].MD5)
+	assert.Equal(t, described.Size, app.Files[0].Size, "the size that OpenNebula needs is the virtual one")
+}
+
+func testPathsArePrinted(t *testing.T, made demo) {
+	for _, path := range []string{made.image, "slm-copilot-1.0.0.verify.txt", made.catalog} {
+		assert.Contains(t, made.output, path)
+	}
+}
