@@ -1,0 +1,144 @@
+package provisioner
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remote"
+)
+
+func TestPackages(t *testing.T) {
+	t.Run("all there", func(t *testing.T) {
+		m := machine(t)
+		m.Stub("dpkg-query", "echo installed")
+		b, _ := newBake(t, m)
+		require.NoError(t, b.installPackages(t.Context()))
+		assert.NotContains(t, strings.Join(m.Calls(), "\n"), "apt-get")
+	})
+	t.Run("mirror down twice", func(t *testing.T) {
+		m := machine(t)
+		counter := m.Path("/tries")
+		m.Stub("apt-get", `case "$*" in *update) echo x >>'`+counter+`'; test $(wc -l <'`+counter+`') -ge 3 ;; esac`)
+		b, _ := newBake(t, m)
+		require.NoError(t, b.installPackages(t.Context()))
+	})
+	t.Run("mirror down", func(t *testing.T) {
+		m := machine(t)
+		m.Write("/usr/sbin/policy-rc.d", "the image's own")
+		m.Stub("apt-get", "echo E: no route >&2; exit 100")
+		b, _ := newBake(t, m)
+		err := b.installPackages(t.Context())
+		require.ErrorContains(t, err, "E: no route")
+		require.ErrorContains(t, err, "apt-get update failed 3 times: the machine needs a package mirror, or a base image that holds nginx certbot")
+		assert.Equal(t, "the image's own", m.Read("/usr/sbin/policy-rc.d"), "put back even then")
+	})
+	t.Run("for zstd", func(t *testing.T) {
+		b, _ := newBake(t, machine(t))
+		b.config.Backend.Source = "b.tar.zst"
+		assert.Equal(t, []string{"nginx", "certbot", "zstd"}, b.packages())
+	})
+}
+
+func TestUnpackBackend(t *testing.T) {
+	for name, tt := range map[string]struct{ pack, err string }{
+		"content":         {`tar -C /src/x -czf /b.tar .`, ""},
+		"one directory":   {`tar -C /src --zstd -cf /b.tar x`, ""},
+		"no run.sh":       {`tar -C /src -cf /b.tar y`, "backend.source: the archive has no run.sh at its top"},
+		"two directories": {`tar -C /src -cf /b.tar x y`, "backend.source: the archive has no run.sh at its top"},
+		"no archive":      {`echo garbage >/b.tar`, "exit status 2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := machine(t)
+			m.Write("/src/x/run.sh", "new")
+			m.Write("/src/y/z/other", "")
+			m.Write(appliance.BackendsDir+"/llama-cpp/old", "")
+			b, _ := newBake(t, m)
+			_, err := b.machine.Run(t.Context(), remote.Script{Text: tt.pack, Timeout: packagesTimeout})
+			require.NoError(t, err)
+			b.payload.backend = m.Path("/b.tar")
+			err = b.installBackend(t.Context())
+			if tt.err != "" {
+				require.ErrorContains(t, err, tt.err)
+				assert.FileExists(t, m.Path(appliance.BackendsDir+"/llama-cpp/old"))
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, "new", m.Read(appliance.BackendsDir+"/llama-cpp/run.sh"))
+			assert.NoFileExists(t, m.Path(appliance.BackendsDir+"/llama-cpp/old"))
+			assert.NoFileExists(t, m.Path(backendArchive))
+			assert.NoDirExists(t, m.Path(appliance.BackendsDir+"/llama-cpp.part"))
+		})
+	}
+}
+
+func TestSmokeTestFails(t *testing.T) {
+	for name, tt := range map[string]struct{ agent, systemctl string }{
+		"configure fails":  {"echo nonsense in the image; exit 1", ""},
+		"restarts forever": {`test "$1" = configure || { echo nonsense in the image; exit 1; }`, `case "$*" in show*) echo 3 ;; *is-failed*) exit 1 ;; esac`},
+		"failed unit":      {`test "$1" = configure || { echo nonsense in the image; exit 1; }`, `case $1 in show) echo 0 ;; esac`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := machine(t)
+			m.Stub("systemctl", tt.systemctl)
+			b, _ := newBake(t, m)
+			b.agents = agent(m, tt.agent)
+			b.arch = "amd64"
+			require.NoError(t, b.installAgent(t.Context()))
+			err := b.smokeTest(t.Context())
+			require.ErrorContains(t, err, "the appliance gives no answer: exit status 1")
+			require.ErrorContains(t, err, "nonsense in the image")
+			assert.ErrorContains(t, err, "the journal of its services:\nthe last words of a service")
+		})
+	}
+}
+
+func TestSmokeTestWaits(t *testing.T) {
+	m := machine(t)
+	b, said := newBake(t, m)
+	counter := m.Path("/tries")
+	b.agents = agent(m, `test "$1" = configure && exit; echo x >>'`+counter+`'; test $(wc -l <'`+counter+`') -ge 3 || { echo 503; exit 1; }; echo a token came`)
+	b.arch = "amd64"
+	require.NoError(t, b.installAgent(t.Context()))
+	*said = nil
+	require.NoError(t, b.smokeTest(t.Context()))
+	assert.Equal(t, []string{"503", "503", "a token came"}, *said)
+}
+
+func TestCleanUp(t *testing.T) {
+	m := machine(t)
+	gone := []string{
+		appliance.PasswordFile, appliance.EngineKeyFile, appliance.LocalAIEnvFile, appliance.CAKey, appliance.NginxEnabled,
+		appliance.ReportFile, appliance.StatusJSON, "/etc/ssh/ssh_host_rsa_key", "/etc/ssh/ssh_host_rsa_key.pub",
+		"/var/lib/systemd/random-seed", "/var/lib/apt/lists/mirror_InRelease", "/root/.bash_history", "/home/debian/.ssh/authorized_keys",
+		"/var/lib/dhcp/dhclient.leases", "/tmp/x/y", "/var/tmp/.hidden", "/var/log/syslog.1", "/var/log/dpkg.log.2.gz",
+		"/var/log/journal/0123/system.journal",
+	}
+	kept := []string{
+		"/root/.ssh/authorized_keys", "/etc/ssh/sshd_config", appliance.BakedFile, appliance.AgentPath,
+		appliance.UnitDir + "/" + appliance.LocalAIUnit, "/tmp/systemd-private-1/x",
+	}
+	for _, path := range append(append([]string{"/var/log/dpkg.log", "/etc/machine-id", "/var/lib/dbus/machine-id"}, gone...), kept...) {
+		m.Write(path, "x")
+	}
+	b, _ := newBake(t, m)
+	require.NoError(t, b.cleanUp(t.Context()))
+	for _, path := range gone {
+		assert.NoFileExists(t, m.Path(path))
+	}
+	for _, path := range kept {
+		assert.Equal(t, "x", m.Read(path))
+	}
+	assert.Empty(t, m.Read("/var/log/dpkg.log"))
+	assert.Empty(t, m.Read("/etc/machine-id"))
+	assert.Equal(t, "install_success\n", m.Read(appliance.StatusFile))
+	link, err := os.Readlink(m.Path("/var/lib/dbus/machine-id"))
+	require.NoError(t, err)
+	assert.Equal(t, m.Path("/etc/machine-id"), link)
+	assert.Contains(t, m.Calls(), "passwd --quiet --lock root")
+	require.NoError(t, b.cleanUp(t.Context()), "a second time finds nothing to do")
+}
