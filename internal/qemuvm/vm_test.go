@@ -127,11 +127,12 @@ func TestForwardedPortsDoNotCollide(t *testing.T) {
 // The owner is this test binary, run again; it is killed so hard that it can clean up
 // nothing.
 func TestNoGuestOutlivesAKilledOwner(t *testing.T) {
-	if directory := os.Getenv("QEMUVM_TEST_OWNER"); directory != "" {
-		own(t, directory)
+	if os.Getenv("QEMUVM_TEST_OWNER") != "" {
+		own(t)
 	}
 	owner := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
-	owner.Env = append(os.Environ(), "QEMUVM_TEST_OWNER="+t.TempDir())
+	// What it cannot remove goes with our own directory.
+	owner.Env = append(os.Environ(), "QEMUVM_TEST_OWNER=1", "TMPDIR="+t.TempDir())
 	stdout, err := owner.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, owner.Start())
@@ -150,10 +151,8 @@ func TestNoGuestOutlivesAKilledOwner(t *testing.T) {
 }
 
 // own starts a guest, prints the process id of its QEMU and waits to be killed.
-func own(t *testing.T, directory string) {
-	config := guest(t, qemuvmtest.Halt)
-	config.SerialLog = filepath.Join(directory, "serial.log")
-	_ = start(t, t.Context(), config)
+func own(t *testing.T) {
+	_ = start(t, t.Context(), guest(t, qemuvmtest.Halt))
 	lists, err := filepath.Glob("/proc/self/task/*/children")
 	require.NoError(t, err)
 	for _, list := range lists {
