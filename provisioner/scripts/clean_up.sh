@@ -28,4 +28,6 @@ rm -f /etc/ssh/ssh_host_*
 if [ -e /var/lib/dbus/machine-id ]; then
 	ln -sf /etc/machine-id /var/lib/dbus/machine-id
 fi
+# Stopped, or it would save a seed at shutdown for every machine to start from.
+systemctl stop systemd-random-seed.service
 rm -f /var/lib/systemd/random-seed /var/lib/systemd/credential.secret
