@@ -12,7 +12,7 @@ suite=bookworm
 disk_mib=3072
 # What Debian's own generic cloud image is made of, as far as an appliance meets it.
 packages=linux-image-cloud-amd64,systemd-sysv,dbus,cloud-init,cloud-guest-utils,netplan.io
-packages=$packages,systemd-resolved,openssh-server,ca-certificates,iproute2,e2fsprogs,fdisk,procps
+packages=$packages,systemd-resolved,openssh-server,sudo,ca-certificates,iproute2,e2fsprogs,fdisk,procps
 
 say() { echo "base image: $*"; }
 
