@@ -47,6 +47,8 @@ openssl openssl
 curl curl
 /etc/ssl/certs/ca-certificates.crt ca-certificates
 unzip unzip
+zstd zstd
+systemd-analyze systemd
 git git
 gcc gcc
 /usr/include/stdlib.h libc6-dev
