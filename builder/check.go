@@ -10,10 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hashicorp/packer-plugin-sdk/hcl2helper"
-
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/accelerator"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hclunknown"
 )
 
 var (
@@ -31,7 +30,7 @@ const minMemory = 512
 func (c *Config) check() []error {
 	var mistakes []error
 	field := func(name, value string, rule func(string) error) {
-		if isUnknown(value) {
+		if hclunknown.Is(value) {
 			return
 		}
 		if err := rule(value); err != nil {
@@ -54,12 +53,6 @@ func (c *Config) check() []error {
 	return mistakes
 }
 
-// isUnknown tells values Packer does not have yet: the first is what HCL templates
-// hold at validate time (hcl2template/shim in Packer), the second what JSON ones do.
-func isUnknown(value string) bool {
-	return value == "<unknown>" || value == hcl2helper.UnknownVariableValue
-}
-
 func checkBaseImage(image string) error {
 	if image == "" {
 		return fmt.Errorf("must be set to a path, an http(s) URL or one of %s", strings.Join(catalogueNames(), ", "))
@@ -73,7 +66,7 @@ func checkBaseImage(image string) error {
 func (c *Config) checkBaseImageChecksum(checksum string) error {
 	_, listed := catalogue[c.BaseImage]
 	switch {
-	case c.BaseImage == "" || isUnknown(c.BaseImage):
+	case c.BaseImage == "" || hclunknown.Is(c.BaseImage):
 		return nil
 	case checksum == "" && listed:
 		return nil

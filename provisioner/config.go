@@ -9,12 +9,12 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/hashicorp/packer-plugin-sdk/hcl2helper"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 	"github.com/hashicorp/packer-plugin-sdk/template/config"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hclunknown"
 )
 
 // Config is what a template may say in provisioner "slm-copilot". All three payloads
@@ -106,7 +106,7 @@ func (c *Config) setDefaults() {
 func (c *Config) check() []error {
 	var mistakes []error
 	field := func(name, value string, rule func(string) error) {
-		if value == hcl2helper.UnknownVariableValue {
+		if hclunknown.Is(value) {
 			return
 		}
 		if err := rule(value); err != nil {
@@ -167,7 +167,7 @@ func checksumRule(source string) func(string) error {
 
 func backendChecksumRule(source string) func(string) error {
 	return func(checksum string) error {
-		isDirectory := source == "" || source == hcl2helper.UnknownVariableValue || !isArchive(source)
+		isDirectory := source == "" || hclunknown.Is(source) || !isArchive(source)
 		if checksum == "" && isDirectory {
 			return nil
 		}

@@ -8,12 +8,12 @@ import (
 	"slices"
 
 	"github.com/hashicorp/packer-plugin-sdk/common"
-	"github.com/hashicorp/packer-plugin-sdk/hcl2helper"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 	"github.com/hashicorp/packer-plugin-sdk/template/config"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/catalog"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hclunknown"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/marketapp"
 )
 
@@ -67,11 +67,6 @@ type OpenNebula struct {
 	Datastore   string `mapstructure:"datastore"`
 }
 
-// unknownText is what Packer puts in place of a text it will know only when it builds; in
-// place of a number it puts 0, which means the default here. From hcl2template/shim of
-// Packer 1.15.4.
-const unknownText = "<unknown>"
-
 func (c *Config) decode(raws ...any) error {
 	// Nothing is interpolated: braces in a description are the writer's own.
 	err := config.Decode(c, &config.DecodeOpts{PluginType: "slm-copilot-marketplace"}, raws...)
@@ -99,7 +94,7 @@ func (c *Config) check() []error {
 func (c *Config) checkKnown() error {
 	var mistakes []error
 	for _, r := range c.rules() {
-		if slices.ContainsFunc(r.values, isUnknown) {
+		if slices.ContainsFunc(r.values, hclunknown.Is) {
 			mistakes = append(mistakes, fmt.Errorf("%s: refers to a value that this build does not have", r.field))
 		}
 	}
@@ -196,7 +191,7 @@ type rule struct {
 func (r rule) mistakes() []error {
 	var mistakes []error
 	for _, value := range r.values {
-		if isUnknown(value) {
+		if hclunknown.Is(value) {
 			continue
 		}
 		if err := r.check(value); err != nil {
@@ -204,10 +199,6 @@ func (r rule) mistakes() []error {
 		}
 	}
 	return mistakes
-}
-
-func isUnknown(value string) bool {
-	return value == unknownText || value == hcl2helper.UnknownVariableValue
 }
 
 // given is no value for an optional field that is empty.

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hclunknown"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/marketapp"
 )
 
@@ -104,7 +105,7 @@ func TestConfigureRefusesUnknownFields(t *testing.T) {
 
 // What depends on the build is known only when it runs.
 func TestConfigureLetsUnknownValuesPass(t *testing.T) {
-	for _, unknown := range []string{unknownText, hcl2helper.UnknownVariableValue} {
+	for _, unknown := range []string{hclunknown.Text, hcl2helper.UnknownVariableValue} {
 		var p PostProcessor
 		assert.NoError(t, p.Configure(block{
 			"catalog": block{"directory": unknown, "base_url": unknown},

@@ -15,6 +15,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/catalog"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/digest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hclunknown"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/manifest"
 )
 
@@ -136,7 +137,7 @@ func TestPostProcessRefuses(t *testing.T) {
 	}{
 		"no image": {func(_ *testing.T, _ bench, input *packersdk.MockArtifact) {
 			input.StateValues, input.FilesValue = nil, []string{"a.iso"}
-		}, []string{"the artifact must hold exactly one .qcow2 file to publish, it holds 0"}},
+		}, []string{"the artifact must hold exactly one .qcow2 file, it holds 0"}},
 		"two images": {func(_ *testing.T, _ bench, input *packersdk.MockArtifact) {
 			input.StateValues, input.FilesValue = nil, []string{"a.qcow2", "b.qcow2"}
 		}, []string{"it holds 2", "a.qcow2", "b.qcow2"}},
@@ -216,7 +217,7 @@ func TestPostProcessRefusesWhatIsStillUnknown(t *testing.T) {
 	b := newBench(t)
 	var p PostProcessor
 	require.NoError(t, p.Configure(block{
-		"app":     block{"publisher": unknownText, "tags": []string{"ok", unknownText}},
+		"app":     block{"publisher": hclunknown.Text, "tags": []string{"ok", hclunknown.Text}},
 		"catalog": block{"directory": b.catalog, "base_url": "http://127.0.0.1:8085"},
 	}))
 	_, _, _, err := p.PostProcess(t.Context(), b.ui, b.built())

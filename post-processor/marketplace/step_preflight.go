@@ -9,6 +9,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/catalog"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/digest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/imageartifact"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/manifest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/marketapp"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
@@ -31,7 +32,7 @@ func (s *stepPreflight) Run(ctx context.Context, state multistep.StateBag) multi
 }
 
 func (s *stepPreflight) prepare(ctx context.Context) (err error) {
-	s.pub.image, s.pub.manifestPath, err = findImage(s.input)
+	s.pub.image, s.pub.manifestPath, err = imageartifact.Find(s.input)
 	if err != nil {
 		return err
 	}

@@ -9,12 +9,12 @@ import (
 	"time"
 
 	"github.com/hashicorp/packer-plugin-sdk/common"
-	"github.com/hashicorp/packer-plugin-sdk/hcl2helper"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 	"github.com/hashicorp/packer-plugin-sdk/template/config"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/accelerator"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hclunknown"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/instance"
 )
 
@@ -45,9 +45,6 @@ const (
 	minMemory = 512
 	// autoAccelerator asks the host.
 	autoAccelerator = "auto"
-	// unknownText is what Packer puts in place of a text it will know only when it
-	// builds (hcl2template/shim of Packer 1.15.4); hcl2helper has the one of JSON templates.
-	unknownText = "<unknown>"
 )
 
 func (c *Config) decode(raws ...any) error {
@@ -95,10 +92,10 @@ func (c *Config) check() []error {
 		mistakes = append(mistakes, fmt.Errorf("cpus: must be at least 1, got %d", c.CPUs))
 	}
 	accelerators := []string{autoAccelerator, accelerator.KVM, accelerator.TCG}
-	if !isUnknown(c.Accelerator) && !slices.Contains(accelerators, c.Accelerator) {
+	if !hclunknown.Is(c.Accelerator) && !slices.Contains(accelerators, c.Accelerator) {
 		mistakes = append(mistakes, fmt.Errorf("accelerator: must be one of %q, got %q", accelerators, c.Accelerator))
 	}
-	if timeout, err := time.ParseDuration(c.BootTimeout); !isUnknown(c.BootTimeout) && (err != nil || timeout <= 0) {
+	if timeout, err := time.ParseDuration(c.BootTimeout); !hclunknown.Is(c.BootTimeout) && (err != nil || timeout <= 0) {
 		mistakes = append(mistakes, fmt.Errorf(`boot_timeout: must be a duration such as "15m", got %q`, c.BootTimeout))
 	}
 	return mistakes
@@ -107,7 +104,7 @@ func (c *Config) check() []error {
 // knownContext leaves out what Packer does not know yet.
 func (c *Config) knownContext() map[string]string {
 	known := maps.Clone(c.Context)
-	maps.DeleteFunc(known, func(_, value string) bool { return isUnknown(value) })
+	maps.DeleteFunc(known, func(_, value string) bool { return hclunknown.Is(value) })
 	return known
 }
 
@@ -120,7 +117,7 @@ func (c *Config) checkKnown() error {
 	}
 	var unknown []string
 	for _, field := range slices.Sorted(maps.Keys(fields)) {
-		if isUnknown(fields[field]) {
+		if hclunknown.Is(fields[field]) {
 			unknown = append(unknown, field)
 		}
 	}
@@ -128,10 +125,6 @@ func (c *Config) checkKnown() error {
 		return fmt.Errorf("%q: refers to a value that this build does not have", unknown)
 	}
 	return nil
-}
-
-func isUnknown(value string) bool {
-	return value == unknownText || value == hcl2helper.UnknownVariableValue
 }
 
 func (c *Config) bootTimeout() time.Duration {

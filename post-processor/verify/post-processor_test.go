@@ -170,17 +170,6 @@ func TestWhatIsNoImageIsRefused(t *testing.T) {
 	assert.ErrorContains(t, b.verify(t, t.Context(), block{}), "no such file or directory")
 }
 
-func TestFindImage(t *testing.T) {
-	foreign := func(files ...string) *packersdk.MockArtifact { return &packersdk.MockArtifact{FilesValue: files} }
-	image, err := findImage(foreign("SHA256SUMS", "a.qcow2"))
-	require.NoError(t, err)
-	assert.Equal(t, "a.qcow2", image)
-	_, err = findImage(foreign("a.qcow2", "b.qcow2"))
-	assert.ErrorContains(t, err, `exactly one .qcow2 file to verify, it holds 2: ["a.qcow2" "b.qcow2"]`)
-	_, err = findImage(foreign("a.raw"))
-	assert.ErrorContains(t, err, "it holds 0")
-}
-
 func TestAChangedImageIsNotProven(t *testing.T) {
 	b := newBench(t, qemuvmtest.Halt)
 	before, err := os.Stat(b.image)

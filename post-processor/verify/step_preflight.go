@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/packer-plugin-sdk/multistep"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/imageartifact"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/instance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuimg"
 )
@@ -27,7 +28,7 @@ func (s *stepPreflight) Run(ctx context.Context, state multistep.StateBag) multi
 }
 
 func (s *stepPreflight) prepare(ctx context.Context) error {
-	image, err := findImage(s.input)
+	image, _, err := imageartifact.Find(s.input)
 	if err != nil {
 		return err
 	}
