@@ -7,6 +7,8 @@ import (
 	"github.com/hashicorp/packer-plugin-sdk/hcl2helper"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hclunknown"
 )
 
 var digest = "sha256:" + strings.Repeat("ab", 32)
@@ -74,13 +76,14 @@ func TestEveryMistakeAtOnce(t *testing.T) {
 }
 
 func TestUnknownValuesAreNotJudged(t *testing.T) {
-	unknown := hcl2helper.UnknownVariableValue
-	require.NoError(t, new(Provisioner).Prepare(block{
-		"localai":           block{"source": unknown, "checksum": unknown, "version": unknown},
-		"backend":           block{"source": unknown, "checksum": unknown},
-		"model":             block{"source": unknown, "checksum": unknown, "id": unknown, "name": unknown, "quantization": unknown},
-		"appliance_version": unknown,
-	}))
+	for _, unknown := range []string{hcl2helper.UnknownVariableValue, hclunknown.Text} {
+		require.NoError(t, new(Provisioner).Prepare(block{
+			"localai":           block{"source": unknown, "checksum": unknown, "version": unknown},
+			"backend":           block{"source": unknown, "checksum": unknown},
+			"model":             block{"source": unknown, "checksum": unknown, "id": unknown, "name": unknown, "quantization": unknown},
+			"appliance_version": unknown,
+		}))
+	}
 }
 
 func TestArchivesByName(t *testing.T) {
