@@ -23,9 +23,14 @@ func (s *stepRunMachine) Run(ctx context.Context, state multistep.StateBag) mult
 	watch := newWatcher(ui)
 	stop := watch.listen()
 	defer stop()
-	err := s.run(ctx, watch, &provisionHook{build: s.build, next: s.hook, ui: ui})
+	guarded, release := guardSpace(ctx, s.config.partialDirectory(), freeSpace)
+	defer release()
+	err := s.run(guarded, watch, &provisionHook{build: s.build, next: s.hook, ui: ui})
 	if ctx.Err() != nil {
 		return multistep.ActionHalt
+	}
+	if guarded.Err() != nil {
+		return fail(state, context.Cause(guarded))
 	}
 	if err != nil {
 		return fail(state, s.withConsole(watch.explain(err)))
