@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -62,7 +62,6 @@ func inWorkplace(t *testing.T) {
 	}
 	t.Chdir(t.TempDir())
 	t.Setenv("PACKER_CACHE_DIR", t.TempDir())
-	t.Setenv("TMPDIR", t.TempDir())
 	raw := make([]byte, mebibyte)
 	copy(raw, bootSector())
 	require.NoError(t, os.WriteFile("disk.raw", raw, 0o600))
@@ -71,20 +70,28 @@ func inWorkplace(t *testing.T) {
 	require.NoError(t, os.Remove("disk.raw"))
 }
 
-// run builds from base.qcow2 with some attributes of the test's own.
-func run(ctx context.Context, t *testing.T, attributes map[string]any) (packersdk.Artifact, error) {
+// prepared builds from base.qcow2 with some attributes of the test's own.
+func prepared(t *testing.T, attributes map[string]any) *Builder {
 	t.Helper()
 	block := map[string]any{
 		"base_image": "base.qcow2", "base_image_checksum": "none", "disk_size": "16M", "memory": 512,
 		"accelerator": "tcg", "output_directory": "out",
 	}
-	for name, value := range attributes {
-		block[name] = value
-	}
-	var b Builder
+	maps.Copy(block, attributes)
+	b := new(Builder)
 	_, _, err := b.Prepare(block, packerData())
 	require.NoError(t, err)
-	return b.Run(ctx, quiet(), new(recorder))
+	return b
+}
+
+// run expects a build to fail. The deadline is for the one that does not: its machine
+// would never come up.
+func run(t *testing.T, attributes map[string]any) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
+	defer cancel()
+	_, err := prepared(t, attributes).Run(ctx, quiet(), new(recorder))
+	return err
 }
 
 // left names what lies in the working directory.
@@ -127,7 +134,7 @@ func isMachine(t *testing.T, process string) bool {
 func TestRunTellsEverythingThatIsMissing(t *testing.T) {
 	inWorkplace(t)
 	t.Setenv("PATH", t.TempDir())
-	_, err := run(context.Background(), t, nil)
+	err := run(t, nil)
 	for _, want := range []string{
 		"install the package qemu-system-x86 ", "install the package qemu-utils", "install the package xorriso",
 	} {
@@ -160,7 +167,7 @@ func TestRunRefusesBaseImages(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := run(ctx, t, test.attributes)
+			err := run(t, test.attributes)
 			require.Error(t, err)
 			for _, want := range test.want {
 				assert.ErrorContains(t, err, want)
@@ -174,7 +181,7 @@ func TestRunListsSeveralFaultsOfABaseImage(t *testing.T) {
 	inWorkplace(t)
 	output, err := exec.Command(qemuimg.Program, "create", "-f", "qcow2", "-b", "base.qcow2", "-F", "qcow2", "large.qcow2", "32M").CombinedOutput()
 	require.NoError(t, err, "%s", output)
-	_, err = run(context.Background(), t, map[string]any{"base_image": "large.qcow2"})
+	err = run(t, map[string]any{"base_image": "large.qcow2"})
 	assert.ErrorContains(t, err, "base_image: large.qcow2 is only an overlay of")
 	assert.ErrorContains(t, err, "disk_size: 16M is less than the disk of the base image (32.0 MiB)")
 }
@@ -182,7 +189,7 @@ func TestRunListsSeveralFaultsOfABaseImage(t *testing.T) {
 // QEMU's own words reach the user, though its builder only says "Build was halted."
 func TestRunShowsWhyQEMUDoesNotStart(t *testing.T) {
 	inWorkplace(t)
-	_, err := run(context.Background(), t, map[string]any{"machine_type": "steam-engine"})
+	err := run(t, map[string]any{"machine_type": "steam-engine"})
 	assert.ErrorContains(t, err, "QEMU says: "+qemuBinary+": unsupported machine type")
 	assert.Equal(t, []string{"base.qcow2"}, left(t))
 	assert.Zero(t, machines(t))
@@ -190,7 +197,7 @@ func TestRunShowsWhyQEMUDoesNotStart(t *testing.T) {
 
 func TestRunKeepsTheConsoleOfAMachineThatNeverComesUp(t *testing.T) {
 	inWorkplace(t)
-	_, err := run(context.Background(), t, map[string]any{"ssh_timeout": "3s"})
+	err := run(t, map[string]any{"ssh_timeout": "3s"})
 	assert.ErrorContains(t, err, "Timeout waiting for SSH")
 	assert.ErrorContains(t, err, "console is kept in out.serial.log. It ends with:\n  no operating system\n  halted")
 	assert.Equal(t, []string{"base.qcow2", "out.serial.log"}, left(t))
@@ -202,26 +209,51 @@ func TestRunKeepsTheConsoleOfAMachineThatNeverComesUp(t *testing.T) {
 
 func TestCancelLeavesNothing(t *testing.T) {
 	inWorkplace(t)
-	ctx, cancel := context.WithCancel(context.Background())
-	finished := make(chan error, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	b, finished := prepared(t, nil), make(chan struct{})
+	var err error
 	go func() {
-		_, err := run(ctx, t, nil)
-		finished <- err
+		defer close(finished)
+		_, err = b.Run(ctx, quiet(), new(recorder))
 	}()
+	// Whatever fails here, the machine ends with the test.
+	defer func() { cancel(); <-finished }()
 	require.Eventually(t, func() bool {
 		console, err := os.ReadFile("out.partial/slm-copilot-1.0.0.serial.log")
 		return err == nil && string(console) == lastWords
 	}, waitLimit, pollInterval, "the machine runs")
 	require.Equal(t, 1, machines(t))
 	assertLoopbackOnly(t)
+	cd := seedOf(t)
+	require.FileExists(t, cd)
 
 	cancel()
-	assert.EqualError(t, <-finished, "the build was cancelled")
+	<-finished
+	assert.EqualError(t, err, "the build was cancelled")
 	assert.Equal(t, []string{"base.qcow2"}, left(t))
 	assert.Eventually(t, func() bool { return machines(t) == 0 }, waitLimit, pollInterval)
-	temporary, err := os.ReadDir(os.Getenv("TMPDIR"))
+	assert.NoFileExists(t, cd)
+}
+
+// seedOf is the path of the CD that the machine of this test was given.
+func seedOf(t *testing.T) string {
+	t.Helper()
+	processes, err := filepath.Glob("/proc/[0-9]*")
 	require.NoError(t, err)
-	assert.Empty(t, temporary, "neither seed nor key stays behind")
+	for _, process := range processes {
+		if !isMachine(t, process) {
+			continue
+		}
+		command, err := os.ReadFile(filepath.Join(process, "cmdline"))
+		require.NoError(t, err)
+		for _, argument := range strings.Split(string(command), "\x00") {
+			if drive, found := strings.CutSuffix(argument, ",media=cdrom"); found {
+				return strings.TrimPrefix(drive, "file=")
+			}
+		}
+	}
+	require.Fail(t, "the machine has no CD")
+	return ""
 }
 
 // assertLoopbackOnly looks at every port the machine of this test listens on.

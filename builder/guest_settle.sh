@@ -3,6 +3,7 @@
 if command -v cloud-init >/dev/null && ! cloud-init status --wait >/dev/null; then
 	cloud-init status --long
 fi
+# shellcheck source=/dev/null
 . /etc/os-release
 printf '%s\n%s\n' "$ID" "$VERSION_ID"
 uname -m

@@ -64,7 +64,9 @@ func TestRunScriptShowsWhatTheGuestWrote(t *testing.T) {
 
 // A program that reads standard input must not swallow the rest of the script.
 func TestRunScriptKeepsTheScriptFromItsPrograms(t *testing.T) {
-	output, err := runScript(context.Background(), new(shell), "cat\necho after")
+	// Longer than what a shell reads ahead.
+	script := "cat\n" + strings.Repeat("# padding\n", 10000) + "echo after"
+	output, err := runScript(context.Background(), new(shell), script)
 	require.NoError(t, err)
 	assert.Equal(t, "after\n", output)
 }
