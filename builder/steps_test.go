@@ -47,8 +47,6 @@ func (f stepFunc) Run(context.Context, multistep.StateBag) multistep.StepAction 
 
 func (f stepFunc) Cleanup(multistep.StateBag) {}
 
-func nothing() {}
-
 func newWork(t *testing.T, force bool) *build {
 	t.Helper()
 	var c Config

@@ -40,7 +40,7 @@ func (a app) configure(ctx context.Context, contextFile string) error {
 	}
 	defer release()
 	log := a.openLog()
-	defer log.Close()
+	defer func() { _ = log.Close() }()
 
 	if err := a.applyContext(ctx, contextFile, log); err != nil {
 		log.Error("configure: %v", err)

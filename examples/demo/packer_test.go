@@ -87,9 +87,9 @@ func build(t *testing.T, made demo) string {
 	return output.String()
 }
 
-// interruptAt runs packer, sends it one interrupt when a line holds text, and returns its
-// output once it has ended.
-func interruptAt(t *testing.T, text string, arguments ...string) string {
+// interruptAt runs packer, sends it one interrupt when a line holds text, and returns once
+// it has ended.
+func interruptAt(t *testing.T, text string, arguments ...string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), buildTimeout)
 	defer cancel()
@@ -111,7 +111,6 @@ func interruptAt(t *testing.T, text string, arguments ...string) string {
 	err = command.Wait()
 	require.True(t, seen, "%q was never said:\n%s", text, output.String())
 	require.True(t, errors.As(err, new(*exec.ExitError)), "an interrupted build must fail: %v\n%s", err, output.String())
-	return output.String()
 }
 
 // processesNaming returns the command lines of running processes that hold text.

@@ -3,6 +3,7 @@ package gguf
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -58,7 +59,7 @@ func (d *decoder) skip(n uint64) error {
 
 // readFailed makes a file that is shorter than its size a truncated one.
 func readFailed(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err

@@ -3,6 +3,7 @@ package opennebula
 import (
 	"context"
 	"encoding/xml"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -113,7 +114,7 @@ func xmlTokens(t *testing.T, document string) []string {
 	var tokens []string
 	for {
 		token, err := decoder.Token()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return tokens
 		}
 		require.NoError(t, err)

@@ -35,7 +35,8 @@ func (o *output) stdout() io.Writer {
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		o.out.Write(p)
-		return o.add(p)
+		o.add(p)
+		return len(p), nil
 	})
 }
 
@@ -43,18 +44,19 @@ func (o *output) stderr() io.Writer {
 	return writerFunc(func(p []byte) (int, error) {
 		o.mu.Lock()
 		defer o.mu.Unlock()
-		return o.add(p)
+		o.add(p)
+		return len(p), nil
 	})
 }
 
 // add is called with the lock held.
-func (o *output) add(p []byte) (int, error) {
+func (o *output) add(p []byte) {
 	o.all.Write(p)
 	o.partial.Write(p)
 	for {
 		end := bytes.IndexByte(o.partial.Bytes(), '\n')
 		if end < 0 {
-			return len(p), nil
+			return
 		}
 		o.line(string(o.partial.Next(end + 1)[:end]))
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -54,7 +55,7 @@ func run(arguments []string, out io.Writer) error {
 		return nil
 	}
 	if err != nil || flags.NArg() != 1 {
-		return errors.Join(err, errors.New(usage))
+		return errors.Join(err, errors.New(strings.TrimSpace(usage)))
 	}
 	config.Image = flags.Arg(0)
 	if err := instance.Available(); err != nil {
