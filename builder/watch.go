@@ -44,7 +44,7 @@ func (w *watcher) Errorf(format string, arguments ...any) {
 // Message drops the invitation to a VNC console, which this machine does not have.
 func (w *watcher) Message(message string) {
 	if !strings.Contains(message, "vnc://") {
-		w.Ui.Say(message)
+		w.Say(message)
 	}
 }
 

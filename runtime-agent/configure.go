@@ -38,7 +38,7 @@ func (a app) configure(ctx context.Context, contextFile string) error {
 	if err != nil {
 		return err
 	}
-	defer release()
+	defer func() { _ = release() }()
 	log := a.openLog()
 	defer func() { _ = log.Close() }()
 
