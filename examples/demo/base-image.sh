@@ -27,7 +27,7 @@ else
 fi
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/slm-copilot-base.XXXXXX")
-trap 'as_owner rm -rf --one-file-system "$work/tree" "$work/fs"; rm -rf "$work"' EXIT
+trap 'as_owner rm -rf --one-file-system "$work/tree" "$work/fs"; rm -rf "$work" "$output.partial"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 mkdir "$work/files" "$work/fs"
