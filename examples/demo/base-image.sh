@@ -53,6 +53,7 @@ datasource_list: [ NoCloud, OpenNebula, None ]
 END
 
 say "installing Debian $suite from its packages (about two minutes)"
+# shellcheck disable=SC2016 # mmdebstrap's shell is to expand $1
 mmdebstrap --quiet --mode="$mode" --variant=minbase --include="$packages" \
 	--aptopt='APT::Install-Recommends "false"' \
 	--dpkgopt='path-exclude=/usr/share/doc/*' \

@@ -58,6 +58,7 @@ npm npm
 END
 }
 
+# shellcheck disable=SC2086 # a list of packages is one word per package
 install_packages() {
 	packages=$(missing_packages)
 	[ -n "$packages" ] || return 0
@@ -67,7 +68,6 @@ install_packages() {
 	! have nginx || nginx_was_here=yes
 	say "installing Debian packages:" $packages
 	as_root apt-get -qq update
-	# shellcheck disable=SC2086 # one word per package
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $packages >/dev/null
 	# The tests run nginx by themselves, on the loopback address; the package's own
 	# service would listen to the network.
