@@ -59,10 +59,16 @@ func packer(ctx context.Context, t *testing.T, arguments ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, binary, append([]string{"build", "-color=false"}, arguments...)...)
 	command.Dir = top(t)
 	command.Env = append(os.Environ(), "CHECKPOINT_DISABLE=1", "PACKER_PLUGIN_PATH="+filepath.Join(top(t), ".tools", "plugins"))
-	// Packer asks its plugins to stop on the first signal; they clean up.
-	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
+	// A process group of its own, which is sent what a terminal sends on Ctrl-C: Packer
+	// runs in two processes and heeds a signal only if both get it.
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	command.Cancel = func() error { return interrupt(command) }
 	command.WaitDelay = time.Minute
 	return command
+}
+
+func interrupt(command *exec.Cmd) error {
+	return syscall.Kill(-command.Process.Pid, syscall.SIGINT)
 }
 
 // demoArguments build the demonstration into directories of the test's own.
@@ -105,7 +111,7 @@ func interruptAt(t *testing.T, text string, arguments ...string) {
 		output.WriteString(lines.Text() + "\n")
 		if !seen && strings.Contains(lines.Text(), text) {
 			seen = true
-			require.NoError(t, command.Process.Signal(syscall.SIGINT))
+			require.NoError(t, interrupt(command))
 		}
 	}
 	err = command.Wait()

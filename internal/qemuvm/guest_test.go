@@ -16,8 +16,8 @@ import (
 
 const (
 	waitLimit = time.Minute
-	// bootLimit is enough for a whole system on a busy host without virtualization.
-	bootLimit    = 8 * time.Minute
+	// bootLimit is generous for a boot sector on a busy host without virtualization.
+	bootLimit    = 2 * time.Minute
 	pollInterval = 5 * time.Millisecond
 )
 
