@@ -36,7 +36,7 @@ func testDemoRun(t *testing.T, made demo) {
 	require.NoError(t, err)
 	require.NoError(t, command.Start())
 
-	text := readUntil(t, pipe, "Ctrl-C")
+	text := readUntil(t, pipe, "--cacert")
 	pasted(ctx, t, command.Dir, text)
 
 	require.NoError(t, command.Process.Signal(syscall.SIGINT))
