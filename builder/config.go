@@ -113,7 +113,8 @@ func (c *Config) setDefaults() {
 	}
 }
 
-// outputFree refuses an output directory that is there, as Packer's own builders do.
+// outputFree refuses an output directory that is there. It is asked when a build starts and
+// again when it ends; a template is valid whatever was built with it before.
 func (c *Config) outputFree() error {
 	if c.PackerForce {
 		return nil

@@ -44,7 +44,6 @@ func TestPrepareTakesDefaults(t *testing.T) {
 }
 
 func TestPrepareListsEveryMistake(t *testing.T) {
-	taken := t.TempDir()
 	var b Builder
 	_, _, err := b.Prepare(map[string]any{
 		"base_image":          "ftp://example.org/a.qcow2",
@@ -56,7 +55,7 @@ func TestPrepareListsEveryMistake(t *testing.T) {
 		"machine_type":        "pc,accel=kvm",
 		"image_name":          "a/b",
 		"image_version":       "1 0",
-		"output_directory":    taken,
+		"output_directory":    "a,b",
 		"ssh_timeout":         "soon",
 		"shutdown_timeout":    "-1m",
 	}, packerData())
@@ -71,7 +70,7 @@ func TestPrepareListsEveryMistake(t *testing.T) {
 		`machine_type: must be a machine type of QEMU such as "pc", got "pc,accel=kvm"`,
 		`image_name: must be up to 64 letters, digits and . _ + ~ -, a letter or digit first, got "a/b"`,
 		`image_version: must be up to 64 letters, digits and . _ + ~ -, a letter or digit first, got "1 0"`,
-		"output_directory: " + taken + " exists already; remove it, choose another, or build with -force to replace it",
+		"output_directory: must hold no comma or line break",
 		`ssh_timeout: must be a time such as "10m", got "soon"`,
 		`shutdown_timeout: must be a time such as "10m", got "-1m"`,
 	} {
@@ -136,17 +135,18 @@ func TestOutputDirectory(t *testing.T) {
 	require.NoError(t, os.Symlink("nowhere", "dangling"))
 	tests := map[string]struct {
 		force bool
-		want  string
+		// want is what makes the template invalid, taken what keeps a build from starting.
+		want, taken string
 	}{
-		"dist/new/": {false, ""},
-		"taken":     {false, "exists already"},
-		"dangling":  {false, "exists already"},
-		"taken/":    {true, ""},
-		"a,b":       {false, "must hold no comma"},
-		".":         {true, "must name a directory of its own"},
-		"..":        {true, "must name a directory of its own"},
-		"/":         {true, "must name a directory of its own"},
-		"taken/..":  {true, "must name a directory of its own"},
+		"dist/new/": {false, "", ""},
+		"taken":     {false, "", "taken exists already; remove it, choose another, or build with -force to replace it"},
+		"dangling":  {false, "", "dangling exists already"},
+		"taken/":    {true, "", ""},
+		"a,b":       {false, "must hold no comma", ""},
+		".":         {true, "must name a directory of its own", ""},
+		"..":        {true, "must name a directory of its own", ""},
+		"/":         {true, "must name a directory of its own", ""},
+		"taken/..":  {true, "must name a directory of its own", ""},
 	}
 	for directory, test := range tests {
 		t.Run(strings.ReplaceAll(directory, "/", "|"), func(t *testing.T) {
@@ -160,6 +160,11 @@ func TestOutputDirectory(t *testing.T) {
 			}
 			require.NoError(t, err)
 			assert.Equal(t, filepath.Clean(directory)+".partial", c.partialDirectory())
+			if test.taken == "" {
+				assert.NoError(t, c.outputFree())
+			} else {
+				assert.ErrorContains(t, c.outputFree(), test.taken)
+			}
 		})
 	}
 }

@@ -20,7 +20,6 @@ type stepClaimOutput struct {
 }
 
 func (s *stepClaimOutput) Run(_ context.Context, state multistep.StateBag) multistep.StepAction {
-	// It may have come since Prepare, with another build.
 	if err := s.config.outputFree(); err != nil {
 		return fail(state, fmt.Errorf("output_directory: %w", err))
 	}

@@ -45,35 +45,21 @@ func TestExamplesAreValid(t *testing.T) {
 	}
 }
 
-// A mistake in each component of a template, and one in its variables: every one is named,
-// by its field, in one run.
-func TestMistakesAreListedByField(t *testing.T) {
-	for name, test := range map[string]struct{ body, want string }{
-		"source":      {`source "slm-copilot" "x" { base_image_checksum = "md5:1"  }`, "base_image"},
-		"misspelling": {`source "slm-copilot" "x" { base_imgae = "x"  }`, "base_imgae"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			template := filepath.Join(t.TempDir(), "bad.pkr.hcl")
-			build := "\nbuild {\n  sources = [\"source.slm-copilot.x\"]\n}\n"
-			require.NoError(t, os.WriteFile(template, []byte(test.body+build), 0o600))
-			output, err := packer(t, "validate", template)
-			require.Error(t, err, output)
-			assert.Contains(t, output, test.want)
-		})
-	}
+const (
+	goodSource = `
+source "slm-copilot" "x" {
+  base_image = "ubuntu-24.04"
 }
-
-func TestEveryMistakeIsListedAtOnce(t *testing.T) {
-	template := filepath.Join(t.TempDir(), "bad.pkr.hcl")
-	require.NoError(t, os.WriteFile(template, []byte(`
+`
+	badSource = `
 source "slm-copilot" "x" {
   base_image          = "plan9"
   base_image_checksum = "md5:1"
   disk_size           = "big"
   cpus                = -1
 }
-build {
-  sources = ["source.slm-copilot.x"]
+`
+	badProvisioner = `
   provisioner "slm-copilot" {
     localai {
       source = ""
@@ -87,32 +73,51 @@ build {
       id       = "two words"
     }
   }
-  post-processors {
-    post-processor "slm-copilot-verify" {
-      context = {
-        ONEAPP_COPILOT_CONTEXT_SIZE = "12"
-        ONEAPP_COPILOT_THREADS      = "all"
-      }
-    }
-    post-processor "slm-copilot-marketplace" {
-      app {
-        name = "slash/es"
-      }
-      catalog {
-        base_url = "ftp://example.org"
-      }
+`
+	badVerify = `
+  post-processor "slm-copilot-verify" {
+    memory = 1
+    context = {
+      ONEAPP_COPILOT_CONTEXT_SIZE = "12"
+      ONEAPP_COPILOT_THREADS      = "all"
     }
   }
-}
-`), 0o600))
-	output, err := packer(t, "validate", template)
-	require.Error(t, err, output)
-	for _, field := range []string{
-		"base_image_checksum", "disk_size", "cpus",
-		"localai.source", "localai.version", "backend.source", "model.checksum", "model.id",
-		"ONEAPP_COPILOT_CONTEXT_SIZE", "ONEAPP_COPILOT_THREADS",
-		"app.name", "catalog.directory", "catalog.base_url",
+`
+	badMarketplace = `
+  post-processor "slm-copilot-marketplace" {
+    app {
+      name = "slash/es"
+    }
+    catalog {
+      base_url = "ftp://example.org"
+    }
+  }
+`
+)
+
+// Packer asks the components of a build one after the other and stops at the first that
+// objects; each of them names all it objects to, by its field.
+func TestEveryMistakeIsListedAtOnce(t *testing.T) {
+	for name, test := range map[string]struct {
+		source, build string
+		fields        []string
+	}{
+		"source":      {badSource, "", []string{"base_image_checksum", "disk_size", "cpus"}},
+		"misspelling": {`source "slm-copilot" "x" { base_imgae = "x" }`, "", []string{"base_imgae"}},
+		"no image":    {`source "slm-copilot" "x" {}`, "", []string{"base_image"}},
+		"provisioner": {goodSource, badProvisioner, []string{"localai.source", "localai.version", "backend.source", "model.checksum", "model.id"}},
+		"verify":      {goodSource, badVerify, []string{"memory", "ONEAPP_COPILOT_CONTEXT_SIZE", "ONEAPP_COPILOT_THREADS"}},
+		"marketplace": {goodSource, badMarketplace, []string{"app.name", "catalog.directory", "catalog.base_url"}},
 	} {
-		assert.Contains(t, output, field)
+		t.Run(name, func(t *testing.T) {
+			template := filepath.Join(t.TempDir(), "bad.pkr.hcl")
+			build := "\nbuild {\n  sources = [\"source.slm-copilot.x\"]\n" + test.build + "}\n"
+			require.NoError(t, os.WriteFile(template, []byte(test.source+build), 0o600))
+			output, err := packer(t, "validate", template)
+			require.Error(t, err, output)
+			for _, field := range test.fields {
+				assert.Contains(t, output, field)
+			}
+		})
 	}
 }
