@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes a Debian 12 cloud image out of Debian's packages: what one would otherwise
-# download. It needs no root, no loop device and no network block device, so it runs in
-# any container.
+# download. It needs no loop device and no network block device, and no root but in a chroot or
+# a container that forbids user namespaces.
 #
 # usage: base-image.sh OUTPUT.qcow2
 set -eu
@@ -27,7 +27,7 @@ else
 fi
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/slm-copilot-base.XXXXXX")
-trap 'as_owner rm -rf --one-file-system "$work/tree" "$work/fs"; rm -rf "$work" "$output.partial"' EXIT
+trap 'as_owner rm -rf --one-file-system "$work/tree" "$work/fs" || :; rm -rf "$work" "$output.partial"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 mkdir "$work/files" "$work/fs"
