@@ -63,6 +63,7 @@ mmdebstrap --quiet --mode="$mode" --variant=minbase --include="$packages" \
 	--customize-hook='mkdir -p "$1/boot/grub"' \
 	--customize-hook="copy-in $work/files/grub.cfg /boot/grub" \
 	--customize-hook="upload $work/files/datasource.cfg /etc/cloud/cloud.cfg.d/90_dpkg.cfg" \
+	--customize-hook='chown root:root "$1/etc/fstab" "$1/boot/grub/grub.cfg" "$1/etc/cloud/cloud.cfg.d/90_dpkg.cfg"' \
 	--customize-hook='rm -f "$1/etc/hostname" "$1"/etc/ssh/ssh_host_*' \
 	--customize-hook='chroot "$1" passwd --quiet --lock root' \
 	"$suite" "$work/tree" </dev/null
