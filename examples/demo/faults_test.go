@@ -33,9 +33,11 @@ func testWrongChecksum(t *testing.T) {
 func testInterruptedBuild(t *testing.T) {
 	out := outputDirectory(t)
 	made := demo{directory: filepath.Join(out, "demo"), catalog: filepath.Join(out, "marketplace")}
-	interruptAt(t, "Waiting for SSH", demoArguments(made)...)
+	temporary := t.TempDir()
+	interruptAt(t, "Waiting for SSH", temporary, demoArguments(made)...)
 	assert.Empty(t, processesNaming(t, out), "left running")
 	assertEmpty(t, out)
+	assertEmpty(t, temporary)
 }
 
 // The same while a finished image is being proven: the image stays, and nothing else.
@@ -61,9 +63,11 @@ build {
 }
 `), 0o600))
 	before := listing(t, made.directory)
-	interruptAt(t, "Booting", "-var", "image="+made.image, template)
-	assert.Empty(t, processesNaming(t, filepath.Base(made.directory)+"/"), "left running")
+	temporary := t.TempDir()
+	interruptAt(t, "waiting for the web server", temporary, "-var", "image="+made.image, template)
+	assert.Empty(t, processesNaming(t, temporary), "left running")
 	assert.Equal(t, before, listing(t, made.directory))
+	assertEmpty(t, temporary)
 }
 
 // testNothingLeftOver holds of a successful run.

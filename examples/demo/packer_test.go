@@ -94,12 +94,13 @@ func build(t *testing.T, made demo) string {
 }
 
 // interruptAt runs packer, sends it one interrupt when a line holds text, and returns once
-// it has ended.
-func interruptAt(t *testing.T, text string, arguments ...string) {
+// it has ended. Packer and its plugins use temporary for their temporary files.
+func interruptAt(t *testing.T, text, temporary string, arguments ...string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), buildTimeout)
 	defer cancel()
 	command := packer(ctx, t, arguments...)
+	command.Env = append(command.Env, "TMPDIR="+temporary)
 	pipe, err := command.StdoutPipe()
 	require.NoError(t, err)
 	command.Stderr = command.Stdout
