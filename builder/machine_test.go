@@ -49,7 +49,7 @@ func TestMachineIsGolden(t *testing.T) {
 			require.NoError(t, err)
 			got, err := json.MarshalIndent(raw, "", "  ")
 			require.NoError(t, err)
-			text := strings.ReplaceAll(string(got), directory, "/work") + "\n"
+			text := strings.ReplaceAll(string(got), directory, "/build") + "\n"
 			path := filepath.Join(golden, name+".json")
 			if *update {
 				require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
