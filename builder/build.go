@@ -23,10 +23,8 @@ type build struct {
 }
 
 func newBuild(config *Config) *build {
-	b := &build{config: config, accelerator: config.Accelerator}
-	if b.accelerator == autoAccelerator {
-		b.accelerator, b.warning = accelerator.Detect()
-	}
+	b := &build{config: config}
+	b.accelerator, b.warning = accelerator.Settle(config.Accelerator)
 	return b
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/accelerator"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hclunknown"
 )
@@ -18,12 +19,7 @@ import (
 var (
 	diskSizePattern    = regexp.MustCompile(`^([1-9][0-9]{0,5})([MGT])$`)
 	machineTypePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
-	// Names and versions stand in file names and OpenNebula object names.
-	namePattern = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._+~-]{0,63}$`)
 )
-
-// minMemory is the least a cloud image boots with (MiB).
-const minMemory = 512
 
 // check returns every mistake. It looks at nothing but the values: a template is validated
 // on machines without the tools and the base image.
@@ -41,12 +37,12 @@ func (c *Config) check() []error {
 	field("base_image_checksum", c.BaseImageChecksum, c.checkBaseImageChecksum)
 	field("disk_size", c.DiskSize, matches(diskSizePattern, `a number followed by M, G or T such as "40G"`))
 	field("cpus", strconv.Itoa(c.CPUs), between(1, 1024))
-	field("memory", strconv.Itoa(c.Memory), between(minMemory, 16<<20))
-	field("accelerator", c.Accelerator, oneOf(autoAccelerator, accelerator.KVM, accelerator.TCG))
+	field("memory", strconv.Itoa(c.Memory), between(appliance.MinMemory, 16<<20))
+	field("accelerator", c.Accelerator, oneOf(accelerator.Auto, accelerator.KVM, accelerator.TCG))
 	field("machine_type", c.MachineType, matches(machineTypePattern, `a machine type of QEMU such as "pc"`))
 	const nameRule = "up to 64 letters, digits and . _ + ~ -, a letter or digit first"
-	field("image_name", c.ImageName, matches(namePattern, nameRule))
-	field("image_version", c.ImageVersion, matches(namePattern, nameRule))
+	field("image_name", c.ImageName, matches(appliance.VersionPattern, nameRule))
+	field("image_version", c.ImageVersion, matches(appliance.VersionPattern, nameRule))
 	field("output_directory", c.OutputDirectory, checkOutputDirectory)
 	field("ssh_timeout", c.SSHTimeout, checkTimeout)
 	field("shutdown_timeout", c.ShutdownTimeout, checkTimeout)

@@ -62,8 +62,6 @@ const (
 	defaultShutdownTimeout = 5 * time.Minute
 	// slowdown stretches the default timeouts under emulation.
 	slowdown = 3
-	// autoAccelerator asks the host.
-	autoAccelerator = "auto"
 )
 
 // decode reads the block and reports every mistake in it.
@@ -93,7 +91,7 @@ func (c *Config) setDefaults() {
 		value string
 	}{
 		{&c.DiskSize, "40G"},
-		{&c.Accelerator, autoAccelerator},
+		{&c.Accelerator, accelerator.Auto},
 		{&c.MachineType, "pc"},
 		{&c.ImageName, appliance.Name},
 		{&c.ImageVersion, "1.0.0"},

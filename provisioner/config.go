@@ -67,8 +67,6 @@ const defaultApplianceVersion = "1.0.0"
 var (
 	// The id stands in file names, YAML and URLs without quoting.
 	idPattern = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$`)
-	// Versions stand in file names and OpenNebula object names.
-	versionPattern = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._+~-]{0,63}$`)
 	// Labels stand in the message of the day and in the report.
 	labelPattern = regexp.MustCompile(`^[ -~]{0,100}$`)
 	// archivePattern tells an archive from a directory without looking at the disk.
@@ -115,7 +113,7 @@ func (c *Config) check() []error {
 	}
 	field("localai.source", c.LocalAI.Source, checkSource)
 	field("localai.checksum", c.LocalAI.Checksum, checksumRule(c.LocalAI.Source))
-	field("localai.version", c.LocalAI.Version, matches(versionPattern, `a version such as "v4.9.0"`))
+	field("localai.version", c.LocalAI.Version, matches(appliance.VersionPattern, `a version such as "v4.9.0"`))
 	field("backend.source", c.Backend.Source, checkBackendSource)
 	field("backend.checksum", c.Backend.Checksum, backendChecksumRule(c.Backend.Source))
 	field("model.source", c.Model.Source, checkSource)
@@ -123,7 +121,7 @@ func (c *Config) check() []error {
 	field("model.id", c.Model.ID, matches(idPattern, "up to 64 letters, digits, dots, underscores and hyphens, a letter or digit first"))
 	field("model.name", c.Model.Name, matches(labelPattern, "up to 100 printable ASCII characters"))
 	field("model.quantization", c.Model.Quantization, matches(labelPattern, "up to 100 printable ASCII characters"))
-	field("appliance_version", c.ApplianceVersion, matches(versionPattern, `a version such as "1.0.0"`))
+	field("appliance_version", c.ApplianceVersion, matches(appliance.VersionPattern, `a version such as "1.0.0"`))
 	return mistakes
 }
 

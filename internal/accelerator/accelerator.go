@@ -15,6 +15,17 @@ const (
 	TCG = "tcg"
 )
 
+// Auto is the choice of those who leave it to the host.
+const Auto = "auto"
+
+// Settle returns choice, or for Auto what Detect says.
+func Settle(choice string) (name, warning string) {
+	if choice == Auto {
+		return Detect()
+	}
+	return choice, ""
+}
+
 // Detect names the accelerator for a guest of the host's own architecture. Without
 // hardware virtualization that is TCG, and the warning says why and what to do.
 func Detect() (name, warning string) {

@@ -59,3 +59,15 @@ func TestOptions(t *testing.T) {
 	assert.Equal(t, "max", CPU(TCG))
 	assert.Equal(t, "tcg,thread=multi", Option(TCG))
 }
+
+func TestSettleAsksTheHostOnlyForAuto(t *testing.T) {
+	for _, choice := range []string{KVM, TCG} {
+		name, warning := Settle(choice)
+		assert.Equal(t, choice, name)
+		assert.Empty(t, warning)
+	}
+	name, warning := Settle(Auto)
+	detected, why := Detect()
+	assert.Equal(t, detected, name)
+	assert.Equal(t, why, warning)
+}

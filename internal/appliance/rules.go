@@ -2,6 +2,7 @@ package appliance
 
 import (
 	"errors"
+	"regexp"
 	"strings"
 )
 
@@ -31,6 +32,13 @@ func validLabel(label string) bool {
 		strings.Trim(label, allowed) == "" &&
 		label[0] != '-' && label[len(label)-1] != '-'
 }
+
+// VersionPattern is what a version or a name may be that stands in file names and in the
+// names of OpenNebula's objects.
+var VersionPattern = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._+~-]{0,63}$`)
+
+// MinMemory is the least a cloud image boots with, in MiB.
+const MinMemory = 512
 
 // forbiddenInName are the bytes oned refuses in object names (seen on 7.0 and 7.4).
 const forbiddenInName = "&|:\\\";/'#{}$<>\t\n\v\f\r"

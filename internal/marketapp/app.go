@@ -61,14 +61,13 @@ func (a App) Title() string {
 }
 
 var (
-	versionPattern    = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._+~-]{0,63}$`)
 	logoPattern       = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]*\.png$`)
 	openNebulaPattern = regexp.MustCompile(`^[0-9]+\.[0-9]+$`)
 )
 
 // CheckVersion says why version cannot stand in object and file names.
 func CheckVersion(version string) error {
-	if !versionPattern.MatchString(version) {
+	if !appliance.VersionPattern.MatchString(version) {
 		return errors.New(`must be a version such as "1.0.0": up to 64 letters, digits and . _ + ~ -`)
 	}
 	return nil

@@ -41,10 +41,6 @@ const (
 	defaultMemory      = 4096
 	defaultCPUs        = 2
 	defaultBootTimeout = 15 * time.Minute
-	// minMemory is the least a cloud image boots with (MiB).
-	minMemory = 512
-	// autoAccelerator asks the host.
-	autoAccelerator = "auto"
 )
 
 func (c *Config) decode(raws ...any) error {
@@ -71,7 +67,7 @@ func (c *Config) setDefaults() {
 		c.CPUs = defaultCPUs
 	}
 	if c.Accelerator == "" {
-		c.Accelerator = autoAccelerator
+		c.Accelerator = accelerator.Auto
 	}
 	if c.BootTimeout == "" {
 		c.BootTimeout = defaultBootTimeout.String()
@@ -85,13 +81,13 @@ func (c *Config) check() []error {
 	for _, mistake := range instance.CheckContext(c.knownContext()) {
 		mistakes = append(mistakes, fmt.Errorf("context: %w", mistake))
 	}
-	if c.Memory < minMemory {
-		mistakes = append(mistakes, fmt.Errorf("memory: must be at least %d (MiB), got %d", minMemory, c.Memory))
+	if c.Memory < appliance.MinMemory {
+		mistakes = append(mistakes, fmt.Errorf("memory: must be at least %d (MiB), got %d", appliance.MinMemory, c.Memory))
 	}
 	if c.CPUs < 1 {
 		mistakes = append(mistakes, fmt.Errorf("cpus: must be at least 1, got %d", c.CPUs))
 	}
-	accelerators := []string{autoAccelerator, accelerator.KVM, accelerator.TCG}
+	accelerators := []string{accelerator.Auto, accelerator.KVM, accelerator.TCG}
 	if !hclunknown.Is(c.Accelerator) && !slices.Contains(accelerators, c.Accelerator) {
 		mistakes = append(mistakes, fmt.Errorf("accelerator: must be one of %q, got %q", accelerators, c.Accelerator))
 	}

@@ -36,13 +36,14 @@ func (s *stepCreate) create(ctx context.Context) error {
 	if err := os.Remove(serialLog(s.trial.image)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	settled, _ := accelerator.Settle(s.config.Accelerator)
 	created, err := instance.Create(ctx, instance.Config{
 		Image:       s.trial.image,
 		Context:     s.config.Context,
 		Model:       s.config.ModelID,
 		MemoryMiB:   s.config.Memory,
 		CPUs:        s.config.CPUs,
-		Accelerator: s.accelerator(),
+		Accelerator: settled,
 		SerialLog:   serialLog(s.trial.image),
 		BootTimeout: s.config.bootTimeout(),
 	})
@@ -55,18 +56,10 @@ func (s *stepCreate) create(ctx context.Context) error {
 	s.trial.report = acceptance.Report{
 		Image:       filepath.Base(s.trial.image),
 		Model:       s.config.ModelID,
-		Accelerator: s.accelerator(),
+		Accelerator: settled,
 		Started:     time.Now(),
 	}
 	return nil
-}
-
-func (s *stepCreate) accelerator() string {
-	if s.config.Accelerator != autoAccelerator {
-		return s.config.Accelerator
-	}
-	name, _ := accelerator.Detect()
-	return name
 }
 
 func (s *stepCreate) Cleanup(multistep.StateBag) {
