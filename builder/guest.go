@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 )
@@ -51,9 +52,14 @@ func parseGuest(output string) (g guest, complaint string, err error) {
 	return guest{osID: facts[0], osRelease: facts[1], arch: facts[2]}, strings.Join(lines[:first], "\n"), nil
 }
 
+// scriptTimeout is generous: a first boot under emulation, the trimming of a large disk.
+const scriptTimeout = 30 * time.Minute
+
 // runScript runs a shell script as root in the guest; the error holds what it wrote. The
 // braces make the shell read all of it first, so that no program in it eats its rest.
 func runScript(ctx context.Context, comm packersdk.Communicator, script string) (string, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, scriptTimeout, fmt.Errorf("not finished after %s", scriptTimeout))
+	defer cancel()
 	var stdout, stderr bytes.Buffer
 	cmd := &packersdk.RemoteCmd{
 		Command: "/bin/sh -s",
