@@ -63,9 +63,14 @@ const (
 	// ServerCert and ServerKey are what nginx names: symlinks to the leaf in use.
 	ServerCert = TLSDir + "/server.pem"
 	ServerKey  = TLSDir + "/server.key"
+	// ACMEDir is certbot's own directory.
+	ACMEDir = "/etc/letsencrypt"
 	// WebRoot holds what nginx serves as files: the root certificate and the
 	// answers of an ACME challenge. World-readable by design.
 	WebRoot = "/var/www/slm-copilot"
+
+	// ReloadingFile is there while the backend is brought back: nginx answers 503 then.
+	ReloadingFile = "/run/slm-copilot/reloading"
 
 	PasswordFile = StateDir + "/password"
 	// EngineKeyFile is LocalAI's own API key: nginx puts it in place of the
@@ -92,7 +97,12 @@ const (
 	NginxUnit     = "nginx.service"
 	ConfigureUnit = "slm-copilot-configure.service"
 	BootstrapUnit = "slm-copilot-bootstrap.service"
-	UnitDir       = "/etc/systemd/system"
+	// WatchUnit brings the engine's backend back when it dies.
+	WatchUnit = "slm-copilot-watch.service"
+	// CertificateUnit renews certificates when CertificateTimer says so.
+	CertificateUnit  = "slm-copilot-certificate.service"
+	CertificateTimer = "slm-copilot-certificate.timer"
+	UnitDir          = "/etc/systemd/system"
 )
 
 // Context delivery, as OpenNebula does it.
@@ -103,6 +113,8 @@ const (
 	ContextFile = "context.sh"
 	// ContextCopy is what one-context keeps of the context it applied last.
 	ContextCopy = "/run/one-context/context.sh.network"
+	// TokenFile is the file beside ContextFile that holds the OneGate token.
+	TokenFile = "token.txt"
 	// ContextHook is the file that makes one-context call the agent.
 	ContextHook = "/etc/one-context.d/net-92-slm-copilot"
 )

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Prefix starts the name of every context variable the appliance reads.
@@ -17,6 +18,15 @@ const (
 	VarThreads     = Prefix + "THREADS"
 	VarPassword    = Prefix + "PASSWORD"
 	VarDomain      = Prefix + "DOMAIN"
+
+	VarACMEDirectory = Prefix + "ACME_DIRECTORY"
+	VarACMECA        = Prefix + "ACME_CA"
+	VarACMEEmail     = Prefix + "ACME_EMAIL"
+	VarCertificate   = Prefix + "TLS_CERTIFICATE"
+	VarKey           = Prefix + "TLS_KEY"
+	VarCORSOrigins   = Prefix + "CORS_ORIGINS"
+	VarReadTimeout   = Prefix + "READ_TIMEOUT"
+	VarRateLimit     = Prefix + "RATE_LIMIT"
 )
 
 // InputType is the type field of an OpenNebula user input.
@@ -28,6 +38,8 @@ const (
 	InputRange    InputType = "range"
 	InputPassword InputType = "password"
 	InputText     InputType = "text"
+	// InputText64 is for text of many lines: the answer arrives in Base64.
+	InputText64 InputType = "text64"
 )
 
 // Variable is one context variable: its rule, and how a cloud user is asked for it.
@@ -60,8 +72,25 @@ type Settings struct {
 	Threads int
 	// Password guards the API; empty means the agent generates one and keeps it.
 	Password string
-	// Domain is the public host name; empty means none.
+	// Domain is the public host name, in lower case; empty means none.
 	Domain string
+	// ACMEDirectory is the URL of the ACME server that certifies Domain.
+	ACMEDirectory string
+	// ACMECA holds certificates, in PEM, by which that server itself is trusted; nil
+	// means those of the system.
+	ACMECA []byte
+	// ACMEEmail is the address of the ACME account; empty means none.
+	ACMEEmail string
+	// Certificate and Key are the operator's own, in PEM: the server certificate with
+	// its chain, and its key. Both are set, or none.
+	Certificate, Key []byte
+	// CORSOrigins are the web origins that may read answers; nil means all.
+	CORSOrigins []string
+	// ReadTimeout is how long the engine may be silent within one answer.
+	ReadTimeout time.Duration
+	// RateLimit is the number of requests per minute of one client address; 0 means
+	// any number.
+	RateLimit int
 }
 
 const (
@@ -71,6 +100,10 @@ const (
 	// minPassword and maxPassword are in bytes.
 	minPassword = 8
 	maxPassword = 128
+	// minReadTimeout and maxReadTimeout are in seconds, maxRateLimit is per minute.
+	minReadTimeout = 60
+	maxReadTimeout = 86400
+	maxRateLimit   = 60000
 )
 
 // variables is THE table. Validation, user inputs, context references, help text and
@@ -114,10 +147,96 @@ var variables = []Variable{
 		Name:        VarDomain,
 		Input:       Prefix + "TLS_DOMAIN",
 		Type:        InputText,
-		Description: "Public host name of the VM, written into its certificate. Empty for none.",
+		Description: "Public host name of the VM. The VM gets a certificate for it through ACME. Empty for none.",
 		store: func(value string, s *Settings) error {
 			s.Domain = strings.ToLower(value)
 			return CheckDomain(s.Domain)
+		},
+	},
+	{
+		Name:        VarACMEDirectory,
+		Input:       Prefix + "TLS_ACME_DIRECTORY",
+		Type:        InputText,
+		Default:     "https://acme-v02.api.letsencrypt.org/directory",
+		Description: "ACME server that certifies the public host name.",
+		store: func(value string, s *Settings) error {
+			s.ACMEDirectory = value
+			return checkHTTPS(value)
+		},
+	},
+	{
+		Name:        VarACMECA,
+		Input:       Prefix + "TLS_ACME_CA",
+		Type:        InputText64,
+		Description: "Certificates in PEM by which the ACME server itself is trusted. Empty for those of the system.",
+		store: func(value string, s *Settings) (err error) {
+			s.ACMECA, err = certificates(value)
+			return err
+		},
+	},
+	{
+		Name:        VarACMEEmail,
+		Input:       Prefix + "TLS_ACME_EMAIL",
+		Type:        InputText,
+		Description: "Address the ACME server may write to. Empty for none.",
+		store: func(value string, s *Settings) error {
+			s.ACMEEmail = value
+			return checkEmail(value)
+		},
+	},
+	{
+		Name:        VarCertificate,
+		Input:       VarCertificate,
+		Type:        InputText64,
+		Description: "Server certificate of your own in PEM, with its chain. It takes the place of one from ACME.",
+		store: func(value string, s *Settings) (err error) {
+			s.Certificate, err = certificates(value)
+			return err
+		},
+	},
+	{
+		Name:        VarKey,
+		Input:       VarKey,
+		Type:        InputText64,
+		Secret:      true,
+		Description: "Private key of your own certificate in PEM, without a passphrase.",
+		store: func(value string, s *Settings) (err error) {
+			s.Key, err = privateKey(value)
+			return err
+		},
+	},
+	{
+		Name:        VarCORSOrigins,
+		Input:       Prefix + "ACCESS_CORS_ORIGINS",
+		Type:        InputText,
+		Default:     "*",
+		Description: "Web pages that may call the API, as origins separated by blanks. An asterisk allows all.",
+		store: func(value string, s *Settings) (err error) {
+			s.CORSOrigins, err = origins(value)
+			return err
+		},
+	},
+	{
+		Name:        VarReadTimeout,
+		Input:       Prefix + "ACCESS_READ_TIMEOUT",
+		Type:        InputNumber,
+		Default:     "1800",
+		Description: "Seconds the model may be silent, as it is while it reads a long prompt, before the request fails.",
+		store: func(value string, s *Settings) error {
+			seconds, err := integer(value, minReadTimeout, maxReadTimeout)
+			s.ReadTimeout = time.Duration(seconds) * time.Second
+			return err
+		},
+	},
+	{
+		Name:        VarRateLimit,
+		Input:       Prefix + "ACCESS_RATE_LIMIT",
+		Type:        InputNumber,
+		Default:     "0",
+		Description: "Requests per minute from one client address. 0 sets no limit.",
+		store: func(value string, s *Settings) (err error) {
+			s.RateLimit, err = integer(value, 0, maxRateLimit)
+			return err
 		},
 	},
 }
@@ -156,6 +275,10 @@ func ParseSettings(context map[string]string) (Settings, error) {
 			mistakes = append(mistakes, v.mistake(value, err))
 		}
 	}
+	hasCertificate, hasKey := context[VarCertificate] != "", context[VarKey] != ""
+	if hasCertificate != hasKey {
+		mistakes = append(mistakes, fmt.Errorf("%s and %s: set both or none", VarCertificate, VarKey))
+	}
 	return settings, errors.Join(mistakes...)
 }
 
@@ -175,7 +298,8 @@ func UnknownNames(context map[string]string) []string {
 }
 
 func (v Variable) mistake(value string, err error) error {
-	if v.Secret {
+	// A text of many lines says less than the rule it breaks.
+	if v.Secret || v.Type == InputText64 {
 		return fmt.Errorf("%s: %w", v.Name, err)
 	}
 	return fmt.Errorf("%s: %w, got %q", v.Name, err, value)

@@ -1,15 +1,73 @@
 package appliance
 
 import (
+	"encoding/base64"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
+// Blocks in the right form are enough here; whether a pair belongs together is checked
+// where certificates are.
+const (
+	testCertificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+	testKey         = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
+)
+
+func TestPrivateKey(t *testing.T) {
+	block := func(kind string) string { return strings.ReplaceAll(testKey, "PRIVATE KEY", kind) }
+	for name, tt := range map[string]struct{ value, mistake string }{
+		"PKCS 8":             {testKey, ""},
+		"PKCS 1":             {block("RSA PRIVATE KEY"), ""},
+		"a curve before it":  {block("EC PARAMETERS") + block("EC PRIVATE KEY"), ""},
+		"two":                {testKey + testKey, "must hold one private key"},
+		"a certificate":      {testCertificate, "must hold one private key"},
+		"encrypted, PKCS 8":  {block("ENCRYPTED PRIVATE KEY"), "without a passphrase"},
+		"encrypted, OpenSSL": {"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n", "without a passphrase"},
+	} {
+		_, err := privateKey(tt.value)
+		if tt.mistake == "" {
+			assert.NoError(t, err, name)
+		} else {
+			assert.ErrorContains(t, err, tt.mistake, name)
+		}
+	}
+}
+
+// What passes stands in a command line and in configuration files.
+func FuzzValues(f *testing.F) {
+	f.Add("https://ca.example.org/dir")
+	f.Add("https://a.b:1 http://c")
+	f.Add("a@b.c")
+	f.Add(testCertificate)
+	f.Fuzz(func(t *testing.T, value string) {
+		const harmful = " \n\"';{}\\\x00"
+		if checkHTTPS(value) == nil {
+			assert.False(t, strings.ContainsAny(value, harmful), "%q", value)
+		}
+		if list, err := origins(value); err == nil {
+			assert.False(t, strings.ContainsAny(strings.Join(list, ""), harmful+"$"), "%q", value)
+		}
+		if checkEmail(value) == nil {
+			assert.False(t, strings.ContainsAny(value, " \n\x00"), "%q", value)
+			assert.False(t, strings.HasPrefix(value, "-"), "%q would be an option", value)
+		}
+		if pem, err := certificates(value); err == nil {
+			again, err := certificates(string(pem))
+			assert.NoError(t, err)
+			assert.Equal(t, pem, again)
+		}
+	})
+}
+
 func TestParseSettingsTakesDefaultsForAbsentAndEmptyValues(t *testing.T) {
-	want := Settings{ContextSize: 32768}
+	want := Settings{
+		ContextSize: 32768, ACMEDirectory: "https://acme-v02.api.letsencrypt.org/directory",
+		ReadTimeout: 30 * time.Minute,
+	}
 	for name, context := range map[string]map[string]string{
 		"absent": {},
 		"empty":  {VarContextSize: "", VarThreads: "", VarPassword: "", VarDomain: ""},
@@ -28,9 +86,24 @@ func TestParseSettingsStoresEveryVariable(t *testing.T) {
 		VarThreads:     "16",
 		VarPassword:    `p"a'$\s{w}#1`,
 		VarDomain:      "Copilot.Example.ORG",
+
+		VarACMEDirectory: "https://ca.example.org:14000/dir",
+		VarACMECA:        testCertificate,
+		VarACMEEmail:     "ops@example.org",
+		VarCertificate:   base64.StdEncoding.EncodeToString([]byte("a description\n" + testCertificate + testCertificate)),
+		VarKey:           testKey,
+		VarCORSOrigins:   "https://ide.example.org, http://localhost:3000",
+		VarReadTimeout:   "3600",
+		VarRateLimit:     "60",
 	})
 	require.NoError(t, err)
-	assert.Equal(t, Settings{ContextSize: 131072, Threads: 16, Password: `p"a'$\s{w}#1`, Domain: "copilot.example.org"}, got)
+	assert.Equal(t, Settings{
+		ContextSize: 131072, Threads: 16, Password: `p"a'$\s{w}#1`, Domain: "copilot.example.org",
+		ACMEDirectory: "https://ca.example.org:14000/dir", ACMECA: []byte(testCertificate), ACMEEmail: "ops@example.org",
+		Certificate: []byte(testCertificate + testCertificate), Key: []byte(testKey),
+		CORSOrigins: []string{"http://localhost:3000", "https://ide.example.org"},
+		ReadTimeout: time.Hour, RateLimit: 60,
+	}, got)
 }
 
 func TestParseSettingsListsEveryMistakeAndNoSecret(t *testing.T) {
@@ -39,6 +112,14 @@ func TestParseSettingsListsEveryMistakeAndNoSecret(t *testing.T) {
 		VarThreads:     "many",
 		VarPassword:    "hush hush",
 		VarDomain:      "localhost",
+
+		VarACMEDirectory: "http://ca.example.org/dir",
+		VarACMECA:        testKey,
+		VarACMEEmail:     "ops",
+		VarCertificate:   "certificate",
+		VarCORSOrigins:   "https://ide.example.org/path",
+		VarReadTimeout:   "1",
+		VarRateLimit:     "-1",
 	})
 	require.Error(t, err)
 	assert.Equal(t, strings.Join([]string{
@@ -46,6 +127,14 @@ func TestParseSettingsListsEveryMistakeAndNoSecret(t *testing.T) {
 		`ONEAPP_COPILOT_THREADS: must be a whole number from 0 to 1024, got "many"`,
 		`ONEAPP_COPILOT_PASSWORD: must be of printable ASCII characters without blanks`,
 		`ONEAPP_COPILOT_DOMAIN: must be a fully qualified host name such as copilot.example.org, got "localhost"`,
+		`ONEAPP_COPILOT_ACME_DIRECTORY: must be a URL that starts with https://, got "http://ca.example.org/dir"`,
+		`ONEAPP_COPILOT_ACME_CA: must hold certificates only, not a block "PRIVATE KEY"`,
+		`ONEAPP_COPILOT_ACME_EMAIL: must be an e-mail address, got "ops"`,
+		`ONEAPP_COPILOT_TLS_CERTIFICATE: must be PEM, or Base64 of PEM`,
+		`ONEAPP_COPILOT_CORS_ORIGINS: must be an asterisk or origins such as https://ide.example.org separated by blanks; "https://ide.example.org/path" is neither, got "https://ide.example.org/path"`,
+		`ONEAPP_COPILOT_READ_TIMEOUT: must be a whole number from 60 to 86400, got "1"`,
+		`ONEAPP_COPILOT_RATE_LIMIT: must be a whole number from 0 to 60000, got "-1"`,
+		`ONEAPP_COPILOT_TLS_CERTIFICATE and ONEAPP_COPILOT_TLS_KEY: set both or none`,
 	}, "\n"), err.Error())
 }
 

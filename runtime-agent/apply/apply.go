@@ -232,9 +232,7 @@ func (t Target) setPending(units []string) error {
 func union(pending []string, groups ...[]plan.Entry) []string {
 	units := append([]string{}, pending...)
 	for _, entry := range slices.Concat(groups...) {
-		if entry.Unit != "" {
-			units = append(units, entry.Unit)
-		}
+		units = append(units, entry.Units...)
 	}
 	slices.Sort(units)
 	return slices.Compact(units)
@@ -258,8 +256,8 @@ func (t Target) tell(ctx context.Context, units []string) error {
 			return err
 		}
 	}
-	if len(units) == 0 {
-		return nil
+	if slices.Contains(units, appliance.BootstrapUnit) {
+		return t.Units.TryRestart(ctx, appliance.BootstrapUnit)
 	}
-	return t.Units.TryRestart(ctx, appliance.BootstrapUnit)
+	return nil
 }

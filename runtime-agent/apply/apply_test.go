@@ -90,11 +90,11 @@ func wanted(site, env string) plan.Plan {
 	return plan.Plan{
 		Directories: []plan.Directory{{Path: appliance.StateDir, Mode: 0o755, Owner: "root"}, {Path: "/open", Mode: 0o750, Owner: "root"}},
 		Proxy: []plan.Entry{
-			{Path: "/site", Mode: 0o640, Content: []byte(site), Unit: appliance.NginxUnit},
-			{Path: "/enabled", LinkTo: "/" + site, Unit: appliance.NginxUnit},
+			{Path: "/site", Mode: 0o640, Content: []byte(site), Units: []string{appliance.NginxUnit, appliance.BootstrapUnit}},
+			{Path: "/enabled", LinkTo: "/" + site, Units: []string{appliance.NginxUnit, appliance.BootstrapUnit}},
 		},
 		Rest: []plan.Entry{
-			{Path: "/env", Mode: 0o600, Content: []byte(env), Unit: appliance.LocalAIUnit},
+			{Path: "/env", Mode: 0o600, Content: []byte(env), Units: []string{appliance.LocalAIUnit, appliance.BootstrapUnit}},
 			{Path: "/password", Mode: 0o600, Content: []byte("secret")},
 		},
 	}

@@ -60,8 +60,8 @@ type Entry struct {
 	Mode    fs.FileMode
 	Content []byte
 	LinkTo  string
-	// Unit must hear of a change; empty means none.
-	Unit string
+	// Units must hear of a change.
+	Units []string
 }
 
 // Plan is the wanted state.
@@ -103,14 +103,14 @@ func proxy(in Input) []Entry {
 		EngineKey:   in.EngineKey,
 	}
 	return []Entry{
-		file(appliance.CAKey, 0o600, in.TLS.RootKey, ""),
-		file(appliance.CACert, 0o644, in.TLS.RootCert, ""),
-		file(appliance.WebRoot+appliance.PathCA, 0o644, in.TLS.RootCert, ""),
+		file(appliance.CAKey, 0o600, in.TLS.RootKey),
+		file(appliance.CACert, 0o644, in.TLS.RootCert),
+		file(appliance.WebRoot+appliance.PathCA, 0o644, in.TLS.RootCert),
 		file(LeafFile, 0o600, in.TLS.Leaf, appliance.NginxUnit),
 		link(appliance.ServerCert, "self/server.pem", appliance.NginxUnit),
 		link(appliance.ServerKey, "self/server.pem", appliance.NginxUnit),
-		file(appliance.NginxSite, 0o640, site.Render(), appliance.NginxUnit),
-		link(appliance.NginxEnabled, appliance.NginxSite, appliance.NginxUnit),
+		file(appliance.NginxSite, 0o640, site.Render(), appliance.NginxUnit, appliance.BootstrapUnit),
+		link(appliance.NginxEnabled, appliance.NginxSite, appliance.NginxUnit, appliance.BootstrapUnit),
 	}
 }
 
@@ -122,24 +122,24 @@ func rest(in Input) []Entry {
 		APIKey:      in.EngineKey,
 	}
 	entries := []Entry{
-		file(appliance.PasswordFile, 0o600, secret.Content(in.Password), ""),
-		file(appliance.EngineKeyFile, 0o600, secret.Content(in.EngineKey), ""),
-		file(appliance.LocalAIEnvFile, 0o600, config.Environment(), appliance.LocalAIUnit),
-		file(appliance.ModelConfigDir+"/"+modelFileName, 0o644, config.ModelFile(), appliance.LocalAIUnit),
-		link(appliance.ModelConfigDir+"/"+appliance.ModelFile, appliance.ModelsDir+"/"+appliance.ModelFile, appliance.LocalAIUnit),
-		file(appliance.UnitDir+"/"+appliance.LocalAIUnit, 0o644, engine.Unit(), appliance.LocalAIUnit),
+		file(appliance.PasswordFile, 0o600, secret.Content(in.Password)),
+		file(appliance.EngineKeyFile, 0o600, secret.Content(in.EngineKey)),
+		file(appliance.LocalAIEnvFile, 0o600, config.Environment(), appliance.LocalAIUnit, appliance.BootstrapUnit),
+		file(appliance.ModelConfigDir+"/"+modelFileName, 0o644, config.ModelFile(), appliance.LocalAIUnit, appliance.BootstrapUnit),
+		link(appliance.ModelConfigDir+"/"+appliance.ModelFile, appliance.ModelsDir+"/"+appliance.ModelFile, appliance.LocalAIUnit, appliance.BootstrapUnit),
+		file(appliance.UnitDir+"/"+appliance.LocalAIUnit, 0o644, engine.Unit(), appliance.LocalAIUnit, appliance.BootstrapUnit),
 	}
 	if in.Context != nil {
-		entries = append(entries, file(vmcontext.LastGood, 0o600, onecontext.Format(in.Context), ""))
+		entries = append(entries, file(vmcontext.LastGood, 0o600, onecontext.Format(in.Context)))
 	}
 	// Last, so that a run that was cut short makes the certificate of this boot again.
-	return append(entries, file(BootIDFile, 0o644, []byte(in.Facts.BootID+"\n"), ""))
+	return append(entries, file(BootIDFile, 0o644, []byte(in.Facts.BootID+"\n")))
 }
 
-func file(path string, mode fs.FileMode, content []byte, unit string) Entry {
-	return Entry{Path: path, Mode: mode, Content: content, Unit: unit}
+func file(path string, mode fs.FileMode, content []byte, units ...string) Entry {
+	return Entry{Path: path, Mode: mode, Content: content, Units: units}
 }
 
-func link(path, target, unit string) Entry {
-	return Entry{Path: path, LinkTo: target, Unit: unit}
+func link(path, target string, units ...string) Entry {
+	return Entry{Path: path, LinkTo: target, Units: units}
 }

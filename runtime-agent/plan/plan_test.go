@@ -53,7 +53,7 @@ func describe(p Plan) string {
 		entries []Entry
 	}{{"proxy", p.Proxy}, {"rest", p.Rest}} {
 		for _, e := range group.entries {
-			fmt.Fprintf(&out, "%s %s %s %q", group.name, e.Path, e.Mode, e.Unit)
+			fmt.Fprintf(&out, "%s %s %s %q", group.name, e.Path, e.Mode, e.Units)
 			switch {
 			case e.LinkTo != "":
 				fmt.Fprintf(&out, " -> %s\n", e.LinkTo)

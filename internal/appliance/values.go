@@ -1,0 +1,110 @@
+package appliance
+
+import (
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net/mail"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// checkHTTPS allows only what can stand in a command and a configuration file as it is.
+func checkHTTPS(value string) error {
+	u, err := url.Parse(value)
+	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || !urlText.MatchString(value) {
+		return errors.New("must be a URL that starts with https://")
+	}
+	return nil
+}
+
+var urlText = regexp.MustCompile(`^[A-Za-z0-9._~:/?=&%\[\]-]+$`)
+
+func checkEmail(value string) error {
+	address, err := mail.ParseAddress(value)
+	if err != nil || address.Address != value || !emailText.MatchString(value) {
+		return errors.New("must be an e-mail address")
+	}
+	return nil
+}
+
+var emailText = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.!#$%&'*+/=?^_{|}~-]*@[A-Za-z0-9.-]+$`)
+
+// origin is what a browser sends as Origin: scheme, host and, if unusual, port.
+var origin = regexp.MustCompile(`^https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$`)
+
+// origins gives nil for all. Commas separate too, because people write them.
+func origins(value string) ([]string, error) {
+	list := strings.FieldsFunc(strings.ToLower(value), func(r rune) bool { return r == ',' || r == ' ' || r == '\n' })
+	if slices.Equal(list, []string{"*"}) {
+		return nil, nil
+	}
+	for _, item := range list {
+		if !origin.MatchString(item) {
+			return nil, fmt.Errorf("must be an asterisk or origins such as https://ide.example.org separated by blanks; %q is neither", item)
+		}
+	}
+	if len(list) == 0 {
+		return nil, errors.New("must be an asterisk or origins such as https://ide.example.org separated by blanks")
+	}
+	slices.Sort(list)
+	return slices.Compact(list), nil
+}
+
+// certificates gives the PEM blocks of a value that holds certificates and nothing else.
+func certificates(value string) ([]byte, error) {
+	blocks, err := pemBlocks(value)
+	if err != nil {
+		return nil, err
+	}
+	var out []byte
+	for _, block := range blocks {
+		if block.Type != "CERTIFICATE" {
+			return nil, fmt.Errorf("must hold certificates only, not a block %q", block.Type)
+		}
+		out = append(out, pem.EncodeToMemory(block)...)
+	}
+	return out, nil
+}
+
+// privateKey gives the PEM block of a value that holds one private key.
+func privateKey(value string) ([]byte, error) {
+	blocks, err := pemBlocks(value)
+	if err != nil {
+		return nil, err
+	}
+	// Older tools of OpenSSL put the parameters of the curve before the key.
+	blocks = slices.DeleteFunc(blocks, func(b *pem.Block) bool { return b.Type == "EC PARAMETERS" })
+	if len(blocks) != 1 || !strings.HasSuffix(blocks[0].Type, "PRIVATE KEY") {
+		return nil, errors.New("must hold one private key")
+	}
+	if blocks[0].Type == "ENCRYPTED PRIVATE KEY" || blocks[0].Headers["DEK-Info"] != "" {
+		return nil, errors.New("must be a private key without a passphrase")
+	}
+	return pem.EncodeToMemory(blocks[0]), nil
+}
+
+// pemBlocks reads PEM, or the Base64 of it: Sunstone sends an input of type text64 encoded,
+// while whoever writes a template by hand may not encode it. Text between the blocks, such
+// as openssl's description of a certificate, does not count.
+func pemBlocks(value string) ([]*pem.Block, error) {
+	text := []byte(value)
+	if decoded, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(value), "")); err == nil {
+		text = decoded
+	}
+	var blocks []*pem.Block
+	for {
+		block, rest := pem.Decode(text)
+		if block == nil {
+			break
+		}
+		blocks, text = append(blocks, block), rest
+	}
+	if len(blocks) == 0 {
+		return nil, errors.New("must be PEM, or Base64 of PEM")
+	}
+	return blocks, nil
+}
