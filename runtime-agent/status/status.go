@@ -28,6 +28,11 @@ type Status struct {
 	Threads     int          `json:"threads,omitempty"`
 	Certificate *Certificate `json:"certificate,omitempty"`
 	LastError   string       `json:"last_error,omitempty"`
+	// Warnings are what works otherwise than was asked for, one sentence each.
+	Warnings []string `json:"warnings,omitempty"`
+	// Mistakes are the settings that were refused, one each; the last good ones are in
+	// force then.
+	Mistakes []string `json:"mistakes,omitempty"`
 }
 
 // Certificate describes the server certificate in use.
@@ -37,7 +42,19 @@ type Certificate struct {
 	NotAfter time.Time `json:"not_after"`
 	// Fingerprint is the SHA-256, as browsers show it.
 	Fingerprint string `json:"fingerprint"`
+	// Source is one of the words below; empty means SourceOwn.
+	Source string `json:"source,omitempty"`
 }
+
+// Where a server certificate can come from.
+const (
+	// SourceOwn is the root of this very machine, which clients have to be told to trust.
+	SourceOwn = "own authority"
+	// SourceACME is an ACME server.
+	SourceACME = "ACME"
+	// SourceOperator is the operator's own, given in the context.
+	SourceOperator = "operator"
+)
 
 // Ready says whether a real token came through nginx since the last change.
 func (s Status) Ready() bool { return s.Stage == appliance.BootstrapSuccess }
