@@ -22,26 +22,72 @@ type Owner struct {
 // file: following a symbolic link would write somewhere nobody meant. The directory must
 // exist.
 func Write(path string, content []byte, mode fs.FileMode, owner *Owner) error {
-	if err := checkTarget(path); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	temp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	staged, err := Stage(path, content, mode, owner)
 	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
+		return err
 	}
-	defer os.Remove(temp.Name())
-	err = errors.Join(fill(temp, content, mode, owner), temp.Close())
-	if err == nil {
-		err = os.Rename(temp.Name(), path)
-	}
-	if err == nil {
-		err = syncDir(filepath.Dir(path))
-	}
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return nil
+	return staged.Commit()
 }
+
+// Staged is a file or link that is complete on the disk, under another name beside its own.
+type Staged struct{ temp, path string }
+
+// Stage does all of Write that may fail for lack of space, so that of several files all can
+// be staged before the first is replaced. End it with Commit or Discard.
+func Stage(path string, content []byte, mode fs.FileMode, owner *Owner) (*Staged, error) {
+	if err := checkTarget(path); err != nil {
+		return nil, fmt.Errorf("write %s: %w", path, err)
+	}
+	temp, err := os.CreateTemp(filepath.Dir(path), tempPrefix(path)+"*")
+	if err != nil {
+		return nil, fmt.Errorf("write %s: %w", path, err)
+	}
+	if err := errors.Join(fill(temp, content, mode, owner), temp.Close()); err != nil {
+		return nil, fmt.Errorf("write %s: %w", path, errors.Join(err, os.Remove(temp.Name())))
+	}
+	return &Staged{temp.Name(), path}, nil
+}
+
+// StageLink does the same for a symbolic link to target. It refuses to replace anything that
+// is not a link.
+func StageLink(target, path string) (*Staged, error) {
+	info, err := os.Lstat(path)
+	if err == nil && info.Mode().Type() != fs.ModeSymlink {
+		return nil, fmt.Errorf("link %s: it is there and is not a symbolic link", path)
+	}
+	// The name is free unless an earlier run was killed right here.
+	temp := filepath.Join(filepath.Dir(path), tempPrefix(path)+"link")
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("link %s: %w", path, err)
+	}
+	if err := os.Symlink(target, temp); err != nil {
+		return nil, fmt.Errorf("link %s: %w", path, err)
+	}
+	return &Staged{temp, path}, nil
+}
+
+// Commit puts it in the place of what was there.
+func (s *Staged) Commit() error {
+	if err := os.Rename(s.temp, s.path); err != nil {
+		return fmt.Errorf("replace %s: %w", s.path, errors.Join(err, s.Discard()))
+	}
+	return syncDir(filepath.Dir(s.path))
+}
+
+// Discard removes it and leaves what was there.
+func (s *Staged) Discard() error { return os.Remove(s.temp) }
+
+// Sweep removes what writers of path left that were killed. No other may be at work.
+func Sweep(path string) error {
+	// The name is ours and has nothing in it that Glob could misread.
+	left, err := filepath.Glob(filepath.Join(filepath.Dir(path), tempPrefix(path)+"*"))
+	for _, temp := range left {
+		err = errors.Join(err, os.Remove(temp))
+	}
+	return err
+}
+
+func tempPrefix(path string) string { return "." + filepath.Base(path) + ".new-" }
 
 // WriteIfChanged writes only if content, mode or owner differ, and says whether it did.
 func WriteIfChanged(path string, content []byte, mode fs.FileMode, owner *Owner) (bool, error) {
@@ -77,22 +123,11 @@ func SameLink(target, path string) bool {
 // Link makes path a symbolic link to target, in one step where another link was. It
 // refuses to replace anything that is not a link.
 func Link(target, path string) error {
-	info, err := os.Lstat(path)
-	if err == nil && info.Mode().Type() != fs.ModeSymlink {
-		return fmt.Errorf("link %s: it is there and is not a symbolic link", path)
+	staged, err := StageLink(target, path)
+	if err != nil {
+		return err
 	}
-	// The name is free unless an earlier run was killed right here.
-	temp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
-	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("link %s: %w", path, err)
-	}
-	if err := os.Symlink(target, temp); err != nil {
-		return fmt.Errorf("link %s: %w", path, err)
-	}
-	if err := os.Rename(temp, path); err != nil {
-		return fmt.Errorf("link %s: %w", path, errors.Join(err, os.Remove(temp)))
-	}
-	return syncDir(filepath.Dir(path))
+	return staged.Commit()
 }
 
 func checkTarget(path string) error {

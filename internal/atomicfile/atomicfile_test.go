@@ -105,7 +105,7 @@ func TestLink(t *testing.T) {
 	assert.False(t, SameLink("one", path))
 	require.NoError(t, Link("one", path))
 	assert.True(t, SameLink("one", path))
-	require.NoError(t, os.Symlink("debris", filepath.Join(dir, ".link.new")))
+	require.NoError(t, os.Symlink("debris", filepath.Join(dir, ".link.new-link")))
 	require.NoError(t, Link("two", path), "debris of a killed run is no obstacle")
 	assert.True(t, SameLink("two", path))
 	assert.Equal(t, []string{"link"}, names(t, dir))
@@ -113,4 +113,37 @@ func TestLink(t *testing.T) {
 	file := filepath.Join(dir, "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o644))
 	assert.ErrorContains(t, Link("one", file), "is not a symbolic link")
+}
+
+func TestStagedFilesReplaceNothingBeforeTheCommit(t *testing.T) {
+	dir := t.TempDir()
+	path, link := filepath.Join(dir, "a"), filepath.Join(dir, "b")
+	require.NoError(t, os.WriteFile(path, []byte("old"), 0o644))
+	require.NoError(t, os.Symlink("old", link))
+	file, err := Stage(path, []byte("new"), 0o600, nil)
+	require.NoError(t, err)
+	other, err := StageLink("new", link)
+	require.NoError(t, err)
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, "old", string(content))
+	assert.True(t, SameLink("old", link))
+
+	require.NoError(t, file.Commit())
+	require.NoError(t, other.Discard())
+	content, err = os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, "new", string(content))
+	assert.True(t, SameLink("old", link))
+	assert.Equal(t, []string{"a", "b"}, names(t, dir))
+}
+
+func TestSweepRemovesWhatKilledWritersLeft(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a", ".a.new-1234", ".a.new-link", ".a.swp", ".ab.new-1", "b"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
+	}
+	require.NoError(t, Sweep(filepath.Join(dir, "a")))
+	assert.Equal(t, []string{".a.swp", ".ab.new-1", "a", "b"}, names(t, dir))
+	require.NoError(t, Sweep(filepath.Join(dir, "missing", "a")))
 }
