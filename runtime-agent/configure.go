@@ -49,11 +49,20 @@ func (a app) configure(ctx context.Context, contextFile string) error {
 	return nil
 }
 
+// refusal is the error for settings that cannot be used.
+type refusal struct{ mistakes []string }
+
+func (r *refusal) Error() string { return strings.Join(r.mistakes, "\n") }
+
 // fail stores a failure, keeping what else is known.
 func (a app) fail(stage string, reason error) error {
 	// A damaged document is replaced: there is nothing to keep in it.
 	present, _ := a.store().Load()
-	present.Stage, present.LastError = stage, reason.Error()
+	present.Stage, present.LastError, present.Mistakes = stage, reason.Error(), nil
+	var refused *refusal
+	if errors.As(reason, &refused) {
+		present.Mistakes = refused.mistakes
+	}
 	return a.store().Save(present)
 }
 
@@ -62,30 +71,54 @@ func (a app) applyContext(ctx context.Context, contextFile string, log *logfile.
 	if err != nil {
 		return err
 	}
-	if found.Warning != "" {
-		log.Warn("%s", found.Warning)
-	}
 	if unknown := appliance.UnknownNames(found.Values); len(unknown) > 0 {
 		log.Warn("the context holds names this image does not know: %s", strings.Join(unknown, ", "))
 	}
 	settings, err := appliance.ParseSettings(found.Values)
 	if err != nil {
-		return err
+		refused := &refusal{strings.Split(err.Error(), "\n")}
+		return errors.Join(refused, a.serveWithout(ctx))
 	}
-	in, err := a.gather(settings, found.Values)
+	in, err := a.gather(settings, found)
 	if err != nil {
 		return err
 	}
-	changed, err := a.applyPlan(ctx, in)
+	outcome, err := a.applyPlan(ctx, in, plan.Make(in))
 	if err != nil {
 		return err
 	}
-	return a.conclude(ctx, in, changed, found.Source, log)
+	return a.conclude(ctx, in, outcome, found.Source, log)
+}
+
+// serveWithout keeps the machine serving when its settings are refused: with the last good
+// ones, if there ever were any, else with a site that says where to look.
+func (a app) serveWithout(ctx context.Context) error {
+	values, err := vmcontext.LastGoodValues(a.root)
+	if err != nil {
+		return err
+	}
+	settings, err := appliance.ParseSettings(values)
+	if err != nil {
+		return fmt.Errorf("the last good context is not good any more: %w", err)
+	}
+	in, err := a.gather(settings, vmcontext.Found{Values: values})
+	if err != nil {
+		return err
+	}
+	wanted := plan.Make(in)
+	if _, err := os.Stat(a.path(appliance.LocalAIEnvFile)); errors.Is(err, fs.ErrNotExist) {
+		wanted = plan.Refused(in)
+	}
+	_, err = a.applyPlan(ctx, in, wanted)
+	return err
 }
 
 // gather reads everything the plan depends on and makes the secrets that are missing.
-func (a app) gather(settings appliance.Settings, values map[string]string) (plan.Input, error) {
-	in := plan.Input{Settings: settings, Context: values}
+func (a app) gather(settings appliance.Settings, found vmcontext.Found) (plan.Input, error) {
+	in := plan.Input{Settings: settings, Context: found.Values}
+	if found.Warning != "" {
+		in.Warnings = append(in.Warnings, found.Warning)
+	}
 	var err error
 	if in.Baked, err = a.baked(); err != nil {
 		return in, err
@@ -99,7 +132,7 @@ func (a app) gather(settings appliance.Settings, values map[string]string) (plan
 	if in.EngineKey, err = secret.Key(a.path(appliance.EngineKeyFile)); err != nil {
 		return in, err
 	}
-	in.TLS, err = a.certificates(settings, values, in.Facts)
+	in.TLS, err = a.certificates(settings, found.Values, in.Facts)
 	return in, err
 }
 
@@ -142,33 +175,36 @@ func addresses(values map[string]string, facts machine.Facts) []netip.Addr {
 	return slices.Concat(vmcontext.Addresses(values), facts.Addresses)
 }
 
-func (a app) applyPlan(ctx context.Context, in plan.Input) (changed bool, err error) {
+func (a app) applyPlan(ctx context.Context, in plan.Input, wanted plan.Plan) (apply.Outcome, error) {
 	owners, err := a.owners()
 	if err != nil {
-		return false, err
+		return apply.Outcome{}, err
 	}
 	target := apply.Target{
 		Root: a.root, Owners: owners, CheckProxy: a.checkProxy, Units: a.units,
 		Starting: func() error { return a.store().Save(describe(in, appliance.ConfigureStarted)) },
 	}
-	return target.Apply(ctx, plan.Make(in))
+	return target.Apply(ctx, wanted)
 }
 
-// conclude stores the success, unless nothing changed and it was stored before.
-func (a app) conclude(ctx context.Context, in plan.Input, changed bool, source string, log *logfile.Log) error {
+// conclude stores the success, unless nothing is to be proven and it was stored before.
+func (a app) conclude(ctx context.Context, in plan.Input, outcome apply.Outcome, source string, log *logfile.Log) error {
 	present, err := a.store().Load()
 	if err != nil {
 		return err
 	}
-	if !changed && applied(present.Stage) {
+	if !outcome.Proving && applied(present.Stage) {
 		return nil
+	}
+	for _, warning := range in.Warnings {
+		log.Warn("%s", warning)
 	}
 	log.Info("configured from %s: model %s, context of %d tokens, %d threads", source, in.Baked.ModelID, in.Settings.ContextSize, in.Threads())
 	if err := a.store().Save(describe(in, appliance.ConfigureSuccess)); err != nil {
 		return err
 	}
-	if changed {
-		return nil // the units have been told
+	if outcome.Proving {
+		return nil // bootstrap has been told
 	}
 	return a.units.TryRestart(ctx, appliance.BootstrapUnit)
 }
@@ -185,7 +221,7 @@ func applied(stage string) bool {
 func describe(in plan.Input, stage string) status.Status {
 	s := status.Status{
 		Stage: stage, Host: host(in), Model: in.Baked.ModelID,
-		ContextSize: in.Settings.ContextSize, Threads: in.Threads(),
+		ContextSize: in.Settings.ContextSize, Threads: in.Threads(), Warnings: in.Warnings,
 	}
 	if leaf, err := tlsca.ParseLeaf(in.TLS.Leaf); err == nil {
 		s.Certificate = &status.Certificate{

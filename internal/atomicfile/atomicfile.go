@@ -57,7 +57,7 @@ func StageLink(target, path string) (*Staged, error) {
 	}
 	// The name is free unless an earlier run was killed right here.
 	temp := filepath.Join(filepath.Dir(path), tempPrefix(path)+"link")
-	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := removeIfThere(temp); err != nil {
 		return nil, fmt.Errorf("link %s: %w", path, err)
 	}
 	if err := os.Symlink(target, temp); err != nil {
@@ -76,6 +76,50 @@ func (s *Staged) Commit() error {
 
 // Discard removes it and leaves what was there.
 func (s *Staged) Discard() error { return os.Remove(s.temp) }
+
+// Kept is what was at a path, under a second name.
+type Kept struct{ temp, path string }
+
+// Keep makes it possible to bring back what is at path, or that nothing is. Neither takes
+// space. End it with Restore or Drop.
+func Keep(path string) (*Kept, error) {
+	kept := &Kept{filepath.Join(filepath.Dir(path), tempPrefix(path)+"kept"), path}
+	if err := removeIfThere(kept.temp); err != nil {
+		return nil, fmt.Errorf("keep %s: %w", path, err)
+	}
+	err := os.Link(path, kept.temp)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &Kept{path: path}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("keep %s: %w", path, err)
+	}
+	return kept, nil
+}
+
+// Restore brings it back.
+func (k *Kept) Restore() error {
+	if k.temp != "" {
+		// A rename between two names of one file does nothing.
+		return errors.Join(os.Rename(k.temp, k.path), k.Drop(), syncDir(filepath.Dir(k.path)))
+	}
+	return errors.Join(removeIfThere(k.path), syncDir(filepath.Dir(k.path)))
+}
+
+// Drop leaves the new file.
+func (k *Kept) Drop() error {
+	if k.temp == "" {
+		return nil
+	}
+	return removeIfThere(k.temp)
+}
+
+func removeIfThere(path string) error {
+	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
 
 // Sweep removes what writers of path left that were killed. No other may be at work.
 func Sweep(path string) error {

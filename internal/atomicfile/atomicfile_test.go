@@ -147,3 +147,40 @@ func TestSweepRemovesWhatKilledWritersLeft(t *testing.T) {
 	assert.Equal(t, []string{".a.swp", ".ab.new-1", "a", "b"}, names(t, dir))
 	require.NoError(t, Sweep(filepath.Join(dir, "missing", "a")))
 }
+
+func TestKeep(t *testing.T) {
+	dir := t.TempDir()
+	file, link, missing := filepath.Join(dir, "file"), filepath.Join(dir, "link"), filepath.Join(dir, "missing")
+	require.NoError(t, os.WriteFile(file, []byte("old"), 0o640))
+	require.NoError(t, os.Symlink("old", link))
+	for _, commit := range []bool{false, true} {
+		var kept []*Kept
+		for _, path := range []string{file, link, missing} {
+			k, err := Keep(path)
+			require.NoError(t, err)
+			kept = append(kept, k)
+		}
+		if commit {
+			require.NoError(t, Write(file, []byte("new"), 0o600, nil))
+			require.NoError(t, Link("new", link))
+			require.NoError(t, Write(missing, []byte("new"), 0o600, nil))
+		}
+		for _, k := range kept {
+			require.NoError(t, k.Restore())
+		}
+		content, err := os.ReadFile(file)
+		require.NoError(t, err)
+		assert.Equal(t, "old", string(content))
+		info, err := os.Stat(file)
+		require.NoError(t, err)
+		assert.Equal(t, fs.FileMode(0o640), info.Mode())
+		assert.True(t, SameLink("old", link))
+		assert.Equal(t, []string{"file", "link"}, names(t, dir))
+	}
+
+	k, err := Keep(file)
+	require.NoError(t, err)
+	require.NoError(t, Write(file, []byte("new"), 0o600, nil))
+	require.NoError(t, k.Drop())
+	assert.Equal(t, []string{"file", "link"}, names(t, dir))
+}

@@ -38,50 +38,64 @@ type Target struct {
 	// CheckProxy has nginx judge its configuration.
 	CheckProxy func(context.Context) error
 	Units      Units
-	// Starting is called once before the first change.
+	// Starting is called before the first change after which bootstrap must prove again
+	// that the model answers.
 	Starting func() error
 }
 
-// Apply changes what differs from the plan, and reports whether anything did. If nginx
-// refuses its files, the old ones are put back and nothing else is touched.
-func (t Target) Apply(ctx context.Context, p plan.Plan) (changed bool, err error) {
-	proxy, err := t.different(p.Proxy)
+// Outcome is what was done.
+type Outcome struct {
+	// Changed says whether anything was.
+	Changed bool
+	// Proving says whether bootstrap was told to prove again that the model answers.
+	Proving bool
+}
+
+// Apply changes what differs from the plan. Nothing is replaced unless everything could be
+// written, so that a full disk changes nothing; and if nginx refuses its files, the old ones
+// are put back and nothing else is touched.
+func (t Target) Apply(ctx context.Context, p plan.Plan) (Outcome, error) {
+	proxy, err := t.Different(p.Proxy)
 	if err != nil {
-		return false, err
+		return Outcome{}, err
 	}
-	rest, err := t.different(p.Rest)
+	rest, err := t.Different(p.Rest)
 	if err != nil {
-		return false, err
+		return Outcome{}, err
 	}
 	missed, err := t.pending()
 	if err != nil {
-		return false, err
+		return Outcome{}, err
 	}
 	if len(proxy)+len(rest) == 0 && missed == nil {
-		return false, nil
-	}
-	if err := t.makeDirectories(p); err != nil {
-		return false, err
-	}
-	if err := t.Starting(); err != nil {
-		return false, err
+		return Outcome{}, nil
 	}
 	units := union(missed, proxy, rest)
-	if err := t.setPending(units); err != nil {
-		return false, err
+	outcome := Outcome{Changed: true, Proving: slices.Contains(units, appliance.BootstrapUnit)}
+	if err := t.makeDirectories(p); err != nil {
+		return Outcome{}, err
 	}
-	if err := t.changeProxy(ctx, proxy); err != nil {
-		return false, errors.Join(err, t.setPending(missed))
+	if err := t.sweep(p); err != nil {
+		return Outcome{}, err
 	}
-	for _, entry := range rest {
-		if err := t.write(entry); err != nil {
-			return true, err
+	if outcome.Proving {
+		if err := t.Starting(); err != nil {
+			return Outcome{}, err
 		}
 	}
-	if err := t.tell(ctx, units); err != nil {
-		return true, err
+	if err := t.setPending(units); err != nil {
+		return Outcome{}, err
 	}
-	return true, t.setPending(nil)
+	if replaced, err := t.replace(ctx, proxy, rest, units); err != nil {
+		if !replaced {
+			err = errors.Join(err, t.setPending(missed))
+		}
+		return Outcome{}, err
+	}
+	if err := t.tell(ctx, units); err != nil {
+		return outcome, err
+	}
+	return outcome, t.setPending(nil)
 }
 
 func (t Target) path(path string) string { return filepath.Join(t.Root, path) }
@@ -93,7 +107,8 @@ func (t Target) owner(name string) *atomicfile.Owner {
 	return nil
 }
 
-func (t Target) different(entries []plan.Entry) ([]plan.Entry, error) {
+// Different returns the entries that are not as planned.
+func (t Target) Different(entries []plan.Entry) ([]plan.Entry, error) {
 	var found []plan.Entry
 	for _, entry := range entries {
 		same, err := t.same(entry)
@@ -114,11 +129,20 @@ func (t Target) same(entry plan.Entry) (bool, error) {
 	return atomicfile.Same(t.path(entry.Path), entry.Content, entry.Mode, t.owner("root"))
 }
 
-func (t Target) write(entry plan.Entry) error {
+func (t Target) stage(entry plan.Entry) (*atomicfile.Staged, error) {
 	if entry.LinkTo != "" {
-		return atomicfile.Link(entry.LinkTo, t.path(entry.Path))
+		return atomicfile.StageLink(entry.LinkTo, t.path(entry.Path))
 	}
-	return atomicfile.Write(t.path(entry.Path), entry.Content, entry.Mode, t.owner("root"))
+	return atomicfile.Stage(t.path(entry.Path), entry.Content, entry.Mode, t.owner("root"))
+}
+
+// sweep removes what a run that was killed left beside the planned files.
+func (t Target) sweep(p plan.Plan) error {
+	failures := []error{atomicfile.Sweep(t.path(pendingFile))}
+	for _, entry := range slices.Concat(p.Proxy, p.Rest) {
+		failures = append(failures, atomicfile.Sweep(t.path(entry.Path)))
+	}
+	return errors.Join(failures...)
 }
 
 // makeDirectories makes the planned ones, and the parents of files in directories of other
@@ -147,67 +171,70 @@ func (t Target) makeDirectories(p plan.Plan) error {
 	return nil
 }
 
-// changeProxy writes the files of nginx, or leaves them as they were.
-func (t Target) changeProxy(ctx context.Context, entries []plan.Entry) error {
-	if len(entries) == 0 {
-		return nil
-	}
-	var before []saved
-	for _, entry := range entries {
-		old, err := t.save(entry.Path)
-		if err == nil {
-			before = append(before, old)
-			err = t.write(entry)
-		}
+// replace puts the entries in place. After an error it says whether some stay there; only a
+// disk that fails in the middle can cause that.
+func (t Target) replace(ctx context.Context, proxy, rest []plan.Entry, units []string) (replaced bool, err error) {
+	var staged []*atomicfile.Staged
+	for _, entry := range slices.Concat(proxy, rest) {
+		next, err := t.stage(entry)
 		if err != nil {
-			return errors.Join(err, t.restore(before))
+			return false, errors.Join(err, discard(staged))
+		}
+		staged = append(staged, next)
+	}
+	if slices.Contains(units, appliance.NginxUnit) {
+		if err := t.replaceProxy(ctx, proxy, staged[:len(proxy)]); err != nil {
+			return false, errors.Join(err, discard(staged[len(proxy):]))
+		}
+		staged = staged[len(proxy):]
+	}
+	return true, commit(staged)
+}
+
+// replaceProxy puts the files of nginx in place, or leaves them as they were.
+func (t Target) replaceProxy(ctx context.Context, entries []plan.Entry, staged []*atomicfile.Staged) error {
+	var kept []*atomicfile.Kept
+	for i, entry := range entries {
+		old, err := atomicfile.Keep(t.path(entry.Path))
+		if err != nil {
+			return errors.Join(err, restore(kept), discard(staged[i:]))
+		}
+		kept = append(kept, old)
+		if err := staged[i].Commit(); err != nil {
+			return errors.Join(err, restore(kept), discard(staged[i+1:]))
 		}
 	}
 	if err := t.CheckProxy(ctx); err != nil {
-		return errors.Join(err, t.restore(before))
+		return errors.Join(err, restore(kept))
+	}
+	var failures []error
+	for _, old := range kept {
+		failures = append(failures, old.Drop())
+	}
+	return errors.Join(failures...)
+}
+
+func commit(staged []*atomicfile.Staged) error {
+	for i, next := range staged {
+		if err := next.Commit(); err != nil {
+			return errors.Join(err, discard(staged[i+1:]))
+		}
 	}
 	return nil
 }
 
-// saved is what was at a path; mode 0 means nothing was.
-type saved struct {
-	path    string
-	mode    fs.FileMode
-	content []byte
-	linkTo  string
-}
-
-func (t Target) save(path string) (saved, error) {
-	old := saved{path: path}
-	info, err := os.Lstat(t.path(path))
-	if errors.Is(err, fs.ErrNotExist) {
-		return old, nil
-	}
-	if err != nil {
-		return old, err
-	}
-	old.mode = info.Mode()
-	switch old.mode.Type() {
-	case fs.ModeSymlink:
-		old.linkTo, err = os.Readlink(t.path(path))
-	case 0:
-		old.content, err = os.ReadFile(t.path(path))
-	default:
-		err = fmt.Errorf("%s is neither a regular file nor a link", t.path(path))
-	}
-	return old, err
-}
-
-func (t Target) restore(before []saved) error {
+func discard(staged []*atomicfile.Staged) error {
 	var failures []error
-	for _, old := range before {
-		if old.mode == 0 {
-			if err := os.Remove(t.path(old.path)); !errors.Is(err, fs.ErrNotExist) {
-				failures = append(failures, err)
-			}
-			continue
-		}
-		failures = append(failures, t.write(plan.Entry{Path: old.path, Mode: old.mode.Perm(), Content: old.content, LinkTo: old.linkTo}))
+	for _, next := range staged {
+		failures = append(failures, next.Discard())
+	}
+	return errors.Join(failures...)
+}
+
+func restore(kept []*atomicfile.Kept) error {
+	var failures []error
+	for _, old := range kept {
+		failures = append(failures, old.Restore())
 	}
 	return errors.Join(failures...)
 }

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -56,8 +59,8 @@ func newMachine(t *testing.T) *machine {
 func (m *machine) apply(t *testing.T, p plan.Plan) (bool, []string, error) {
 	t.Helper()
 	m.units.calls = nil
-	changed, err := m.Apply(t.Context(), p)
-	return changed, m.units.calls, err
+	outcome, err := m.Apply(t.Context(), p)
+	return outcome.Changed, m.units.calls, err
 }
 
 func (m *machine) read(t *testing.T, path string) string {
@@ -173,7 +176,57 @@ func TestAFileOfAWrongKindIsReported(t *testing.T) {
 	m := newMachine(t)
 	require.NoError(t, os.MkdirAll(filepath.Join(m.Root, "site"), 0o755))
 	_, calls, err := m.apply(t, wanted("a", "a"))
-	assert.ErrorContains(t, err, "is neither a regular file nor a link")
+	assert.ErrorContains(t, err, "is not a regular file")
 	assert.Empty(t, calls)
 	assert.Empty(t, m.files(t))
+}
+
+// A full disk is played by a limit on the size of files.
+func TestAFullDiskChangesNothing(t *testing.T) {
+	m := newMachine(t)
+	_, _, err := m.apply(t, wanted("a", "a"))
+	require.NoError(t, err)
+	before := m.files(t)
+
+	signal.Ignore(syscall.SIGXFSZ)
+	defer signal.Reset(syscall.SIGXFSZ)
+	var limit syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit))
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 1 << 16, Max: limit.Max}))
+	_, calls, err := m.apply(t, wanted("b", strings.Repeat("b", 1<<17)))
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit))
+
+	assert.ErrorIs(t, err, syscall.EFBIG)
+	assert.Empty(t, calls)
+	assert.Equal(t, before, m.files(t), "not even the site, which would have had room")
+}
+
+func TestWhatKilledRunsLeftIsRemoved(t *testing.T) {
+	m := newMachine(t)
+	_, _, err := m.apply(t, wanted("a", "a"))
+	require.NoError(t, err)
+	for _, left := range []string{".site.new-123", ".enabled.new-link", ".env.new-9", appliance.StateDir + "/.pending.new-1"} {
+		require.NoError(t, os.WriteFile(filepath.Join(m.Root, left), []byte("secret"), 0o600))
+	}
+	_, _, err = m.apply(t, wanted("b", "a"))
+	require.NoError(t, err)
+	assert.Equal(t, map[string]string{"/site": "b", "/enabled": "-> /b", "/env": "a", "/password": "secret"}, m.files(t))
+}
+
+// A certificate is replaced without a new proof that the model answers.
+func TestBootstrapProvesOnlyWhatConcernsIt(t *testing.T) {
+	m := newMachine(t)
+	certificate := func(content string) plan.Plan {
+		p := wanted("a", "a")
+		p.Proxy = append(p.Proxy, plan.Entry{Path: "/leaf", Mode: 0o600, Content: []byte(content), Units: []string{appliance.NginxUnit}})
+		return p
+	}
+	_, _, err := m.apply(t, certificate("one"))
+	require.NoError(t, err)
+	assert.Equal(t, 1, m.starts)
+	outcome, err := m.Apply(t.Context(), certificate("two"))
+	require.NoError(t, err)
+	assert.Equal(t, Outcome{Changed: true}, outcome)
+	assert.Equal(t, 1, m.starts)
+	assert.Equal(t, "reload "+appliance.NginxUnit, m.units.calls[len(m.units.calls)-1])
 }

@@ -36,6 +36,8 @@ type Input struct {
 	Password  string
 	EngineKey string
 	TLS       tlsca.Material
+	// Warnings are what the user should know about how the settings were applied.
+	Warnings []string
 }
 
 // Threads is the number the engine is told: the user's, or one per processor.
@@ -72,9 +74,15 @@ type Plan struct {
 	Rest  []Entry
 }
 
+// Refused computes the plan of a machine whose settings were refused before there were any
+// good ones: nginx says so, and the engine has no configuration to start with.
+func Refused(in Input) Plan {
+	return Plan{Directories: directories(), Proxy: proxy(in, nginx.Site.RenderRefused), Rest: []Entry{bootID(in)}}
+}
+
 // Make computes the plan.
 func Make(in Input) Plan {
-	return Plan{Directories: directories(), Proxy: proxy(in), Rest: rest(in)}
+	return Plan{Directories: directories(), Proxy: proxy(in, nginx.Site.Render), Rest: rest(in)}
 }
 
 func directories() []Directory {
@@ -91,16 +99,22 @@ func directories() []Directory {
 	}
 }
 
-func proxy(in Input) []Entry {
+func proxy(in Input, render func(nginx.Site) []byte) []Entry {
 	site := nginx.Site{
-		HTTPListen:  nginx.Listen(appliance.HTTPPort, in.Facts.IPv6),
-		HTTPSListen: nginx.Listen(appliance.HTTPSPort, in.Facts.IPv6),
-		Upstream:    appliance.LocalAIAddress,
-		Certificate: appliance.ServerCert,
-		Key:         appliance.ServerKey,
-		WebRoot:     appliance.WebRoot,
-		Password:    in.Password,
-		EngineKey:   in.EngineKey,
+		Server: nginx.Server{
+			HTTPListen:  nginx.Listen(appliance.HTTPPort, in.Facts.IPv6),
+			HTTPSListen: nginx.Listen(appliance.HTTPSPort, in.Facts.IPv6),
+			Certificate: appliance.ServerCert,
+			Key:         appliance.ServerKey,
+			WebRoot:     appliance.WebRoot,
+		},
+		Upstream:      appliance.LocalAIAddress,
+		ReloadingFile: appliance.ReloadingFile,
+		Password:      in.Password,
+		EngineKey:     in.EngineKey,
+		CORSOrigins:   in.Settings.CORSOrigins,
+		ReadTimeout:   in.Settings.ReadTimeout,
+		RateLimit:     in.Settings.RateLimit,
 	}
 	return []Entry{
 		file(appliance.CAKey, 0o600, in.TLS.RootKey),
@@ -109,7 +123,7 @@ func proxy(in Input) []Entry {
 		file(LeafFile, 0o600, in.TLS.Leaf, appliance.NginxUnit),
 		link(appliance.ServerCert, "self/server.pem", appliance.NginxUnit),
 		link(appliance.ServerKey, "self/server.pem", appliance.NginxUnit),
-		file(appliance.NginxSite, 0o640, site.Render(), appliance.NginxUnit, appliance.BootstrapUnit),
+		file(appliance.NginxSite, 0o640, render(site), appliance.NginxUnit, appliance.BootstrapUnit),
 		link(appliance.NginxEnabled, appliance.NginxSite, appliance.NginxUnit, appliance.BootstrapUnit),
 	}
 }
@@ -133,7 +147,12 @@ func rest(in Input) []Entry {
 		entries = append(entries, file(vmcontext.LastGood, 0o600, onecontext.Format(in.Context)))
 	}
 	// Last, so that a run that was cut short makes the certificate of this boot again.
-	return append(entries, file(BootIDFile, 0o644, []byte(in.Facts.BootID+"\n")))
+	return append(entries, bootID(in))
+}
+
+// bootID has bootstrap prove at each boot that the model answers.
+func bootID(in Input) Entry {
+	return file(BootIDFile, 0o644, []byte(in.Facts.BootID+"\n"), appliance.BootstrapUnit)
 }
 
 func file(path string, mode fs.FileMode, content []byte, units ...string) Entry {

@@ -67,6 +67,15 @@ func orLastGood(root string, found Found, failure error) (Found, error) {
 	return Found{}, failure
 }
 
+// LastGoodValues returns the values configure applied last; nil if there are none.
+func LastGoodValues(root string) (map[string]string, error) {
+	values, err := parseFile(filepath.Join(root, LastGood))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return values, err
+}
+
 func parseFile(path string) (map[string]string, error) {
 	file, err := os.Open(path)
 	if err != nil {
