@@ -13,6 +13,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/completion"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/lock"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/logfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/ready"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/report"
@@ -37,7 +38,7 @@ func (a app) bootstrap(ctx context.Context, timeout time.Duration) error {
 	announced := false
 	result, err := ready.Wait(waiting, a.pause, func() (ready.Client, error) {
 		if !announced {
-			if err := a.announce(); err != nil {
+			if err := a.announce(waiting); err != nil {
 				return ready.Client{}, err
 			}
 			announced = true
@@ -48,7 +49,8 @@ func (a app) bootstrap(ctx context.Context, timeout time.Duration) error {
 
 	switch {
 	case err == nil:
-		return a.succeed(result, log)
+		log.Info("bootstrap: the model answers; %s", summary(result))
+		return a.succeed(ctx, log)
 	case ctx.Err() != nil:
 		return fmt.Errorf("bootstrap was interrupted: %w", context.Cause(ctx))
 	}
@@ -56,34 +58,59 @@ func (a app) bootstrap(ctx context.Context, timeout time.Duration) error {
 	if !announced {
 		return err // the status says already what is wrong
 	}
-	return errors.Join(err, a.fail(appliance.BootstrapFailure, err))
+	return errors.Join(err, a.change(ctx, func(present *status.Status) error {
+		if applied(present.Stage) {
+			present.Stage, present.LastError = appliance.BootstrapFailure, err.Error()
+		}
+		return nil
+	}))
+}
+
+// change updates the status. configure may be at work, and neither may undo what the other
+// says.
+func (a app) change(ctx context.Context, edit func(*status.Status) error) error {
+	release, err := lock.Acquire(ctx, a.path(lockFile))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = release() }()
+	present, err := a.store().Load()
+	if err != nil {
+		return err
+	}
+	if err := edit(&present); err != nil {
+		return err
+	}
+	return a.store().Save(present)
 }
 
 // announce moves the status on. A context that was refused must not be covered up.
-func (a app) announce() error {
-	present, err := a.store().Load()
-	if err != nil {
-		return err
-	}
-	if !applied(present.Stage) {
-		return fmt.Errorf("the context is not applied (status %q)", present.Stage)
-	}
-	present.Stage, present.LastError = appliance.BootstrapStarted, ""
-	return a.store().Save(present)
+func (a app) announce(ctx context.Context) error {
+	return a.change(ctx, func(present *status.Status) error {
+		if !applied(present.Stage) {
+			return fmt.Errorf("the context is not applied (status %q)", present.Stage)
+		}
+		present.Stage, present.LastError = appliance.BootstrapStarted, ""
+		return nil
+	})
 }
 
-// succeed writes the report first: whoever sees the status must find it.
-func (a app) succeed(result completion.Result, log *logfile.Log) error {
-	present, err := a.store().Load()
+// succeed writes the report first: whoever sees the status must find it. A configure that
+// changed something meanwhile has told this unit to start again, so this proof is void.
+func (a app) succeed(ctx context.Context, log *logfile.Log) error {
+	err := a.change(ctx, func(present *status.Status) error {
+		if present.Stage != appliance.BootstrapStarted {
+			return fmt.Errorf("the configuration changed meanwhile (status %q)", present.Stage)
+		}
+		present.Stage = appliance.BootstrapSuccess
+		_, err := a.writeReport(*present)
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	present.Stage = appliance.BootstrapSuccess
-	if _, err := a.writeReport(present); err != nil {
-		return err
-	}
-	log.Info("bootstrap: ready; %s", summary(result))
-	return a.store().Save(present)
+	log.Info("bootstrap: ready")
+	return nil
 }
 
 // smokeTest asks once, after the units were started a moment ago.
@@ -114,11 +141,11 @@ func (a app) client() (ready.Client, error) {
 	if err != nil {
 		return ready.Client{}, err
 	}
-	root, err := os.ReadFile(a.path(appliance.CACert))
+	certificate, err := os.ReadFile(a.path(appliance.ServerCert))
 	if err != nil {
 		return ready.Client{}, err
 	}
-	return ready.Client{BaseURL: a.baseURL, Model: present.Model, Password: password, Root: root}, nil
+	return ready.Client{BaseURL: a.baseURL, Model: present.Model, Password: password, Certificate: certificate}, nil
 }
 
 func (a app) password() (string, error) {

@@ -33,7 +33,7 @@ func serve(t *testing.T, unavailable int) Client {
 	t.Cleanup(server.Close)
 	return Client{
 		BaseURL: server.URL, Model: appliance.ModelID, Password: password,
-		Root: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}),
+		Certificate: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}),
 	}
 }
 
@@ -58,10 +58,13 @@ func TestWaitEndsAndSaysWhatWasMissing(t *testing.T) {
 	wrong := serve(t, 0)
 	wrong.Password = "wrong"
 	stranger := serve(t, 0)
-	stranger.Root = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("no certificate")})
+	stranger.Certificate = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("another certificate")})
+	unreadable := serve(t, 0)
+	unreadable.Certificate = []byte("no PEM")
 	for want, client := range map[string]Client{
-		"HTTP 401":                            wrong,
-		"the root certificate cannot be read": stranger,
+		"HTTP 401":                              wrong,
+		"nginx serves another certificate":      stranger,
+		"the server certificate cannot be read": unreadable,
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
 		attempts := 0
