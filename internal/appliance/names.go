@@ -115,6 +115,11 @@ const (
 	ContextCopy = "/run/one-context/context.sh.network"
 	// TokenFile is the file beside ContextFile that holds the OneGate token.
 	TokenFile = "token.txt"
+	// VarOneGateEndpoint and VarVMID are the context names under which a machine finds
+	// OneGate and itself. VarOneGateToken is the token, where it comes as a value.
+	VarOneGateEndpoint = "ONEGATE_ENDPOINT"
+	VarOneGateToken    = "ONEGATE_TOKEN"
+	VarVMID            = "VMID"
 	// ContextHook is the file that makes one-context call the agent.
 	ContextHook = "/etc/one-context.d/net-92-slm-copilot"
 )
