@@ -1,5 +1,35 @@
 package nginx
 
-// RenderRefused gives the text of the site for a machine whose settings were refused before
-// there were any good ones: it answers every request with where to look.
-func (s Site) RenderRefused() []byte { return s.Render() }
+import (
+	"slices"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+)
+
+// refusedMessage is for whoever meets an appliance whose settings were refused.
+const refusedMessage = "The settings of this virtual machine were refused. Its operator finds the reasons with " +
+	appliance.Name + " status, as root on the console, and in " + appliance.LogFile + "."
+
+// refusedFailures are those of an appliance whose settings were refused.
+func refusedFailures() []failure {
+	refused := slices.Clone(failures)
+	for i := range refused {
+		if refused[i].Status == 503 {
+			refused[i].Code = "settings_refused"
+			refused[i].Message = refusedMessage
+		}
+	}
+	return refused
+}
+
+// RenderRefused gives the text of a site file for a machine that has no settings to serve
+// with: it says so on every path but that of the root certificate. Of the site it uses only
+// where to listen, the certificate and the web root; it holds no secret.
+func (s Site) RenderRefused() []byte {
+	s.CORSOrigins = nil // every web page may read why there is no answer
+	return render("refused.conf.tmpl", map[string]any{
+		"Site":   s,
+		"Page":   appliance.Title + " is not serving. " + refusedMessage + "\n",
+		"Errors": refusedFailures(),
+	})
+}

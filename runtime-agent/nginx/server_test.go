@@ -34,15 +34,26 @@ type server struct {
 	root        *x509.Certificate
 	rootPath    string
 	webRoot     string
+	// dir is where nginx keeps its own files.
+	dir       string
+	reloading string
 }
 
-// start runs nginx until the test ends.
-func start(t *testing.T, upstream string) *server {
+// start runs nginx with the site, changed by edits, until the test ends.
+func start(t *testing.T, upstream string, edits ...func(*Site)) *server {
+	t.Helper()
+	return startWith(t, Site.Render, upstream, edits...)
+}
+
+func startWith(t *testing.T, render func(Site) []byte, upstream string, edits ...func(*Site)) *server {
 	t.Helper()
 	_, err := exec.LookPath("nginx")
 	require.NoError(t, err, "nginx is missing: run make setup")
 	dir := t.TempDir()
-	s := &server{http: freeAddress(t), https: freeAddress(t), webRoot: filepath.Join(dir, "www")}
+	s := &server{
+		http: freeAddress(t), https: freeAddress(t),
+		dir: dir, webRoot: filepath.Join(dir, "www"), reloading: filepath.Join(dir, "reloading"),
+	}
 	require.NoError(t, os.Mkdir(s.webRoot, 0o755))
 
 	material, err := tlsca.Renew(tlsca.Material{}, tlsca.Request{Names: []string{"vm-7"}, Now: time.Now()})
@@ -51,12 +62,15 @@ func start(t *testing.T, upstream string) *server {
 	s.rootPath = write(t, s.webRoot, filepath.Base(appliance.PathCA), material.RootCert)
 	s.root = parseCertificate(t, material.RootCert)
 
-	site := write(t, dir, "site.conf", Site{
+	site := Site{
 		HTTPListen: []string{s.http}, HTTPSListen: []string{s.https}, Upstream: upstream,
-		Certificate: leaf, Key: leaf, WebRoot: s.webRoot,
-		Password: testPassword, EngineKey: testEngineKey,
-	}.Render())
-	config := write(t, dir, "nginx.conf", []byte(mainConfig(dir, site)))
+		Certificate: leaf, Key: leaf, WebRoot: s.webRoot, ReloadingFile: s.reloading,
+		Password: testPassword, EngineKey: testEngineKey, ReadTimeout: time.Minute,
+	}
+	for _, edit := range edits {
+		edit(&site)
+	}
+	config := write(t, dir, "nginx.conf", []byte(mainConfig(dir, write(t, dir, "site.conf", render(site)))))
 	require.NoError(t, Check(t.Context(), "-c", config))
 	run(t, config, s.http, s.https)
 	return s

@@ -4,12 +4,14 @@ package nginx
 
 import (
 	"bytes"
-	_ "embed"
+	"embed"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
+	"maps"
+	"regexp"
 	"strings"
 	"text/template"
+	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 )
@@ -19,15 +21,23 @@ type Site struct {
 	// HTTPListen and HTTPSListen are arguments of "listen", such as "[::]:443".
 	HTTPListen  []string
 	HTTPSListen []string
-	// Upstream is host and port of the engine.
-	Upstream string
 	// Certificate, Key and WebRoot are paths.
 	Certificate string
 	Key         string
 	WebRoot     string
+	// Upstream is host and port of the engine.
+	Upstream string
+	// ReloadingFile is the path of a file that is there while the engine cannot answer.
+	// The user of nginx's workers must be able to reach it.
+	ReloadingFile string
 	// Password is what clients send, EngineKey what the engine gets instead.
 	Password  string
 	EngineKey string
+	// CORSOrigins, ReadTimeout (whole seconds) and RateLimit are those of
+	// appliance.Settings.
+	CORSOrigins []string
+	ReadTimeout time.Duration
+	RateLimit   int
 }
 
 // Listen gives the arguments of "listen" for a port. nginx does not start if it is told to
@@ -40,62 +50,56 @@ func Listen(port int, ipv6 bool) []string {
 	return listen
 }
 
-// guarded is a path that needs the password, and its one method.
-type guarded struct{ Path, Method string }
+// Secrets matches the secrets in the text of a site.
+var Secrets = regexp.MustCompile(`(\\x[0-9a-f]{2})+|Authorization "[^"]*"`)
 
-// failure is an error nginx itself gives. Statuses are nginx's, Status is the answer's.
-type failure struct {
-	Statuses string
-	Status   int
-	Body     string
+// guarded is a path that needs the password, and its one method. Those that generate text
+// need the engine's backend, the others do not.
+type guarded struct {
+	Path, Method string
+	Generates    bool
 }
 
-var failures = []failure{
-	{"401", 401, openAIError("authentication_error", "invalid_api_key",
-		"Missing or wrong password. Send it as a Bearer token, as the password of HTTP Basic with the user "+appliance.APIUser+", or as x-api-key.")},
-	{"404", 404, openAIError("invalid_request_error", "unknown_url", "This appliance has no such path.")},
-	{"405", 405, openAIError("invalid_request_error", "method_not_allowed", "This path does not answer that method.")},
-	{"413", 413, openAIError("invalid_request_error", "request_too_large", "The request is larger than 15 MiB.")},
-	{"500", 500, openAIError("server_error", "internal_error", "The appliance could not handle the request.")},
-	// nginx says 502 when nobody listens: the engine opens its port once the model is loaded.
-	{"502 503", 503, openAIError("server_error", "model_unavailable", "The model is loading or restarting. Try again in a few seconds.")},
-	{"504", 504, openAIError("server_error", "timeout", "The model did not answer in time. Send a shorter prompt.")},
-}
+//go:embed *.conf.tmpl
+var templateFiles embed.FS
 
-// openAIError is the body of an error as OpenAI's clients read it.
-func openAIError(kind, code, message string) string {
-	body, _ := json.Marshal(map[string]any{
-		"error": map[string]any{"message": message, "type": kind, "param": nil, "code": code},
-	})
-	return string(body)
-}
+var templates = template.Must(template.New("").Funcs(template.FuncMap{"regex": regex}).ParseFS(templateFiles, "*.conf.tmpl"))
 
-//go:embed site.conf.tmpl
-var siteText string
-
-var siteTemplate = template.Must(template.New("site").Funcs(template.FuncMap{"regex": regex}).Parse(siteText))
-
-// Render gives the text of the site file.
+// Render gives the text of the site file. It holds both secrets.
 func (s Site) Render() []byte {
-	view := map[string]any{
-		"HTTPListen": s.HTTPListen, "HTTPSListen": s.HTTPSListen, "Upstream": s.Upstream,
-		"Certificate": s.Certificate, "Key": s.Key, "WebRoot": s.WebRoot,
-		"Password": s.Password, "EngineKey": s.EngineKey,
-		"Basic":  base64.StdEncoding.EncodeToString([]byte(appliance.APIUser + ":" + s.Password)),
-		"Title":  appliance.Title,
-		"PathCA": appliance.PathCA, "PathReadyz": appliance.PathReadyz,
-		"PathChat": appliance.PathChat, "PathCompletions": appliance.PathCompletions,
+	return render("site.conf.tmpl", map[string]any{
+		"Site":         s,
+		"Basic":        base64.StdEncoding.EncodeToString([]byte(appliance.APIUser + ":" + s.Password)),
+		"Burst":        s.RateLimit - 1,
+		"RetryLimited": s.retryLimited(), "RetryUnavailable": retryUnavailable,
 		"Guarded": []guarded{
-			{appliance.PathChat, "POST"},
-			{appliance.PathCompletions, "POST"},
-			{appliance.PathModels, "GET"},
-			{appliance.PathMetrics, "GET"},
+			{appliance.PathChat, "POST", true},
+			{appliance.PathCompletions, "POST", true},
+			{appliance.PathModels, "GET", false},
+			{appliance.PathMetrics, "GET", false},
 		},
 		"Open":   []string{appliance.PathHealth, appliance.PathReadyz},
 		"Errors": failures,
+	})
+}
+
+// retryLimited is the time in seconds after which one more request is allowed.
+func (s Site) retryLimited() int {
+	if s.RateLimit == 0 {
+		return retryUnauthorized
 	}
+	secondsPerRequest := (60 + s.RateLimit - 1) / s.RateLimit
+	return max(secondsPerRequest, retryUnauthorized)
+}
+
+func render(name string, view map[string]any) []byte {
+	maps.Copy(view, map[string]any{
+		"Title": appliance.Title, "BodyLimit": bodyLimit,
+		"PathCA": appliance.PathCA, "PathReadyz": appliance.PathReadyz,
+		"PathChat": appliance.PathChat, "PathCompletions": appliance.PathCompletions,
+	})
 	var out bytes.Buffer
-	if err := siteTemplate.Execute(&out, view); err != nil {
+	if err := templates.ExecuteTemplate(&out, name, view); err != nil {
 		panic(err) // a mistake in the template: it has no input that could cause one
 	}
 	return out.Bytes()

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -23,19 +24,29 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-func TestRenderedSite(t *testing.T) {
-	got := Site{
+func TestRenderedSites(t *testing.T) {
+	plain := Site{
 		HTTPListen: Listen(appliance.HTTPPort, true), HTTPSListen: Listen(appliance.HTTPSPort, true),
 		Upstream: appliance.LocalAIAddress, Certificate: appliance.ServerCert, Key: appliance.ServerKey,
-		WebRoot: appliance.WebRoot, Password: "password", EngineKey: testEngineKey,
-	}.Render()
-	golden := filepath.Join("testdata", "site.golden.conf")
-	if *update {
-		require.NoError(t, os.WriteFile(golden, got, 0o644))
+		WebRoot: appliance.WebRoot, ReloadingFile: appliance.ReloadingFile,
+		Password: "password", EngineKey: testEngineKey, ReadTimeout: 30 * time.Minute,
 	}
-	want, err := os.ReadFile(golden)
-	require.NoError(t, err)
-	assert.Equal(t, string(want), string(got))
+	limited := plain
+	limited.CORSOrigins = []string{"http://localhost:3000", "https://ide.example.org"}
+	limited.RateLimit = 60
+	for name, got := range map[string][]byte{
+		"site": plain.Render(), "limited": limited.Render(), "refused": limited.RenderRefused(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			golden := filepath.Join("testdata", name+".golden.conf")
+			if *update {
+				require.NoError(t, os.WriteFile(golden, got, 0o644))
+			}
+			want, err := os.ReadFile(golden)
+			require.NoError(t, err)
+			assert.Equal(t, string(want), string(got))
+		})
+	}
 }
 
 func TestListen(t *testing.T) {

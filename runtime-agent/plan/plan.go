@@ -4,6 +4,7 @@ package plan
 
 import (
 	"io/fs"
+	"regexp"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/onecontext"
@@ -64,6 +65,8 @@ type Entry struct {
 	LinkTo  string
 	// Units must hear of a change.
 	Units []string
+	// Hidden matches what of Content must never be shown; nil hides nothing.
+	Hidden *regexp.Regexp
 }
 
 // Plan is the wanted state.
@@ -101,14 +104,12 @@ func directories() []Directory {
 
 func proxy(in Input, render func(nginx.Site) []byte) []Entry {
 	site := nginx.Site{
-		Server: nginx.Server{
-			HTTPListen:  nginx.Listen(appliance.HTTPPort, in.Facts.IPv6),
-			HTTPSListen: nginx.Listen(appliance.HTTPSPort, in.Facts.IPv6),
-			Certificate: appliance.ServerCert,
-			Key:         appliance.ServerKey,
-			WebRoot:     appliance.WebRoot,
-		},
+		HTTPListen:    nginx.Listen(appliance.HTTPPort, in.Facts.IPv6),
+		HTTPSListen:   nginx.Listen(appliance.HTTPSPort, in.Facts.IPv6),
 		Upstream:      appliance.LocalAIAddress,
+		Certificate:   appliance.ServerCert,
+		Key:           appliance.ServerKey,
+		WebRoot:       appliance.WebRoot,
 		ReloadingFile: appliance.ReloadingFile,
 		Password:      in.Password,
 		EngineKey:     in.EngineKey,
@@ -117,13 +118,13 @@ func proxy(in Input, render func(nginx.Site) []byte) []Entry {
 		RateLimit:     in.Settings.RateLimit,
 	}
 	return []Entry{
-		file(appliance.CAKey, 0o600, in.TLS.RootKey),
+		secretFile(appliance.CAKey, in.TLS.RootKey),
 		file(appliance.CACert, 0o644, in.TLS.RootCert),
 		file(appliance.WebRoot+appliance.PathCA, 0o644, in.TLS.RootCert),
-		file(LeafFile, 0o600, in.TLS.Leaf, appliance.NginxUnit),
+		secretFile(LeafFile, in.TLS.Leaf, appliance.NginxUnit),
 		link(appliance.ServerCert, "self/server.pem", appliance.NginxUnit),
 		link(appliance.ServerKey, "self/server.pem", appliance.NginxUnit),
-		file(appliance.NginxSite, 0o640, render(site), appliance.NginxUnit, appliance.BootstrapUnit),
+		hide(nginx.Secrets, file(appliance.NginxSite, 0o640, render(site), appliance.NginxUnit, appliance.BootstrapUnit)),
 		link(appliance.NginxEnabled, appliance.NginxSite, appliance.NginxUnit, appliance.BootstrapUnit),
 	}
 }
@@ -136,15 +137,15 @@ func rest(in Input) []Entry {
 		APIKey:      in.EngineKey,
 	}
 	entries := []Entry{
-		file(appliance.PasswordFile, 0o600, secret.Content(in.Password)),
-		file(appliance.EngineKeyFile, 0o600, secret.Content(in.EngineKey)),
-		file(appliance.LocalAIEnvFile, 0o600, config.Environment(), appliance.LocalAIUnit, appliance.BootstrapUnit),
+		secretFile(appliance.PasswordFile, secret.Content(in.Password)),
+		secretFile(appliance.EngineKeyFile, secret.Content(in.EngineKey)),
+		hide(engine.Secrets, file(appliance.LocalAIEnvFile, 0o600, config.Environment(), appliance.LocalAIUnit, appliance.BootstrapUnit)),
 		file(appliance.ModelConfigDir+"/"+modelFileName, 0o644, config.ModelFile(), appliance.LocalAIUnit, appliance.BootstrapUnit),
 		link(appliance.ModelConfigDir+"/"+appliance.ModelFile, appliance.ModelsDir+"/"+appliance.ModelFile, appliance.LocalAIUnit, appliance.BootstrapUnit),
 		file(appliance.UnitDir+"/"+appliance.LocalAIUnit, 0o644, engine.Unit(), appliance.LocalAIUnit, appliance.BootstrapUnit),
 	}
 	if in.Context != nil {
-		entries = append(entries, file(vmcontext.LastGood, 0o600, onecontext.Format(in.Context)))
+		entries = append(entries, secretFile(vmcontext.LastGood, onecontext.Format(in.Context)))
 	}
 	// Last, so that a run that was cut short makes the certificate of this boot again.
 	return append(entries, bootID(in))
@@ -157,6 +158,17 @@ func bootID(in Input) Entry {
 
 func file(path string, mode fs.FileMode, content []byte, units ...string) Entry {
 	return Entry{Path: path, Mode: mode, Content: content, Units: units}
+}
+
+var everything = regexp.MustCompile(`(?s).+`)
+
+func secretFile(path string, content []byte, units ...string) Entry {
+	return hide(everything, file(path, 0o600, content, units...))
+}
+
+func hide(secrets *regexp.Regexp, entry Entry) Entry {
+	entry.Hidden = secrets
+	return entry
 }
 
 func link(path, target string, units ...string) Entry {

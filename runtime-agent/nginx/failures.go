@@ -1,0 +1,74 @@
+package nginx
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+)
+
+// bodyLimit is in bytes. LocalAI's default is "15M" for echo's body limit, which takes that
+// for millions of bytes (github.com/labstack/gommon/bytes).
+const bodyLimit = 15_000_000
+
+// Seconds for Retry-After. retryUnavailable is about the time the engine needs to be back
+// when the model is in memory already (measured: 2.3 s to 4.3 s, and the load on top).
+const (
+	retryUnavailable  = 10
+	retryUnauthorized = 5
+)
+
+// failure is an error nginx itself gives.
+type failure struct {
+	// Causes are nginx's own statuses, some of which HTTP does not know.
+	Causes string
+	// Status, Kind, Code and Message are the answer's.
+	Status              int
+	Kind, Code, Message string
+	// Unparsed ones happen before nginx knows the path of the request. A named location
+	// needs one, so these have a path of their own.
+	Unparsed bool
+}
+
+// A client that is too slow to send its request (408) gets no answer: nginx just closes the
+// connection.
+var failures = []failure{
+	{"400 501 505", 400, "invalid_request_error", "bad_request",
+		"The server cannot read this as an HTTP request.", true},
+	{"494", 400, "invalid_request_error", "request_headers_too_large",
+		"The headers of the request are too large.", true},
+	{"497", 400, "invalid_request_error", "https_required",
+		"This port speaks https. Use a URL that starts with https://.", true},
+	{"401", 401, "authentication_error", "invalid_api_key",
+		"Missing or wrong password. Send it as a Bearer token, as the password of HTTP Basic with the user " +
+			appliance.APIUser + ", or as x-api-key.", false},
+	{"404", 404, "invalid_request_error", "unknown_url", "This appliance has no such path.", false},
+	{"405", 405, "invalid_request_error", "method_not_allowed", "This path does not answer that method.", false},
+	{"413", 413, "invalid_request_error", "request_too_large",
+		fmt.Sprintf("The request is larger than %d MB.", bodyLimit/1_000_000), false},
+	{"414", 414, "invalid_request_error", "url_too_long", "The URL is too long.", true},
+	{"429", 429, "requests", "rate_limit_exceeded",
+		"Too many requests, or too many wrong passwords, from this address. Try again in a while.", false},
+	{"500", 500, "server_error", "internal_error", "The appliance could not handle the request.", false},
+	// nginx says 502 when nobody listens: the engine opens its port once the model is loaded.
+	{"502 503", 503, "server_error", "model_unavailable",
+		"The model is loading or restarting. Try again in a few seconds.", false},
+	{"504", 504, "server_error", "timeout",
+		"The model did not answer in time. Send a shorter prompt, or have the operator raise " + appliance.VarReadTimeout + ".", false},
+}
+
+// Location is where nginx finds the answer.
+func (f failure) Location() string {
+	if f.Unparsed {
+		return "/copilot-error/" + f.Code
+	}
+	return "@copilot_" + f.Code
+}
+
+// Body is the answer as OpenAI's clients read it.
+func (f failure) Body() string {
+	body, _ := json.Marshal(map[string]any{
+		"error": map[string]any{"message": f.Message, "type": f.Kind, "param": nil, "code": f.Code},
+	})
+	return string(body)
+}
