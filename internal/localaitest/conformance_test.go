@@ -47,6 +47,7 @@ type failing struct{ err error }
 func (failing) Backends() []string                  { return []string{} }
 func (f failing) Load(context.Context, Model) error { return f.err }
 func (failing) Check(Model) error                   { return nil }
+func (failing) Unload(Model)                        {}
 
 // badWeights is a models directory with every kind of unusable file.
 func badWeights(t *testing.T) Options {
@@ -70,6 +71,7 @@ type fromDisk struct{ dir string }
 
 func (fromDisk) Backends() []string { return []string{backendName} }
 func (fromDisk) Check(Model) error  { return nil }
+func (fromDisk) Unload(Model)       {}
 func (e fromDisk) Load(_ context.Context, model Model) error {
 	path := filepath.Join(e.dir, filepath.Base(model.File))
 	err := CheckWeights(path)
@@ -169,6 +171,7 @@ var conformance = []struct {
 	{file: "97-cors-allowlist-ok.txt", setup: allowList},
 	{file: "98-opaque-errors.txt", setup: opaque},
 	{file: "99-opaque-errors-401.txt", setup: opaque},
+	{file: "107-backend-shutdown-open.txt", setup: plain, after: []string{"10-chat-first-request-loads.txt"}},
 }
 
 // comparedElsewhere are the recordings that are no single exchange, and their tests.

@@ -6,7 +6,8 @@
 //
 // Of the recorded traffic it claims what the appliance and its clients meet. It does not
 // claim the other APIs (Anthropic, Responses, Ollama, embeddings), grammars, names of
-// models with a slash or of a weights file, and the open maintenance routes.
+// models with a slash or of a weights file, and of the open maintenance routes any but
+// those that unload and load a model.
 //
 // Below it, local-ai and llama-cpp-backend are the programs that stand in for the two
 // real ones in the demo image.

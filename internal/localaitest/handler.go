@@ -48,6 +48,9 @@ func NewHandler(options Options) *Handler {
 		"/system":       {http.MethodGet, h.serveSystem},
 		pathChat:        {http.MethodPost, h.serveChat},
 		pathCompletions: {http.MethodPost, h.serveCompletions},
+
+		"/backend/shutdown": {http.MethodPost, h.serveShutdown},
+		"/backend/load":     {http.MethodPost, h.serveLoad},
 	}
 	if !options.DisableMetrics {
 		h.routes["/metrics"] = route{http.MethodGet, h.metrics.serve}

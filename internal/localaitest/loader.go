@@ -84,6 +84,19 @@ func inCooldown(name string, remaining time.Duration) *httpError {
 	}
 }
 
+// unload ends the backend of a loaded model, and says whether the model was one.
+func (l *loader) unload(model Model) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i := slices.Index(l.loaded, model.Name)
+	if i < 0 {
+		return false
+	}
+	l.engine.Unload(model)
+	l.loaded = slices.Delete(l.loaded, i, i+1)
+	return true
+}
+
 // loadedNames is what /system shows. Like LocalAI it does not notice a dead backend.
 func (l *loader) loadedNames() []string {
 	l.mu.Lock()

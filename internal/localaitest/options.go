@@ -54,6 +54,8 @@ type Engine interface {
 	// Check says whether the backend of a loaded model still answers. It is asked
 	// before every token.
 	Check(model Model) error
+	// Unload ends what Load started, dead or alive. It is asked for loaded models only.
+	Unload(model Model)
 }
 
 // CallError is the failure of a call to a backend that was loaded before.
@@ -67,6 +69,7 @@ type alwaysReady struct{}
 func (alwaysReady) Backends() []string                { return []string{backendName} }
 func (alwaysReady) Load(context.Context, Model) error { return nil }
 func (alwaysReady) Check(Model) error                 { return nil }
+func (alwaysReady) Unload(Model)                      {}
 
 const (
 	// backendName is what LocalAI calls the backend of every model here.

@@ -100,6 +100,17 @@ func (e *engine) Load(ctx context.Context, model localaitest.Model) error {
 	return nil
 }
 
+// Unload forgets the backend, so that the next load starts one whatever was believed of
+// its health.
+func (e *engine) Unload(model localaitest.Model) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if b := e.backends[model.Name]; b != nil {
+		b.stop()
+		delete(e.backends, model.Name)
+	}
+}
+
 func (e *engine) start(ctx context.Context, model localaitest.Model) (*backend, error) {
 	if len(e.Backends()) == 0 {
 		return nil, localaitest.BackendMissing()

@@ -215,7 +215,12 @@ func get(t *testing.T, url string) (int, string) {
 
 func chat(t *testing.T, url string) (int, string) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/v1/chat/completions", strings.NewReader(chatBody))
+	return post(t, url+"/v1/chat/completions", chatBody)
+}
+
+func post(t *testing.T, url, body string) (int, string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
 	require.NoError(t, err)
 	request.Header.Set("Content-Type", "application/json")
 	return do(t, request)

@@ -174,6 +174,40 @@ func TestKilledBackendFailsRequests(t *testing.T) {
 	assert.Contains(t, body, `"id":"tiny"`, "/system does not notice either")
 }
 
+// The way out of the half minute of errors above: what is unloaded is loaded anew.
+func TestKilledBackendIsLoadedAnew(t *testing.T) {
+	p := newLayout(t).start(t, preloadTiny)
+	url := p.url(t)
+	old := p.backend(t)
+	kill(t, old)
+	require.Eventually(t, func() bool { return strings.Contains(p.log.String(), "Backend process exited") }, waitLimit, tick)
+
+	status, body := post(t, url+"/backend/shutdown", `{"model":"tiny"}`)
+	assert.Equal(t, http.StatusOK, status, body)
+	status, _ = post(t, url+"/backend/shutdown", `{"model":"tiny"}`)
+	assert.Equal(t, http.StatusNotFound, status, "it is not loaded any more")
+	status, body = post(t, url+"/backend/load", `{"model":"tiny"}`)
+	assert.Equal(t, http.StatusOK, status)
+	assert.JSONEq(t, `{"loaded":["tiny"],"message":"model loaded"}`, body)
+	assert.NotEqual(t, old, p.backend(t))
+	status, body = chat(t, url)
+	assert.Equal(t, http.StatusOK, status, body)
+
+	status, body = post(t, url+"/backend/load", `{}`)
+	assert.Equal(t, http.StatusBadRequest, status)
+	assert.JSONEq(t, `{"loaded":null,"message":"model is required"}`, body)
+	status, _ = post(t, url+"/backend/shutdown", `{}`)
+	assert.Equal(t, http.StatusBadRequest, status)
+}
+
+func TestLoadThatFails(t *testing.T) {
+	l := newLayout(t)
+	l.write(t, "models/tiny.gguf", "GGU? and so on")
+	status, body := post(t, l.start(t).url(t)+"/backend/load", `{"model":"tiny"}`)
+	assert.Equal(t, http.StatusInternalServerError, status)
+	assert.Contains(t, body, `{"loaded":null,"message":"failed to load model: `)
+}
+
 func TestLazyLoad(t *testing.T) {
 	p := newLayout(t).start(t)
 	url := p.url(t)
