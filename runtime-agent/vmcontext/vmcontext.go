@@ -29,24 +29,33 @@ type Found struct {
 	Source string
 	// Warning says why Values are not what the cloud says now, if they are not.
 	Warning string
+	// Token is what OneGate knows this machine by; empty if the cloud gave none. It is a
+	// secret.
+	Token string
 }
 
+// directory is where a context may lie that was put into the machine as files. one-context
+// looks there too, after the medium.
+const directory = "/context"
+
 // Find returns the context in the file that is named, or that one-context applied last, or
-// on the CONTEXT medium. If the medium is missing or cannot be read, the last good context
-// is better than none. root is put before every path.
+// on the CONTEXT medium, or in a directory. If there is none or it cannot be read, the last
+// good context is better than nothing. root is put before every path.
 func Find(root, file string) (Found, error) {
 	if file != "" {
-		values, err := parseFile(file)
-		return Found{Values: values, Source: file}, err
+		return read(root, file)
 	}
-	current := filepath.Join(root, appliance.ContextCopy)
-	values, err := parseFile(current)
-	if err == nil || !errors.Is(err, fs.ErrNotExist) {
-		return orLastGood(root, Found{Values: values, Source: current}, err)
+	for _, source := range []func() (Found, error){
+		func() (Found, error) { return read(root, filepath.Join(root, appliance.ContextCopy)) },
+		func() (Found, error) { return readMedium(root) },
+		func() (Found, error) { return read(root, filepath.Join(root, directory, appliance.ContextFile)) },
+	} {
+		if found, err := source(); !errors.Is(err, fs.ErrNotExist) {
+			return orLastGood(root, found, err)
+		}
 	}
-	device := filepath.Join(root, "/dev/disk/by-label", appliance.ContextLabel)
-	values, err = readMedium(device)
-	return orLastGood(root, Found{Values: values, Source: device}, err)
+	return orLastGood(root, Found{}, fmt.Errorf("find the context, saved by one-context, on a medium labelled %s or in %s: %w",
+		appliance.ContextLabel, directory, fs.ErrNotExist))
 }
 
 // orLastGood returns found unless there was a failure.
@@ -54,11 +63,11 @@ func orLastGood(root string, found Found, failure error) (Found, error) {
 	if failure == nil {
 		return found, nil
 	}
-	path := filepath.Join(root, LastGood)
-	values, err := parseFile(path)
+	last, err := read(root, filepath.Join(root, LastGood))
 	switch {
 	case err == nil:
-		return Found{values, path, fmt.Sprintf("%v; using the last good context", failure)}, nil
+		last.Warning = fmt.Sprintf("%v; using the last good context", failure)
+		return last, nil
 	case !errors.Is(err, fs.ErrNotExist):
 		return Found{}, errors.Join(failure, err)
 	case errors.Is(failure, fs.ErrNotExist):
@@ -76,6 +85,14 @@ func LastGoodValues(root string) (map[string]string, error) {
 	return values, err
 }
 
+func read(root, path string) (Found, error) {
+	values, err := parseFile(path)
+	if err != nil {
+		return Found{}, err
+	}
+	return Found{Values: values, Source: path, Token: findToken(root, filepath.Dir(path), values)}, nil
+}
+
 func parseFile(path string) (map[string]string, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -90,21 +107,24 @@ func parseFile(path string) (map[string]string, error) {
 }
 
 // readMedium mounts the CD-ROM for a moment. oned writes it as ISO 9660.
-func readMedium(device string) (values map[string]string, err error) {
+func readMedium(root string) (found Found, err error) {
+	device := filepath.Join(root, "/dev/disk/by-label", appliance.ContextLabel)
 	if _, err := os.Stat(device); err != nil {
-		return nil, fmt.Errorf("find the CONTEXT medium: %w", err)
+		return Found{}, fmt.Errorf("find the CONTEXT medium: %w", err)
 	}
 	dir, err := os.MkdirTemp("", "slm-copilot-context-")
 	if err != nil {
-		return nil, err
+		return Found{}, err
 	}
 	defer os.Remove(dir)
 	const flags = unix.MS_RDONLY | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_NOSUID
 	if err := unix.Mount(device, dir, "iso9660", flags, ""); err != nil {
-		return nil, fmt.Errorf("mount the CONTEXT medium %s: %w", device, err)
+		return Found{}, fmt.Errorf("mount the CONTEXT medium %s: %w", device, err)
 	}
 	defer func() { err = errors.Join(err, unix.Unmount(dir, unix.MNT_DETACH)) }()
-	return parseFile(filepath.Join(dir, appliance.ContextFile))
+	found, err = read(root, filepath.Join(dir, appliance.ContextFile))
+	found.Source = device
+	return found, err
 }
 
 // addressName matches the context names of the addresses of network cards and aliases.

@@ -22,6 +22,7 @@ func TestWhichContextIsUsed(t *testing.T) {
 	const (
 		saved  = appliance.ContextCopy
 		medium = "/dev/disk/by-label/" + appliance.ContextLabel
+		files  = "/context/context.sh"
 	)
 	tests := map[string]struct {
 		files   map[string]string
@@ -31,7 +32,10 @@ func TestWhichContextIsUsed(t *testing.T) {
 	}{
 		"none":                         {nil, "", "", ""},
 		"one-context's copy":           {map[string]string{saved: "A='saved'", LastGood: "A='last'"}, "saved", "", ""},
-		"only the last good one":       {map[string]string{LastGood: "A='last'"}, "last", "no such file or directory; using the last good", ""},
+		"a directory":                  {map[string]string{files: "A='files'", LastGood: "A='last'"}, "files", "", ""},
+		"the copy before a directory":  {map[string]string{saved: "A='saved'", files: "A='files'"}, "saved", "", ""},
+		"a bad medium, a directory":    {map[string]string{medium: "rubbish", files: "A='files'"}, "", "", "mount the CONTEXT medium"},
+		"only the last good one":       {map[string]string{LastGood: "A='last'"}, "last", "file does not exist; using the last good", ""},
 		"a medium without a file":      {map[string]string{medium: "rubbish", LastGood: "A='last'"}, "last", "mount the CONTEXT medium", ""},
 		"a bad medium, nothing else":   {map[string]string{medium: "rubbish"}, "", "", "mount the CONTEXT medium"},
 		"a damaged copy":               {map[string]string{saved: "rubbish", LastGood: "A='last'"}, "last", "expected NAME='value'; using the last good", ""},
