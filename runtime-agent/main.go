@@ -16,7 +16,8 @@ import (
 const usage = `Usage: slm-copilot [--root DIR] COMMAND
 
 Commands:
-  configure [--context FILE]   apply the context; changes only what differs
+  configure [--context FILE] [--dry-run]
+                               apply the context; changes only what differs
   bootstrap [--timeout TIME]   wait until the model answers, then report ready
   smoke-test [--timeout TIME]  get one answer from the model, through nginx
   status                       how the appliance is doing; exit status 0 means ready
@@ -25,6 +26,7 @@ Commands:
 
   --root DIR      a directory that plays the machine: no owners, no units (default /)
   --context FILE  read the context from FILE, not from where OpenNebula leaves it
+  --dry-run       change nothing, and show what would change, secrets as ***
   --timeout TIME  give up after TIME, such as 90s or 30m
 
 Exit status: 0 success, 1 failure, 2 wrong usage.
@@ -74,8 +76,12 @@ func (a app) command(ctx context.Context, name string, args []string) error {
 	switch name {
 	case "configure":
 		file := flags.String("context", "", "")
+		dryRun := flags.Bool("dry-run", false, "")
 		if err := parse(flags, args); err != nil {
 			return err
+		}
+		if *dryRun {
+			return a.preview(ctx, *file)
 		}
 		return a.configure(ctx, *file)
 	case "bootstrap":

@@ -4,6 +4,7 @@ package engine
 import (
 	"bytes"
 	"embed"
+	"regexp"
 	"strconv"
 	"text/template"
 
@@ -28,6 +29,9 @@ var templates = template.Must(template.New("").Option("missingkey=error").ParseF
 // TempDir is where the backend writes its own log (some 50 lines per request, at any log
 // level, never rotated). It is on the disk, not on a tmpfs, and emptied at each start.
 const TempDir = appliance.LocalAIStateDir + "/tmp"
+
+// Secrets matches the secrets in the environment file.
+var Secrets = regexp.MustCompile(`(?m)^LOCALAI_API_KEY=.*$`)
 
 // Environment gives the environment file. LocalAI reads its whole configuration from it.
 func (c Config) Environment() []byte { return c.render("local-ai.env.tmpl") }

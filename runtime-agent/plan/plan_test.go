@@ -73,6 +73,8 @@ func TestSecretsAreOnlyInFilesOfRoot(t *testing.T) {
 		for _, secret := range []string{"the-password", "the-engine-key", `\x74\x68\x65\x2d\x70`, "root key", "leaf"} {
 			if strings.Contains(string(e.Content), secret) {
 				assert.Zero(t, e.Mode&fs.FileMode(0o007), "%s holds a secret", e.Path)
+				require.NotNil(t, e.Hidden, e.Path)
+				assert.NotContains(t, e.Hidden.ReplaceAllString(string(e.Content), "***"), secret, e.Path)
 			}
 		}
 	}

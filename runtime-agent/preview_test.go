@@ -1,0 +1,56 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+)
+
+func (v *vm) preview(values map[string]string) string {
+	v.t.Helper()
+	file := v.context(values)
+	before := v.snapshot()
+	code, stdout, stderr := v.run("configure", "--dry-run", "--context", file)
+	require.Zero(v.t, code, stderr)
+	assert.Equal(v.t, before, v.snapshot(), "nothing is written")
+	assert.Empty(v.t, v.units.told)
+	return stdout
+}
+
+func TestPreviewShowsWhatWouldChangeAndNoSecret(t *testing.T) {
+	v := newVM(t)
+	first := v.preview(map[string]string{appliance.VarPassword: "the-password"})
+	assert.Contains(t, first, "new file "+appliance.LocalAIEnvFile+", mode 0600\n")
+	assert.Contains(t, first, "+LOCALAI_CONTEXT_SIZE=32768\n")
+	assert.Contains(t, first, "new link "+appliance.NginxEnabled+" -> "+appliance.NginxSite+"\n")
+	assert.NotContains(t, first, "the-password")
+	assert.NotContains(t, first, `\x74\x68\x65`)
+	assert.NotContains(t, first, "PRIVATE KEY")
+
+	v.configure(map[string]string{appliance.VarPassword: "the-password"})
+	assert.Contains(t, v.preview(map[string]string{appliance.VarPassword: "the-password"}), "nothing would change\n")
+
+	threads := v.preview(map[string]string{appliance.VarPassword: "the-password", appliance.VarThreads: "2"})
+	assert.Contains(t, threads, "\n-threads: 4\n+threads: 2\n")
+	assert.Contains(t, threads, "units that would be told, if they run: "+appliance.LocalAIUnit+" "+appliance.BootstrapUnit+"\n")
+
+	password := v.preview(map[string]string{appliance.VarPassword: "another-one"})
+	assert.Contains(t, password, "file "+appliance.PasswordFile+", mode 0600, was 0600\n(what differs is not shown: owner, mode or a secret)\n")
+	for _, secret := range []string{"the-password", "another-one", strings.TrimSpace(v.read(appliance.EngineKeyFile))} {
+		assert.NotContains(t, first+threads+password, secret)
+	}
+}
+
+func TestPreviewListsTheMistakes(t *testing.T) {
+	v := newVM(t)
+	code, _, stderr := v.run("configure", "--dry-run", "--context", v.context(map[string]string{appliance.VarThreads: "many", appliance.VarDomain: "a b"}))
+	assert.Equal(t, 1, code)
+	assert.Contains(t, stderr, "would be refused")
+	assert.Contains(t, stderr, appliance.VarThreads)
+	assert.Contains(t, stderr, appliance.VarDomain)
+	assert.NoFileExists(t, v.root+appliance.StatusFile)
+}
