@@ -42,7 +42,7 @@ func newApp(root string) app {
 	a := app{
 		root:       root,
 		now:        time.Now,
-		facts:      machine.Read,
+		facts:      func() (machine.Facts, error) { return machine.Read("/") },
 		owners:     owners,
 		units:      systemd.Units{},
 		checkProxy: func(ctx context.Context) error { return nginx.Check(ctx) },

@@ -6,8 +6,8 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 )
 
@@ -15,6 +15,14 @@ import (
 type Facts struct {
 	// CPUs is the number of processors this process may run on.
 	CPUs int
+	// Threads is the number of inference threads that makes the best use of them. It is
+	// at least 1.
+	Threads int
+	// NoAVX2 says that the processors are x86 without the AVX2 instructions.
+	NoAVX2 bool
+	// Memory is what the kernel manages, in bytes: a few percent less than the virtual
+	// machine was given.
+	Memory uint64
 	// Hostname is empty if it cannot stand in a certificate.
 	Hostname string
 	// Addresses are those other machines can reach.
@@ -24,9 +32,22 @@ type Facts struct {
 	BootID string
 }
 
-// Read asks the kernel.
-func Read() (Facts, error) {
-	bootID, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+// Read asks the kernel. The files of /proc and /sys are those below root, which is "/" but
+// for tests; what comes from system calls is always the machine's own.
+func Read(root string) (Facts, error) {
+	facts, err := identity(root)
+	if err != nil {
+		return Facts{}, err
+	}
+	if err := readProcessors(root, &facts); err != nil {
+		return Facts{}, err
+	}
+	facts.Memory, err = readMemory(root)
+	return facts, err
+}
+
+func identity(root string) (Facts, error) {
+	bootID, err := os.ReadFile(filepath.Join(root, "/proc/sys/kernel/random/boot_id"))
 	if err != nil {
 		return Facts{}, fmt.Errorf("read the boot id: %w", err)
 	}
@@ -38,10 +59,8 @@ func Read() (Facts, error) {
 	if err != nil {
 		return Facts{}, fmt.Errorf("read the network addresses: %w", err)
 	}
-	_, noIPv6 := os.Stat("/proc/net/if_inet6")
+	_, noIPv6 := os.Stat(filepath.Join(root, "/proc/net/if_inet6"))
 	return Facts{
-		// On Linux this is sched_getaffinity at the start of the process.
-		CPUs:      runtime.NumCPU(),
 		Hostname:  certifiable(hostname),
 		Addresses: global(interfaces),
 		IPv6:      noIPv6 == nil,

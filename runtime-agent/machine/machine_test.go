@@ -10,14 +10,20 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 func TestRead(t *testing.T) {
-	facts, err := Read()
+	facts, err := Read("/")
 	require.NoError(t, err)
 	out, err := exec.Command("nproc").Output()
 	require.NoError(t, err)
 	assert.Equal(t, strings.TrimSpace(string(out)), strconv.Itoa(facts.CPUs))
+	assert.LessOrEqual(t, facts.Threads, facts.CPUs)
+	assert.Positive(t, facts.Threads)
+	var system unix.Sysinfo_t
+	require.NoError(t, unix.Sysinfo(&system))
+	assert.Equal(t, system.Totalram*uint64(system.Unit), facts.Memory)
 	assert.Regexp(t, `^[0-9a-f-]{36}$`, facts.BootID)
 	for _, address := range facts.Addresses {
 		assert.False(t, address.IsLoopback())
