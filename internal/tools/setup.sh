@@ -43,6 +43,8 @@ grub-mkimage grub-common
 sfdisk fdisk
 mke2fs e2fsprogs
 nginx nginx-light
+certbot certbot
+pebble pebble
 openssl openssl
 curl curl
 /etc/ssl/certs/ca-certificates.crt ca-certificates

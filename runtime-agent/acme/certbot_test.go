@@ -1,0 +1,142 @@
+package acme
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/acmetest"
+)
+
+const domain = "copilot.example.org"
+
+// site is a web root and a certbot that uses it.
+type site struct {
+	Certbot
+	port int
+	// hooked is written by the deploy hook.
+	hooked string
+}
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	_, err := exec.LookPath("certbot")
+	require.NoError(t, err, "certbot is missing: run make setup")
+	dir := t.TempDir()
+	s := &site{hooked: filepath.Join(dir, "hooked")}
+	s.Certbot = Certbot{
+		ConfigDir: filepath.Join(dir, "config"), WorkDir: filepath.Join(dir, "work"), LogsDir: filepath.Join(dir, "logs"),
+		WebRoot: filepath.Join(dir, "www"), CABundle: filepath.Join(dir, "ca.pem"), Hook: "echo >> " + s.hooked,
+	}
+	require.NoError(t, os.Mkdir(s.WebRoot, 0o755))
+	server := httptest.NewServer(http.FileServer(http.Dir(s.WebRoot)))
+	t.Cleanup(server.Close)
+	s.port = server.Listener.Addr().(*net.TCPAddr).Port
+	return s
+}
+
+func (s *site) order(t *testing.T, server *acmetest.Server) Order {
+	t.Helper()
+	require.NoError(t, os.WriteFile(s.CABundle, server.CA, 0o644))
+	return Order{Domain: domain, Directory: server.Directory, CADigest: "set"}
+}
+
+func (s *site) hooks(t *testing.T) int {
+	t.Helper()
+	text, err := os.ReadFile(s.hooked)
+	if err != nil {
+		require.ErrorIs(t, err, os.ErrNotExist)
+	}
+	return len(text)
+}
+
+func TestObtain(t *testing.T) {
+	s := newSite(t)
+	server := acmetest.New(t, s.port)
+	server.Start()
+	order := s.order(t, server)
+	_, _, err := s.Present(order)
+	require.ErrorIs(t, err, os.ErrNotExist)
+
+	require.NoError(t, s.Obtain(t.Context(), order))
+	first, ordered, err := s.Present(order)
+	require.NoError(t, err)
+	assert.True(t, ordered)
+	assert.NoError(t, first.Refusal(domain, time.Now()))
+	assert.Equal(t, 1, s.hooks(t))
+
+	require.NoError(t, s.Obtain(t.Context(), order))
+	again, _, err := s.Present(order)
+	require.NoError(t, err)
+	assert.True(t, again.Leaf.Equal(first.Leaf), "it is not due")
+	assert.Equal(t, 1, s.hooks(t))
+}
+
+// A certificate of a server for tests must not stay when the operator names the real one.
+func TestACertificateOfAnotherServerIsReplaced(t *testing.T) {
+	s := newSite(t)
+	first, second := acmetest.New(t, s.port), acmetest.New(t, s.port)
+	first.Start()
+	require.NoError(t, s.Obtain(t.Context(), s.order(t, first)))
+	first.Stop()
+
+	second.Start()
+	order := s.order(t, second)
+	before, ordered, err := s.Present(order)
+	require.NoError(t, err)
+	assert.False(t, ordered)
+	require.NoError(t, s.Obtain(t.Context(), order))
+	after, ordered, err := s.Present(order)
+	require.NoError(t, err)
+	assert.True(t, ordered)
+	assert.False(t, after.Leaf.Equal(before.Leaf))
+}
+
+func TestFailuresAreExplained(t *testing.T) {
+	s := newSite(t)
+	down, up := acmetest.New(t, s.port), acmetest.New(t, s.port)
+	up.Start()
+	blind := acmetest.New(t, 1)
+	blind.Start()
+	tests := map[string]struct {
+		order  func(*Order)
+		server *acmetest.Server
+		want   string
+	}{
+		"nobody listens":             {nil, down, "Connection refused"},
+		"not trusted":                {func(o *Order) { o.CADigest = "" }, up, "certificate verify failed"},
+		"the challenge is not found": {nil, blind, "Detail: "},
+		"no such address":            {func(o *Order) { o.Email = "ops@invalid.example..org" }, up, "email"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			order := s.order(t, tt.server)
+			if tt.order != nil {
+				tt.order(&order)
+			}
+			err := s.Obtain(t.Context(), order)
+			assert.ErrorContains(t, err, tt.want)
+			assert.NotContains(t, err.Error(), "debug log")
+			_, _, err = s.Present(order)
+			assert.ErrorIs(t, err, os.ErrNotExist)
+		})
+	}
+	t.Run("no certbot", func(t *testing.T) {
+		t.Setenv("PATH", t.TempDir())
+		assert.ErrorContains(t, s.Obtain(t.Context(), s.order(t, up)), "install the Debian package certbot")
+	})
+	t.Run("interrupted", func(t *testing.T) {
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		assert.ErrorIs(t, s.Obtain(ended, s.order(t, up)), context.Canceled)
+	})
+}
