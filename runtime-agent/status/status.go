@@ -9,8 +9,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
@@ -83,27 +85,30 @@ func (s Store) Load() (Status, error) {
 }
 
 // Save stores the status with the present time. Whoever reads the word must find the rest
-// as new as it, so the word comes last.
+// as new as it, so the word comes last, and not at all without the document. The message of
+// the day is a courtesy: the word does not depend on it. The error names the files that
+// could not be written.
 func (s Store) Save(status Status) error {
 	status.Since = s.Now().UTC().Truncate(time.Second)
 	document, err := json.MarshalIndent(status, "", "  ")
 	if err != nil {
 		return err
 	}
-	for _, file := range []struct{ path, content string }{
-		{appliance.StatusJSON, string(document) + "\n"},
-		{appliance.MOTDFile, messageOfTheDay(status)},
-		{appliance.StatusFile, status.Stage + "\n"},
-	} {
-		path := filepath.Join(s.Root, file.path)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return err
-		}
-		if err := atomicfile.Write(path, []byte(file.content), 0o644, nil); err != nil {
-			return err
-		}
+	if err := s.write(appliance.StatusJSON, string(document)+"\n"); err != nil {
+		return err
 	}
-	return nil
+	return errors.Join(
+		s.write(appliance.MOTDFile, messageOfTheDay(status)),
+		s.write(appliance.StatusFile, status.Stage+"\n"),
+	)
+}
+
+func (s Store) write(path, content string) error {
+	path = filepath.Join(s.Root, path)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return atomicfile.Write(path, []byte(content), 0o644, nil)
 }
 
 // String writes the status for people.
@@ -124,22 +129,37 @@ func (s Status) String() string {
 		line("certificate", fmt.Sprintf("%s, from %s, until %s", s.Certificate.Subject, s.Certificate.Issuer, s.Certificate.NotAfter.Format(time.DateOnly)))
 		line("fingerprint", s.Certificate.Fingerprint)
 	}
-	if s.LastError != "" {
-		line("last error", s.LastError)
+	for _, warning := range s.Warnings {
+		line("warning", Line(warning))
+	}
+	for _, mistake := range s.Mistakes {
+		line("refused", Line(mistake))
+	}
+	if failure := s.Failure(); failure != "" {
+		line("last error", failure)
 	}
 	return out.String()
 }
 
-func messageOfTheDay(s Status) string {
-	state := "Starting: the model is being loaded. See: slm-copilot status"
-	switch s.Stage {
-	case appliance.BootstrapSuccess:
-		state = appliance.ReadyPhrase + " 8)"
-	case appliance.ConfigureFailure:
-		state = "The settings of this virtual machine were refused. See: slm-copilot status"
-	case appliance.BootstrapFailure:
-		state = "The model does not answer. See: slm-copilot status"
+// Failure is the last error in one line, without the refused settings: they are listed
+// for themselves.
+func (s Status) Failure() string {
+	var lines []string
+	for line := range strings.Lines(s.LastError) {
+		if line = strings.TrimSpace(line); line != "" && !slices.Contains(s.Mistakes, line) {
+			lines = append(lines, Line(line))
+		}
 	}
-	return fmt.Sprintf("\n    %s, a private coding copilot\n\n    %s\n    Endpoint and password: sudo slm-copilot report\n    Log: %s\n\n",
-		appliance.Title, state, appliance.LogFile)
+	return strings.Join(lines, "; ")
+}
+
+// Line makes one line of a text, and leaves nothing in it that a terminal would obey: it
+// may repeat what a user wrote.
+func Line(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, strings.Join(strings.Fields(text), " "))
 }

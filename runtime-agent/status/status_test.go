@@ -2,10 +2,14 @@ package status
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -68,6 +72,82 @@ func TestADamagedDocumentIsReported(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, []byte("{"), 0o644))
 	_, err := store.Load()
 	assert.ErrorContains(t, err, "read "+appliance.StatusJSON)
+}
+
+func refused() Status {
+	mistakes := []string{`ONEAPP_COPILOT_THREADS: must be a whole number from 0 to 1024, got "many"`, "ONEAPP_COPILOT_DOMAIN: must be a fully qualified host name such as copilot.example.org, got \"" + strings.Repeat("a", 300) + "\""}
+	return Status{
+		Stage: appliance.ConfigureFailure, Mistakes: mistakes, LastError: strings.Join(mistakes, "\n") + "\nwrite /etc/motd: no space left on device",
+		Warnings: []string{"the processor has no AVX2:\nthe model is slow"},
+	}
+}
+
+func TestWhatIsRefusedIsListed(t *testing.T) {
+	golden(t, "refused.motd", messageOfTheDay(refused()))
+	golden(t, "refused.txt", refused().String())
+}
+
+func TestAWarningDoesNotHideThatItIsReady(t *testing.T) {
+	s := ready()
+	for i := range 12 {
+		s.Warnings = append(s.Warnings, fmt.Sprintf("number %d", i))
+	}
+	text := messageOfTheDay(s)
+	assert.Contains(t, text, appliance.ReadyPhrase)
+	assert.Contains(t, text, "- warning: number 7\n    - and 4 more\n")
+	assert.NotContains(t, text, "number 8")
+	assert.Contains(t, s.String(), "number 11")
+}
+
+func TestFailure(t *testing.T) {
+	assert.Equal(t, "write /etc/motd: no space left on device", refused().Failure())
+	assert.Equal(t, "one; two", Status{LastError: "one\n two \n\n"}.Failure())
+	assert.Empty(t, Status{}.Failure())
+}
+
+// What cannot be written is named; what still can be written is.
+func TestSaveWhereItCannotWrite(t *testing.T) {
+	tests := map[string]struct {
+		spoiled string
+		written []string
+	}{
+		"no message of the day": {appliance.MOTDFile, []string{appliance.StatusJSON, appliance.StatusFile}},
+		"no word":               {appliance.StatusFile, []string{appliance.StatusJSON, appliance.MOTDFile}},
+		"no document":           {appliance.StatusJSON, nil},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			store := Store{Root: t.TempDir(), Now: time.Now}
+			spoiled := filepath.Join(store.Root, tt.spoiled)
+			require.NoError(t, os.MkdirAll(spoiled, 0o755))
+			assert.ErrorContains(t, store.Save(ready()), "write "+spoiled)
+			for _, path := range []string{appliance.StatusJSON, appliance.MOTDFile, appliance.StatusFile} {
+				info, err := os.Stat(filepath.Join(store.Root, path))
+				assert.Equal(t, slices.Contains(tt.written, path), err == nil && info.Mode().IsRegular(), path)
+			}
+		})
+	}
+}
+
+func TestSaveWhereNoDirectoryCanBeMade(t *testing.T) {
+	store := Store{Root: "/proc", Now: time.Now}
+	err := store.Save(ready())
+	assert.ErrorContains(t, err, "write /proc"+appliance.StatusJSON)
+}
+
+func FuzzMessageOfTheDay(f *testing.F) {
+	f.Add("one", "two\x1b[2J")
+	f.Add(appliance.ReadyPhrase, "All set andAll set and ready to serve ready\nto serve")
+	f.Fuzz(func(t *testing.T, mistake, warning string) {
+		text := messageOfTheDay(Status{Stage: appliance.ConfigureFailure, Mistakes: []string{mistake}, Warnings: []string{warning}})
+		assert.NotContains(t, text, appliance.ReadyPhrase)
+		lines := strings.Split(text, "\n")
+		assert.Len(t, lines, 10)
+		for _, line := range lines {
+			assert.LessOrEqual(t, utf8.RuneCountInString(line), maxNote+6)
+			assert.NotContains(t, line, "\x1b")
+		}
+	})
 }
 
 // OpenNebula's tests look for the phrase, so only a machine that is ready may say it.
