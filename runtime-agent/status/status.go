@@ -84,10 +84,17 @@ func (s Store) Load() (Status, error) {
 	return status, nil
 }
 
-// Save stores the status with the present time. Whoever reads the word must find the rest
-// as new as it, so the word comes last, and not at all without the document. The message of
-// the day is a courtesy: the word does not depend on it. The error names the files that
-// could not be written.
+// Complete says whether the Save of status came to its end: one that was killed leaves the
+// old word.
+func (s Store) Complete(status Status) bool {
+	word, err := os.ReadFile(filepath.Join(s.Root, appliance.StatusFile))
+	return err == nil && string(word) == status.Stage+"\n"
+}
+
+// Save stores the status with the present time. One process at a time may do so. Whoever
+// reads the word must find the rest as new as it, so the word comes last, and not at all
+// without the document. The message of the day is a courtesy: the word does not depend on
+// it. The error names the files that could not be written.
 func (s Store) Save(status Status) error {
 	status.Since = s.Now().UTC().Truncate(time.Second)
 	document, err := json.MarshalIndent(status, "", "  ")
@@ -106,6 +113,9 @@ func (s Store) Save(status Status) error {
 func (s Store) write(path, content string) error {
 	path = filepath.Join(s.Root, path)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	if err := atomicfile.Sweep(path); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return atomicfile.Write(path, []byte(content), 0o644, nil)
