@@ -124,13 +124,23 @@ func run(t *testing.T, config string, addresses ...string) {
 	}
 }
 
-func (s *server) client() *http.Client {
-	roots := x509.NewCertPool()
-	roots.AddCert(s.root)
+func (s *server) client() *http.Client { return s.clientAt("127.0.0.1") }
+
+// clientAt gives a client whose connections come from an address.
+func (s *server) clientAt(address string) *http.Client {
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}
 	return &http.Client{
-		Transport:     &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true, DisableCompression: true},
+		Transport: &http.Transport{
+			DialContext: dialer.DialContext, TLSClientConfig: s.tls(), DisableKeepAlives: true, DisableCompression: true,
+		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
+}
+
+func (s *server) tls() *tls.Config {
+	roots := x509.NewCertPool()
+	roots.AddCert(s.root)
+	return &tls.Config{RootCAs: roots, ServerName: "vm-7"}
 }
 
 func (s *server) url() string { return "https://" + s.https }

@@ -181,7 +181,12 @@ type answer struct {
 
 func do(t *testing.T, s *server, request *http.Request) answer {
 	t.Helper()
-	response, err := s.client().Do(request)
+	return send(t, s.client(), request)
+}
+
+func send(t *testing.T, client *http.Client, request *http.Request) answer {
+	t.Helper()
+	response, err := client.Do(request)
 	require.NoError(t, err)
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)

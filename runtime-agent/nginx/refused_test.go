@@ -1,0 +1,67 @@
+package nginx
+
+import (
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/localaitest"
+)
+
+func TestRefusedSettings(t *testing.T) {
+	// An engine that would answer, so that it is nginx that does not ask.
+	s := startWith(t, Site.RenderRefused, engine(t, localaitest.Options{}).Address)
+	ask := func(method, url, password string) answer {
+		t.Helper()
+		request, err := http.NewRequest(method, url, strings.NewReader(chatBody))
+		require.NoError(t, err)
+		request.Header.Set("Origin", "https://page.example.org")
+		request.Header.Set("X-Api-Key", password)
+		return do(t, s, request)
+	}
+	for _, route := range []string{
+		"POST " + appliance.PathChat, "POST " + appliance.PathCompletions, "GET " + appliance.PathModels,
+		"GET " + appliance.PathMetrics, "GET " + appliance.PathHealth, "GET " + appliance.PathReadyz, "GET /other",
+	} {
+		method, path, _ := strings.Cut(route, " ")
+		for _, password := range []string{"", testPassword} {
+			response := ask(method, s.url()+path, password)
+			assert.Equal(t, 503, response.StatusCode, route)
+			assert.Equal(t, "settings_refused", errorCode(t, response), route)
+			assert.Contains(t, response.text, "slm-copilot status", route)
+			assert.Equal(t, []string{"*"}, response.Header.Values("Access-Control-Allow-Origin"), route)
+			assert.Empty(t, response.Header.Values("Retry-After"), "waiting does not help")
+		}
+		preflight := ask(http.MethodOptions, s.url()+path, "")
+		assert.Equal(t, 204, preflight.StatusCode, route)
+		assert.Equal(t, method+", OPTIONS", preflight.Header.Get("Access-Control-Allow-Methods"), route)
+	}
+
+	page := ask(http.MethodGet, s.url()+"/", "")
+	assert.Equal(t, 503, page.StatusCode)
+	assert.Equal(t, "text/plain", page.Header.Get("Content-Type"))
+	for _, hint := range []string{"settings", "slm-copilot status", appliance.LogFile} {
+		assert.Contains(t, page.text, hint)
+	}
+
+	root, err := os.ReadFile(s.rootPath)
+	require.NoError(t, err)
+	assert.Equal(t, string(root), ask(http.MethodGet, s.url()+appliance.PathCA, "").text)
+	assert.Equal(t, string(root), ask(http.MethodGet, "http://"+s.http+appliance.PathCA, "").text)
+	assert.Equal(t, 301, ask(http.MethodGet, "http://"+s.http+appliance.PathModels, "").StatusCode)
+}
+
+func TestRefusedSiteHoldsNoSecret(t *testing.T) {
+	site := Site{Password: testPassword, EngineKey: testEngineKey}
+	require.Contains(t, string(site.Render()), regex(testPassword))
+	require.Contains(t, string(site.Render()), testEngineKey)
+	refused := string(site.RenderRefused())
+	for _, secret := range []string{testPassword, regex(testPassword), testEngineKey} {
+		assert.NotContains(t, refused, secret)
+	}
+}
