@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os/exec"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -29,14 +30,49 @@ func (Units) TryReload(ctx context.Context, unit string) error {
 	return systemctl(ctx, "try-reload-or-restart", "--no-block", unit)
 }
 
+// State is what systemd knows about a service.
+type State struct {
+	// Active is false while it starts or ends, too.
+	Active bool
+	// MainPID is 0 if it does not run.
+	MainPID int
+}
+
+// State asks for the state of a service. One that systemd does not know is not active.
+func (Units) State(ctx context.Context, unit string) (State, error) {
+	out, err := output(ctx, "show", "--property=ActiveState,MainPID", unit)
+	if err != nil {
+		return State{}, err
+	}
+	var state State
+	for line := range strings.Lines(out) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		switch name {
+		case "ActiveState":
+			state.Active = value == "active"
+		case "MainPID":
+			if state.MainPID, err = strconv.Atoi(value); err != nil {
+				return State{}, fmt.Errorf("systemctl show %s: MainPID is %q, not a number", unit, value)
+			}
+		}
+	}
+	return state, nil
+}
+
 func systemctl(ctx context.Context, args ...string) error {
+	_, err := output(ctx, args...)
+	return err
+}
+
+func output(ctx context.Context, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	command := exec.CommandContext(ctx, "systemctl", args...)
 	// The agent's environment may hold context values.
 	command.Env = []string{"PATH=/usr/bin:/bin"}
-	if out, err := command.CombinedOutput(); err != nil {
-		return fmt.Errorf("systemctl %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+	out, err := command.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("systemctl %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(out)))
 	}
-	return nil
+	return string(out), nil
 }

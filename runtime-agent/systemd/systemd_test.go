@@ -36,3 +36,34 @@ try-restart --no-block broken.service
 	cancel()
 	assert.ErrorIs(t, units.Reload(ended), context.Canceled)
 }
+
+func TestState(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	tests := map[string]struct {
+		says string
+		want State
+		err  string
+	}{
+		"running":     {"ActiveState=active\nMainPID=4711", State{Active: true, MainPID: 4711}, ""},
+		"ending":      {"MainPID=4711\nActiveState=deactivating", State{MainPID: 4711}, ""},
+		"unknown":     {"ActiveState=inactive\nMainPID=0", State{}, ""},
+		"not a state": {"MainPID=many", State{}, `systemctl show a.service: MainPID is "many", not a number`},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			script := "#!/bin/sh\n[ \"$*\" = 'show --property=ActiveState,MainPID a.service' ] || exit 1\nprintf '" + tt.says + "\n'\n"
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "systemctl"), []byte(script), 0o755))
+			got, err := Units{}.State(t.Context(), "a.service")
+			assert.Equal(t, tt.want, got)
+			if tt.err != "" {
+				assert.EqualError(t, err, tt.err)
+			} else {
+				assert.NoError(t, err)
+			}
+		})
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "systemctl"), []byte("#!/bin/sh\nexit 1\n"), 0o755))
+	_, err := Units{}.State(t.Context(), "a.service")
+	assert.ErrorContains(t, err, "exit status 1")
+}

@@ -1,0 +1,268 @@
+package localaitest
+
+import (
+	"bytes"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/gguf"
+)
+
+// The engine under test is the real one where all three of these are set: the local-ai
+// program, the directory that holds the directory of the backend, and the weights.
+const (
+	envBinary   = "LOCALAI_BIN"
+	envBackends = "LOCALAI_BACKENDS"
+	envModel    = "LOCALAI_MODEL"
+)
+
+const (
+	// startLimit and stopLimit are long, so that they are reached only if something hangs.
+	startLimit = 2 * time.Minute
+	stopLimit  = time.Minute
+	startPoll  = 20 * time.Millisecond
+)
+
+const ourModule = "github.com/slm-copilot/packer-plugin-slm-copilot"
+
+// Installation is an installed engine: the stand-ins, or the real one.
+type Installation struct{ binary, backends, weights string }
+
+// Install gives the real engine where the environment names one, else the stand-ins, which
+// it builds.
+func Install(t testing.TB) Installation {
+	t.Helper()
+	real := Installation{os.Getenv(envBinary), os.Getenv(envBackends), os.Getenv(envModel)}
+	switch {
+	case real.binary != "" && real.backends != "" && real.weights != "":
+		return real
+	case real != Installation{}:
+		t.Fatalf("set all of %s, %s and %s, or none", envBinary, envBackends, envModel)
+	}
+	dir := t.TempDir()
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", dir+"/",
+		ourModule+"/internal/localaitest/local-ai", ourModule+"/internal/localaitest/"+BackendProgram)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build the LocalAI stand-in: %v: %s", err, output)
+	}
+	i := Installation{filepath.Join(dir, "local-ai"), filepath.Join(dir, "backends"), filepath.Join(dir, "tiny.gguf")}
+	if err := WriteBackend(filepath.Join(i.backends, appliance.BackendName), filepath.Join(dir, BackendProgram)); err != nil {
+		t.Fatal(err)
+	}
+	var weights bytes.Buffer
+	if err := gguf.Write(&weights, gguf.Tiny("tiny")); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, i.weights, weights.Bytes())
+	return i
+}
+
+// Rendered is a configuration as the agent renders it for the appliance. Its paths and its
+// address are replaced by those of the test.
+type Rendered struct{ Environment, ModelFile []byte }
+
+// Process is a running LocalAI.
+type Process struct {
+	// URL is "http://127.0.0.1:<port>".
+	URL string
+	// Weights is the link to the model's file; a test may put another file in its place.
+	Weights string
+
+	binary string
+	env    []string
+	log    *syncBuffer
+
+	mu      sync.Mutex
+	current run
+}
+
+// run is one start of LocalAI.
+type run struct {
+	process *os.Process
+	// gone is closed when it has ended.
+	gone chan struct{}
+}
+
+// Start runs the engine until the test ends. It does not wait until it serves.
+func (i Installation) Start(t testing.TB, r Rendered) *Process {
+	t.Helper()
+	dir := t.TempDir()
+	address := unusedAddress(t)
+	own := strings.NewReplacer(
+		appliance.ModelConfigDir, filepath.Join(dir, "models"),
+		appliance.BackendsDir, i.backends,
+		appliance.LocalAIStateDir, filepath.Join(dir, "state"),
+		appliance.LocalAIAddress, address)
+	for _, name := range []string{"models", "state", "tmp"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	writeFile(t, filepath.Join(dir, "models", "model.yaml"), []byte(own.Replace(string(r.ModelFile))))
+	p := &Process{URL: "http://" + address, Weights: filepath.Join(dir, "models", appliance.ModelFile), binary: i.binary, log: &syncBuffer{}}
+	if err := os.Symlink(i.weights, p.Weights); err != nil {
+		t.Fatal(err)
+	}
+	p.env = []string{"PATH=/usr/bin:/bin", "HOME=" + filepath.Join(dir, "state"), "TMPDIR=" + filepath.Join(dir, "tmp")}
+	for line := range strings.Lines(own.Replace(string(r.Environment))) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			p.env = append(p.env, line)
+		}
+	}
+	p.launch(t)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("LocalAI: %s", p.log)
+		}
+		p.kill()
+	})
+	return p
+}
+
+func (p *Process) launch(t testing.TB) {
+	t.Helper()
+	// The context of a test ends before its clean-up, which waits for the process.
+	command := exec.Command(p.binary, "run")
+	command.Env, command.Stdout, command.Stderr = p.env, p.log, p.log
+	if err := command.Start(); err != nil {
+		t.Fatalf("start LocalAI: %v", err)
+	}
+	gone := make(chan struct{})
+	go func() {
+		_ = command.Wait() // however it ended, it is gone
+		close(gone)
+	}()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.current = run{command.Process, gone}
+}
+
+func (p *Process) run() run {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.current
+}
+
+// kill does not leave the backends of the real engine to notice by themselves: that takes
+// them seconds, in which the test's directory is removed below them.
+func (p *Process) kill() {
+	backends := p.Backends()
+	p.Kill()
+	for _, pid := range backends {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
+
+// Restart does what systemd does when it is asked to.
+func (p *Process) Restart(t testing.TB) {
+	t.Helper()
+	present := p.run()
+	_ = present.process.Signal(syscall.SIGTERM) // it may have been killed before
+	select {
+	case <-present.gone:
+	case <-time.After(stopLimit):
+		t.Fatalf("LocalAI did not end: %s", p.log)
+	}
+	p.launch(t)
+}
+
+// Kill ends LocalAI at once, as the kernel does when memory runs out.
+func (p *Process) Kill() {
+	present := p.run()
+	_ = present.process.Kill()
+	<-present.gone
+}
+
+// PID is the process id of LocalAI.
+func (p *Process) PID() int { return p.run().process.Pid }
+
+// Running says whether LocalAI has not ended.
+func (p *Process) Running() bool {
+	select {
+	case <-p.run().gone:
+		return false
+	default:
+		return true
+	}
+}
+
+// Log is what LocalAI wrote so far.
+func (p *Process) Log() string { return p.log.String() }
+
+// WaitUntilServing waits until the port is open: the model is loaded then.
+func (p *Process) WaitUntilServing(t testing.TB) {
+	t.Helper()
+	for deadline := time.Now().Add(startLimit); time.Now().Before(deadline); time.Sleep(startPoll) {
+		response, err := http.Get(p.URL + "/readyz")
+		if err == nil {
+			response.Body.Close()
+			return
+		}
+		if !p.Running() {
+			t.Fatalf("LocalAI ended: %s", p.log)
+		}
+	}
+	t.Fatalf("LocalAI does not serve: %s", p.log)
+}
+
+// Backends are the process ids of what LocalAI has started.
+func (p *Process) Backends() []int {
+	var pids []int
+	files, _ := filepath.Glob("/proc/" + strconv.Itoa(p.PID()) + "/task/*/children")
+	for _, file := range files {
+		text, _ := os.ReadFile(file) // a thread may have just ended
+		for _, field := range strings.Fields(string(text)) {
+			if pid, err := strconv.Atoi(field); err == nil {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	return pids
+}
+
+// unusedAddress is a port that was free a moment ago.
+func unusedAddress(t testing.TB) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+func writeFile(t testing.TB, path string, content []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// syncBuffer collects what a process writes while it is read.
+type syncBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}

@@ -1,0 +1,103 @@
+package watch
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+)
+
+const (
+	// A backend that dies often dies of something: memory, mostly. tooMany repairs within
+	// window are said in the status, and from then on there are so many pauses before each:
+	// one minute, with the pause of the real watch.
+	tooMany       = 5
+	window        = 10 * time.Minute
+	backOffPauses = 30
+	// stopLimit is more than the unit gives LocalAI to end.
+	stopLimit = 2 * time.Minute
+	// restartLimit is the time for a restarted LocalAI to serve, most of it loading.
+	restartLimit = 20 * time.Minute
+)
+
+// repair makes the LocalAI with that process id serve again: by its own routes, or else by
+// a restart.
+func (w *Watcher) repair(ctx context.Context, localAI int) {
+	w.count(ctx, time.Now())
+	started := time.Now()
+	w.Log.Warn("watch: the backend of the engine ended; loading the model again")
+	err := w.Engine.reload(ctx)
+	switch {
+	case err == nil:
+		w.Log.Info("watch: the engine answers again, after %s", seconds(time.Since(started)))
+	case ctx.Err() != nil: // interrupted; systemd knows why
+	case !w.stillRuns(ctx, localAI):
+		w.Log.Info("watch: LocalAI itself ended or is being restarted, which is up to systemd")
+	default:
+		w.Log.Error("watch: the model cannot be loaded again: %v; restarting %s", err, appliance.LocalAIUnit)
+		w.restart(ctx, localAI, started)
+	}
+}
+
+// count remembers the repair, and slows down if there were too many.
+func (w *Watcher) count(ctx context.Context, now time.Time) {
+	w.repairs = append(recent(w.repairs, now), now)
+	if len(w.repairs) < tooMany {
+		return
+	}
+	reason := fmt.Errorf("the backend of the engine ended %d times within %s; is there enough memory? See: journalctl -k -u %s",
+		len(w.repairs), window, appliance.LocalAIUnit)
+	w.Log.Error("watch: %v", reason)
+	w.Trouble(reason)
+	sleep(ctx, backOffPauses*w.Pause)
+}
+
+// recent drops the times that are out of the window.
+func recent(times []time.Time, now time.Time) []time.Time {
+	for len(times) > 0 && now.Sub(times[0]) > window {
+		times = times[1:]
+	}
+	return times
+}
+
+// stillRuns says whether the LocalAI that failed is still the one that runs. Whoever else
+// restarts it must not see it restarted twice.
+func (w *Watcher) stillRuns(ctx context.Context, localAI int) bool {
+	state, err := w.Units.State(ctx, appliance.LocalAIUnit)
+	return err != nil || state.Active && state.MainPID == localAI
+}
+
+// restart restarts the unit and waits until it serves. If that takes too long, requests are
+// passed on again: nginx then tells clients what it meets.
+func (w *Watcher) restart(ctx context.Context, localAI int, started time.Time) {
+	if err := w.Units.TryRestart(ctx, appliance.LocalAIUnit); err != nil {
+		w.Log.Error("watch: %v", err)
+		sleep(ctx, backOffPauses*w.Pause)
+		return
+	}
+	stopping, cancel := context.WithTimeout(ctx, stopLimit)
+	defer cancel()
+	if err := waitForEnd(stopping, localAI); err != nil {
+		if ctx.Err() == nil {
+			w.Log.Error("watch: LocalAI does not end: %v", err)
+		}
+		return
+	}
+	starting, cancel := context.WithTimeout(ctx, restartLimit)
+	defer cancel()
+	for {
+		err := w.Engine.ask(starting)
+		switch {
+		case err == nil:
+			w.Log.Info("watch: the engine was restarted and answers again, after %s", seconds(time.Since(started)))
+			return
+		case ctx.Err() != nil: // interrupted; systemd knows why
+			return
+		case starting.Err() != nil:
+			w.Log.Error("watch: the restarted engine does not answer: %v", err)
+			return
+		}
+		sleep(starting, w.Pause)
+	}
+}
