@@ -1,5 +1,5 @@
 // Package report writes what a user needs to connect: the file OpenNebula's users are told
-// to read.
+// to read, with the settings of the usual clients.
 package report
 
 import (
@@ -31,45 +31,85 @@ func (r Report) host() string {
 	return r.Status.Host
 }
 
-// Render gives the text: sections and "key = value", as in OpenNebula's own appliances.
+// ownAuthority says whether clients have to be told to trust the root of this machine.
+func (r Report) ownAuthority() bool {
+	c := r.Status.Certificate
+	return c == nil || c.Source == "" || c.Source == status.SourceOwn
+}
+
+// Render gives the text: sections and "key = value", as in OpenNebula's own appliances,
+// then a section for each client that is to be copied as it is.
 func (r Report) Render() []byte {
-	var out strings.Builder
-	section := func(name string) { fmt.Fprintf(&out, "[%s]\n", name) }
-	pair := func(key, value string) { fmt.Fprintf(&out, "%s = %s\n", key, value) }
-
-	section("Connection info")
-	pair("endpoint", r.Endpoint())
-	pair("username", appliance.APIUser)
-	pair("password", r.Password)
-	pair("model", r.Status.Model)
-	pair("context_size", fmt.Sprint(r.Status.ContextSize))
-
-	if certificate := r.Status.Certificate; certificate != nil {
-		out.WriteByte('\n')
-		section("Certificate")
-		pair("root", "http://"+r.host()+appliance.PathCA)
-		pair("root_sha256", r.RootFingerprint)
-		pair("issuer", certificate.Issuer)
-		pair("not_after", certificate.NotAfter.UTC().Format(time.RFC3339))
+	var out writer
+	// A machine that was never configured has nothing to connect to.
+	configured := r.Status.Host != ""
+	if configured {
+		r.connection(&out)
 	}
-
-	out.WriteByte('\n')
-	section("Service")
-	pair("status", r.Status.Stage)
-	if r.Status.LastError != "" {
-		pair("last_error", strings.ReplaceAll(r.Status.LastError, "\n", "; "))
+	r.service(&out)
+	if configured {
+		for _, snippet := range r.snippets() {
+			out.section(snippet.name)
+			out.text.WriteString(snippet.text)
+		}
 	}
-	pair("log", appliance.LogFile)
-
-	out.WriteByte('\n')
-	section("Try it")
-	fmt.Fprintf(&out, `curl -o slm-copilot-ca.pem http://%[1]s%[2]s
-PASSWORD=%[5]s
-curl --cacert slm-copilot-ca.pem -H "Authorization: Bearer $PASSWORD" -H "Content-Type: application/json" -d '{"model": "%[3]s", "messages": [{"role": "user", "content": "Hello"}]}' %[4]s/chat/completions
-`, r.host(), appliance.PathCA, r.Status.Model, r.Endpoint(), shellQuote(r.Password))
-	return []byte(out.String())
+	return []byte(out.text.String())
 }
 
-func shellQuote(text string) string {
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+func (r Report) connection(out *writer) {
+	out.section("Connection info")
+	out.pair("endpoint", r.Endpoint())
+	out.pair("username", appliance.APIUser)
+	out.pair("password", r.Password)
+	out.pair("model", r.Status.Model)
+	out.pair("context_size", fmt.Sprint(r.Status.ContextSize))
+
+	certificate := r.Status.Certificate
+	if certificate == nil {
+		return
+	}
+	out.section("Certificate")
+	if r.ownAuthority() {
+		out.pair("source", status.SourceOwn)
+		out.pair("root", r.rootURL())
+		out.pair("root_sha256", r.RootFingerprint)
+	} else {
+		out.pair("source", certificate.Source)
+	}
+	out.pair("subject", certificate.Subject)
+	out.pair("issuer", certificate.Issuer)
+	out.pair("not_after", certificate.NotAfter.UTC().Format(time.RFC3339))
+	out.pair("sha256", certificate.Fingerprint)
 }
+
+func (r Report) rootURL() string { return "http://" + r.host() + appliance.PathCA }
+
+func (r Report) service(out *writer) {
+	out.section("Service")
+	out.pair("status", r.Status.Stage)
+	if r.Status.Threads > 0 {
+		out.pair("threads", fmt.Sprint(r.Status.Threads))
+	}
+	for _, mistake := range r.Status.Mistakes {
+		out.pair("refused", status.Line(mistake))
+	}
+	for _, warning := range r.Status.Warnings {
+		out.pair("warning", status.Line(warning))
+	}
+	if failure := r.Status.Failure(); failure != "" {
+		out.pair("last_error", failure)
+	}
+	out.pair("log", appliance.LogFile)
+}
+
+// writer keeps an empty line between two sections.
+type writer struct{ text strings.Builder }
+
+func (w *writer) section(name string) {
+	if w.text.Len() > 0 {
+		w.text.WriteByte('\n')
+	}
+	fmt.Fprintf(&w.text, "[%s]\n", name)
+}
+
+func (w *writer) pair(key, value string) { fmt.Fprintf(&w.text, "%s = %s\n", key, value) }

@@ -15,19 +15,32 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
+// ready is the report of a machine whose certificate has the given source.
+func ready(source string) Report {
+	return Report{
+		Status: status.Status{
+			Stage: appliance.BootstrapSuccess, Host: "copilot.example.org", Model: "devstral-small-2", ContextSize: 32768, Threads: 16,
+			Certificate: &status.Certificate{
+				Subject: "CN=copilot.example.org", Issuer: "CN=root", Fingerprint: "CC:DD", Source: source,
+				NotAfter: time.Date(2027, 12, 24, 0, 0, 0, 0, time.UTC),
+			},
+		},
+		Password: "the-password", RootFingerprint: "AA:BB",
+	}
+}
+
 func TestRender(t *testing.T) {
 	reports := map[string]Report{
-		"testdata/ready.txt": {
-			Status: status.Status{
-				Stage: appliance.BootstrapSuccess, Host: "copilot.example.org", Model: "devstral-small-2", ContextSize: 32768,
-				Certificate: &status.Certificate{Issuer: "CN=root", NotAfter: time.Date(2027, 12, 24, 0, 0, 0, 0, time.UTC)},
-			},
-			Password: "the-password", RootFingerprint: "AA:BB",
-		},
+		"testdata/ready.txt": ready(status.SourceOwn),
+		"testdata/acme.txt":  ready(status.SourceACME),
 		"testdata/failed.txt": {
-			Status:   status.Status{Stage: appliance.BootstrapFailure, Host: "2001:db8::7", Model: "m", LastError: "one\ntwo"},
-			Password: "it's-$ecret",
+			Status: status.Status{
+				Stage: appliance.ConfigureFailure, Host: "2001:db8::7", Model: "m", ContextSize: 512,
+				LastError: "one is wrong\nand so\nis two", Mistakes: []string{"one is wrong"}, Warnings: []string{"it is\nslow", "very slow"},
+			},
+			Password: `it's-"$ecret\{env:HOME}`,
 		},
+		"testdata/never.txt": {Status: status.Status{Stage: appliance.ConfigureFailure, Mistakes: []string{"one is wrong"}}, Password: "the-password"},
 	}
 	for golden, report := range reports {
 		got := report.Render()
@@ -37,5 +50,18 @@ func TestRender(t *testing.T) {
 		want, err := os.ReadFile(golden)
 		require.NoError(t, err)
 		assert.Equal(t, string(want), string(got))
+	}
+}
+
+// Where the world trusts the certificate, nobody is told to trust something else.
+func TestTrustIsAskedForOnlyWhereItIsNeeded(t *testing.T) {
+	const trust = `ca\.pem|CA_CERTS|CERT_FILE|--cacert|root_sha256|AA:BB`
+	for _, source := range []string{"", status.SourceOwn} {
+		assert.Regexp(t, trust, string(ready(source).Render()))
+	}
+	for _, source := range []string{status.SourceACME, status.SourceOperator} {
+		text := string(ready(source).Render())
+		assert.NotRegexp(t, trust, text)
+		assert.Contains(t, text, "[Certificate]\nsource = "+source+"\n")
 	}
 }
