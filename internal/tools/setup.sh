@@ -42,7 +42,7 @@ grub-mkimage grub-common
 /usr/lib/grub/i386-pc/boot.img grub-pc-bin
 sfdisk fdisk
 mke2fs e2fsprogs
-nginx nginx-light
+nginx nginx
 certbot certbot
 pebble pebble
 openssl openssl
@@ -57,6 +57,7 @@ gcc gcc
 ssh openssh-client
 node nodejs
 npm npm
+chromium chromium
 END
 }
 
