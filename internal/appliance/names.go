@@ -60,11 +60,18 @@ const (
 	// CACert and CAKey are the per-VM root; the key never leaves the VM.
 	CACert = TLSDir + "/ca.pem"
 	CAKey  = TLSDir + "/ca.key"
-	// ServerCert and ServerKey are what nginx names: symlinks to the leaf in use.
+	// ServerCert and ServerKey are what nginx names: symlinks that lead to one file, the
+	// certificate in use with its key.
 	ServerCert = TLSDir + "/server.pem"
 	ServerKey  = TLSDir + "/server.key"
-	// ACMEDir is certbot's own directory.
-	ACMEDir = "/etc/letsencrypt"
+	// ACMEDir, ACMEWorkDir and ACMELogsDir are certbot's own directories.
+	ACMEDir     = "/etc/letsencrypt"
+	ACMEWorkDir = "/var/lib/letsencrypt"
+	ACMELogsDir = "/var/log/letsencrypt"
+	// ACMECAFile holds the certificates by which the ACME server is trusted, if they are
+	// not those of the system; CertbotEnvFile then tells certbot's own service of them.
+	ACMECAFile     = TLSDir + "/acme-ca.pem"
+	CertbotEnvFile = ConfigDir + "/certbot.env"
 	// WebRoot holds what nginx serves as files: the root certificate and the
 	// answers of an ACME challenge. World-readable by design.
 	WebRoot = "/var/www/slm-copilot"
