@@ -13,6 +13,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/acme"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/apply"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/logfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"
@@ -34,6 +35,7 @@ type app struct {
 	// baseURL is where nginx answers, pause the time between two attempts to ask it.
 	baseURL string
 	pause   time.Duration
+	certbot acme.Certbot
 }
 
 // newApp works on the machine itself, or on a directory that plays one: then nothing has
@@ -48,6 +50,11 @@ func newApp(root string) app {
 		checkProxy: func(ctx context.Context) error { return nginx.Check(ctx) },
 		baseURL:    "https://127.0.0.1:" + strconv.Itoa(appliance.HTTPSPort),
 		pause:      2 * time.Second,
+	}
+	a.certbot = acme.Certbot{
+		ConfigDir: a.path(appliance.ACMEDir), WorkDir: a.path(appliance.ACMEWorkDir), LogsDir: a.path(appliance.ACMELogsDir),
+		WebRoot: a.path(appliance.WebRoot), CABundle: a.path(appliance.ACMECAFile),
+		Hook: fmt.Sprintf("%s --root %s certificate --deployed", appliance.AgentPath, root),
 	}
 	if filepath.Clean(root) != "/" {
 		a.owners = func() (map[string]atomicfile.Owner, error) { return nil, nil }

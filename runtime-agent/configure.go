@@ -19,7 +19,6 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/plan"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/secret"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/tlsca"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/vmcontext"
 )
 
@@ -74,7 +73,7 @@ func (a app) applyContext(ctx context.Context, contextFile string, log *logfile.
 	if unknown := appliance.UnknownNames(found.Values); len(unknown) > 0 {
 		log.Warn("the context holds names this image does not know: %s", strings.Join(unknown, ", "))
 	}
-	settings, err := appliance.ParseSettings(found.Values)
+	settings, err := parseSettings(found.Values)
 	if err != nil {
 		refused := &refusal{strings.Split(err.Error(), "\n")}
 		return errors.Join(refused, a.serveWithout(ctx))
@@ -97,7 +96,7 @@ func (a app) serveWithout(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	settings, err := appliance.ParseSettings(values)
+	settings, err := parseSettings(values)
 	if err != nil {
 		return fmt.Errorf("the last good context is not good any more: %w", err)
 	}
@@ -132,28 +131,11 @@ func (a app) gather(settings appliance.Settings, found vmcontext.Found) (plan.In
 	if in.EngineKey, err = secret.Key(a.path(appliance.EngineKeyFile)); err != nil {
 		return in, err
 	}
-	in.TLS, err = a.certificates(settings, found.Values, in.Facts)
-	return in, err
-}
-
-func (a app) certificates(settings appliance.Settings, values map[string]string, facts machine.Facts) (tlsca.Material, error) {
-	var old tlsca.Material
-	var bootID []byte
-	for path, content := range map[string]*[]byte{
-		appliance.CACert: &old.RootCert, appliance.CAKey: &old.RootKey, plan.LeafFile: &old.Leaf, plan.BootIDFile: &bootID,
-	} {
-		text, err := os.ReadFile(a.path(path))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return old, fmt.Errorf("read the present certificates: %w", err)
-		}
-		*content = text
+	if in.TLS, err = a.certificates(settings, found.Values, in.Facts); err != nil {
+		return in, err
 	}
-	return tlsca.Renew(old, tlsca.Request{
-		Names:     names(settings, facts),
-		Addresses: addresses(values, facts),
-		NewBoot:   strings.TrimSpace(string(bootID)) != facts.BootID,
-		Now:       a.now(),
-	})
+	in.Warnings = append(in.Warnings, in.TLS.Warnings...)
+	return in, nil
 }
 
 // names are the DNS names of the machine, the one a client should use first.
@@ -193,7 +175,7 @@ func (a app) conclude(ctx context.Context, in plan.Input, outcome apply.Outcome,
 	if err != nil {
 		return err
 	}
-	if !outcome.Proving && applied(present.Stage) {
+	if !outcome.Proving && applied(present.Stage) && a.store().Complete(present) {
 		return nil
 	}
 	for _, warning := range in.Warnings {
@@ -219,17 +201,11 @@ func applied(stage string) bool {
 }
 
 func describe(in plan.Input, stage string) status.Status {
-	s := status.Status{
+	return status.Status{
 		Stage: stage, Host: host(in), Model: in.Baked.ModelID,
 		ContextSize: in.Settings.ContextSize, Threads: in.Threads(), Warnings: in.Warnings,
+		Certificate: describeCertificate(in.TLS),
 	}
-	if leaf, err := tlsca.ParseLeaf(in.TLS.Leaf); err == nil {
-		s.Certificate = &status.Certificate{
-			Subject: leaf.Subject.String(), Issuer: leaf.Issuer.String(),
-			NotAfter: leaf.NotAfter.UTC(), Fingerprint: tlsca.Fingerprint(leaf),
-		}
-	}
-	return s
 }
 
 // host is where a client connects: the domain, else an address, because a bare host name

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/apply"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/plan"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/vmcontext"
@@ -25,7 +24,7 @@ func (a app) preview(ctx context.Context, contextFile string) error {
 	if err != nil {
 		return err
 	}
-	settings, err := appliance.ParseSettings(found.Values)
+	settings, err := parseSettings(found.Values)
 	if err != nil {
 		return fmt.Errorf("the context would be refused:\n%w", err)
 	}

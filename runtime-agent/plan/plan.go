@@ -4,6 +4,7 @@ package plan
 
 import (
 	"io/fs"
+	"path"
 	"regexp"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
@@ -12,15 +13,10 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/nginx"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/secret"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/tlsca"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/vmcontext"
 )
 
 const (
-	// LeafFile holds the self-made server certificate with its key. ServerCert and
-	// ServerKey are links to it, so that another certificate can take its place
-	// without a change of the nginx site.
-	LeafFile = appliance.TLSDir + "/self/server.pem"
 	// BootIDFile names the boot for which the server certificate was made.
 	BootIDFile = appliance.StateDir + "/boot-id"
 
@@ -36,7 +32,7 @@ type Input struct {
 	Facts     machine.Facts
 	Password  string
 	EngineKey string
-	TLS       tlsca.Material
+	TLS       TLS
 	// Warnings are what the user should know about how the settings were applied.
 	Warnings []string
 }
@@ -95,6 +91,10 @@ func directories() []Directory {
 		{appliance.ModelConfigDir, 0o755, root},
 		{appliance.TLSDir, 0o755, root},
 		{appliance.TLSDir + "/self", 0o700, root},
+		{appliance.TLSDir + "/acme", 0o700, root},
+		{appliance.TLSDir + "/operator", 0o700, root},
+		// nginx's workers must get through to a challenge, whatever the umask is.
+		{path.Dir(appliance.WebRoot), 0o755, root},
 		{appliance.WebRoot, 0o755, root},
 		{appliance.StateDir, 0o755, root},
 		{appliance.LocalAIStateDir, 0o750, service},
@@ -117,16 +117,10 @@ func proxy(in Input, render func(nginx.Site) []byte) []Entry {
 		ReadTimeout:   in.Settings.ReadTimeout,
 		RateLimit:     in.Settings.RateLimit,
 	}
-	return []Entry{
-		secretFile(appliance.CAKey, in.TLS.RootKey),
-		file(appliance.CACert, 0o644, in.TLS.RootCert),
-		file(appliance.WebRoot+appliance.PathCA, 0o644, in.TLS.RootCert),
-		secretFile(LeafFile, in.TLS.Leaf, appliance.NginxUnit),
-		link(appliance.ServerCert, "self/server.pem", appliance.NginxUnit),
-		link(appliance.ServerKey, "self/server.pem", appliance.NginxUnit),
+	return append(proxyCertificates(in.TLS),
 		hide(nginx.Secrets, file(appliance.NginxSite, 0o640, render(site), appliance.NginxUnit, appliance.BootstrapUnit)),
 		link(appliance.NginxEnabled, appliance.NginxSite, appliance.NginxUnit, appliance.BootstrapUnit),
-	}
+	)
 }
 
 func rest(in Input) []Entry {
@@ -144,6 +138,7 @@ func rest(in Input) []Entry {
 		link(appliance.ModelConfigDir+"/"+appliance.ModelFile, appliance.ModelsDir+"/"+appliance.ModelFile, appliance.LocalAIUnit, appliance.BootstrapUnit),
 		file(appliance.UnitDir+"/"+appliance.LocalAIUnit, 0o644, engine.Unit(), appliance.LocalAIUnit, appliance.BootstrapUnit),
 	}
+	entries = append(entries, restCertificates(in.TLS, in.Settings.ACMECA)...)
 	if in.Context != nil {
 		entries = append(entries, secretFile(vmcontext.LastGood, onecontext.Format(in.Context)))
 	}

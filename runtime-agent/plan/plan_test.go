@@ -13,6 +13,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/tlsca"
 )
 
@@ -26,7 +27,10 @@ func input() Input {
 		Facts:     machine.Facts{CPUs: 4, IPv6: true, BootID: "boot-1"},
 		Password:  "the-password",
 		EngineKey: "the-engine-key",
-		TLS:       tlsca.Material{RootCert: []byte("root cert\n"), RootKey: []byte("root key\n"), Leaf: []byte("leaf\n")},
+		TLS: TLS{
+			Own:    tlsca.Material{RootCert: []byte("root cert\n"), RootKey: []byte("root key\n"), Leaf: []byte("leaf\n")},
+			Source: status.SourceOwn, Served: []byte("leaf\n"),
+		},
 	}
 }
 
