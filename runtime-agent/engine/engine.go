@@ -9,12 +9,18 @@ import (
 	"text/template"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/fit"
 )
 
 // Config is what differs between two virtual machines.
 type Config struct {
-	ModelID     string
+	ModelID string
+	// ContextSize is in tokens.
 	ContextSize int
+	// CacheType is how the KV cache is stored, such as "q8_0"; empty is the engine's f16.
+	CacheType string
+	// CacheRAM is the size of the prompt cache in MiB; 0 is none.
+	CacheRAM int
 	// Threads is never 0: LocalAI counts cores by CPUID and may find only one.
 	Threads int
 	// APIKey is LocalAI's own key, which clients never see.
@@ -45,6 +51,7 @@ func Unit() []byte { return Config{}.render("local-ai.service.tmpl") }
 func (c Config) render(name string) []byte {
 	view := map[string]any{
 		"ModelID": c.ModelID, "ContextSize": c.ContextSize, "Threads": c.Threads, "APIKey": c.APIKey,
+		"CacheType": c.CacheType, "CacheRAM": c.CacheRAM, "Batch": fit.Batch,
 		"QuotedModelID": strconv.Quote(c.ModelID), "ModelFile": appliance.ModelFile,
 		"Address": appliance.LocalAIAddress, "ModelConfigDir": appliance.ModelConfigDir,
 		"BackendsDir": appliance.BackendsDir, "Backend": appliance.BackendName,

@@ -17,11 +17,15 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-var config = Config{ModelID: appliance.ModelID, ContextSize: 32768, Threads: 16, APIKey: "0123456789abcdef"}
+var (
+	config = Config{ModelID: appliance.ModelID, ContextSize: 32768, CacheRAM: 8192, Threads: 16, APIKey: "0123456789abcdef"}
+	// small is for a machine with little memory.
+	small = Config{ModelID: appliance.ModelID, ContextSize: 8448, CacheType: "q8_0", CacheRAM: 13, Threads: 4, APIKey: "0123456789abcdef"}
+)
 
 func TestRendered(t *testing.T) {
 	for name, got := range map[string][]byte{
-		"local-ai.env": config.Environment(), "model.yaml": config.ModelFile(), "local-ai.service": Unit(),
+		"local-ai.env": config.Environment(), "model.yaml": config.ModelFile(), "small.yaml": small.ModelFile(), "local-ai.service": Unit(),
 	} {
 		golden := filepath.Join("testdata", name)
 		if *update {
