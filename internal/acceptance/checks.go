@@ -28,7 +28,7 @@ type Check struct {
 func Checks() []Check {
 	return []Check{
 		{"root certificate is offered", answerTimeout, rootOffered},
-		{"certificate is signed by the root", answerTimeout, certificateSigned},
+		{"certificate is trusted", answerTimeout, certificateTrusted},
 		{"TLS 1.2 and 1.3 are spoken", answerTimeout, currentTLSSpoken},
 		{"TLS 1.1 is refused", answerTimeout, oldTLSRefused},
 		{"http redirects to https", answerTimeout, redirects},

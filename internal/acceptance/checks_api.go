@@ -50,13 +50,14 @@ func jsonBody(content any) func(*http.Request) {
 	}
 }
 
-func modelListed(ctx context.Context, t *Target) (string, error) {
+// Models asks which models the appliance offers.
+func (t *Target) Models(ctx context.Context) ([]string, error) {
 	answer, err := t.ask(ctx, http.MethodGet, appliance.PathModels, t.authorized)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if err := answer.expect(http.StatusOK); err != nil {
-		return "", err
+		return nil, err
 	}
 	var list struct {
 		Data []struct {
@@ -64,11 +65,19 @@ func modelListed(ctx context.Context, t *Target) (string, error) {
 		} `json:"data"`
 	}
 	if err := json.Unmarshal(answer.body, &list); err != nil {
-		return "", fmt.Errorf("the list is not JSON: %w", err)
+		return nil, fmt.Errorf("the list is not JSON: %w", err)
 	}
 	var ids []string
 	for _, model := range list.Data {
 		ids = append(ids, model.ID)
+	}
+	return ids, nil
+}
+
+func modelListed(ctx context.Context, t *Target) (string, error) {
+	ids, err := t.Models(ctx)
+	if err != nil {
+		return "", err
 	}
 	if !slices.Contains(ids, t.Model) {
 		return "", fmt.Errorf("expected %q in the list, got %q", t.Model, ids)

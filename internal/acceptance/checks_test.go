@@ -3,6 +3,7 @@ package acceptance
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/pem"
 	"io"
 	"net/http"
@@ -23,6 +24,36 @@ func TestAGoodApplianceKeepsEveryPromise(t *testing.T) {
 		assert.True(t, result.Passed, "%s: %s", result.Name, result.Detail)
 	}
 	assert.Equal(t, results, told)
+}
+
+// An appliance may have its certificate from elsewhere, for a name that is not its address.
+func TestAPublicCertificate(t *testing.T) {
+	public := newAuthority(t)
+	target := fake{tls: func(c *tls.Config) { c.Certificates[0] = public.leaf(t, []string{"copilot.example.org"}) }}.start(t)
+	target.Names, target.ServerName = []string{"copilot.example.org"}, "copilot.example.org"
+	target.Roots = x509.NewCertPool()
+	target.Roots.AddCert(public.certificate)
+	for _, root := range []*x509.Certificate{target.Root, nil} {
+		target.Root = root
+		results, err := Run(t.Context(), target, Checks(), func(Result) {})
+		require.NoError(t, err)
+		for _, result := range results {
+			assert.True(t, result.Passed, "%s: %s", result.Name, result.Detail)
+		}
+	}
+	target.ServerName = ""
+	_, err := certificateTrusted(t.Context(), target)
+	assert.ErrorContains(t, err, "127.0.0.1")
+}
+
+func TestModels(t *testing.T) {
+	target := fake{}.start(t)
+	models, err := target.Models(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []string{modelID}, models)
+	target.Password = "wrong"
+	_, err = target.Models(t.Context())
+	assert.ErrorContains(t, err, "expected status 200, got 401")
 }
 
 // on answers requests for one path, the others are left to the good appliance.
@@ -108,10 +139,10 @@ func TestEachCheckFindsItsBreakage(t *testing.T) {
 			"expected one certificate in PEM form"},
 		"the key beside the root": {"root certificate is offered", fake{http: on("/ca.pem", status(200, string(other.pem)+
 			string(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: []byte("x")}))))}, "and nothing else"},
-		"signed by another root": {"certificate is signed by the root", fake{tls: func(c *tls.Config) {
+		"signed by another root": {"certificate is trusted", fake{tls: func(c *tls.Config) {
 			c.Certificates[0] = other.leaf(t, []string{"127.0.0.1", "10.0.2.15"})
 		}}, "certificate signed by unknown authority"},
-		"an address is not in it":   {"certificate is signed by the root", fake{names: []string{"127.0.0.1"}}, "10.0.2.15"},
+		"an address is not in it":   {"certificate is trusted", fake{names: []string{"127.0.0.1"}}, "10.0.2.15"},
 		"no TLS 1.2":                {"TLS 1.2 and 1.3 are spoken", fake{tls: func(c *tls.Config) { c.MinVersion = tls.VersionTLS13 }}, "TLS 1.2: remote error"},
 		"no TLS 1.3":                {"TLS 1.2 and 1.3 are spoken", fake{tls: func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 }}, "TLS 1.3: remote error"},
 		"TLS 1.1":                   {"TLS 1.1 is refused", fake{tls: func(c *tls.Config) { c.MinVersion = tls.VersionTLS10 }}, "the appliance speaks TLS 1.1"},

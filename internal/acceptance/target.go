@@ -32,8 +32,12 @@ type Target struct {
 	Names    []string
 	Password string
 	Model    string
-	// Root is the certificate its clients were told to trust.
+	// Root is the certificate its clients were told to trust; nil if nobody told them.
 	Root *x509.Certificate
+	// Roots are trusted in place of Root, if they are not nil.
+	Roots *x509.CertPool
+	// ServerName is what the certificate must be for; empty means the host of HTTPS.
+	ServerName string
 }
 
 // BaseURL is where its API is reached.
@@ -41,8 +45,8 @@ func (t *Target) BaseURL() string {
 	return "https://" + t.HTTPS
 }
 
-// Client returns an HTTP client that trusts the root and nothing else, speaks to the
-// HTTPS port only and follows no redirect.
+// Client returns an HTTP client that trusts what the target says and nothing else, speaks
+// to the HTTPS port only and follows no redirect.
 func (t *Target) Client() *http.Client {
 	return t.client(t.tlsConfig())
 }
@@ -61,9 +65,12 @@ func (t *Target) client(config *tls.Config) *http.Client {
 }
 
 func (t *Target) tlsConfig() *tls.Config {
-	roots := x509.NewCertPool()
-	roots.AddCert(t.Root)
-	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	roots := t.Roots
+	if roots == nil {
+		roots = x509.NewCertPool()
+		roots.AddCert(t.Root)
+	}
+	return &tls.Config{RootCAs: roots, ServerName: t.ServerName, MinVersion: tls.VersionTLS12}
 }
 
 // FetchRoot gets the root certificate from the plain port, where a user gets it too.
