@@ -123,12 +123,18 @@ func TestWaitingLeavesNothingOpen(t *testing.T) {
 func TestWhatLocalAIIsAsked(t *testing.T) {
 	var seen []string
 	status := map[string]int{}
+	badTokens := 0
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body := make([]byte, r.ContentLength)
 		_, _ = r.Body.Read(body)
 		seen = append(seen, r.Method+" "+r.URL.Path+" "+string(body))
 		assert.Equal(t, "Bearer k", r.Header.Get("Authorization"))
-		if code := status[r.URL.Path]; code != 0 {
+		code := status[r.URL.Path]
+		if r.URL.Path == "/v1/completions" && badTokens > 0 {
+			badTokens--
+			code = http.StatusInternalServerError
+		}
+		if code != 0 {
 			http.Error(w, " no ", code)
 		}
 	}))
@@ -140,6 +146,8 @@ func TestWhatLocalAIIsAsked(t *testing.T) {
 		`POST /backend/shutdown {"model":"m"}`, `POST /backend/load {"model":"m"}`,
 		`POST /v1/completions {"max_tokens":1,"model":"m","prompt":"Hello"}`,
 	}, seen)
+	badTokens = 2
+	assert.NoError(t, e.reload(t.Context()), "a token that cannot be said proves nothing")
 	status["/backend/shutdown"] = http.StatusNotFound
 	assert.NoError(t, e.reload(t.Context()), "it was not loaded")
 	for _, path := range []string{"/v1/completions", "/backend/load", "/backend/shutdown"} {

@@ -21,7 +21,8 @@ const (
 	// loadLimit bounds what has no natural bound: 14 GiB from a slow disk.
 	loadLimit = 15 * time.Minute
 	// askLimit is generous for one token of an empty context.
-	askLimit = 2 * time.Minute
+	askLimit    = 2 * time.Minute
+	askAttempts = 5
 	// maxAnswer bounds what is read of an answer, in bytes.
 	maxAnswer = 4096
 )
@@ -57,10 +58,17 @@ func (e Engine) reload(ctx context.Context) error {
 }
 
 // ask gets one token. It is no chat: the template of a chat may put a thousand tokens of
-// instructions before the question, which would take a minute to read.
-func (e Engine) ask(ctx context.Context) error {
+// instructions before the question, which would take a minute to read. It is asked again if
+// it failed, because a token can be a part of a character, which the backend answers with an
+// error (seen on v4.9.0 with a model of random weights).
+func (e Engine) ask(ctx context.Context) (err error) {
 	question := map[string]any{"model": e.Model, "prompt": "Hello", "max_tokens": 1}
-	return e.post(ctx, askLimit, "/v1/completions", question)
+	for range askAttempts {
+		if err = e.post(ctx, askLimit, "/v1/completions", question); err == nil {
+			return nil
+		}
+	}
+	return err
 }
 
 func (e Engine) post(ctx context.Context, limit time.Duration, path string, body any) error {
