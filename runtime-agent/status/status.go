@@ -56,6 +56,8 @@ const (
 	SourceACME = "ACME"
 	// SourceOperator is the operator's own, given in the context.
 	SourceOperator = "operator"
+	// SourceUnknown is what nginx serves although it was told otherwise.
+	SourceUnknown = "unknown"
 )
 
 // Ready says whether a real token came through nginx since the last change.
