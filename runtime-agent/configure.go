@@ -176,7 +176,12 @@ func (a app) conclude(ctx context.Context, in plan.Input, outcome apply.Outcome,
 		return err
 	}
 	if !outcome.Proving && applied(present.Stage) && a.store().Complete(present) {
-		return nil
+		if !outcome.Changed {
+			return nil
+		}
+		next := describe(in, present.Stage)
+		next.LastError = present.LastError
+		return a.noteCertificate(ctx, in.TLS, next, log)
 	}
 	for _, warning := range in.Warnings {
 		log.Warn("%s", warning)

@@ -20,6 +20,7 @@ Commands:
                                apply the context; changes only what differs
   bootstrap [--timeout TIME]   wait until the model answers, then report ready
   smoke-test [--timeout TIME]  get one answer from the model, through nginx
+  certificate                  renew certificates that are due, ask the ACME server
   status                       how the appliance is doing; exit status 0 means ready
   report                       endpoint, password and certificate (for root)
   version                      the version of this program
@@ -96,6 +97,13 @@ func (a app) command(ctx context.Context, name string, args []string) error {
 			return err
 		}
 		return a.smokeTest(ctx, *timeout)
+	case "certificate":
+		// For certbot, which calls it with a new certificate; so the usage is silent.
+		deployed := flags.Bool("deployed", false, "")
+		if err := parse(flags, args); err != nil {
+			return err
+		}
+		return a.certificate(ctx, *deployed)
 	}
 	simple, known := map[string]func() error{
 		"status": a.showStatus, "report": a.showReport, "version": a.showVersion,

@@ -74,6 +74,6 @@ func (a Attempts) Warning() string {
 	if a.Failed == 0 {
 		return ""
 	}
-	return fmt.Sprintf("no certificate for %s from %s after %d attempts, the next one not before %s: %s",
+	return fmt.Sprintf("no new certificate for %s from %s after %d attempts, the next one not before %s: %s",
 		a.Order.Domain, a.Order.Directory, a.Failed, a.NotBefore.Format(time.RFC3339), a.LastError)
 }

@@ -28,7 +28,7 @@ func TestAttemptsBackOff(t *testing.T) {
 		at = at.Add(pause)
 		assert.True(t, attempts.Due(at))
 	}
-	assert.Equal(t, "no certificate for copilot.example.org from https://ca.example.org/dir after 5 attempts, the next one not before 2026-11-24T19:10:00Z: refused", attempts.Warning())
+	assert.Equal(t, "no new certificate for copilot.example.org from https://ca.example.org/dir after 5 attempts, the next one not before 2026-11-24T19:10:00Z: refused", attempts.Warning())
 }
 
 // Let's Encrypt allows five failed validations an hour. The worst hour is the first.
