@@ -25,6 +25,7 @@ import (
 // app is what the commands work on.
 type app struct {
 	root           string
+	stdin          io.Reader
 	stdout, stderr io.Writer
 	now            func() time.Time
 	facts          func() (machine.Facts, error)
@@ -32,10 +33,12 @@ type app struct {
 	owners     func() (map[string]atomicfile.Owner, error)
 	units      apply.Units
 	checkProxy func(context.Context) error
-	// baseURL is where nginx answers, pause the time between two attempts to ask it.
-	baseURL string
-	pause   time.Duration
-	certbot acme.Certbot
+	// baseURL is where nginx answers, httpPort where it does without TLS, pause the time
+	// between two attempts to ask it.
+	baseURL  string
+	httpPort int
+	pause    time.Duration
+	certbot  acme.Certbot
 }
 
 // newApp works on the machine itself, or on a directory that plays one: then nothing has
@@ -43,12 +46,14 @@ type app struct {
 func newApp(root string) app {
 	a := app{
 		root:       root,
+		stdin:      os.Stdin,
 		now:        time.Now,
 		facts:      func() (machine.Facts, error) { return machine.Read("/") },
 		owners:     owners,
 		units:      systemd.Units{},
 		checkProxy: func(ctx context.Context) error { return nginx.Check(ctx) },
 		baseURL:    "https://127.0.0.1:" + strconv.Itoa(appliance.HTTPSPort),
+		httpPort:   appliance.HTTPPort,
 		pause:      2 * time.Second,
 	}
 	a.certbot = acme.Certbot{

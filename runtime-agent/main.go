@@ -21,6 +21,8 @@ Commands:
   bootstrap [--timeout TIME]   wait until the model answers, then report ready
   smoke-test [--timeout TIME]  get one answer from the model, through nginx
   certificate                  renew certificates that are due, ask the ACME server
+  check [URL] [--ca FILE] [--password-file FILE]
+                               hold an appliance, this one without URL, to its promises
   status                       how the appliance is doing; exit status 0 means ready
   report                       endpoint, password and certificate (for root)
   version                      the version of this program
@@ -28,6 +30,10 @@ Commands:
   --root DIR      a directory that plays the machine: no owners, no units (default /)
   --context FILE  read the context from FILE, not from where OpenNebula leaves it
   --dry-run       change nothing, and show what would change, secrets as ***
+  --ca FILE       trust the certificates in FILE and no others
+  --password-file FILE
+                  read the password from FILE, - for standard input (default: the
+                  password of this appliance, for root)
   --timeout TIME  give up after TIME, such as 90s or 30m
 
 Exit status: 0 success, 1 failure, 2 wrong usage.
@@ -97,6 +103,14 @@ func (a app) command(ctx context.Context, name string, args []string) error {
 			return err
 		}
 		return a.smokeTest(ctx, *timeout)
+	case "check":
+		caFile := flags.String("ca", "", "")
+		passwordFile := flags.String("password-file", "", "")
+		url, err := parseWithOne(flags, args)
+		if err != nil {
+			return err
+		}
+		return a.check(ctx, url, *caFile, *passwordFile)
 	case "certificate":
 		// For certbot, which calls it with a new certificate; so the usage is silent.
 		deployed := flags.Bool("deployed", false, "")
@@ -122,6 +136,16 @@ func newFlags(name string) *flag.FlagSet {
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	return flags
+}
+
+// parseWithOne returns the one argument that may stand among the flags; empty if there is
+// none.
+func parseWithOne(flags *flag.FlagSet, args []string) (argument string, err error) {
+	// Parse stops at the first argument that is no flag.
+	if err := flags.Parse(args); err == nil && flags.NArg() > 0 {
+		argument, args = flags.Arg(0), flags.Args()[1:]
+	}
+	return argument, parse(flags, args)
 }
 
 func parse(flags *flag.FlagSet, args []string) error {

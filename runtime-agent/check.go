@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/acceptance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+)
+
+const (
+	// maxPasswordFile bounds what is read as a password, in bytes.
+	maxPasswordFile = 4096
+	// modelsTimeout is for a list that nginx and the engine answer without the model.
+	modelsTimeout = 30 * time.Second
+)
+
+// check holds an appliance to its promises: the one at a URL, or this one. It changes
+// nothing there.
+func (a app) check(ctx context.Context, address, caFile, passwordFile string) error {
+	target, err := a.target(address)
+	if err != nil {
+		return err
+	}
+	if target.Roots, err = a.trusted(caFile); err != nil {
+		return err
+	}
+	if target.Password, err = a.passwordFrom(passwordFile); err != nil {
+		return err
+	}
+	if target.Model == "" {
+		if target.Model, err = firstModel(ctx, target); err != nil {
+			return err
+		}
+	}
+	return a.runChecks(ctx, target)
+}
+
+func (a app) runChecks(ctx context.Context, target *acceptance.Target) error {
+	failed := 0
+	results, err := acceptance.Run(ctx, target, acceptance.Checks(), func(result acceptance.Result) {
+		if !result.Passed {
+			failed++
+		}
+		fmt.Fprintln(a.stdout, result)
+	})
+	switch {
+	case err != nil:
+		return fmt.Errorf("the checks were interrupted: %w", err)
+	case failed > 0:
+		return fmt.Errorf("%d of %d checks of %s failed", failed, len(results), target.BaseURL())
+	}
+	fmt.Fprintf(a.stdout, "all %d checks of %s passed\n", len(results), target.BaseURL())
+	return nil
+}
+
+// target is the appliance at an address, as its report writes it, or this one.
+func (a app) target(address string) (*acceptance.Target, error) {
+	if address == "" {
+		return a.thisAppliance()
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || !slices.Contains([]string{"", "/v1"}, strings.TrimRight(u.Path, "/")) {
+		return nil, fmt.Errorf("%w: check takes a URL such as https://copilot.example.org/v1, not %q", errUsage, address)
+	}
+	return a.targetAt(u), nil
+}
+
+// thisAppliance is reached without the network, and held to the name clients use.
+func (a app) thisAppliance() (*acceptance.Target, error) {
+	present, err := a.store().Load()
+	if err != nil {
+		return nil, err
+	}
+	if present.Host == "" {
+		return nil, errors.New("this machine was never configured as an appliance: name the URL of one")
+	}
+	u, err := url.Parse(a.baseURL)
+	if err != nil {
+		return nil, err
+	}
+	target := a.targetAt(u)
+	target.Names, target.ServerName, target.Model = []string{present.Host}, present.Host, present.Model
+	return target, nil
+}
+
+func (a app) targetAt(u *url.URL) *acceptance.Target {
+	port := u.Port()
+	if port == "" {
+		port = strconv.Itoa(appliance.HTTPSPort)
+	}
+	return &acceptance.Target{
+		HTTPS: net.JoinHostPort(u.Hostname(), port),
+		HTTP:  net.JoinHostPort(u.Hostname(), strconv.Itoa(a.httpPort)),
+		Names: []string{u.Hostname()},
+	}
+}
+
+// trusted is what a file says, or what this system trusts and the root of this appliance.
+// A root that is merely offered over http is not: the password is about to be sent.
+func (a app) trusted(caFile string) (*x509.CertPool, error) {
+	if caFile != "" {
+		text, err := os.ReadFile(caFile)
+		if err != nil {
+			return nil, fmt.Errorf("read the certificates to trust: %w", err)
+		}
+		roots := x509.NewCertPool()
+		if !roots.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("%s holds no certificate in PEM form", caFile)
+		}
+		return roots, nil
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		return nil, err
+	}
+	if own, err := os.ReadFile(a.path(appliance.CACert)); err == nil {
+		roots.AppendCertsFromPEM(own)
+	}
+	return roots, nil
+}
+
+func (a app) passwordFrom(file string) (string, error) {
+	var text []byte
+	var err error
+	switch file {
+	case "":
+		text, err = os.ReadFile(a.path(appliance.PasswordFile))
+		if err != nil {
+			err = fmt.Errorf("%w; run this as root on the appliance, or name a file with --password-file", err)
+		}
+	case "-":
+		text, err = io.ReadAll(io.LimitReader(a.stdin, maxPasswordFile))
+	default:
+		text, err = os.ReadFile(file)
+	}
+	if err != nil {
+		return "", fmt.Errorf("read the password: %w", err)
+	}
+	password := strings.TrimRight(string(text), "\r\n")
+	if password == "" {
+		return "", errors.New("read the password: it is empty")
+	}
+	return password, nil
+}
+
+// firstModel asks for the name of the model. Whatever keeps every check from working is
+// found here, and said once.
+func firstModel(ctx context.Context, target *acceptance.Target) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, modelsTimeout)
+	defer cancel()
+	models, err := target.Models(ctx)
+	if err == nil && len(models) == 0 {
+		err = errors.New("it offers none")
+	}
+	var unknown x509.UnknownAuthorityError
+	if errors.As(err, &unknown) {
+		err = fmt.Errorf("%w; name its root certificate with --ca", err)
+	}
+	if err != nil {
+		return "", fmt.Errorf("ask %s for its model: %w", target.BaseURL(), err)
+	}
+	return models[0], nil
+}
