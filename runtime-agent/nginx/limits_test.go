@@ -130,3 +130,9 @@ func TestLargeRequests(t *testing.T) {
 	assert.Equal(t, 500, ask(bodyLimit).StatusCode)
 	assert.Equal(t, 200, ask(1_000_000).StatusCode)
 }
+
+func TestRetryAfterALimit(t *testing.T) {
+	for limit, seconds := range map[int]int{0: 5, 1: 60, 7: 9, 60: 5, 60_000: 5} {
+		assert.Equal(t, seconds, Site{RateLimit: limit}.retryLimited(), "%d per minute", limit)
+	}
+}
