@@ -23,6 +23,8 @@ Commands:
   certificate                  renew certificates that are due, ask the ACME server
   check [URL] [--ca FILE] [--password-file FILE]
                                hold an appliance, this one without URL, to its promises
+  check-model                  why the engine would not load its model, if so
+  watch                        bring the engine's backend back whenever it dies
   status                       how the appliance is doing; exit status 0 means ready
   report                       endpoint, password and certificate (for root)
   version                      the version of this program
@@ -118,9 +120,15 @@ func (a app) command(ctx context.Context, name string, args []string) error {
 			return err
 		}
 		return a.certificate(ctx, *deployed)
+	case "watch":
+		if err := parse(flags, args); err != nil {
+			return err
+		}
+		return a.watch(ctx)
 	}
 	simple, known := map[string]func() error{
 		"status": a.showStatus, "report": a.showReport, "version": a.showVersion,
+		"check-model": a.checkModel,
 	}[name]
 	if !known {
 		return fmt.Errorf("%w: there is no command %q", errUsage, name)

@@ -2,6 +2,7 @@ package localaitest
 
 import (
 	"bytes"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -31,6 +32,7 @@ const (
 	startLimit = 2 * time.Minute
 	stopLimit  = time.Minute
 	startPoll  = 20 * time.Millisecond
+	maxStarts  = 3
 )
 
 const ourModule = "github.com/slm-copilot/packer-plugin-slm-copilot"
@@ -200,18 +202,25 @@ func (p *Process) Running() bool {
 // Log is what LocalAI wrote so far.
 func (p *Process) Log() string { return p.log.String() }
 
-// WaitUntilServing waits until the port is open: the model is loaded then.
+// WaitUntilServing waits until the port is open: the model is loaded then. LocalAI looks for
+// a free port for its backend, which somebody else may take before the backend does: then it
+// ends, and is started again a few times, as systemd would.
 func (p *Process) WaitUntilServing(t testing.TB) {
 	t.Helper()
+	starts := 1
 	for deadline := time.Now().Add(startLimit); time.Now().Before(deadline); time.Sleep(startPoll) {
 		response, err := http.Get(p.URL + "/readyz")
 		if err == nil {
 			response.Body.Close()
 			return
 		}
-		if !p.Running() {
+		if p.Running() {
+			continue
+		}
+		if starts++; starts > maxStarts {
 			t.Fatalf("LocalAI ended: %s", p.log)
 		}
+		p.launch(t)
 	}
 	t.Fatalf("LocalAI does not serve: %s", p.log)
 }
@@ -219,13 +228,15 @@ func (p *Process) WaitUntilServing(t testing.TB) {
 // Backends are the process ids of what LocalAI has started.
 func (p *Process) Backends() []int {
 	var pids []int
-	files, _ := filepath.Glob("/proc/" + strconv.Itoa(p.PID()) + "/task/*/children")
-	for _, file := range files {
-		text, _ := os.ReadFile(file) // a thread may have just ended
-		for _, field := range strings.Fields(string(text)) {
-			if pid, err := strconv.Atoi(field); err == nil {
-				pids = append(pids, pid)
-			}
+	parent := fmt.Sprintf("PPid:\t%d\n", p.PID())
+	processes, _ := filepath.Glob("/proc/[1-9]*/status")
+	for _, path := range processes {
+		status, _ := os.ReadFile(path) // it may have just ended
+		if !strings.Contains(string(status), parent) || strings.Contains(string(status), "State:\tZ") {
+			continue
+		}
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil {
+			pids = append(pids, pid)
 		}
 	}
 	return pids

@@ -32,8 +32,8 @@ var sources embed.FS
 
 var templates = template.Must(template.New("").Option("missingkey=error").ParseFS(sources, "*.tmpl"))
 
-// TempDir is where the backend writes its own log (some 50 lines per request, at any log
-// level, never rotated). It is on the disk, not on a tmpfs, and emptied at each start.
+// TempDir is where the backend writes its own log. The unit puts a small file system in
+// memory there, which only the service sees.
 const TempDir = appliance.LocalAIStateDir + "/tmp"
 
 // Secrets matches the secrets in the environment file.
@@ -58,7 +58,7 @@ func (c Config) render(name string) []byte {
 		"StateDir": appliance.LocalAIStateDir, "TempDir": TempDir,
 		"Binary": appliance.LocalAIBinary, "EnvFile": appliance.LocalAIEnvFile,
 		"User": appliance.ServiceUser, "Group": appliance.ServiceGroup,
-		"ConfigureUnit": appliance.ConfigureUnit,
+		"ConfigureUnit": appliance.ConfigureUnit, "AgentPath": appliance.AgentPath,
 	}
 	var out bytes.Buffer
 	if err := templates.ExecuteTemplate(&out, name, view); err != nil {

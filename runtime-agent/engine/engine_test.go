@@ -68,7 +68,7 @@ func TestSystemdAcceptsTheUnit(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, []byte(content), mode))
 	}
 	install(appliance.LocalAIBinary, "#!/bin/sh\n", 0o755)
-	install("/usr/bin/find", "#!/bin/sh\n", 0o755)
+	install(appliance.AgentPath, "#!/bin/sh\n", 0o755)
 	for _, target := range []string{"sysinit", "basic", "network", "multi-user", "shutdown"} {
 		install(appliance.UnitDir+"/"+target+".target", "[Unit]\n", 0o644)
 	}
@@ -79,4 +79,14 @@ func TestSystemdAcceptsTheUnit(t *testing.T) {
 	for line := range strings.Lines(string(out)) {
 		assert.NotContains(t, line, appliance.LocalAIUnit, "systemd complains")
 	}
+}
+
+// systemd's own measure, 0 for a service that can do nothing, 10 for one that can do all.
+func TestTheUnitIsLockedUp(t *testing.T) {
+	const threshold = "25" // that is 2.5
+	path := filepath.Join(t.TempDir(), appliance.LocalAIUnit)
+	require.NoError(t, os.WriteFile(path, Unit(), 0o644))
+	out, err := exec.Command("systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold="+threshold, path).CombinedOutput()
+	assert.NoError(t, err, string(out))
+	assert.Contains(t, string(out), "Overall exposure level for "+appliance.LocalAIUnit)
 }

@@ -74,6 +74,11 @@ func sleeper(t *testing.T) *exec.Cmd {
 	return command
 }
 
+func running(pid int) bool {
+	_, running := parentOf(pid)
+	return running
+}
+
 func TestWaitForEnd(t *testing.T) {
 	one, other := sleeper(t), sleeper(t)
 	ended := make(chan error, 1)
@@ -85,13 +90,15 @@ func TestWaitForEnd(t *testing.T) {
 	case <-time.After(waitLimit):
 		require.FailNow(t, "the end of a process was not noticed")
 	}
-	assert.True(t, runs(one.Process.Pid))
-	assert.False(t, runs(other.Process.Pid), "a process nobody has collected yet")
+	assert.True(t, running(one.Process.Pid))
+	assert.False(t, running(other.Process.Pid), "a process nobody has collected yet")
 	assert.NotContains(t, children(os.Getpid()), other.Process.Pid)
 	assert.Contains(t, children(os.Getpid()), one.Process.Pid)
 	_ = other.Wait()
 	assert.NoError(t, waitForEnd(t.Context(), other.Process.Pid), "a process that is gone")
 	assert.Empty(t, children(other.Process.Pid))
+	parent, _ := parentOf(one.Process.Pid)
+	assert.Equal(t, os.Getpid(), parent)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { ended <- waitForEnd(ctx, one.Process.Pid) }()

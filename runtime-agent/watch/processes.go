@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,33 +16,39 @@ import (
 // children returns the process ids of what main has started and what still runs; none if
 // main itself is gone. LocalAI starts nothing but backends: run.sh becomes the backend by
 // exec, and what run.sh starts before that are no children of LocalAI's.
+//
+// It looks at every process of the machine, because the kernel's own list of children may
+// leave one out while threads come and go (proc_pid_task(5)), and a backend that is
+// overlooked would be ended.
 func children(main int) []int {
 	var pids []int
-	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", main)) // the pattern is right
-	for _, file := range files {
-		text, err := os.ReadFile(file)
+	processes, _ := filepath.Glob("/proc/[1-9]*/stat") // the pattern is right
+	for _, path := range processes {
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
 		if err != nil {
-			continue // a thread that has just ended
+			continue
 		}
-		for _, field := range strings.Fields(string(text)) {
-			if pid, err := strconv.Atoi(field); err == nil && runs(pid) {
-				pids = append(pids, pid)
-			}
+		if parent, running := parentOf(pid); running && parent == main {
+			pids = append(pids, pid)
 		}
 	}
 	return pids
 }
 
-// runs says whether a process is there and has not ended yet: LocalAI may take a moment to
-// collect one that has.
-func runs(pid int) bool {
+// parentOf returns the parent of a process, and whether it has not ended yet: its parent may
+// take a moment to collect one that has.
+func parentOf(pid int) (parent int, running bool) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return false
+		return 0, false
 	}
-	// The name before the state is in parentheses and may hold any character.
-	i := strings.LastIndex(string(stat), ") ")
-	return i > 0 && !strings.HasPrefix(string(stat)[i:], ") Z")
+	// The name is in parentheses and may hold any character; state and parent follow.
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if len(fields) < 2 || fields[0] == "Z" || fields[0] == "X" {
+		return 0, false
+	}
+	parent, err = strconv.Atoi(fields[1])
+	return parent, err == nil
 }
 
 // waitForEnd returns when one of the processes has ended, or with an error when ctx has.

@@ -58,7 +58,7 @@ type sight struct {
 	localAI int
 	// backends are its child processes.
 	backends []int
-	// answers says that its port is open; known only for one without backends.
+	// answers says that its port is open.
 	answers bool
 }
 
@@ -106,8 +106,10 @@ func (w *Watcher) look(ctx context.Context) (sight, error) {
 	}
 	s := sight{active: state.Active && state.MainPID > 0, localAI: state.MainPID}
 	if s.active {
+		// In this order: a LocalAI that starts has its backend before it has its port, and
+		// must not be caught between the two.
+		s.answers = w.Engine.answers(ctx)
 		s.backends = children(s.localAI)
-		s.answers = len(s.backends) == 0 && w.Engine.answers(ctx)
 	}
 	return s, nil
 }

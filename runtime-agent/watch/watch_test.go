@@ -174,7 +174,7 @@ func (s *scene) killBackend(t *testing.T) {
 	t.Helper()
 	pid := s.backend(t)
 	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
-	require.Eventually(t, func() bool { return !runs(pid) }, waitLimit, tick)
+	require.Eventually(t, func() bool { return !running(pid) }, waitLimit, tick)
 }
 
 // breakWeights makes every further load fail, without a change for what is loaded.
