@@ -16,11 +16,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/gguf"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/localaitest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/onecontext"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/plan"
 )
+
+const modelFile = appliance.ModelsDir + "/" + appliance.ModelFile
 
 // vm is a directory that plays a machine, with a record of what its units were told.
 type vm struct {
@@ -49,9 +52,12 @@ func newVM(t *testing.T) *vm {
 	t.Helper()
 	v := &vm{
 		t: t, root: t.TempDir(), units: &recorder{}, pause: time.Millisecond,
-		facts: machine.Facts{CPUs: 4, Hostname: "vm-7", BootID: "boot-1", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.7")}},
+		facts: machine.Facts{CPUs: 4, Threads: 4, Memory: 2 << 30, Hostname: "vm-7", BootID: "boot-1", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.7")}},
 	}
 	v.put(appliance.BakedFile, `{"model_id": "`+appliance.ModelID+`"}`)
+	var model bytes.Buffer
+	require.NoError(t, gguf.Write(&model, gguf.Tiny("stand-in")))
+	v.put(modelFile, model.String())
 	return v
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
 	"os"
 	"slices"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/apply"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/fit"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/lock"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/logfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"
@@ -20,6 +20,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/secret"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/vmcontext"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/weights"
 )
 
 const (
@@ -79,6 +80,11 @@ func (a app) applyContext(ctx context.Context, contextFile string, log *logfile.
 		return errors.Join(refused, a.serveWithout(ctx))
 	}
 	in, err := a.gather(settings, found)
+	var refused *refusal
+	if errors.As(err, &refused) {
+		_, errApply := a.applyPlan(ctx, in, plan.Refused(in))
+		return errors.Join(err, errApply)
+	}
 	if err != nil {
 		return err
 	}
@@ -101,18 +107,20 @@ func (a app) serveWithout(ctx context.Context) error {
 		return fmt.Errorf("the last good context is not good any more: %w", err)
 	}
 	in, err := a.gather(settings, vmcontext.Found{Values: values})
-	if err != nil {
+	var refused *refusal
+	if err != nil && !errors.As(err, &refused) {
 		return err
 	}
-	wanted := plan.Make(in)
-	if _, err := os.Stat(a.path(appliance.LocalAIEnvFile)); errors.Is(err, fs.ErrNotExist) {
-		wanted = plan.Refused(in)
+	wanted := plan.Refused(in)
+	if _, errStat := os.Stat(a.path(appliance.LocalAIEnvFile)); errStat == nil && refused == nil {
+		wanted = plan.Make(in)
 	}
-	_, err = a.applyPlan(ctx, in, wanted)
-	return err
+	_, errApply := a.applyPlan(ctx, in, wanted)
+	return errors.Join(err, errApply)
 }
 
-// gather reads everything the plan depends on and makes the secrets that are missing.
+// gather reads everything the plan depends on and makes the secrets that are missing. If
+// the error is a refusal, the rest is there, and enough for plan.Refused.
 func (a app) gather(settings appliance.Settings, found vmcontext.Found) (plan.Input, error) {
 	in := plan.Input{Settings: settings, Context: found.Values}
 	if found.Warning != "" {
@@ -135,7 +143,20 @@ func (a app) gather(settings appliance.Settings, found vmcontext.Found) (plan.In
 		return in, err
 	}
 	in.Warnings = append(in.Warnings, in.TLS.Warnings...)
+	if in.Fit, err = a.fit(in); err != nil {
+		return in, &refusal{[]string{err.Error()}}
+	}
+	in.Warnings = slices.Concat(in.Warnings, in.Fit.Warnings, in.Facts.Warnings(settings.Threads))
 	return in, nil
+}
+
+// fit weighs the model against the memory.
+func (a app) fit(in plan.Input) (fit.Result, error) {
+	model, err := weights.Read(a.path(appliance.ModelsDir + "/" + appliance.ModelFile))
+	if err != nil {
+		return fit.Result{}, err
+	}
+	return fit.Decide(in.Facts.Memory, model, in.Settings.ContextSize)
 }
 
 // names are the DNS names of the machine, the one a client should use first.
@@ -186,7 +207,7 @@ func (a app) conclude(ctx context.Context, in plan.Input, outcome apply.Outcome,
 	for _, warning := range in.Warnings {
 		log.Warn("%s", warning)
 	}
-	log.Info("configured from %s: model %s, context of %d tokens, %d threads", source, in.Baked.ModelID, in.Settings.ContextSize, in.Threads())
+	log.Info("configured from %s: model %s, context of %d tokens, %d threads", source, in.Baked.ModelID, in.Fit.ContextSize, in.Threads())
 	if err := a.store().Save(describe(in, appliance.ConfigureSuccess)); err != nil {
 		return err
 	}
@@ -208,7 +229,7 @@ func applied(stage string) bool {
 func describe(in plan.Input, stage string) status.Status {
 	return status.Status{
 		Stage: stage, Host: host(in), Model: in.Baked.ModelID,
-		ContextSize: in.Settings.ContextSize, Threads: in.Threads(), Warnings: in.Warnings,
+		ContextSize: in.Fit.ContextSize, Threads: in.Threads(), Warnings: in.Warnings,
 		Certificate: describeCertificate(in.TLS),
 	}
 }

@@ -30,7 +30,8 @@ func TestConfigureAppliesTheContext(t *testing.T) {
 	})
 	assert.Equal(t, "the-password\n", v.read(appliance.PasswordFile))
 	model := v.read(appliance.ModelConfigDir + "/model.yaml")
-	assert.Contains(t, model, "context_size: 4096\nthreads: 3\n")
+	assert.Contains(t, model, "\ncontext_size: 4096\n")
+	assert.Contains(t, model, "\nthreads: 3\n")
 	assert.Contains(t, v.read(appliance.LocalAIEnvFile), "LOCALAI_API_KEY="+v.read(appliance.EngineKeyFile))
 	assert.Equal(t, appliance.ConfigureSuccess+"\n", v.read(appliance.StatusFile))
 
@@ -147,7 +148,9 @@ func TestConfigureWithoutAContextUsesDefaults(t *testing.T) {
 	v := newVM(t)
 	code, _, stderr := v.run("configure")
 	require.Zero(t, code, stderr)
-	assert.Contains(t, v.read(appliance.ModelConfigDir+"/model.yaml"), "context_size: 32768\nthreads: 4\n")
+	model := v.read(appliance.ModelConfigDir + "/model.yaml")
+	assert.Contains(t, model, "\ncontext_size: 32768\n")
+	assert.Contains(t, model, "\nthreads: 4\n")
 	assert.Contains(t, stderr, "configured from defaults")
 }
 

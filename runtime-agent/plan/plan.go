@@ -10,6 +10,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/onecontext"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/engine"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/fit"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/nginx"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/secret"
@@ -27,9 +28,11 @@ const (
 type Input struct {
 	Settings appliance.Settings
 	// Context is kept as the last good one; nil keeps what there is.
-	Context   map[string]string
-	Baked     appliance.Baked
-	Facts     machine.Facts
+	Context map[string]string
+	Baked   appliance.Baked
+	Facts   machine.Facts
+	// Fit is what the machine's memory allows. Refused does without it.
+	Fit       fit.Result
 	Password  string
 	EngineKey string
 	TLS       TLS
@@ -37,12 +40,12 @@ type Input struct {
 	Warnings []string
 }
 
-// Threads is the number the engine is told: the user's, or one per processor.
+// Threads is the number the engine is told: the user's, or what suits the processors.
 func (in Input) Threads() int {
 	if in.Settings.Threads > 0 {
 		return in.Settings.Threads
 	}
-	return max(in.Facts.CPUs, 1)
+	return max(in.Facts.Threads, 1)
 }
 
 // Directory is one that must exist.
@@ -126,7 +129,9 @@ func proxy(in Input, render func(nginx.Site) []byte) []Entry {
 func rest(in Input) []Entry {
 	config := engine.Config{
 		ModelID:     in.Baked.ModelID,
-		ContextSize: in.Settings.ContextSize,
+		ContextSize: in.Fit.ContextSize,
+		CacheType:   in.Fit.CacheType,
+		CacheRAM:    in.Fit.CacheRAM,
 		Threads:     in.Threads(),
 		APIKey:      in.EngineKey,
 	}

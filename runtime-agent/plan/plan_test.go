@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/fit"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/tlsca"
@@ -24,7 +25,8 @@ func input() Input {
 		Settings:  appliance.Settings{ContextSize: 32768},
 		Context:   map[string]string{appliance.VarPassword: "the-password", "ETH0_IP": "192.0.2.7"},
 		Baked:     appliance.Baked{ModelID: "a-model"},
-		Facts:     machine.Facts{CPUs: 4, IPv6: true, BootID: "boot-1"},
+		Facts:     machine.Facts{Threads: 4, IPv6: true, BootID: "boot-1"},
+		Fit:       fit.Result{ContextSize: 8448, CacheType: "q8_0", CacheRAM: 13},
 		Password:  "the-password",
 		EngineKey: "the-engine-key",
 		TLS: TLS{
@@ -89,7 +91,7 @@ func TestThreads(t *testing.T) {
 	assert.Equal(t, 4, in.Threads())
 	in.Settings.Threads = 9
 	assert.Equal(t, 9, in.Threads(), "the user's number wins")
-	in.Settings.Threads, in.Facts.CPUs = 0, 0
+	in.Settings.Threads, in.Facts.Threads = 0, 0
 	assert.Equal(t, 1, in.Threads(), "never 0: LocalAI would count by itself")
 }
 
@@ -97,4 +99,16 @@ func TestWithoutAContextTheLastGoodOneStays(t *testing.T) {
 	in := input()
 	in.Context = nil
 	assert.Len(t, Make(in).Rest, len(Make(input()).Rest)-1)
+}
+
+func TestTheEngineIsToldWhatFits(t *testing.T) {
+	files := map[string]string{}
+	for _, e := range Make(input()).Rest {
+		files[e.Path] = string(e.Content)
+	}
+	model := files[appliance.ModelConfigDir+"/"+modelFileName]
+	for _, line := range []string{"context_size: 8448\n", "cache_type_k: q8_0\n", "cache_type_v: q8_0\n", "cache_ram:13\n"} {
+		assert.Contains(t, model, line)
+	}
+	assert.Contains(t, files[appliance.LocalAIEnvFile], "LOCALAI_CONTEXT_SIZE=8448\n")
 }
