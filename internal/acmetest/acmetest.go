@@ -12,6 +12,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
+	"io"
 	"math/big"
 	"net"
 	"net/http"
@@ -95,10 +96,10 @@ func (s *Server) Root() *x509.Certificate {
 	answer, err := client.Get("https://" + server.Pebble.ManagementListenAddress + "/roots/0")
 	require.NoError(s.t, err)
 	defer answer.Body.Close()
-	body := make([]byte, 64<<10)
-	n, _ := answer.Body.Read(body)
-	block, _ := pem.Decode(body[:n])
-	require.NotNil(s.t, block)
+	body, err := io.ReadAll(answer.Body)
+	require.NoError(s.t, err)
+	block, _ := pem.Decode(body)
+	require.NotNil(s.t, block, "%s: %s", answer.Status, body)
 	root, err := x509.ParseCertificate(block.Bytes)
 	require.NoError(s.t, err)
 	return root
