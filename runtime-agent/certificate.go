@@ -28,8 +28,8 @@ const (
 	obtainLock = "/run/lock/slm-copilot-acme"
 	// obtainTimeout covers the attempt of another run and then our own.
 	obtainTimeout = 7 * time.Minute
-	// reloadPatience is for nginx to start new workers.
-	reloadPatience = 10 * time.Second
+	// reloadPauses is how many pauses of the app nginx gets to start new workers.
+	reloadPauses = 5
 )
 
 // certificate renews what is due, asks the ACME server if that is wanted, and notes what
@@ -54,16 +54,16 @@ func (a app) certificate(ctx context.Context, deployed bool) error {
 }
 
 // lastGood returns the context that is in force.
-func (a app) lastGood() (appliance.Settings, map[string]string, error) {
-	values, err := vmcontext.LastGoodValues(a.root)
+func (a app) lastGood() (appliance.Settings, vmcontext.Found, error) {
+	found, err := vmcontext.FindLastGood(a.root)
 	if err != nil {
-		return appliance.Settings{}, nil, err
+		return appliance.Settings{}, found, err
 	}
-	settings, err := parseSettings(values)
+	settings, err := parseSettings(found.Values)
 	if err != nil {
-		return settings, nil, fmt.Errorf("the last good context is not good any more: %w", err)
+		return settings, found, fmt.Errorf("the last good context is not good any more: %w", err)
 	}
-	return settings, values, nil
+	return settings, found, nil
 }
 
 // obtain asks the ACME server if that is wanted, needed and not too soon.
@@ -106,8 +106,7 @@ func (a app) obtain(ctx context.Context, log *logfile.Log) error {
 		err = errors.New("certbot is content with the certificate it has, which ends soon or is not for this name")
 	}
 	if err != nil {
-		attempts = attempts.After(err, a.now())
-		return errors.Join(errors.New(attempts.Warning()), attempts.Save(state))
+		return attempts.After(err, a.now()).Save(state) // which becomes a warning of the status
 	}
 	log.Info("certificate: %s gave one for %s", order.Directory, order.Domain)
 	return acme.Forget(state)
@@ -130,11 +129,11 @@ func (a app) renew(ctx context.Context, log *logfile.Log) error {
 	}
 	defer func() { _ = release() }()
 
-	settings, values, err := a.lastGood()
+	settings, found, err := a.lastGood()
 	if err != nil {
 		return err
 	}
-	in, err := a.gather(settings, vmcontext.Found{Values: values})
+	in, err := a.gather(settings, found)
 	if err != nil {
 		return err
 	}
@@ -201,7 +200,8 @@ func (a app) noteCertificate(ctx context.Context, chosen plan.TLS, next status.S
 	return err
 }
 
-// served describes the certificate nginx shows, and says so if that is not the chosen one.
+// served describes the certificate nginx shows, and says so if it insists on another than the
+// chosen one.
 // While nobody listens it is the one nginx will show.
 func (a app) served(ctx context.Context, chosen plan.TLS, host string) (shown *status.Certificate, surprise string) {
 	wanted, err := tlsca.ParseLeaf(chosen.Served)
@@ -210,7 +210,14 @@ func (a app) served(ctx context.Context, chosen plan.TLS, host string) (shown *s
 	}
 	expected := certificateStatus(wanted, chosen.Source)
 	address := strings.TrimPrefix(a.baseURL, "https://")
-	leaf, err := served.Await(ctx, address, host, wanted, reloadPatience)
+	leaf, err := served.Await(ctx, address, host, wanted, reloadPauses*a.pause)
+	if err == nil && !leaf.Equal(wanted) {
+		// A reload was lost, or came before the files.
+		if err := a.units.TryReload(ctx, appliance.NginxUnit); err != nil {
+			return certificateStatus(leaf, status.SourceUnknown), err.Error()
+		}
+		leaf, err = served.Await(ctx, address, host, wanted, reloadPauses*a.pause)
+	}
 	switch {
 	case errors.Is(err, served.ErrNobody):
 		return expected, ""
