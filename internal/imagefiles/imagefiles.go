@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"embed"
 	"io/fs"
+	"path"
 	"text/template"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
@@ -26,6 +27,8 @@ var names = map[string]string{
 	"BootstrapUnit":   appliance.BootstrapUnit,
 	"ServiceUser":     appliance.ServiceUser,
 	"LocalAIStateDir": appliance.LocalAIStateDir,
+	"StateDir":        appliance.StateDir,
+	"LogDir":          path.Dir(appliance.LogFile),
 }
 
 // SysusersFile declares the service account; systemd-sysusers makes it.
@@ -45,6 +48,7 @@ func Files() []File {
 		{SysusersFile, 0o644, render("sysusers.conf")},
 		{appliance.UnitDir + "/" + appliance.ConfigureUnit, 0o644, render("configure.service")},
 		{appliance.UnitDir + "/" + appliance.BootstrapUnit, 0o644, render("bootstrap.service")},
+		{appliance.UnitDir + "/" + appliance.WatchUnit, 0o644, render("watch.service")},
 		{appliance.ContextHook, 0o755, render("context-hook.sh")},
 	}
 }
@@ -54,7 +58,7 @@ func Files() []File {
 func Units() []string {
 	return []string{
 		appliance.LocalAIUnit, appliance.NginxUnit,
-		appliance.ConfigureUnit, appliance.BootstrapUnit,
+		appliance.ConfigureUnit, appliance.BootstrapUnit, appliance.WatchUnit,
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,11 +48,58 @@ func TestSystemdAcceptsTheUnits(t *testing.T) {
 	for _, file := range Files() {
 		install(t, root, file)
 	}
-	out, err := exec.Command(verify, "--root="+root, "verify", appliance.ConfigureUnit, appliance.BootstrapUnit).CombinedOutput()
+	arguments := []string{"--root=" + root, "verify"}
+	for _, unit := range units() {
+		arguments = append(arguments, filepath.Base(unit.Path))
+	}
+	out, err := exec.Command(verify, arguments...).CombinedOutput()
 	assert.NoError(t, err, string(out))
 	for line := range strings.Lines(string(out)) {
 		assert.NotContains(t, line, appliance.Name, "systemd complains")
 	}
+}
+
+// units are the unit files among the files.
+func units() []File {
+	return slices.DeleteFunc(Files(), func(f File) bool { return filepath.Dir(f.Path) != appliance.UnitDir })
+}
+
+// Nothing starts with the files of an earlier boot; and whatever fails, the rest starts.
+func TestOrderWithoutDependence(t *testing.T) {
+	require.NotEmpty(t, units())
+	for _, unit := range units() {
+		content := string(unit.Content)
+		for _, stronger := range []string{"Requires=", "Requisite=", "BindsTo=", "PartOf=", "Upholds="} {
+			assert.NotContains(t, content, stronger, unit.Path)
+		}
+		if filepath.Base(unit.Path) != appliance.ConfigureUnit {
+			continue
+		}
+		before := regexp.MustCompile(`(?m)^Before=(.*)$`).FindStringSubmatch(content)
+		require.NotNil(t, before)
+		for _, later := range []string{appliance.LocalAIUnit, appliance.NginxUnit, appliance.BootstrapUnit} {
+			assert.Contains(t, strings.Fields(before[1]), later)
+		}
+	}
+}
+
+// systemd's own measure: 100 for a service that can do all, 0 for one that can do nothing.
+// Those that mount, write below /etc and run other programs cannot be locked up far.
+func TestUnitsAreLockedUp(t *testing.T) {
+	limits := map[string]string{appliance.WatchUnit: "25", appliance.ConfigureUnit: "70", appliance.BootstrapUnit: "70"}
+	for _, unit := range units() {
+		name := filepath.Base(unit.Path)
+		limit, limited := limits[name]
+		if !limited {
+			continue
+		}
+		delete(limits, name)
+		path := filepath.Join(t.TempDir(), name)
+		require.NoError(t, os.WriteFile(path, unit.Content, 0o644))
+		out, err := exec.Command("systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold="+limit, path).CombinedOutput()
+		assert.NoError(t, err, string(out))
+	}
+	assert.Empty(t, limits, "no such units")
 }
 
 // The hook must hand over the file alone: the context values in its environment include

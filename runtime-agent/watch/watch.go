@@ -104,13 +104,15 @@ func (w *Watcher) look(ctx context.Context) (sight, error) {
 	if err != nil {
 		return sight{}, err
 	}
-	s := sight{active: state.Active && state.MainPID > 0, localAI: state.MainPID}
-	if s.active {
-		// In this order: a LocalAI that starts has its backend before it has its port, and
-		// must not be caught between the two.
-		s.answers = w.Engine.answers(ctx)
-		s.backends = children(s.localAI)
+	if !state.Active || state.MainPID == 0 {
+		return sight{}, nil
 	}
+	// In this order: a LocalAI that starts has its backend before it has its port, and one
+	// that ends may have lost both. Neither must be caught between the two.
+	s := sight{localAI: state.MainPID}
+	s.answers = w.Engine.answers(ctx)
+	s.backends = children(s.localAI)
+	_, s.active = parentOf(s.localAI)
 	return s, nil
 }
 
