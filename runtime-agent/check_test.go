@@ -1,0 +1,152 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/acceptance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/localaitest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/nginxtest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/nginx"
+)
+
+const checkedPassword = `The-"p@$$w0rd'\{}`
+
+// checked is a configured machine with a real nginx in front of a stand-in for the engine.
+type checked struct {
+	*vm
+	http, https string
+}
+
+func serveWithNginx(t *testing.T) *checked {
+	t.Helper()
+	v := newVM(t)
+	v.configure(map[string]string{appliance.VarPassword: checkedPassword, "ETH0_IP": "127.0.0.1"})
+	key := strings.TrimSpace(v.read(appliance.EngineKeyFile))
+	s := &checked{vm: v, http: nginxtest.FreeAddress(t), https: nginxtest.FreeAddress(t)}
+	path := func(p string) string { return filepath.Join(v.root, p) }
+	nginxtest.Run(t, nginx.Site{
+		HTTPListen: []string{s.http}, HTTPSListen: []string{s.https},
+		Certificate: path(appliance.ServerCert), Key: path(appliance.ServerKey), WebRoot: path(appliance.WebRoot),
+		Upstream: localaitest.NewServer(t, localaitest.Options{Keys: []string{key}}).Address, ReloadingFile: path(appliance.ReloadingFile),
+		Password: checkedPassword, EngineKey: key, ReadTimeout: time.Minute,
+	}.Render(), s.http, s.https)
+	return s
+}
+
+func (s *checked) ca() string { return filepath.Join(s.root, appliance.CACert) }
+
+// check runs the command with the ports of the test, on a machine that may be another one.
+func (s *checked) check(ctx context.Context, root, stdin string, args ...string) (code int, stdout, stderr string) {
+	s.t.Helper()
+	_, port, err := net.SplitHostPort(s.http)
+	require.NoError(s.t, err)
+	httpPort, err := strconv.Atoi(port)
+	require.NoError(s.t, err)
+	var out, errs bytes.Buffer
+	code = run(ctx, append([]string{"--root", root, "check"}, args...), &out, &errs, func(root string) app {
+		a := newApp(root)
+		a.baseURL, a.httpPort, a.stdin = "https://"+s.https, httpPort, strings.NewReader(stdin)
+		return a
+	})
+	return code, out.String(), errs.String()
+}
+
+func TestCheck(t *testing.T) {
+	for name, args := range map[string]func(s *checked) (root, stdin string, args []string){
+		"this appliance": func(s *checked) (string, string, []string) { return s.root, "", nil },
+		"another, with the password in a file": func(s *checked) (string, string, []string) {
+			root := s.t.TempDir()
+			file := filepath.Join(root, "password")
+			require.NoError(s.t, os.WriteFile(file, []byte(checkedPassword+"\n"), 0o600))
+			return root, "", []string{"https://" + s.https + "/v1", "--ca", s.ca(), "--password-file", file}
+		},
+		"another, with the password on standard input": func(s *checked) (string, string, []string) {
+			return s.t.TempDir(), checkedPassword + "\r\n", []string{"--ca", s.ca(), "--password-file", "-", "https://" + s.https}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			// Each has its own nginx, which slows down those who send wrong passwords.
+			s := serveWithNginx(t)
+			root, stdin, args := args(s)
+			t.Parallel()
+			code, stdout, stderr := s.check(t.Context(), root, stdin, args...)
+			require.Zero(t, code, stdout+stderr)
+			for _, check := range acceptance.Checks() {
+				assert.Contains(t, stdout, "ok    "+check.Name)
+			}
+			assert.Contains(t, stdout, "all "+strconv.Itoa(len(acceptance.Checks()))+" checks of https://"+s.https+" passed\n")
+			assert.NotContains(t, stdout+stderr, checkedPassword)
+		})
+	}
+}
+
+func TestCheckFails(t *testing.T) {
+	s := serveWithNginx(t)
+	elsewhere := t.TempDir()
+	rubbish := filepath.Join(elsewhere, "rubbish")
+	require.NoError(t, os.WriteFile(rubbish, []byte("rubbish"), 0o600))
+	ca := s.ca()
+	endpoint := "https://" + s.https + "/v1"
+	nobody := "https://" + nginxtest.FreeAddress(t)
+	tests := map[string]struct {
+		root, stdin string
+		args        []string
+		code        int
+		want        string
+	}{
+		"a wrong password":         {elsewhere, "wrong-password", []string{endpoint, "--ca", ca, "--password-file", "-"}, 1, "expected status 200, got 401"},
+		"no password":              {elsewhere, "\n", []string{endpoint, "--ca", ca, "--password-file", "-"}, 1, "read the password: it is empty"},
+		"no file of that name":     {elsewhere, "", []string{endpoint, "--ca", ca, "--password-file", "/nowhere"}, 1, "read the password: open /nowhere"},
+		"a password, but not ours": {elsewhere, "", []string{endpoint, "--ca", ca}, 1, "run this as root on the appliance, or name a file with --password-file"},
+		"an unknown authority":     {elsewhere, "x", []string{endpoint, "--password-file", "-"}, 1, "name its root certificate with --ca"},
+		"no certificates":          {elsewhere, "x", []string{endpoint, "--password-file", "-", "--ca", rubbish}, 1, "holds no certificate"},
+		"no file of certificates":  {elsewhere, "x", []string{endpoint, "--password-file", "-", "--ca", "/nowhere"}, 1, "read the certificates to trust"},
+		"nobody there":             {elsewhere, "x", []string{nobody, "--password-file", "-"}, 1, "connection refused"},
+		"no appliance":             {elsewhere, "", nil, 1, "never configured as an appliance"},
+		"no URL":                   {elsewhere, "", []string{"copilot.example.org"}, 2, "check takes a URL such as https://"},
+		"http":                     {elsewhere, "", []string{"http://copilot.example.org"}, 2, "check takes a URL such as https://"},
+		"another path":             {elsewhere, "", []string{endpoint + "/models"}, 2, "check takes a URL such as https://"},
+		"two URLs":                 {elsewhere, "", []string{endpoint, endpoint}, 2, "check takes no argument"},
+		"no such flag":             {elsewhere, "", []string{endpoint, "--insecure"}, 2, "flag provided but not defined: -insecure"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			code, stdout, stderr := s.check(t.Context(), tt.root, tt.stdin, tt.args...)
+			assert.Equal(t, tt.code, code, stderr)
+			assert.Contains(t, stderr, tt.want)
+			assert.NotContains(t, stdout, "passed")
+		})
+	}
+}
+
+// A promise that is not kept fails the command, and the others are still looked at.
+func TestCheckFindsABrokenPromise(t *testing.T) {
+	s := serveWithNginx(t)
+	require.NoError(t, os.Remove(filepath.Join(s.root, appliance.WebRoot, appliance.PathCA)))
+	code, stdout, stderr := s.check(t.Context(), s.root, "")
+	assert.Equal(t, 1, code)
+	assert.Contains(t, stdout, "FAIL  root certificate is offered")
+	assert.Contains(t, stdout, "ok    administration is closed")
+	assert.Contains(t, stderr, "1 of "+strconv.Itoa(len(acceptance.Checks()))+" checks of https://"+s.https+" failed")
+}
+
+func TestCheckCanBeInterrupted(t *testing.T) {
+	s := serveWithNginx(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	code, _, stderr := s.check(ctx, s.root, "")
+	assert.Equal(t, 1, code)
+	assert.Contains(t, stderr, "the checks were interrupted: context canceled")
+}
