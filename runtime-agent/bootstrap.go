@@ -15,10 +15,12 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/completion"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/lock"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/logfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/onegate"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/ready"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/report"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/tlsca"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/vmcontext"
 )
 
 const (
@@ -35,6 +37,7 @@ func (a app) bootstrap(ctx context.Context, timeout time.Duration) error {
 	waiting, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 
+	a.tellOneGate(ctx, log, onegate.NotReady())
 	announced := false
 	result, err := ready.Wait(waiting, a.pause, func() (ready.Client, error) {
 		if !announced {
@@ -98,11 +101,13 @@ func (a app) announce(ctx context.Context) error {
 // succeed writes the report first: whoever sees the status must find it. A configure that
 // changed something meanwhile has told this unit to start again, so this proof is void.
 func (a app) succeed(ctx context.Context, log *logfile.Log) error {
+	var proven report.Report
 	err := a.change(ctx, func(present *status.Status) error {
 		if present.Stage != appliance.BootstrapStarted {
 			return fmt.Errorf("the configuration changed meanwhile (status %q)", present.Stage)
 		}
 		present.Stage = appliance.BootstrapSuccess
+		proven.Status = *present
 		_, err := a.writeReport(*present)
 		return err
 	})
@@ -110,7 +115,20 @@ func (a app) succeed(ctx context.Context, log *logfile.Log) error {
 		return err
 	}
 	log.Info("bootstrap: ready")
+	a.tellOneGate(ctx, log, onegate.Ready(proven.Endpoint(), proven.Status.Model))
 	return nil
+}
+
+// tellOneGate reports to the cloud, if it wants to know. That it cannot be told changes
+// nothing else.
+func (a app) tellOneGate(ctx context.Context, log *logfile.Log, pairs map[string]string) {
+	found, err := vmcontext.FindLastGood(a.root)
+	if err == nil {
+		err = onegate.New(found.Values[appliance.VarOneGateEndpoint], found.Token, found.Values[appliance.VarVMID]).Report(ctx, pairs)
+	}
+	if err != nil {
+		log.Warn("%v", err)
+	}
 }
 
 // smokeTest asks once, after the units were started a moment ago.
@@ -164,6 +182,9 @@ func (a app) writeReport(present status.Status) ([]byte, error) {
 		return nil, err
 	}
 	text := report.Report{Status: present, Password: password, RootFingerprint: fingerprint}.Render()
+	if err := atomicfile.Sweep(a.path(appliance.ReportFile)); err != nil {
+		return nil, err
+	}
 	_, err = atomicfile.WriteIfChanged(a.path(appliance.ReportFile), text, 0o600, nil)
 	return text, err
 }

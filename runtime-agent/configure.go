@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"os"
 	"slices"
@@ -16,6 +15,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/lock"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/logfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/onegate"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/plan"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/secret"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
@@ -44,6 +44,7 @@ func (a app) configure(ctx context.Context, contextFile string) error {
 
 	if err := a.applyContext(ctx, contextFile, log); err != nil {
 		log.Error("configure: %v", err)
+		a.tellOneGate(ctx, log, onegate.NotReady())
 		return errors.Join(errors.New("the context was not applied; the reasons stand above"), a.fail(appliance.ConfigureFailure, err))
 	}
 	return nil
@@ -98,15 +99,11 @@ func (a app) applyContext(ctx context.Context, contextFile string, log *logfile.
 // serveWithout keeps the machine serving when its settings are refused: with the last good
 // ones, if there ever were any, else with a site that says where to look.
 func (a app) serveWithout(ctx context.Context) error {
-	values, err := vmcontext.LastGoodValues(a.root)
+	settings, found, err := a.lastGood()
 	if err != nil {
 		return err
 	}
-	settings, err := parseSettings(values)
-	if err != nil {
-		return fmt.Errorf("the last good context is not good any more: %w", err)
-	}
-	in, err := a.gather(settings, vmcontext.Found{Values: values})
+	in, err := a.gather(settings, found)
 	var refused *refusal
 	if err != nil && !errors.As(err, &refused) {
 		return err
@@ -122,7 +119,7 @@ func (a app) serveWithout(ctx context.Context) error {
 // gather reads everything the plan depends on and makes the secrets that are missing. If
 // the error is a refusal, the rest is there, and enough for plan.Refused.
 func (a app) gather(settings appliance.Settings, found vmcontext.Found) (plan.Input, error) {
-	in := plan.Input{Settings: settings, Context: found.Values}
+	in := plan.Input{Settings: settings, Context: found.Values, Token: found.Token}
 	if found.Warning != "" {
 		in.Warnings = append(in.Warnings, found.Warning)
 	}

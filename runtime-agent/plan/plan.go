@@ -29,8 +29,10 @@ type Input struct {
 	Settings appliance.Settings
 	// Context is kept as the last good one; nil keeps what there is.
 	Context map[string]string
-	Baked   appliance.Baked
-	Facts   machine.Facts
+	// Token came with the context; empty if there was none.
+	Token string
+	Baked appliance.Baked
+	Facts machine.Facts
 	// Fit is what the machine's memory allows. Refused does without it.
 	Fit       fit.Result
 	Password  string
@@ -145,7 +147,9 @@ func rest(in Input) []Entry {
 	}
 	entries = append(entries, restCertificates(in.TLS, in.Settings.ACMECA)...)
 	if in.Context != nil {
-		entries = append(entries, secretFile(vmcontext.LastGood, onecontext.Format(in.Context)))
+		entries = append(entries,
+			secretFile(vmcontext.LastGood, onecontext.Format(in.Context)),
+			secretFile(vmcontext.LastToken, secret.Content(in.Token)))
 	}
 	// Last, so that a run that was cut short makes the certificate of this boot again.
 	return append(entries, bootID(in))

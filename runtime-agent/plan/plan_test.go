@@ -98,7 +98,7 @@ func TestThreads(t *testing.T) {
 func TestWithoutAContextTheLastGoodOneStays(t *testing.T) {
 	in := input()
 	in.Context = nil
-	assert.Len(t, Make(in).Rest, len(Make(input()).Rest)-1)
+	assert.Len(t, Make(in).Rest, len(Make(input()).Rest)-2, "neither the context nor its token")
 }
 
 func TestTheEngineIsToldWhatFits(t *testing.T) {

@@ -18,8 +18,12 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/onecontext"
 )
 
-// LastGood is where configure keeps the context it applied last.
-const LastGood = appliance.StateDir + "/context.sh"
+// LastGood and LastToken are where configure keeps the context it applied last, and the
+// token that came with it.
+const (
+	LastGood  = appliance.StateDir + "/context.sh"
+	LastToken = appliance.StateDir + "/" + appliance.TokenFile
+)
 
 // Found is a context and where it came from.
 type Found struct {
@@ -76,13 +80,13 @@ func orLastGood(root string, found Found, failure error) (Found, error) {
 	return Found{}, failure
 }
 
-// LastGoodValues returns the values configure applied last; nil if there are none.
-func LastGoodValues(root string) (map[string]string, error) {
-	values, err := parseFile(filepath.Join(root, LastGood))
+// FindLastGood returns the context configure applied last; the zero Found if there is none.
+func FindLastGood(root string) (Found, error) {
+	found, err := read(root, filepath.Join(root, LastGood))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return Found{}, nil
 	}
-	return values, err
+	return found, err
 }
 
 func read(root, path string) (Found, error) {

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"crypto/tls"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/onecontext"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/plan"
+)
+
+// buildAgent gives the path of the program itself, for tests in which it is a process.
+func buildAgent(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "slm-copilot")
+	out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput()
+	require.NoError(t, err, string(out))
+	return path
+}
+
+// Whenever configure is killed, each file is the old one or the new one, and the next run
+// brings the machine into the same state as if nothing had happened.
+func TestConfigureKilledAtAnyMoment(t *testing.T) {
+	const kills = 200
+	agent := buildAgent(t)
+	v := newVM(t)
+	contexts := []string{
+		v.contextFile("a", map[string]string{appliance.VarPassword: "password-a", appliance.VarThreads: "1", appliance.VarDomain: "a.example.org"}),
+		v.contextFile("b", map[string]string{appliance.VarPassword: "password-b", appliance.VarThreads: "2", appliance.VarDomain: "b.example.org"}),
+	}
+	configure := func(file string) *exec.Cmd {
+		return exec.Command(agent, "--root", v.root, "configure", "--context", file)
+	}
+	complete := func(file string) {
+		out, err := configure(file).CombinedOutput()
+		require.NoError(t, err, string(out))
+	}
+	var clean [2]map[string]stamp
+	var longest time.Duration
+	for i, file := range contexts {
+		started := time.Now()
+		complete(file)
+		longest = max(longest, time.Since(started))
+		clean[i] = v.withoutKeys()
+	}
+
+	died := 0
+	for i := range kills {
+		next := i % 2
+		run := configure(contexts[next])
+		require.NoError(t, run.Start())
+		// No condition can be waited for: any moment will do, which is the point.
+		time.Sleep(rand.N(longest))
+		_ = run.Process.Kill()
+		if run.Wait() != nil {
+			died++
+		}
+		v.assertWhole()
+		complete(contexts[next])
+		require.Empty(t, differing(clean[next], v.withoutKeys()), "kill %d", i)
+	}
+	assert.Greater(t, died, kills/4, "most of the runs should have been killed before their end")
+}
+
+// contextFile leaves a context outside the machine.
+func (v *vm) contextFile(name string, values map[string]string) string {
+	v.t.Helper()
+	path := filepath.Join(v.t.TempDir(), name)
+	require.NoError(v.t, os.WriteFile(path, onecontext.Format(values), 0o600))
+	return path
+}
+
+// differing names the files that are not the same in both.
+func differing(before, after map[string]stamp) []string {
+	var paths []string
+	for path, s := range after {
+		if before[path] != s {
+			paths = append(paths, path)
+		}
+	}
+	for path := range before {
+		if _, there := after[path]; !there {
+			paths = append(paths, path)
+		}
+	}
+	return paths
+}
+
+// withoutKeys is every file, without what is another one each time by its nature.
+func (v *vm) withoutKeys() map[string]stamp {
+	v.t.Helper()
+	found := v.snapshot()
+	for path, s := range found {
+		s.inode = 0
+		if path == plan.LeafFile || path == appliance.StatusJSON {
+			assert.NotEmpty(v.t, s.content, path)
+			s.content = ""
+		}
+		found[path] = s
+	}
+	return found
+}
+
+// assertWhole looks at a machine whose configure was killed.
+func (v *vm) assertWhole() {
+	v.t.Helper()
+	for path, s := range v.snapshot() {
+		if s.mode.IsRegular() && s.mode.Perm()&0o044 != 0 {
+			assert.NotContains(v.t, s.content, "password-", path)
+			assert.NotContains(v.t, s.content, "PRIVATE KEY", path)
+		}
+	}
+	leaf := []byte(v.read(plan.LeafFile))
+	_, err := tls.X509KeyPair(leaf, leaf)
+	assert.NoError(v.t, err)
+	site := v.read(appliance.NginxSite)
+	assert.True(v.t, strings.HasSuffix(site, "}\n"), "the site is whole")
+	info, err := os.Stat(filepath.Join(v.root, appliance.PasswordFile))
+	require.NoError(v.t, err)
+	assert.Equal(v.t, fs.FileMode(0o600), info.Mode())
+}
