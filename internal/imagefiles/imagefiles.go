@@ -27,6 +27,7 @@ var names = map[string]string{
 	"BootstrapUnit":   appliance.BootstrapUnit,
 	"ServiceUser":     appliance.ServiceUser,
 	"LocalAIStateDir": appliance.LocalAIStateDir,
+	"CertbotEnvFile":  appliance.CertbotEnvFile,
 	"StateDir":        appliance.StateDir,
 	"LogDir":          path.Dir(appliance.LogFile),
 }
@@ -49,6 +50,9 @@ func Files() []File {
 		{appliance.UnitDir + "/" + appliance.ConfigureUnit, 0o644, render("configure.service")},
 		{appliance.UnitDir + "/" + appliance.BootstrapUnit, 0o644, render("bootstrap.service")},
 		{appliance.UnitDir + "/" + appliance.WatchUnit, 0o644, render("watch.service")},
+		{appliance.UnitDir + "/" + appliance.CertificateUnit, 0o644, render("certificate.service")},
+		{appliance.UnitDir + "/" + appliance.CertificateTimer, 0o644, render("certificate.timer")},
+		{appliance.UnitDir + "/certbot.service.d/slm-copilot-acme.conf", 0o644, render("certbot.conf")},
 		{appliance.ContextHook, 0o755, render("context-hook.sh")},
 	}
 }
@@ -59,6 +63,7 @@ func Units() []string {
 	return []string{
 		appliance.LocalAIUnit, appliance.NginxUnit,
 		appliance.ConfigureUnit, appliance.BootstrapUnit, appliance.WatchUnit,
+		appliance.CertificateTimer,
 	}
 }
 
@@ -72,6 +77,15 @@ func PerVMState() []string {
 		appliance.ConfigDir,
 		appliance.StateDir,
 		appliance.WebRoot,
+		// Not all of certbot's own directory: the package has settings in there.
+		appliance.ACMEDir + "/accounts",
+		appliance.ACMEDir + "/archive",
+		appliance.ACMEDir + "/csr",
+		appliance.ACMEDir + "/keys",
+		appliance.ACMEDir + "/live",
+		appliance.ACMEDir + "/renewal",
+		appliance.ACMEWorkDir,
+		appliance.ACMELogsDir,
 		appliance.ReportFile,
 		appliance.LogFile,
 	}

@@ -42,7 +42,7 @@ func TestSystemdAcceptsTheUnits(t *testing.T) {
 	for _, unit := range []string{appliance.LocalAIUnit, appliance.NginxUnit} {
 		install(t, root, File{appliance.UnitDir + "/" + unit, 0o644, []byte("[Service]\nExecStart=" + appliance.AgentPath + "\n")})
 	}
-	for _, target := range []string{"sysinit", "basic", "network-online", "multi-user", "shutdown"} {
+	for _, target := range []string{"sysinit", "basic", "network-online", "multi-user", "timers", "shutdown"} {
 		install(t, root, File{appliance.UnitDir + "/" + target + ".target", 0o644, []byte("[Unit]\n")})
 	}
 	for _, file := range Files() {
@@ -86,7 +86,7 @@ func TestOrderWithoutDependence(t *testing.T) {
 // systemd's own measure: 100 for a service that can do all, 0 for one that can do nothing.
 // Those that mount, write below /etc and run other programs cannot be locked up far.
 func TestUnitsAreLockedUp(t *testing.T) {
-	limits := map[string]string{appliance.WatchUnit: "25", appliance.ConfigureUnit: "70", appliance.BootstrapUnit: "70"}
+	limits := map[string]string{appliance.WatchUnit: "25", appliance.ConfigureUnit: "70", appliance.BootstrapUnit: "70", appliance.CertificateUnit: "70"}
 	for _, unit := range units() {
 		name := filepath.Base(unit.Path)
 		limit, limited := limits[name]
@@ -140,6 +140,7 @@ func TestEverySecretIsPerVMState(t *testing.T) {
 		appliance.PasswordFile, appliance.EngineKeyFile, appliance.LocalAIEnvFile, appliance.NginxSite,
 		appliance.CAKey, appliance.CACert, appliance.ServerKey, appliance.StatusJSON, appliance.LocalAIStateDir,
 		appliance.ReportFile, appliance.LogFile, appliance.NginxEnabled,
+		appliance.ACMEDir + "/archive/copilot.example.org/privkey1.pem", appliance.ACMEDir + "/accounts/x/private_key.json",
 	} {
 		covered := false
 		for _, path := range PerVMState() {
