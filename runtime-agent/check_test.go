@@ -3,6 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -31,8 +37,14 @@ type checked struct {
 
 func serveWithNginx(t *testing.T) *checked {
 	t.Helper()
+	return serveContextWithNginx(t, map[string]string{"ETH0_IP": "127.0.0.1"})
+}
+
+func serveContextWithNginx(t *testing.T, values map[string]string) *checked {
+	t.Helper()
 	v := newVM(t)
-	v.configure(map[string]string{appliance.VarPassword: checkedPassword, "ETH0_IP": "127.0.0.1"})
+	values[appliance.VarPassword] = checkedPassword
+	v.configure(values)
 	key := strings.TrimSpace(v.read(appliance.EngineKeyFile))
 	s := &checked{vm: v, http: nginxtest.FreeAddress(t), https: nginxtest.FreeAddress(t)}
 	path := func(p string) string { return filepath.Join(v.root, p) }
@@ -64,24 +76,28 @@ func (s *checked) check(ctx context.Context, root, stdin string, args ...string)
 }
 
 func TestCheck(t *testing.T) {
-	for name, args := range map[string]func(s *checked) (root, stdin string, args []string){
-		"this appliance": func(s *checked) (string, string, []string) { return s.root, "", nil },
-		"another, with the password in a file": func(s *checked) (string, string, []string) {
+	type invocation struct {
+		root, stdin string
+		args        []string
+	}
+	for name, invoke := range map[string]func(s *checked) invocation{
+		"this appliance": func(s *checked) invocation { return invocation{root: s.root} },
+		"another, with the password in a file": func(s *checked) invocation {
 			root := s.t.TempDir()
 			file := filepath.Join(root, "password")
 			require.NoError(s.t, os.WriteFile(file, []byte(checkedPassword+"\n"), 0o600))
-			return root, "", []string{"https://" + s.https + "/v1", "--ca", s.ca(), "--password-file", file}
+			return invocation{root, "", []string{"https://" + s.https + "/v1", "--ca", s.ca(), "--password-file", file}}
 		},
-		"another, with the password on standard input": func(s *checked) (string, string, []string) {
-			return s.t.TempDir(), checkedPassword + "\r\n", []string{"--ca", s.ca(), "--password-file", "-", "https://" + s.https}
+		"another, with the password on standard input": func(s *checked) invocation {
+			return invocation{s.t.TempDir(), checkedPassword + "\r\n", []string{"--ca", s.ca(), "--password-file", "-", "https://" + s.https}}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			// Each has its own nginx, which slows down those who send wrong passwords.
 			s := serveWithNginx(t)
-			root, stdin, args := args(s)
+			run := invoke(s)
 			t.Parallel()
-			code, stdout, stderr := s.check(t.Context(), root, stdin, args...)
+			code, stdout, stderr := s.check(t.Context(), run.root, run.stdin, run.args...)
 			require.Zero(t, code, stdout+stderr)
 			for _, check := range acceptance.Checks() {
 				assert.Contains(t, stdout, "ok    "+check.Name)
@@ -90,6 +106,37 @@ func TestCheck(t *testing.T) {
 			assert.NotContains(t, stdout+stderr, checkedPassword)
 		})
 	}
+}
+
+// This appliance is held to the name its clients use, though it is asked by an address that
+// the operator's certificate is not for.
+func TestCheckWithTheOperatorsCertificate(t *testing.T) {
+	certificate, key := selfSigned(t, "copilot.example.org")
+	s := serveContextWithNginx(t, map[string]string{
+		appliance.VarDomain: "copilot.example.org", appliance.VarCertificate: certificate, appliance.VarKey: key,
+	})
+	ca := filepath.Join(t.TempDir(), "operator.pem")
+	require.NoError(t, os.WriteFile(ca, []byte(certificate), 0o600))
+	code, stdout, stderr := s.check(t.Context(), s.root, "", "--ca", ca)
+	require.Zero(t, code, stdout+stderr)
+	assert.Contains(t, stdout, "for copilot.example.org, until")
+}
+
+// selfSigned makes a certificate that is its own authority.
+func selfSigned(t *testing.T, name string) (certificate, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), DNSNames: []string{name}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(1, 0, 0),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	require.NoError(t, err)
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
+	require.NoError(t, err)
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
+		string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}))
 }
 
 func TestCheckFails(t *testing.T) {
