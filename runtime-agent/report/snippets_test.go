@@ -178,6 +178,15 @@ func TestTheCurlSnippetWorks(t *testing.T) {
 	assert.Equal(t, root, fetched)
 }
 
+// The page for users shows what the report says.
+func TestDocumentationShowsTheSnippets(t *testing.T) {
+	page, err := os.ReadFile("../../docs/clients.md")
+	require.NoError(t, err)
+	for _, snippet := range ready(status.SourceOwn).snippets() {
+		assert.Contains(t, string(page), "\n"+snippet.text+"```\n", snippet.name)
+	}
+}
+
 // Everybody can read the arguments of a program.
 func TestNoProgramGetsThePasswordAsArgument(t *testing.T) {
 	for _, line := range strings.Split(ready(status.SourceOwn).curl(), "\n") {
