@@ -113,5 +113,6 @@ func owners() (map[string]atomicfile.Owner, error) {
 type noUnits struct{}
 
 func (noUnits) Reload(context.Context) error             { return nil }
+func (noUnits) Restart(context.Context, string) error    { return nil }
 func (noUnits) TryRestart(context.Context, string) error { return nil }
 func (noUnits) TryReload(context.Context, string) error  { return nil }

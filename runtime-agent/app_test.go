@@ -38,7 +38,8 @@ type vm struct {
 
 type recorder struct{ told []string }
 
-func (r *recorder) Reload(context.Context) error { return nil }
+func (r *recorder) Reload(context.Context) error                   { return nil }
+func (r *recorder) Restart(ctx context.Context, unit string) error { return r.TryRestart(ctx, unit) }
 func (r *recorder) TryRestart(_ context.Context, unit string) error {
 	r.told = append(r.told, "restart "+unit)
 	return nil

@@ -53,6 +53,8 @@ func (a app) bootstrap(ctx context.Context, timeout time.Duration) error {
 	switch {
 	case err == nil:
 		log.Info("bootstrap: the model answers; %s", summary(result))
+		// Its failure is logged, and no reason not to be ready: there always is a certificate.
+		_ = a.certificate(ctx, false)
 		return a.succeed(ctx, log)
 	case ctx.Err() != nil:
 		return fmt.Errorf("bootstrap was interrupted: %w", context.Cause(ctx))

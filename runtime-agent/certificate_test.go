@@ -91,8 +91,9 @@ func (e *edge) status() status.Status {
 	return present
 }
 
-// Reload, TryRestart and TryReload make an edge what the agent takes for systemd.
-func (e *edge) Reload(ctx context.Context) error { return e.units.Reload(ctx) }
+// Reload, Restart, TryRestart and TryReload make an edge what the agent takes for systemd.
+func (e *edge) Reload(ctx context.Context) error               { return e.units.Reload(ctx) }
+func (e *edge) Restart(ctx context.Context, unit string) error { return e.units.Restart(ctx, unit) }
 func (e *edge) TryRestart(ctx context.Context, unit string) error {
 	return e.units.TryRestart(ctx, unit)
 }

@@ -65,7 +65,7 @@ func (a app) show(ctx context.Context, entries []plan.Entry) error {
 	case len(units) == 0:
 		fmt.Fprintln(a.stdout, "no unit would be told")
 	default:
-		fmt.Fprintf(a.stdout, "units that would be told, if they run: %s\n", strings.Join(units, " "))
+		fmt.Fprintf(a.stdout, "units that would be told: %s\n", strings.Join(units, " "))
 	}
 	return nil
 }

@@ -25,6 +25,7 @@ const pendingFile = appliance.StateDir + "/pending"
 // Units is what systemd does for us.
 type Units interface {
 	Reload(ctx context.Context) error
+	Restart(ctx context.Context, unit string) error
 	TryRestart(ctx context.Context, unit string) error
 	TryReload(ctx context.Context, unit string) error
 }
@@ -265,7 +266,7 @@ func union(pending []string, groups ...[]plan.Entry) []string {
 	return slices.Compact(units)
 }
 
-// tell has the units read what changed, those that run. nginx reloads, which keeps the
+// tell has the units read what changed. nginx reloads, which keeps the
 // answers it is giving; the engine restarts; and bootstrap proves it all again.
 func (t Target) tell(ctx context.Context, units []string) error {
 	if slices.Contains(units, appliance.LocalAIUnit) {
@@ -274,7 +275,9 @@ func (t Target) tell(ctx context.Context, units []string) error {
 		if err := t.Units.Reload(ctx); err != nil {
 			return err
 		}
-		if err := t.Units.TryRestart(ctx, appliance.LocalAIUnit); err != nil {
+		// The engine has not run so far where earlier settings were refused. At boot this
+		// joins the start that is planned anyway.
+		if err := t.Units.Restart(ctx, appliance.LocalAIUnit); err != nil {
 			return err
 		}
 	}

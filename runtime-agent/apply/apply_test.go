@@ -32,7 +32,8 @@ func (r *recorder) call(name string) error {
 	return nil
 }
 
-func (r *recorder) Reload(context.Context) error { return r.call("reload") }
+func (r *recorder) Reload(context.Context) error                 { return r.call("reload") }
+func (r *recorder) Restart(_ context.Context, unit string) error { return r.call("restart " + unit) }
 func (r *recorder) TryRestart(_ context.Context, unit string) error {
 	return r.call("restart " + unit)
 }

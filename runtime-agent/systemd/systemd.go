@@ -1,5 +1,4 @@
-// Package systemd is the only place that runs systemctl. Nothing here starts a unit that
-// is not running: at boot that is systemd's own business, and comes later.
+// Package systemd is the only place that runs systemctl.
 package systemd
 
 import (
@@ -18,6 +17,12 @@ type Units struct{}
 
 // Reload makes systemd read its unit files again.
 func (Units) Reload(ctx context.Context) error { return systemctl(ctx, "daemon-reload") }
+
+// Restart restarts a unit, or starts it, without waiting for it: the caller may hold up what
+// the unit waits for.
+func (Units) Restart(ctx context.Context, unit string) error {
+	return systemctl(ctx, "restart", "--no-block", unit)
+}
 
 // TryRestart restarts a unit if it is running, without waiting for it: the caller may hold
 // up what the unit waits for.

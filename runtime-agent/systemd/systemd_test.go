@@ -20,6 +20,7 @@ func TestWhatSystemctlIsAsked(t *testing.T) {
 
 	var units Units
 	require.NoError(t, units.Reload(t.Context()))
+	require.NoError(t, units.Restart(t.Context(), "a.service"))
 	require.NoError(t, units.TryRestart(t.Context(), "a.service"))
 	require.NoError(t, units.TryReload(t.Context(), "b.service"))
 	assert.EqualError(t, units.TryRestart(t.Context(), "broken.service"),
@@ -27,6 +28,7 @@ func TestWhatSystemctlIsAsked(t *testing.T) {
 	got, err := os.ReadFile(seen)
 	require.NoError(t, err)
 	assert.Equal(t, `daemon-reload
+restart --no-block a.service
 try-restart --no-block a.service
 try-reload-or-restart --no-block b.service
 try-restart --no-block broken.service
