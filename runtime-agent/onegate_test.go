@@ -1,0 +1,73 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/vmcontext"
+)
+
+// oneGate records what it is told, in the order of the requests.
+func oneGate(t *testing.T, status int) (endpoint string, told *[]string) {
+	told = &[]string{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		form, _ := url.ParseQuery(string(body))
+		assert.Equal(t, "the-token", r.Header.Get("X-ONEGATE-TOKEN"))
+		*told = append(*told, form.Get("data"))
+		w.WriteHeader(status)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL, told
+}
+
+func TestOneGateHearsWhenTheMachineIsReadyAndWhenNot(t *testing.T) {
+	endpoint, told := oneGate(t, http.StatusOK)
+	v := newVM(t)
+	v.put("/mnt/"+appliance.TokenFile, "the-token\n")
+	values := map[string]string{
+		appliance.VarPassword: "the-password", appliance.VarDomain: "copilot.example.org", appliance.VarCertificate: "", appliance.VarACMEDirectory: "https://127.0.0.1:1/dir",
+		appliance.VarOneGateEndpoint: endpoint, appliance.VarVMID: "7",
+	}
+	v.configure(values)
+	assert.Empty(t, *told, "configure has nothing to say when all is well")
+	info, err := os.Stat(filepath.Join(v.root, vmcontext.LastToken))
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o600), info.Mode())
+
+	v.serve()
+	code, _, stderr := v.run("bootstrap", "--timeout", "1m")
+	require.Zero(t, code, stderr)
+	ready := "ONEAPP_COPILOT_ENDPOINT=https://copilot.example.org/v1\nONEAPP_COPILOT_MODEL=devstral-small-2\nREADY=YES"
+	assert.Equal(t, []string{"READY=NO", ready}, *told)
+	assert.NotContains(t, v.read(appliance.LogFile)+v.read(appliance.ReportFile), "the-token")
+
+	*told = nil
+	values[appliance.VarThreads] = "many"
+	code, _, _ = v.run("configure", "--context", v.context(values))
+	assert.Equal(t, 1, code)
+	assert.Equal(t, []string{"READY=NO"}, *told, "READY=YES would outlive a reboot")
+}
+
+func TestAOneGateThatRefusesChangesNothing(t *testing.T) {
+	endpoint, told := oneGate(t, http.StatusInternalServerError)
+	v := newVM(t)
+	v.configure(map[string]string{
+		appliance.VarOneGateEndpoint: endpoint, appliance.VarOneGateToken: "the-token", appliance.VarVMID: "7",
+	})
+	v.serve()
+	code, _, stderr := v.run("bootstrap", "--timeout", "1m")
+	require.Zero(t, code, stderr)
+	assert.Len(t, *told, 6, "three attempts for each of the two")
+	assert.Contains(t, stderr, "tell OneGate at "+endpoint)
+	assert.Equal(t, appliance.BootstrapSuccess+"\n", v.read(appliance.StatusFile))
+}
