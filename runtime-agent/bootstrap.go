@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -125,10 +126,16 @@ func (a app) succeed(ctx context.Context, log *logfile.Log) error {
 // nothing else.
 func (a app) tellOneGate(ctx context.Context, log *logfile.Log, pairs map[string]string) {
 	found, err := vmcontext.FindLastGood(a.root)
-	if err == nil {
-		err = onegate.New(found.Values[appliance.VarOneGateEndpoint], found.Token, found.Values[appliance.VarVMID]).Report(ctx, pairs)
-	}
 	if err != nil {
+		log.Warn("OneGate is not told: %v", err)
+		return
+	}
+	client := onegate.New(found.Values[appliance.VarOneGateEndpoint], found.Token, found.Values[appliance.VarVMID])
+	if client == nil {
+		log.Info("OneGate is not told: the context names no %s, or no token (TOKEN=YES of the template gives one)", appliance.VarOneGateEndpoint)
+		return
+	}
+	if err := client.Report(ctx, pairs); err != nil {
 		log.Warn("%v", err)
 	}
 }
@@ -173,17 +180,23 @@ func (a app) password() (string, error) {
 	return strings.TrimSuffix(string(text), "\n"), err
 }
 
-// writeReport brings the report file up to date and returns its text.
+// writeReport brings the report file up to date and returns its text. While no settings were
+// ever good there is no password, and nothing to connect to.
 func (a app) writeReport(present status.Status) ([]byte, error) {
-	password, err := a.password()
-	if err != nil {
+	content := report.Report{Status: present}
+	var err error
+	content.Password, err = a.password()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		content.Status.Host = ""
+	case err != nil:
 		return nil, err
+	default:
+		if content.RootFingerprint, err = a.rootFingerprint(); err != nil {
+			return nil, err
+		}
 	}
-	fingerprint, err := a.rootFingerprint()
-	if err != nil {
-		return nil, err
-	}
-	text := report.Report{Status: present, Password: password, RootFingerprint: fingerprint}.Render()
+	text := content.Render()
 	if err := atomicfile.Sweep(a.path(appliance.ReportFile)); err != nil {
 		return nil, err
 	}

@@ -64,7 +64,9 @@ func (a app) fail(stage string, reason error) error {
 	if errors.As(reason, &refused) {
 		present.Mistakes = refused.mistakes
 	}
-	return a.store().Save(present)
+	err := a.store().Save(present)
+	_, errReport := a.writeReport(present)
+	return errors.Join(err, errReport)
 }
 
 func (a app) applyContext(ctx context.Context, contextFile string, log *logfile.Log) error {

@@ -26,12 +26,13 @@ func (a app) showReport() error {
 	if err != nil {
 		return err
 	}
+	if present.Stage == "" {
+		return errors.New("there is nothing to report yet: the appliance was never configured")
+	}
 	text, err := a.writeReport(present)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return errors.New("the report holds the password: run this as root")
-	case errors.Is(err, fs.ErrNotExist):
-		return errors.New("there is nothing to report yet: the appliance was never configured")
 	case err != nil:
 		return err
 	}

@@ -141,6 +141,8 @@ build {
       context = {
         ONEAPP_COPILOT_CONTEXT_SIZE = "4096"
         ONEAPP_COPILOT_DOMAIN       = "copilot.example.org"
+        # Nobody is there: this is offline, and a machine without a public name must do too.
+        ONEAPP_COPILOT_ACME_DIRECTORY = "https://127.0.0.1:9/directory"
       }
     }
     post-processor "slm-copilot-marketplace" {

@@ -45,6 +45,8 @@ func TestDemo(t *testing.T) {
 		"paths are printed":    testPathsArePrinted,
 		"interrupted verify":   testInterruptedVerify,
 		"demo-run":             testDemoRun,
+		"inside":               testInside,
+		"refused":              testRefused,
 	} {
 		t.Run(name, func(t *testing.T) { check(t, made) })
 	}
