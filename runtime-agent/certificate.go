@@ -145,18 +145,13 @@ func (a app) renew(ctx context.Context, log *logfile.Log) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case outcome.Proving && applied(before.Stage):
-		// More than certificates changed, such as the number of processors.
+	// More than certificates may have changed, such as the number of processors. What is
+	// refused stays refused.
+	if outcome.Proving && applied(before.Stage) {
 		if err := a.conclude(ctx, in, outcome, "the last good context", log); err != nil {
 			return err
 		}
 		if before, err = a.store().Load(); err != nil {
-			return err
-		}
-	case outcome.Proving:
-		// What is refused stays refused.
-		if err := a.store().Save(before); err != nil {
 			return err
 		}
 	}
