@@ -27,7 +27,7 @@ const modelFile = appliance.ModelsDir + "/" + appliance.ModelFile
 
 // vm is a directory that plays a machine, with a record of what its units were told.
 type vm struct {
-	t       *testing.T
+	t       testing.TB
 	root    string
 	facts   machine.Facts
 	units   *recorder
@@ -49,7 +49,7 @@ func (r *recorder) TryReload(_ context.Context, unit string) error {
 	return nil
 }
 
-func newVM(t *testing.T) *vm {
+func newVM(t testing.TB) *vm {
 	t.Helper()
 	v := &vm{
 		t: t, root: t.TempDir(), units: &recorder{}, pause: time.Millisecond,

@@ -193,7 +193,7 @@ func (e *edge) ownRoot() *x509.Certificate {
 	return parseBlock(e.t, e.read(appliance.CACert))
 }
 
-func parseBlock(t *testing.T, text string) *x509.Certificate {
+func parseBlock(t testing.TB, text string) *x509.Certificate {
 	t.Helper()
 	block, _ := pem.Decode([]byte(text))
 	require.NotNil(t, block)

@@ -20,10 +20,12 @@ import (
 )
 
 // buildAgent gives the path of the program itself, for tests in which it is a process.
-func buildAgent(t *testing.T) string {
+func buildAgent(t testing.TB) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "slm-copilot")
-	out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput()
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as in an image
+	out, err := build.CombinedOutput()
 	require.NoError(t, err, string(out))
 	return path
 }

@@ -46,6 +46,7 @@ nginx nginx
 certbot certbot
 pebble pebble
 openssl openssl
+strace strace
 curl curl
 /etc/ssl/certs/ca-certificates.crt ca-certificates
 unzip unzip
