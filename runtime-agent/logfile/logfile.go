@@ -31,9 +31,18 @@ func Open(path string, stderr io.Writer, now func() time.Time) *Log {
 	return log
 }
 
+// maxSize is a year of a healthy machine, in bytes. What is longer is put aside, and the one
+// put aside before is gone: an engine that never comes up must not fill the disk.
+const maxSize = 4 << 20
+
 func open(path string) (*os.File, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
+	}
+	if info, err := os.Stat(path); err == nil && info.Size() > maxSize {
+		if err := os.Rename(path, path+".1"); err != nil {
+			return nil, err
+		}
 	}
 	return os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640)
 }

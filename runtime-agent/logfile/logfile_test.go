@@ -2,6 +2,7 @@ package logfile
 
 import (
 	"bytes"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -43,4 +44,16 @@ func TestWithoutAFileItGoesOn(t *testing.T) {
 	require.NoError(t, log.Close())
 	assert.Contains(t, stderr.String(), "WARN  there is no log file")
 	assert.Contains(t, stderr.String(), "still said")
+}
+
+func TestALongLogIsPutAside(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	require.NoError(t, os.WriteFile(path, bytes.Repeat([]byte("x"), maxSize+1), 0o640))
+	log := Open(path, io.Discard, time.Now)
+	log.Info("a new start")
+	require.NoError(t, log.Close())
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Regexp(t, `^\S+ INFO  a new start\n$`, string(content))
+	assert.FileExists(t, path+".1")
 }
