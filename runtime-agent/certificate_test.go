@@ -1,18 +1,10 @@
 package main
 
 import (
-	"bytes"
-	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
-	"fmt"
-	"net"
 	"net/netip"
-	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -22,199 +14,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/nginx"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/plan"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/tlsca"
 )
-
-const testDomain = "copilot.example.org"
-
-// edge is a machine with a clock of its own and a real nginx.
-type edge struct {
-	*vm
-	now         time.Time
-	hook        string
-	http, https string
-	config      string
-	nginx       *exec.Cmd
-}
-
-func newEdge(t *testing.T) *edge {
-	t.Helper()
-	e := &edge{vm: newVM(t), now: time.Now(), http: freeAddress(t), https: freeAddress(t), hook: "true"}
-	// The workers of nginx are nobody in particular.
-	v := filepath.Join(e.root, "/var") // every system has it
-	require.NoError(t, os.MkdirAll(v, 0o755))
-	for _, dir := range []string{filepath.Dir(e.root), e.root, v} {
-		require.NoError(t, os.Chmod(dir, 0o755))
-	}
-	return e
-}
-
-func (e *edge) run(args ...string) (code int, stderr string) {
-	e.t.Helper()
-	e.units.told = nil
-	var out, err bytes.Buffer
-	code = run(e.t.Context(), append([]string{"--root", e.root}, args...), &out, &err, func(root string) app {
-		a := newApp(root)
-		a.now = func() time.Time { return e.now }
-		a.facts = func() (machine.Facts, error) { return e.facts, nil }
-		a.units = e
-		a.checkProxy = e.check
-		a.baseURL = "https://" + e.https
-		a.pause = 500 * time.Millisecond
-		a.certbot.Hook = e.hook
-		return a
-	})
-	return code, err.String()
-}
-
-func (e *edge) configure(values map[string]string) {
-	e.t.Helper()
-	code, stderr := e.run("configure", "--context", e.context(values))
-	require.Zero(e.t, code, stderr)
-}
-
-func (e *edge) certificate() (stderr string) {
-	e.t.Helper()
-	code, stderr := e.run("certificate")
-	require.Zero(e.t, code, stderr)
-	return stderr
-}
-
-func (e *edge) status() status.Status {
-	e.t.Helper()
-	present, err := app{root: e.root}.store().Load()
-	require.NoError(e.t, err)
-	return present
-}
-
-// Reload, Restart, TryRestart and TryReload make an edge what the agent takes for systemd.
-func (e *edge) Reload(ctx context.Context) error               { return e.units.Reload(ctx) }
-func (e *edge) Restart(ctx context.Context, unit string) error { return e.units.Restart(ctx, unit) }
-func (e *edge) TryRestart(ctx context.Context, unit string) error {
-	return e.units.TryRestart(ctx, unit)
-}
-func (e *edge) TryReload(ctx context.Context, unit string) error {
-	if e.nginx != nil {
-		_ = e.nginx.Process.Signal(syscall.SIGHUP)
-	}
-	return e.units.TryReload(ctx, unit)
-}
-
-func (e *edge) check(ctx context.Context) error {
-	if e.config == "" {
-		return nil
-	}
-	return nginx.Check(ctx, "-c", e.config)
-}
-
-// serve runs nginx with the certificate and the web root of the machine, as the user the
-// package gives to its workers where the test may do that.
-func (e *edge) serve() {
-	e.t.Helper()
-	_, err := exec.LookPath("nginx")
-	require.NoError(e.t, err, "nginx is missing: run make setup")
-	dir := e.t.TempDir()
-	site := nginx.Site{
-		HTTPListen: []string{e.http}, HTTPSListen: []string{e.https}, Upstream: "127.0.0.1:1",
-		Certificate: filepath.Join(e.root, appliance.ServerCert), Key: filepath.Join(e.root, appliance.ServerKey),
-		WebRoot: filepath.Join(e.root, appliance.WebRoot), ReloadingFile: filepath.Join(dir, "reloading"),
-		Password: "the-password", EngineKey: "the-engine-key", ReadTimeout: time.Minute,
-	}
-	require.NoError(e.t, os.WriteFile(filepath.Join(dir, "site"), site.Render(), 0o600))
-	user := ""
-	if os.Getuid() == 0 {
-		user = "user www-data;\n"
-	}
-	temp := ""
-	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
-		temp += fmt.Sprintf("%s_temp_path %s/%s;\n", kind, dir, kind)
-	}
-	config := filepath.Join(dir, "nginx.conf")
-	require.NoError(e.t, os.WriteFile(config, fmt.Appendf(nil,
-		"%sdaemon off;\npid %s/pid;\nerror_log stderr;\nevents {}\nhttp {\naccess_log off;\n%sinclude %s/site;\n}\n", user, dir, temp, dir), 0o600))
-	e.config = config
-	require.NoError(e.t, e.check(e.t.Context()))
-	e.nginx = exec.Command("nginx", "-c", config)
-	e.nginx.Stderr = os.Stderr
-	e.nginx.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
-	require.NoError(e.t, e.nginx.Start())
-	e.t.Cleanup(func() {
-		_ = e.nginx.Process.Signal(syscall.SIGTERM)
-		_ = e.nginx.Wait()
-	})
-	for _, address := range []string{e.http, e.https} {
-		require.Eventually(e.t, func() bool {
-			conn, err := net.Dial("tcp", address)
-			if err == nil {
-				conn.Close()
-			}
-			return err == nil
-		}, time.Minute, 10*time.Millisecond, "nginx listens")
-	}
-}
-
-// await makes handshakes until there is one that root and wanted are content with: while
-// nginx reloads, its old workers answer too.
-func (e *edge) await(root *x509.Certificate, wanted func(*x509.Certificate) bool) *x509.Certificate {
-	e.t.Helper()
-	var leaf *x509.Certificate
-	require.Eventually(e.t, func() (met bool) {
-		var err error
-		leaf, err = e.shown(root)
-		return err == nil && wanted(leaf)
-	}, time.Minute, 20*time.Millisecond)
-	return leaf
-}
-
-func anything(*x509.Certificate) bool { return true }
-
-func otherThan(old *x509.Certificate) func(*x509.Certificate) bool {
-	return func(leaf *x509.Certificate) bool { return !leaf.Equal(old) }
-}
-
-// shown makes a handshake as a client would that trusts one root only.
-func (e *edge) shown(root *x509.Certificate) (*x509.Certificate, error) {
-	roots := x509.NewCertPool()
-	roots.AddCert(root)
-	conn, err := tls.Dial("tcp", e.https, &tls.Config{ServerName: testDomain, RootCAs: roots, Time: func() time.Time { return e.now }})
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	return conn.ConnectionState().PeerCertificates[0], nil
-}
-
-func (e *edge) ownRoot() *x509.Certificate {
-	e.t.Helper()
-	return parseBlock(e.t, e.read(appliance.CACert))
-}
-
-func parseBlock(t testing.TB, text string) *x509.Certificate {
-	t.Helper()
-	block, _ := pem.Decode([]byte(text))
-	require.NotNil(t, block)
-	certificate, err := x509.ParseCertificate(block.Bytes)
-	require.NoError(t, err)
-	return certificate
-}
-
-func (e *edge) httpPort() int {
-	_, port, _ := net.SplitHostPort(e.http)
-	number, _ := strconv.Atoi(port)
-	return number
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer listener.Close()
-	return listener.Addr().String()
-}
 
 // operators makes a certificate as another authority would.
 func operators(t *testing.T, name string, at time.Time) (certificate, key string, root *x509.Certificate) {
