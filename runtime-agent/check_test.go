@@ -46,12 +46,19 @@ func serveContextWithNginx(t *testing.T, values map[string]string) *checked {
 	values[appliance.VarPassword] = checkedPassword
 	v.configure(values)
 	key := strings.TrimSpace(v.read(appliance.EngineKeyFile))
+	return v.behindNginx(t, localaitest.NewServer(t, localaitest.Options{Keys: []string{key}}).Address)
+}
+
+// behindNginx serves a configured machine whose engine has the given address.
+func (v *vm) behindNginx(t *testing.T, upstream string) *checked {
+	t.Helper()
+	key := strings.TrimSpace(v.read(appliance.EngineKeyFile))
 	s := &checked{vm: v, http: nginxtest.FreeAddress(t), https: nginxtest.FreeAddress(t)}
 	path := func(p string) string { return filepath.Join(v.root, p) }
 	nginxtest.Run(t, nginx.Site{
 		HTTPListen: []string{s.http}, HTTPSListen: []string{s.https},
 		Certificate: path(appliance.ServerCert), Key: path(appliance.ServerKey), WebRoot: path(appliance.WebRoot),
-		Upstream: localaitest.NewServer(t, localaitest.Options{Keys: []string{key}}).Address, ReloadingFile: path(appliance.ReloadingFile),
+		Upstream: upstream, ReloadingFile: path(appliance.ReloadingFile),
 		Password: checkedPassword, EngineKey: key, ReadTimeout: time.Minute,
 	}.Render(), s.http, s.https)
 	return s

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/localaitest"
+)
+
+// All that one machine runs, with the files as they are rendered: the engine (the real one
+// where LOCALAI_BIN and its fellows name it), nginx in front, and the agent that says READY
+// and then holds it all to what the appliance promises.
+func TestTheWholeMachine(t *testing.T) {
+	v := newVM(t)
+	v.configure(map[string]string{appliance.VarPassword: checkedPassword, appliance.VarContextSize: "4096", "ETH0_IP": "127.0.0.1"})
+	engine := localaitest.Install(t).Start(t, localaitest.Rendered{
+		Environment: []byte(v.read(appliance.LocalAIEnvFile)),
+		ModelFile:   []byte(v.read(appliance.ModelConfigDir + "/model.yaml")),
+	})
+	machine := v.behindNginx(t, strings.TrimPrefix(engine.URL, "http://"))
+	v.baseURL = "https://" + machine.https
+
+	code, _, stderr := v.run("bootstrap", "--timeout", "5m")
+	require.Zero(t, code, "%s\n%s", stderr, engine.Log())
+	assert.Equal(t, appliance.BootstrapSuccess+"\n", v.read(appliance.StatusFile))
+	code, stdout, stderr := machine.check(t.Context(), v.root, "")
+	assert.Zero(t, code, "%s%s\n%s", stdout, stderr, engine.Log())
+	t.Log(stdout)
+}
