@@ -77,8 +77,10 @@ func weights(model gguf.Header) (total uint64) {
 
 // row estimates the buffers of one token, in 32-bit numbers: its score for each word of the
 // vocabulary, and three rows as wide as the widest of a layer (gate, up and their product).
-// llama.cpp shares buffers where it can, so this is an upper bound; measured on the
-// model above: 202 MiB with the KV cache, of which this says 110.
+// llama.cpp shares buffers where it can, so this is an upper bound. Measured in LocalAI
+// v4.9.0, 147 MiB of weights, prompts of 3600 to 14500 tokens in a context of 32768: 57 to
+// 71 MiB for buffers and all else, of which this and the mask say 175; the KV cache was exactly
+// as large as kv says, in f16 and in q8_0.
 func row(model gguf.Header) uint64 {
 	var vocabulary, widest uint64
 	for _, tensor := range model.Tensors {
