@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/fit"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/systemd"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/watch"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/weights"
@@ -31,7 +33,7 @@ func (a app) watch(ctx context.Context) error {
 		Pause:         a.pause,
 		Log:           log,
 		Trouble: func(reason error) {
-			if err := a.notice(reason); err != nil {
+			if err := a.notice(ctx, reason); err != nil {
 				log.Warn("watch: the status does not tell: %v", err)
 			}
 		},
@@ -41,13 +43,11 @@ func (a app) watch(ctx context.Context) error {
 }
 
 // notice stores what is wrong with an appliance that goes on as it is.
-func (a app) notice(reason error) error {
-	present, err := a.store().Load()
-	if err != nil {
-		return err
-	}
-	present.LastError = fmt.Sprintf("%v (%s)", reason, a.now().UTC().Format("2006-01-02 15:04 MST"))
-	return a.store().Save(present)
+func (a app) notice(ctx context.Context, reason error) error {
+	return a.change(ctx, func(present *status.Status) error {
+		present.LastError = fmt.Sprintf("%v (%s)", reason, a.now().UTC().Format("2006-01-02 15:04 MST"))
+		return nil
+	})
 }
 
 func (a app) engineKey() (string, error) {
@@ -57,7 +57,16 @@ func (a app) engineKey() (string, error) {
 
 // checkModel is run by the unit of the engine, as its user, before each start.
 func (a app) checkModel() error {
-	if err := weights.Check(a.path(appliance.ModelsDir + "/" + appliance.ModelFile)); err != nil {
+	model, err := weights.Read(a.path(appliance.ModelsDir + "/" + appliance.ModelFile))
+	if err != nil {
+		return fmt.Errorf("the engine is not started: %w", err)
+	}
+	facts, err := a.facts()
+	if err != nil {
+		return err
+	}
+	// The memory may be less than when the engine was configured.
+	if _, err := fit.Decide(facts.Memory, model, fit.MinContext); err != nil {
 		return fmt.Errorf("the engine is not started: %w", err)
 	}
 	return nil

@@ -36,7 +36,7 @@ func TestNoticeKeepsTheStage(t *testing.T) {
 	v := newVM(t)
 	a := newApp(v.root)
 	require.NoError(t, a.store().Save(status.Status{Stage: appliance.BootstrapSuccess, Model: "m"}))
-	require.NoError(t, a.notice(errors.New("it ended 5 times")))
+	require.NoError(t, a.notice(t.Context(), errors.New("it ended 5 times")))
 	got, err := a.store().Load()
 	require.NoError(t, err)
 	assert.True(t, got.Ready())

@@ -126,7 +126,7 @@ var variables = []Variable{
 		Input:       Prefix + "MODEL_THREADS",
 		Type:        InputNumber,
 		Default:     "0",
-		Description: "Inference threads. 0 uses every virtual CPU.",
+		Description: "Inference threads. 0 takes one per core.",
 		store: func(value string, s *Settings) (err error) {
 			s.Threads, err = integer(value, 0, maxThreads)
 			return err

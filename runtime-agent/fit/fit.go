@@ -13,8 +13,8 @@ import (
 const (
 	// contextStep is what llama.cpp rounds the cells of its cache up to.
 	contextStep = 256
-	// minContext is the least a context is reduced to.
-	minContext = 512
+	// MinContext is the least a context is reduced to, in tokens.
+	MinContext = 512
 	// memoryStep hides the few KiB by which the memory differs from one boot to the next:
 	// the same machine must come to the same result.
 	memoryStep = 64 * mib
@@ -77,7 +77,7 @@ func (s size) largest(memory uint64, limit int, kind cacheType) int {
 	}
 	steps := limit / contextStep
 	tooMany := sort.Search(steps+1, func(n int) bool { return !fits(n * contextStep) })
-	if context := (tooMany - 1) * contextStep; context >= minContext {
+	if context := (tooMany - 1) * contextStep; context >= MinContext {
 		return context
 	}
 	return 0
@@ -94,7 +94,7 @@ func (s size) tooLarge(memory uint64, limit int, model gguf.Header) error {
 	if quantizable(model) {
 		kind = q8
 	}
-	need := s.need(min(limit, minContext), kind)
+	need := s.need(min(limit, MinContext), kind)
 	return fmt.Errorf("the model does not fit into the memory: it needs %s with the smallest context, the system leaves %s of %s. Set MEMORY of the virtual machine to %d or more",
 		gib(need), gib(usable(memory)), gib(memory), memoryFor(need))
 }

@@ -211,7 +211,7 @@ func FuzzDecide(f *testing.F) {
 		assert.LessOrEqual(t, taken+min(memory/8, system)-memoryStep, memory)
 		assert.LessOrEqual(t, got.ContextSize, wanted)
 		assert.LessOrEqual(t, uint64(got.ContextSize), h.ContextLength)
-		assert.GreaterOrEqual(t, got.ContextSize, minContext)
+		assert.GreaterOrEqual(t, got.ContextSize, MinContext)
 		assert.GreaterOrEqual(t, got.CacheRAM, 0)
 		if got.ContextSize < wanted || got.CacheType != "" {
 			assert.NotEmpty(t, got.Warnings)

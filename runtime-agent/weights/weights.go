@@ -21,14 +21,9 @@ const (
 	maxDimension     = 1 << 32
 )
 
-// Check says why the engine would not load the file; nil if it looks whole. It reads the
-// header alone, some megabytes of it, and not the weights.
-func Check(path string) error {
-	_, err := Read(path)
-	return err
-}
-
-// Read is Check and returns the header. Its numbers are within sensible limits.
+// Read returns the header of the file, its numbers within sensible limits. The error says
+// why the engine would not load it. It reads the header alone, some megabytes of it, and not
+// the weights.
 func Read(path string) (gguf.Header, error) {
 	file, err := os.Open(path)
 	switch {
