@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/logfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/systemd"
 )
 
 func TestDecide(t *testing.T) {
@@ -174,4 +176,48 @@ func TestTroubleOfALookIsSaidOnce(t *testing.T) {
 	}
 	assert.Equal(t, 1, strings.Count(log.String(), "WARN  watch: one\n"))
 	assert.Equal(t, 2, strings.Count(log.String(), "WARN  watch: two\n"))
+}
+
+// stub is a systemd whose LocalAI has a process id that is not watched.
+type stub struct{ restarts int }
+
+func (*stub) State(context.Context, string) (systemd.State, error) {
+	return systemd.State{Active: true, MainPID: 1}, nil
+}
+
+func (s *stub) TryRestart(context.Context, string) error {
+	s.restarts++
+	return errors.New("no")
+}
+
+// Ended by a signal, LocalAI ends its backend before itself, and systemd calls it active
+// meanwhile.
+func TestLocalAIThatHangsUpIsNotRestarted(t *testing.T) {
+	var hangUp atomic.Bool
+	hangUp.Store(true)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if !hangUp.Load() {
+			http.Error(w, "no", http.StatusInternalServerError)
+			return
+		}
+		connection, _, err := w.(http.Hijacker).Hijack()
+		assert.NoError(t, err)
+		connection.Close()
+	}))
+	defer server.Close()
+	units, log := &stub{}, &text{}
+	w := &Watcher{
+		Units:  units,
+		Engine: Engine{URL: server.URL, Model: "m", Key: func() (string, error) { return "k", nil }},
+		Log:    logfile.Open(filepath.Join(t.TempDir(), "log"), log, time.Now),
+	}
+	w.repair(t.Context(), 1)
+	assert.Zero(t, units.restarts)
+	assert.Contains(t, log.String(), "INFO  watch: LocalAI itself ended or is ending, which is up to systemd: ")
+	hangUp.Store(false)
+	w.repair(t.Context(), 2)
+	assert.Zero(t, units.restarts, "it is another one by now")
+	w.repair(t.Context(), 1)
+	assert.Equal(t, 1, units.restarts)
+	assert.False(t, hungUp(context.DeadlineExceeded), "one that takes too long is restarted")
 }

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -17,8 +18,6 @@ const (
 	backOffPauses = 30
 	// stopLimit is more than the unit gives LocalAI to end.
 	stopLimit = 2 * time.Minute
-	// restartLimit is the time for a restarted LocalAI to serve, most of it loading.
-	restartLimit = 20 * time.Minute
 )
 
 // repair makes the LocalAI with that process id serve again: by its own routes, or else by
@@ -32,12 +31,20 @@ func (w *Watcher) repair(ctx context.Context, localAI int) {
 	case err == nil:
 		w.Log.Info("watch: the engine answers again, after %s", seconds(time.Since(started)))
 	case ctx.Err() != nil: // interrupted; systemd knows why
-	case !w.stillRuns(ctx, localAI):
-		w.Log.Info("watch: LocalAI itself ended or is being restarted, which is up to systemd")
+	case hungUp(err) || !w.stillRuns(ctx, localAI):
+		w.Log.Info("watch: LocalAI itself ended or is ending, which is up to systemd: %v", err)
+		sleep(ctx, w.Pause)
 	default:
 		w.Log.Error("watch: the model cannot be loaded again: %v; restarting %s", err, appliance.LocalAIUnit)
-		w.restart(ctx, localAI, started)
+		w.restart(ctx, localAI)
 	}
+}
+
+// hungUp tells a LocalAI that ended during a call, or ends its backend before itself, from
+// one that failed or took too long.
+func hungUp(err error) bool {
+	var answer *statusError
+	return !errors.As(err, &answer) && !errors.Is(err, context.DeadlineExceeded)
 }
 
 // count remembers the repair, and slows down if there were too many.
@@ -68,9 +75,9 @@ func (w *Watcher) stillRuns(ctx context.Context, localAI int) bool {
 	return err != nil || state.Active && state.MainPID == localAI
 }
 
-// restart restarts the unit and waits until it serves. If that takes too long, requests are
-// passed on again: nginx then tells clients what it meets.
-func (w *Watcher) restart(ctx context.Context, localAI int, started time.Time) {
+// restart restarts the unit and returns when the old LocalAI has ended: from then on its port
+// is closed until the model is loaded, which is enough for nginx, and the new one is watched.
+func (w *Watcher) restart(ctx context.Context, localAI int) {
 	if err := w.Units.TryRestart(ctx, appliance.LocalAIUnit); err != nil {
 		w.Log.Error("watch: %v", err)
 		sleep(ctx, backOffPauses*w.Pause)
@@ -78,26 +85,7 @@ func (w *Watcher) restart(ctx context.Context, localAI int, started time.Time) {
 	}
 	stopping, cancel := context.WithTimeout(ctx, stopLimit)
 	defer cancel()
-	if err := waitForEnd(stopping, localAI); err != nil {
-		if ctx.Err() == nil {
-			w.Log.Error("watch: LocalAI does not end: %v", err)
-		}
-		return
-	}
-	starting, cancel := context.WithTimeout(ctx, restartLimit)
-	defer cancel()
-	for {
-		err := w.Engine.ask(starting)
-		switch {
-		case err == nil:
-			w.Log.Info("watch: the engine was restarted and answers again, after %s", seconds(time.Since(started)))
-			return
-		case ctx.Err() != nil: // interrupted; systemd knows why
-			return
-		case starting.Err() != nil:
-			w.Log.Error("watch: the restarted engine does not answer: %v", err)
-			return
-		}
-		sleep(starting, w.Pause)
+	if err := waitForEnd(stopping, localAI); err != nil && ctx.Err() == nil {
+		w.Log.Error("watch: LocalAI does not end: %v", err)
 	}
 }

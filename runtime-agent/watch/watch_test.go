@@ -219,7 +219,7 @@ func TestWatch(t *testing.T) {
 	t.Run("the backend died before the watch came", func(t *testing.T) {
 		s := newScene(t, installation)
 		s.killBackend(t)
-		require.False(t, s.answers(t), "else there is nothing to repair")
+		require.Eventually(t, func() bool { return !s.answers(t) }, waitLimit, tick, "else there is nothing to repair")
 		s.watch(t)
 		require.Eventually(t, func() bool { return s.answers(t) }, waitLimit, 100*time.Millisecond)
 	})
@@ -234,12 +234,16 @@ func TestWatch(t *testing.T) {
 		}
 		s.watch(t)
 		s.killBackend(t)
-		s.says(t, 1, "INFO  watch: the engine was restarted and answers again, after ")
+		require.Eventually(t, func() bool { return s.units.restarted() == 1 }, waitLimit, tick)
+		s.process.WaitUntilServing(t)
 		require.Eventually(t, func() bool { return !s.closed() }, waitLimit, tick)
 		assert.True(t, s.answers(t))
 		assert.Equal(t, 1, s.units.restarted())
 		assert.NotEqual(t, localAI, s.process.PID())
 		assert.Contains(t, s.log.String(), "ERROR watch: the model cannot be loaded again: /backend/load of LocalAI answers 500: ")
+		// And the new one is watched, from the start.
+		s.killBackend(t)
+		s.says(t, 1, "answers again")
 	})
 
 	t.Run("LocalAI cannot be restarted either", func(t *testing.T) {
@@ -275,7 +279,7 @@ func TestWatch(t *testing.T) {
 		s.step(t.Context())
 		assert.Empty(t, s.log.String())
 		assert.False(t, s.closed())
-		assert.False(t, s.answers(t))
+		assert.Eventually(t, func() bool { return !s.answers(t) }, waitLimit, tick, "it was left alone")
 	})
 
 	t.Run("the watch is stopped while it repairs", func(t *testing.T) {
