@@ -50,6 +50,8 @@ END
 # NoCloud is how a build seeds the image, OpenNebula how a cloud does.
 cat >"$work/files/datasource.cfg" <<'END'
 datasource_list: [ NoCloud, OpenNebula, None ]
+# cloud-init's own default is en_US.UTF-8, whose files are left out below.
+locale: C.UTF-8
 END
 
 say "installing Debian $suite from its packages (about two minutes)"

@@ -115,7 +115,6 @@ func (g *guest) connect() {
 		g.client, err = ssh.Dial("tcp", g.vm.Address(sshPort), config)
 		return err
 	})
-	g.t.Cleanup(func() { _ = g.client.Close() })
 }
 
 // try runs a script as root and returns what it wrote.

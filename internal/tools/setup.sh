@@ -72,6 +72,11 @@ install_packages() {
 	! have nginx || nginx_was_here=yes
 	say "installing Debian packages:" $packages
 	as_root apt-get -qq update
+	# Ubuntu has Chromium as a snap only.
+	if ! have chromium && ! apt-cache show chromium >/dev/null 2>&1; then
+		packages=$(echo $packages | sed 's/\<chromium\>//')
+		as_root snap install chromium
+	fi
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $packages >/dev/null
 	# The tests run nginx by themselves, on the loopback address; the package's own
 	# service would listen to the network.
