@@ -34,7 +34,7 @@ func checkEmail(value string) error {
 var emailText = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.!#$%&'*+/=?^_{|}~-]*@[A-Za-z0-9.-]+$`)
 
 // origin is what a browser sends as Origin: scheme, host and, if unusual, port.
-var origin = regexp.MustCompile(`^https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$`)
+var origin = regexp.MustCompile(`^https?://([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(:[0-9]{1,5})?$`)
 
 // origins gives nil for all. Commas separate too, because people write them.
 func origins(value string) ([]string, error) {

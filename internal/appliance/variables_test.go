@@ -92,7 +92,7 @@ func TestParseSettingsStoresEveryVariable(t *testing.T) {
 		VarACMEEmail:     "ops@example.org",
 		VarCertificate:   base64.StdEncoding.EncodeToString([]byte("a description\n" + testCertificate + testCertificate)),
 		VarKey:           testKey,
-		VarCORSOrigins:   "https://ide.example.org, http://localhost:3000",
+		VarCORSOrigins:   "https://ide.example.org, http://localhost:3000 http://[::1]:3000",
 		VarReadTimeout:   "3600",
 		VarRateLimit:     "60",
 	})
@@ -101,7 +101,7 @@ func TestParseSettingsStoresEveryVariable(t *testing.T) {
 		ContextSize: 131072, Threads: 16, Password: `p"a'$\s{w}#1`, Domain: "copilot.example.org",
 		ACMEDirectory: "https://ca.example.org:14000/dir", ACMECA: []byte(testCertificate), ACMEEmail: "ops@example.org",
 		Certificate: []byte(testCertificate + testCertificate), Key: []byte(testKey),
-		CORSOrigins: []string{"http://localhost:3000", "https://ide.example.org"},
+		CORSOrigins: []string{"http://[::1]:3000", "http://localhost:3000", "https://ide.example.org"},
 		ReadTimeout: time.Hour, RateLimit: 60,
 	}, got)
 }
