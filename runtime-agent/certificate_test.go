@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -189,7 +188,6 @@ func TestWhatIsReallyServedIsNoted(t *testing.T) {
 	e.put(appliance.ReportFile, "of before")
 	stuck := e.nginx
 	e.nginx = nil // it does not hear of the next change
-	t.Cleanup(func() { e.nginx = stuck })
 	certificate, key, _ := operators(t, testDomain, e.now)
 	code, stderr := e.run("configure", "--context", e.context(operatorContext(certificate, key)))
 	require.Zero(t, code, stderr)
@@ -199,7 +197,7 @@ func TestWhatIsReallyServedIsNoted(t *testing.T) {
 	assert.Equal(t, tlsca.Fingerprint(first), present.Certificate.Fingerprint)
 	assert.Contains(t, e.read(appliance.ReportFile), "clients get another one than configured")
 
-	require.NoError(t, stuck.Process.Signal(syscall.SIGHUP))
+	require.NoError(t, stuck.Reload())
 	e.certificate()
 	assert.Equal(t, status.SourceOperator, e.status().Certificate.Source)
 	assert.Empty(t, e.status().Warnings)

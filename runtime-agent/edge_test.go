@@ -6,19 +6,17 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
-	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/nginxtest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/nginx"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
@@ -33,12 +31,12 @@ type edge struct {
 	hook        string
 	http, https string
 	config      string
-	nginx       *exec.Cmd
+	nginx       *nginxtest.Server
 }
 
 func newEdge(t *testing.T) *edge {
 	t.Helper()
-	e := &edge{vm: newVM(t), now: time.Now(), http: freeAddress(t), https: freeAddress(t), hook: "true"}
+	e := &edge{vm: newVM(t), now: time.Now(), http: nginxtest.FreeAddress(t), https: nginxtest.FreeAddress(t), hook: "true"}
 	// The workers of nginx are nobody in particular.
 	v := filepath.Join(e.root, "/var") // every system has it
 	require.NoError(t, os.MkdirAll(v, 0o755))
@@ -94,7 +92,9 @@ func (e *edge) TryRestart(ctx context.Context, unit string) error {
 }
 func (e *edge) TryReload(ctx context.Context, unit string) error {
 	if e.nginx != nil {
-		_ = e.nginx.Process.Signal(syscall.SIGHUP)
+		if err := e.nginx.Reload(); err != nil {
+			return err
+		}
 	}
 	return e.units.TryReload(ctx, unit)
 }
@@ -110,46 +110,14 @@ func (e *edge) check(ctx context.Context) error {
 // package gives to its workers where the test may do that.
 func (e *edge) serve() {
 	e.t.Helper()
-	_, err := exec.LookPath("nginx")
-	require.NoError(e.t, err, "nginx is missing: run make setup")
-	dir := e.t.TempDir()
-	site := nginx.Site{
+	e.nginx = nginxtest.RunAs(e.t, "www-data", nginx.Site{
 		HTTPListen: []string{e.http}, HTTPSListen: []string{e.https}, Upstream: "127.0.0.1:1",
 		Certificate: filepath.Join(e.root, appliance.ServerCert), Key: filepath.Join(e.root, appliance.ServerKey),
-		WebRoot: filepath.Join(e.root, appliance.WebRoot), ReloadingFile: filepath.Join(dir, "reloading"),
+		WebRoot: filepath.Join(e.root, appliance.WebRoot), ReloadingFile: filepath.Join(e.t.TempDir(), "reloading"),
 		Password: "the-password", EngineKey: "the-engine-key", ReadTimeout: time.Minute,
-	}
-	require.NoError(e.t, os.WriteFile(filepath.Join(dir, "site"), site.Render(), 0o600))
-	user := ""
-	if os.Getuid() == 0 {
-		user = "user www-data;\n"
-	}
-	temp := ""
-	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
-		temp += fmt.Sprintf("%s_temp_path %s/%s;\n", kind, dir, kind)
-	}
-	config := filepath.Join(dir, "nginx.conf")
-	require.NoError(e.t, os.WriteFile(config, fmt.Appendf(nil,
-		"%sdaemon off;\npid %s/pid;\nerror_log stderr;\nevents {}\nhttp {\naccess_log off;\n%sinclude %s/site;\n}\n", user, dir, temp, dir), 0o600))
-	e.config = config
+	}.Render(), e.http, e.https)
+	e.config = e.nginx.Config
 	require.NoError(e.t, e.check(e.t.Context()))
-	e.nginx = exec.Command("nginx", "-c", config)
-	e.nginx.Stderr = os.Stderr
-	e.nginx.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
-	require.NoError(e.t, e.nginx.Start())
-	e.t.Cleanup(func() {
-		_ = e.nginx.Process.Signal(syscall.SIGTERM)
-		_ = e.nginx.Wait()
-	})
-	for _, address := range []string{e.http, e.https} {
-		require.Eventually(e.t, func() bool {
-			conn, err := net.Dial("tcp", address)
-			if err == nil {
-				conn.Close()
-			}
-			return err == nil
-		}, time.Minute, 10*time.Millisecond, "nginx listens")
-	}
 }
 
 // await makes handshakes until there is one that root and wanted are content with: while
@@ -201,12 +169,4 @@ func (e *edge) httpPort() int {
 	_, port, _ := net.SplitHostPort(e.http)
 	number, _ := strconv.Atoi(port)
 	return number
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer listener.Close()
-	return listener.Addr().String()
 }

@@ -9,7 +9,6 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -21,69 +20,15 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/nginxtest"
 )
 
-// serve runs nginx over the site of a catalog until the test ends.
+// serve runs nginx until the test ends. It reads the site of a catalog from where that is,
+// as a web server does that has a link to it.
 func serve(t *testing.T, site, address string) {
 	t.Helper()
-	nginx, err := exec.LookPath("nginx")
-	require.NoError(t, err, "nginx is missing: run make setup")
-	prefix := t.TempDir()
-	conf := filepath.Join(prefix, "main.conf")
-	user := "" // Who is not root keeps the user anyway.
-	if os.Geteuid() == 0 {
-		user = "user root;" // The worker must enter the test's directory, which is 0700.
-	}
-	require.NoError(t, os.WriteFile(conf, fmt.Appendf(nil, `%[2]s
-daemon off; pid %[1]s/pid; error_log stderr;
-events { }
-http {
-    access_log off;
-    client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy; fastcgi_temp_path %[1]s/fastcgi;
-    uwsgi_temp_path %[1]s/uwsgi; scgi_temp_path %[1]s/scgi;
-    include "%[3]s";
-}
-`, prefix, user, site), 0o600))
-	var stderr bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), nginx, "-p", prefix, "-e", "stderr", "-c", conf)
-	cmd.Stderr = &stderr
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = 10 * time.Second
-	require.NoError(t, cmd.Start())
-	ended := make(chan struct{})
-	go func() {
-		_ = cmd.Wait()
-		close(ended)
-	}()
-	t.Cleanup(func() { <-ended }) // The test's context has ended by then.
-	waitForPort(t, address, ended, &stderr)
-}
-
-func waitForPort(t *testing.T, address string, ended <-chan struct{}, stderr *bytes.Buffer) {
-	t.Helper()
-	deadline := time.After(30 * time.Second)
-	for {
-		conn, err := net.Dial("tcp", address)
-		if err == nil {
-			require.NoError(t, conn.Close())
-			return
-		}
-		select {
-		case <-ended:
-			t.Fatalf("nginx ended: %s", stderr)
-		case <-deadline:
-			t.Fatalf("nginx does not listen at %s: %v", address, err)
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer listener.Close()
-	return listener.Addr().String()
+	nginxtest.Run(t, fmt.Appendf(nil, "include %q;", site), address)
 }
 
 // oned's driver follows no redirect, so neither does this client.
@@ -110,7 +55,7 @@ func get(t *testing.T, url string, header ...string) (*http.Response, []byte) {
 
 // The requests are those that a front-end's "one" driver and its downloader make.
 func TestNginxServesTheCatalogToOpenNebula(t *testing.T) {
-	address := freeAddress(t)
+	address := nginxtest.FreeAddress(t)
 	endpoint := "http://" + address
 	dir := filepath.Join(t.TempDir(), "the market")
 	img := newImage(t, t.TempDir(), 5<<20)
@@ -203,7 +148,7 @@ func TestNginxServesTheCatalogToOpenNebula(t *testing.T) {
 }
 
 func TestNginxServesTheCatalogOverTLS(t *testing.T) {
-	address := freeAddress(t)
+	address := nginxtest.FreeAddress(t)
 	dir := filepath.Join(t.TempDir(), "market")
 	publishAt(t, dir, "https://"+address, "1.0.0", newImage(t, t.TempDir(), 100))
 	site, err := os.ReadFile(filepath.Join(dir, siteFile))

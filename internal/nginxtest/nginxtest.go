@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -16,10 +15,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const startTimeout = time.Minute
+const (
+	startTimeout = time.Minute
+	stopTimeout  = 10 * time.Second
+)
 
 // FreeAddress is a port of 127.0.0.1 on which nobody listens now.
-func FreeAddress(t *testing.T) string {
+func FreeAddress(t testing.TB) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -27,68 +29,107 @@ func FreeAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
+// Server is an nginx that runs.
+type Server struct {
+	// Dir is where nginx keeps its own files: in client_body, for instance, the bodies of
+	// requests that it does not hold in memory.
+	Dir string
+	// Config is the path of the main configuration, so that a test can have nginx check it.
+	Config string
+
+	command *exec.Cmd
+	ended   chan struct{}
+}
+
 // Run starts nginx with the text of a site and returns when it listens on the addresses.
-func Run(t *testing.T, site []byte, addresses ...string) {
+// Its workers may read whatever the test may. What it says is logged if the test fails.
+func Run(t testing.TB, site []byte, addresses ...string) *Server {
+	t.Helper()
+	// The directory of a test is closed to others.
+	return RunAs(t, "root", site, addresses...)
+}
+
+// RunAs is Run with workers of a given user, so that files which are root's are closed to
+// them as on a real machine. Only root can do that: elsewhere they are the test's user.
+func RunAs(t testing.TB, user string, site []byte, addresses ...string) *Server {
 	t.Helper()
 	nginx, err := exec.LookPath("nginx")
 	require.NoError(t, err, "nginx is missing: run make setup")
-	dir := t.TempDir()
-	sitePath, config := filepath.Join(dir, "site.conf"), filepath.Join(dir, "nginx.conf")
-	require.NoError(t, os.WriteFile(sitePath, site, 0o600))
-	require.NoError(t, os.WriteFile(config, mainConfig(dir, sitePath), 0o600))
+	s := &Server{Dir: t.TempDir(), ended: make(chan struct{})}
+	s.Config = s.path("nginx.conf")
+	require.NoError(t, os.WriteFile(s.path("site.conf"), site, 0o600))
+	require.NoError(t, os.WriteFile(s.Config, s.mainConfig(user), 0o600))
+	// A file, not a pipe: no worker can keep the test waiting for its end.
+	stderr, err := os.Create(s.path("stderr"))
+	require.NoError(t, err)
+	defer stderr.Close()
 
-	var stderr strings.Builder
-	command := exec.Command(nginx, "-e", "stderr", "-c", config)
-	command.Stderr = &stderr
+	// The prefix keeps a relative path in a site from meaning the machine's own nginx.
+	s.command = exec.CommandContext(t.Context(), nginx, "-p", s.Dir, "-e", "stderr", "-c", s.Config)
+	s.command.Stderr = stderr
 	// nginx dies with the test, even if the test is killed.
-	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
-	require.NoError(t, command.Start())
-	ended := make(chan struct{})
+	s.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	s.command.Cancel = func() error { return s.command.Process.Signal(syscall.SIGTERM) }
+	s.command.WaitDelay = stopTimeout
+	require.NoError(t, s.command.Start())
 	go func() {
-		_ = command.Wait()
-		close(ended)
+		_ = s.command.Wait()
+		close(s.ended)
 	}()
 	t.Cleanup(func() {
-		_ = command.Process.Signal(syscall.SIGTERM)
-		<-ended
-	})
-	for _, address := range addresses {
-		if !listens(address, ended) {
-			_ = command.Process.Kill()
-			<-ended
-			t.Fatalf("nginx does not listen on %s: %s", address, stderr.String())
+		<-s.ended // the test's context is over
+		if t.Failed() {
+			said, _ := os.ReadFile(stderr.Name())
+			t.Logf("nginx said: %s", said)
 		}
-	}
+	})
+	s.await(t, addresses)
+	return s
 }
 
-// listens waits until somebody does, or nginx ended.
-func listens(address string, ended <-chan struct{}) bool {
+// Reload has nginx read its configuration and its certificates again, and does not wait for
+// that: workers of before may answer for a while. It fails if nginx does not run any more.
+func (s *Server) Reload() error {
+	if err := s.command.Process.Signal(syscall.SIGHUP); err != nil {
+		return fmt.Errorf("reload nginx: %w", err)
+	}
+	return nil
+}
+
+// await waits until nginx listens and understands signals: only then it notes its process id.
+func (s *Server) await(t testing.TB, addresses []string) {
+	t.Helper()
 	deadline := time.After(startTimeout)
 	for {
-		connection, err := net.Dial("tcp", address)
-		if err == nil {
-			connection.Close()
-			return true
+		if id, _ := os.ReadFile(s.path("pid")); len(id) > 0 {
+			break
 		}
 		select {
-		case <-ended:
-			return false
+		case <-s.ended:
+			t.Fatal("nginx ended instead of listening")
 		case <-deadline:
-			return false
+			t.Fatalf("nginx does not listen after %s", startTimeout)
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
+	for _, address := range addresses {
+		connection, err := net.Dial("tcp", address)
+		require.NoError(t, err, "nginx does not listen where the test expects it")
+		connection.Close()
+	}
 }
 
-// mainConfig is the least nginx needs around a site, with every path in dir.
-func mainConfig(dir, site string) []byte {
-	user := ""
-	if os.Getuid() == 0 {
-		user = "user root;" // the directory of a test is closed to others
+func (s *Server) path(name string) string { return filepath.Join(s.Dir, name) }
+
+// mainConfig is the least nginx needs around a site, with every path in the directory.
+func (s *Server) mainConfig(user string) []byte {
+	config := fmt.Sprintf("daemon off;\npid %s;\nerror_log stderr;\nevents {}\n", s.path("pid"))
+	if os.Geteuid() == 0 {
+		config += fmt.Sprintf("user %s;\n", user)
 	}
-	temp := ""
+	config += "http {\naccess_log off;\n"
 	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
-		temp += fmt.Sprintf("%s_temp_path %s/%s;\n", kind, dir, kind)
+		config += fmt.Sprintf("%s_temp_path %s;\n", kind, s.path(kind))
 	}
-	return fmt.Appendf(nil, "%s\ndaemon off;\npid %s/pid;\nevents {}\nhttp {\naccess_log off;\n%sinclude %s;\n}\n", user, dir, temp, site)
+	return fmt.Appendf(nil, "%sinclude %s;\n}\n", config, s.path("site.conf"))
 }

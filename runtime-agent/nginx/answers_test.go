@@ -17,6 +17,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/localaitest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/nginxtest"
 )
 
 const chatBody = `{"model":"devstral-small-2","messages":[{"role":"user","content":"hi"}],"max_tokens":3,"stream":true}`
@@ -25,7 +26,7 @@ const chatBody = `{"model":"devstral-small-2","messages":[{"role":"user","conten
 // OpenAI's clients parse.
 func TestEveryAnswer(t *testing.T) {
 	up := start(t, engine(t, localaitest.Options{}).Address)
-	down := start(t, freeAddress(t))
+	down := start(t, nginxtest.FreeAddress(t))
 	authorized := func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+testPassword) }
 	crossSite := func(r *http.Request) {
 		authorized(r)

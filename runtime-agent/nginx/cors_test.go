@@ -10,6 +10,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/localaitest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/nginxtest"
 )
 
 func TestListedOrigins(t *testing.T) {
@@ -18,7 +19,7 @@ func TestListedOrigins(t *testing.T) {
 	origins := []string{"http://localhost:3000", "https://ide.example.org", long}
 	edit := func(s *Site) { s.CORSOrigins = origins }
 	up := start(t, engine(t, localaitest.Options{}).Address, edit)
-	down := start(t, freeAddress(t), edit)
+	down := start(t, nginxtest.FreeAddress(t), edit)
 	for name, tt := range map[string]struct {
 		server            *server
 		method, path, key string

@@ -116,7 +116,7 @@ func TestAdviceOfTheEngine(t *testing.T) {
 func TestReloading(t *testing.T) {
 	s := start(t, engine(t, localaitest.Options{}).Address)
 	assert.Equal(t, 200, chat(t, s, chatBody).StatusCode)
-	write(t, s.dir, "reloading", nil)
+	require.NoError(t, os.WriteFile(s.reloading, nil, 0o600))
 
 	for name, response := range map[string]answer{
 		"chat":   chat(t, s, chatBody),

@@ -1,17 +1,12 @@
 package nginx
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
-	"syscall"
 	"testing"
 	"time"
 
@@ -19,6 +14,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/localaitest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/nginxtest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/tlsca"
 )
 
@@ -47,12 +43,10 @@ func start(t *testing.T, upstream string, edits ...func(*Site)) *server {
 
 func startWith(t *testing.T, render func(Site) []byte, upstream string, edits ...func(*Site)) *server {
 	t.Helper()
-	_, err := exec.LookPath("nginx")
-	require.NoError(t, err, "nginx is missing: run make setup")
 	dir := t.TempDir()
 	s := &server{
-		http: freeAddress(t), https: freeAddress(t),
-		dir: dir, webRoot: filepath.Join(dir, "www"), reloading: filepath.Join(dir, "reloading"),
+		http: nginxtest.FreeAddress(t), https: nginxtest.FreeAddress(t),
+		webRoot: filepath.Join(dir, "www"), reloading: filepath.Join(dir, "reloading"),
 	}
 	require.NoError(t, os.Mkdir(s.webRoot, 0o755))
 
@@ -70,58 +64,10 @@ func startWith(t *testing.T, render func(Site) []byte, upstream string, edits ..
 	for _, edit := range edits {
 		edit(&site)
 	}
-	config := write(t, dir, "nginx.conf", []byte(mainConfig(dir, write(t, dir, "site.conf", render(site)))))
-	require.NoError(t, Check(t.Context(), "-c", config))
-	run(t, config, s.http, s.https)
+	running := nginxtest.Run(t, render(site), s.http, s.https)
+	require.NoError(t, Check(t.Context(), "-c", running.Config), "it judges as nginx does")
+	s.dir = running.Dir
 	return s
-}
-
-// mainConfig is the least nginx needs around a site, with every path in dir.
-func mainConfig(dir, site string) string {
-	user := ""
-	if os.Getuid() == 0 {
-		user = "user root;" // the directory of a test is closed to others
-	}
-	temp := ""
-	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
-		temp += fmt.Sprintf("%s_temp_path %s/%s;\n", kind, dir, kind)
-	}
-	return fmt.Sprintf("%s\ndaemon off;\npid %s/pid;\nerror_log stderr;\nevents {}\nhttp {\naccess_log off;\n%sinclude %s;\n}\n",
-		user, dir, temp, site)
-}
-
-func run(t *testing.T, config string, addresses ...string) {
-	t.Helper()
-	command := exec.Command("nginx", "-c", config)
-	command.Stderr = os.Stderr
-	// nginx dies with the test, even if the test is killed.
-	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
-	require.NoError(t, command.Start())
-	ended := make(chan error, 1)
-	go func() { ended <- command.Wait() }()
-	t.Cleanup(func() {
-		_ = command.Process.Signal(syscall.SIGTERM)
-		<-ended
-	})
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	for _, address := range addresses {
-		for {
-			connection, err := net.Dial("tcp", address)
-			if err == nil {
-				connection.Close()
-				break
-			}
-			select {
-			case err := <-ended:
-				ended <- err
-				t.Fatalf("nginx ended: %v", err)
-			case <-ctx.Done():
-				t.Fatalf("nginx does not listen on %s", address)
-			case <-time.After(10 * time.Millisecond):
-			}
-		}
-	}
 }
 
 func (s *server) client() *http.Client { return s.clientAt("127.0.0.1") }
@@ -150,14 +96,6 @@ func engine(t *testing.T, options localaitest.Options) *localaitest.Server {
 	t.Helper()
 	options.Keys = []string{testEngineKey}
 	return localaitest.NewServer(t, options)
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer listener.Close()
-	return "127.0.0.1:" + strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
 }
 
 func write(t *testing.T, dir, name string, content []byte) string {
