@@ -46,6 +46,7 @@ func testInside(t *testing.T, made demo) {
 	}{
 		{"OneGate was told", func(g *guest) { g.assertTold(gate) }},
 		{"the ACME server's certificate is served", func(g *guest) { g.assertServed(authority.Root()) }},
+		{"certbot renews it", func(g *guest) { g.assertRenewed(authority.Root()) }},
 		{"the units are locked up", (*guest).assertLockedUp},
 		{"nothing else listens", (*guest).assertPorts},
 		{"the context comes first", (*guest).assertOrder},
@@ -74,17 +75,42 @@ func (g *guest) assertTold(gate *oneGate) {
 	assert.NotContains(g.t, told, password)
 }
 
-func (g *guest) assertServed(root *x509.Certificate) {
+// served is the certificate of a handshake that trusts root alone.
+func (g *guest) served(root *x509.Certificate) (*x509.Certificate, error) {
 	roots := x509.NewCertPool()
 	roots.AddCert(root)
 	connection, err := tls.Dial("tcp", g.vm.Address(appliance.HTTPSPort), &tls.Config{RootCAs: roots, ServerName: domain})
-	require.NoError(g.t, err)
+	if err != nil {
+		return nil, err
+	}
 	defer connection.Close()
-	leaf := connection.ConnectionState().PeerCertificates[0]
+	return connection.ConnectionState().PeerCertificates[0], nil
+}
+
+func (g *guest) assertServed(root *x509.Certificate) {
+	leaf, err := g.served(root)
+	require.NoError(g.t, err)
 	report := g.run("cat " + appliance.ReportFile)
 	assert.Contains(g.t, report, leaf.NotAfter.UTC().Format(time.RFC3339))
 	assert.Equal(g.t, "600 root", g.run("stat -c '%a %U' "+appliance.ReportFile))
 	assert.Contains(g.t, g.run("cat "+appliance.MOTDFile), appliance.ReadyPhrase)
+}
+
+// assertRenewed has certbot renew as its own timer does, trusting the server by the same
+// file, and waits for nginx to show the new certificate.
+func (g *guest) assertRenewed(root *x509.Certificate) {
+	g.run("systemctl is-active certbot.timer " + appliance.CertificateTimer)
+	before, err := g.served(root)
+	require.NoError(g.t, err)
+	g.run("set -a; . " + appliance.CertbotEnvFile + "; certbot -q renew --force-renewal --no-random-sleep-on-renew")
+	g.eventually("the renewed certificate", func() error {
+		now, err := g.served(root)
+		if err == nil && now.Equal(before) {
+			err = errors.New("still the one before")
+		}
+		return err
+	})
+	assert.Equal(g.t, appliance.BootstrapSuccess, g.status())
 }
 
 func (g *guest) assertLockedUp() {
