@@ -52,6 +52,7 @@ func testInside(t *testing.T, made demo) {
 		{"the context comes first", (*guest).assertOrder},
 		{"no secret can be read", (*guest).assertNoSecrets},
 		{"the same context again changes nothing", (*guest).assertNothingChanges},
+		{"another context reaches the engine", (*guest).changeContext},
 		{"the backend is killed", (*guest).killBackend},
 		{"the engine is killed", (*guest).killEngine},
 		{"the disk is full", (*guest).fillDisk},
@@ -249,6 +250,21 @@ func (g *guest) killEngine() {
 
 // otherContext is what would change several files.
 const otherContext = `umask 077; sed "s/CONTEXT_SIZE='2048'/CONTEXT_SIZE='1024'/" /var/lib/slm-copilot/context.sh > /run/other-context.sh`
+
+func (g *guest) changeContext() {
+	told := func() string {
+		return g.run("tr '\\0' '\\n' < /proc/" + g.enginePID() + "/environ | grep LOCALAI_CONTEXT_SIZE")
+	}
+	require.Equal(g.t, "LOCALAI_CONTEXT_SIZE=2048", told())
+	before := g.files()
+	g.run(otherContext + "; slm-copilot configure --context /run/other-context.sh")
+	g.becomes(appliance.BootstrapSuccess)
+	assert.Equal(g.t, "LOCALAI_CONTEXT_SIZE=1024", told())
+	g.run("slm-copilot configure")
+	g.becomes(appliance.BootstrapSuccess)
+	assert.Equal(g.t, "LOCALAI_CONTEXT_SIZE=2048", told())
+	assert.Equal(g.t, before, g.files())
+}
 
 func (g *guest) fillDisk() {
 	before := g.files()
