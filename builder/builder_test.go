@@ -106,6 +106,13 @@ func left(t *testing.T) []string {
 	return names
 }
 
+// assertNoMachines waits a moment: a process that was killed is there until the kernel has
+// put its memory in order.
+func assertNoMachines(t *testing.T) {
+	t.Helper()
+	assert.Eventually(t, func() bool { return machines(t) == 0 }, waitLimit, pollInterval, "a machine is left running")
+}
+
 // machines counts the QEMU processes of this test.
 func machines(t *testing.T) int {
 	t.Helper()
@@ -192,7 +199,7 @@ func TestRunShowsWhyQEMUDoesNotStart(t *testing.T) {
 	err := run(t, map[string]any{"machine_type": "steam-engine"})
 	assert.ErrorContains(t, err, "QEMU says: "+qemuBinary+": unsupported machine type")
 	assert.Equal(t, []string{"base.qcow2"}, left(t))
-	assert.Zero(t, machines(t))
+	assertNoMachines(t)
 }
 
 func TestRunKeepsTheConsoleOfAMachineThatNeverComesUp(t *testing.T) {
@@ -201,7 +208,7 @@ func TestRunKeepsTheConsoleOfAMachineThatNeverComesUp(t *testing.T) {
 	assert.ErrorContains(t, err, "Timeout waiting for SSH")
 	assert.ErrorContains(t, err, "console is kept in out.serial.log. It ends with:\n  no operating system\n  halted")
 	assert.Equal(t, []string{"base.qcow2", "out.serial.log"}, left(t))
-	assert.Zero(t, machines(t))
+	assertNoMachines(t)
 	kept, err := os.ReadFile("out.serial.log")
 	require.NoError(t, err)
 	assert.Equal(t, lastWords, string(kept), "the file is what the machine wrote")
@@ -231,7 +238,7 @@ func TestCancelLeavesNothing(t *testing.T) {
 	<-finished
 	assert.EqualError(t, err, "the build was cancelled")
 	assert.Equal(t, []string{"base.qcow2"}, left(t))
-	assert.Eventually(t, func() bool { return machines(t) == 0 }, waitLimit, pollInterval)
+	assertNoMachines(t)
 	assert.NoFileExists(t, cd)
 }
 
