@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"slices"
@@ -118,12 +119,23 @@ func (a app) serveWithout(ctx context.Context) error {
 	return errors.Join(err, errApply)
 }
 
+// readyComesEarly says whether one-context tells OneGate, besides the agent and before it.
+func (a app) readyComesEarly(values map[string]string) bool {
+	_, err := os.Stat(a.path(appliance.ReadyHook))
+	return err == nil && values[appliance.VarReportReady] == "YES" &&
+		values[appliance.VarReadyScript] == "" && values[appliance.VarReadyScriptPath] == ""
+}
+
 // gather reads everything the plan depends on and makes the secrets that are missing. If
 // the error is a refusal, the rest is there, and enough for plan.Refused.
 func (a app) gather(settings appliance.Settings, found vmcontext.Found) (plan.Input, error) {
 	in := plan.Input{Settings: settings, Context: found.Values, Token: found.Token}
 	if found.Warning != "" {
 		in.Warnings = append(in.Warnings, found.Warning)
+	}
+	if a.readyComesEarly(found.Values) {
+		in.Warnings = append(in.Warnings, fmt.Sprintf("%s=YES without %s: one-context reports READY before the model is loaded. Set %s=%q in CONTEXT of the VM template",
+			appliance.VarReportReady, appliance.VarReadyScript, appliance.VarReadyScript, appliance.ReadyScript))
 	}
 	var err error
 	if in.Baked, err = a.baked(); err != nil {

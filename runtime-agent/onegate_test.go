@@ -58,6 +58,36 @@ func TestOneGateHearsWhenTheMachineIsReadyAndWhenNot(t *testing.T) {
 	assert.Equal(t, []string{"READY=NO"}, *told, "READY=YES would outlive a reboot")
 }
 
+// Seen with one-context 7.2.1: it said READY=YES 36 s before the model answered, and for
+// good where the settings were refused.
+func TestOneContextThatReportsReadyTooEarlyIsNoticed(t *testing.T) {
+	const warning = "one-context reports READY before the model is loaded"
+	for name, tt := range map[string]struct {
+		hook   bool
+		values map[string]string
+		want   bool
+	}{
+		"no condition":   {true, map[string]string{appliance.VarReportReady: "YES"}, true},
+		"our script":     {true, map[string]string{appliance.VarReportReady: "YES", appliance.VarReadyScript: appliance.ReadyScript}, false},
+		"another script": {true, map[string]string{appliance.VarReportReady: "YES", appliance.VarReadyScriptPath: "/root/ready"}, false},
+		"not asked to":   {true, nil, false},
+		"no one-context": {false, map[string]string{appliance.VarReportReady: "YES"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := newVM(t)
+			if tt.hook {
+				v.put(appliance.ReadyHook, "#!/bin/sh\n")
+			}
+			v.configure(tt.values)
+			if tt.want {
+				assert.Contains(t, v.read(appliance.LogFile), warning)
+			} else {
+				assert.NotContains(t, v.read(appliance.LogFile), warning)
+			}
+		})
+	}
+}
+
 func TestAOneGateThatRefusesChangesNothing(t *testing.T) {
 	endpoint, told := oneGate(t, http.StatusInternalServerError)
 	v := newVM(t)

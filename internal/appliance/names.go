@@ -118,8 +118,10 @@ const (
 	ContextLabel = "CONTEXT"
 	// ContextFile is the file on it that holds NAME='value' lines.
 	ContextFile = "context.sh"
-	// ContextCopy is what one-context keeps of the context it applied last.
-	ContextCopy = "/run/one-context/context.sh.network"
+	// ContextCopy is what one-context keeps of the context it applied last, and
+	// EarlyContextCopy what it keeps of the stage before, which ends before ours starts.
+	ContextCopy      = "/run/one-context/context.sh.network"
+	EarlyContextCopy = "/run/one-context/context.sh.online"
 	// TokenFile is the file beside ContextFile that holds the OneGate token.
 	TokenFile = "token.txt"
 	// VarOneGateEndpoint and VarVMID are the context names under which a machine finds
@@ -127,6 +129,15 @@ const (
 	VarOneGateEndpoint = "ONEGATE_ENDPOINT"
 	VarOneGateToken    = "ONEGATE_TOKEN"
 	VarVMID            = "VMID"
+	// VarReportReady has one-context report READY=YES as soon as its own work is done,
+	// unless a script says that the machine is not ready yet.
+	VarReportReady     = "REPORT_READY"
+	VarReadyScript     = "READY_SCRIPT"
+	VarReadyScriptPath = "READY_SCRIPT_PATH"
+	// ReadyScript succeeds only if the model answers.
+	ReadyScript = AgentPath + " status"
+	// ReadyHook is one-context's own, and runs after ContextHook.
+	ReadyHook = "/etc/one-context.d/net-99-report-ready"
 	// ContextHook is the file that makes one-context call the agent.
 	ContextHook = "/etc/one-context.d/net-92-slm-copilot"
 )

@@ -71,6 +71,9 @@ func lintContext(context, inputs map[string]any) []string {
 			mistakes = append(mistakes, "CONTEXT/"+name+" is not YES")
 		}
 	}
+	if context["READY_SCRIPT"] == nil && context["READY_SCRIPT_PATH"] == nil {
+		mistakes = append(mistakes, "CONTEXT/REPORT_READY without READY_SCRIPT reports READY before the model is loaded")
+	}
 	for _, v := range appliance.Variables() {
 		reference, _ := context[v.Name].(string)
 		input, isReference := strings.CutPrefix(reference, "$")

@@ -25,11 +25,13 @@ type VMTemplate struct {
 // would silently beat the user's answer.
 func (a App) VMTemplate(arch string) VMTemplate {
 	context := map[string]string{
-		"NETWORK":        "YES",
-		"TOKEN":          "YES",
-		"REPORT_READY":   "YES",
-		"SET_HOSTNAME":   "$NAME",
-		"SSH_PUBLIC_KEY": "$USER[SSH_PUBLIC_KEY]",
+		"NETWORK":                "YES",
+		"TOKEN":                  "YES",
+		appliance.VarReportReady: "YES",
+		// Without it one-context says READY while the model is still being loaded.
+		appliance.VarReadyScript: appliance.ReadyScript,
+		"SET_HOSTNAME":           "$NAME",
+		"SSH_PUBLIC_KEY":         "$USER[SSH_PUBLIC_KEY]",
 	}
 	inputs := map[string]string{}
 	var order []string

@@ -52,6 +52,8 @@ func Find(root, file string) (Found, error) {
 	for _, source := range []func() (Found, error){
 		func() (Found, error) { return read(root, filepath.Join(root, appliance.ContextCopy)) },
 		func() (Found, error) { return readMedium(root) },
+		// For contexts that come neither by medium nor as files, as VMware's do.
+		func() (Found, error) { return read(root, filepath.Join(root, appliance.EarlyContextCopy)) },
 		func() (Found, error) { return read(root, filepath.Join(root, directory, appliance.ContextFile)) },
 	} {
 		if found, err := source(); !errors.Is(err, fs.ErrNotExist) {

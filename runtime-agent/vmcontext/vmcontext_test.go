@@ -23,6 +23,7 @@ func TestWhichContextIsUsed(t *testing.T) {
 		saved  = appliance.ContextCopy
 		medium = "/dev/disk/by-label/" + appliance.ContextLabel
 		files  = "/context/context.sh"
+		early  = appliance.EarlyContextCopy
 	)
 	tests := map[string]struct {
 		files   map[string]string
@@ -34,6 +35,8 @@ func TestWhichContextIsUsed(t *testing.T) {
 		"one-context's copy":           {map[string]string{saved: "A='saved'", LastGood: "A='last'"}, "saved", "", ""},
 		"a directory":                  {map[string]string{files: "A='files'", LastGood: "A='last'"}, "files", "", ""},
 		"the copy before a directory":  {map[string]string{saved: "A='saved'", files: "A='files'"}, "saved", "", ""},
+		"one-context's early copy":     {map[string]string{early: "A='early'", LastGood: "A='last'"}, "early", "", ""},
+		"the copy before the early":    {map[string]string{saved: "A='saved'", early: "A='early'"}, "saved", "", ""},
 		"a bad medium, a directory":    {map[string]string{medium: "rubbish", files: "A='files'"}, "", "", "mount the CONTEXT medium"},
 		"only the last good one":       {map[string]string{LastGood: "A='last'"}, "last", "file does not exist; using the last good", ""},
 		"a medium without a file":      {map[string]string{medium: "rubbish", LastGood: "A='last'"}, "last", "mount the CONTEXT medium", ""},
