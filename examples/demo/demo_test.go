@@ -36,6 +36,7 @@ func TestDemo(t *testing.T) {
 	made.image = filepath.Join(made.directory, "slm-copilot-1.0.0.qcow2")
 	made.output = build(t, made)
 
+	// Those that boot the image run two at a time once the others are done.
 	for name, check := range map[string]func(*testing.T, demo){
 		"manifest":             testManifest,
 		"verify report":        testVerifyReport,

@@ -30,7 +30,7 @@ import (
 
 const (
 	// guestTimeout bounds every wait for something inside an emulated machine.
-	guestTimeout = 6 * time.Minute
+	guestTimeout = 10 * time.Minute
 	sshPort      = 22
 	// hostFromGuest is this machine's loopback address as the guest sees it.
 	hostFromGuest = qemuvm.GuestGateway

@@ -27,6 +27,7 @@ const (
 // testInside looks at a running machine from within: what its units are allowed, what they
 // tell, and how they come back from what may befall them.
 func testInside(t *testing.T, made demo) {
+	t.Parallel()
 	gate := newOneGate(t)
 	challenges, passOn := relay(t)
 	authority := acmetest.New(t, challenges)
@@ -362,6 +363,7 @@ func (g *guest) rebootThreeTimes(gate *oneGate) {
 // testRefused boots with values that cannot be used: the machine says so wherever a person
 // may look, and serves once they are put right.
 func testRefused(t *testing.T, made demo) {
+	t.Parallel()
 	g := bootGuest(t, made, map[string]string{
 		appliance.VarPassword: password, appliance.VarThreads: "many", appliance.VarDomain: "a b",
 	})

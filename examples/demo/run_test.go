@@ -19,6 +19,7 @@ import (
 
 // demo-run is for people: what it prints must work as pasted, and Ctrl-C must end it.
 func testDemoRun(t *testing.T, made demo) {
+	t.Parallel()
 	program := filepath.Join(t.TempDir(), "demo-run")
 	compile := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./examples/demo/run")
 	compile.Dir = top(t)
