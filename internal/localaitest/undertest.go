@@ -83,7 +83,7 @@ type Process struct {
 
 	binary string
 	env    []string
-	log    *syncBuffer
+	log    *Output
 
 	mu      sync.Mutex
 	current run
@@ -112,7 +112,7 @@ func (i Installation) Start(t testing.TB, r Rendered) *Process {
 		}
 	}
 	writeFile(t, filepath.Join(dir, "models", "model.yaml"), []byte(own.Replace(string(r.ModelFile))))
-	p := &Process{URL: "http://" + address, Weights: filepath.Join(dir, "models", appliance.ModelFile), binary: i.binary, log: &syncBuffer{}}
+	p := &Process{URL: "http://" + address, Weights: filepath.Join(dir, "models", appliance.ModelFile), binary: i.binary, log: &Output{}}
 	if err := os.Symlink(i.weights, p.Weights); err != nil {
 		t.Fatal(err)
 	}
@@ -260,19 +260,21 @@ func writeFile(t testing.TB, path string, content []byte) {
 	}
 }
 
-// syncBuffer collects what a process writes while it is read.
-type syncBuffer struct {
+// Output collects what a process writes while it is read.
+type Output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 }
 
-func (b *syncBuffer) Write(p []byte) (int, error) {
+// Write adds to it.
+func (b *Output) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.text.Write(p)
 }
 
-func (b *syncBuffer) String() string {
+// String is all of it so far.
+func (b *Output) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.text.String()

@@ -82,33 +82,15 @@ func (l layout) remove(t *testing.T, name string) {
 // process is a running local-ai.
 type process struct {
 	command *exec.Cmd
-	log     *output
+	log     *localaitest.Output
 	gone    chan struct{}
-}
-
-// output collects what a process writes while it is read.
-type output struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
 }
 
 // start runs local-ai with nothing in its environment but what is given here, on a free
 // port.
 func (l layout) start(t *testing.T, environment ...string) *process {
 	t.Helper()
-	p := &process{command: exec.Command(filepath.Join(programs(), "local-ai"), "run"), log: &output{}, gone: make(chan struct{})}
+	p := &process{command: exec.Command(filepath.Join(programs(), "local-ai"), "run"), log: &localaitest.Output{}, gone: make(chan struct{})}
 	p.command.Env = append([]string{
 		"PATH=/usr/bin:/bin",
 		"TMPDIR=" + l.path("tmp"),
