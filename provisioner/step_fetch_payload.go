@@ -24,17 +24,19 @@ func (p payload) discard() {
 
 func (b *bake) fetchPayload(ctx context.Context) (err error) {
 	c := b.config
-	b.payload.localAI, err = b.fetcher.Fetch(ctx, fetch.Payload{Field: "localai", Source: c.LocalAI.Source, Checksum: c.LocalAI.Checksum})
+	localAI, err := b.fetcher.Fetch(ctx, fetch.Payload{Field: "localai", Source: c.LocalAI.Source, Checksum: c.LocalAI.Checksum})
 	if err != nil {
 		return err
 	}
+	b.payload.localAI = localAI.Path
 	if b.payload.backend, err = b.fetchBackend(ctx); err != nil {
 		return err
 	}
-	b.payload.model, err = b.fetcher.Fetch(ctx, fetch.Payload{Field: "model", Source: c.Model.Source, Checksum: c.Model.Checksum})
+	model, err := b.fetcher.Fetch(ctx, fetch.Payload{Field: "model", Source: c.Model.Source, Checksum: c.Model.Checksum})
 	if err != nil {
 		return err
 	}
+	b.payload.model = model.Path
 	return checkModel(b.payload.model)
 }
 
@@ -49,7 +51,8 @@ func (b *bake) fetchBackend(ctx context.Context) (string, error) {
 	if c.Checksum == "" {
 		return "", fmt.Errorf("backend.source: %s is not a directory, and only a directory needs no backend.checksum", c.Source)
 	}
-	return b.fetcher.Fetch(ctx, fetch.Payload{Field: "backend", Source: c.Source, Checksum: c.Checksum})
+	file, err := b.fetcher.Fetch(ctx, fetch.Payload{Field: "backend", Source: c.Source, Checksum: c.Checksum})
+	return file.Path, err
 }
 
 // packBackend makes one file of the directory, because one file can be verified when it

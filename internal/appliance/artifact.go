@@ -13,4 +13,18 @@ const (
 	VerifyReportTextSuffix = ".verify.txt"
 	VerifyReportJSONSuffix = ".verify.json"
 	SerialLogSuffix        = ".serial.log"
+	LockSuffix             = ".lock.hcl"
+	SBOMSuffix             = ".spdx.json"
+	ProvenanceSuffix       = ".intoto.json"
+)
+
+// Names under which the builder tells provisioners what the machine was made from, as
+// build.<name> in a template.
+const (
+	DataBaseImage       = "BaseImage"
+	DataBaseImageSource = "BaseImageSource"
+	// DataBaseImageDigest is "sha256:<hex>".
+	DataBaseImageDigest = "BaseImageDigest"
+	// DataBaseImageSize is in bytes, in decimal digits.
+	DataBaseImageSize = "BaseImageSize"
 )

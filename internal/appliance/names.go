@@ -43,7 +43,21 @@ const (
 	// BakedFile is the JSON document (type Baked) the provisioner leaves for the
 	// agent: which model, under which id.
 	BakedFile = BakedDir + "/baked.json"
+	// BakedLock pins everything that was baked, BakedSBOM lists it with its licences
+	// (SPDX 2.3, JSON).
+	BakedLock = BakedDir + "/slm-copilot.lock.hcl"
+	BakedSBOM = BakedDir + "/sbom.spdx.json"
+	// ModelDiskLabel is the label of the file system on a disk that holds ModelFile
+	// alone, where the weights are not on the root disk. It is mounted at ModelsDir.
+	ModelDiskLabel = "slm-model"
 )
+
+// AttachedSerial is the serial number of a disk whose bytes are the payload with this
+// SHA-256 (lower-case hexadecimal): its first 20 digits, as many as a virtio disk can
+// carry. The guest finds it as /dev/disk/by-id/virtio-<serial>.
+func AttachedSerial(sha256 string) string {
+	return sha256[:20]
+}
 
 // Configuration the agent renders inside the VM.
 const (

@@ -24,8 +24,21 @@ type Payload struct {
 	Field string
 	// Source is a path or an http(s) URL.
 	Source string
-	// Checksum satisfies CheckChecksum; Unchecked only with a path.
+	// Checksum satisfies CheckChecksum; Unchecked only with a path. Empty takes whatever
+	// comes, says so, and tells its digest: callers decide when that is allowed.
 	Checksum string
+	// Size is what the lock file says, in bytes; 0 if nobody knows.
+	Size int64
+	// Token is sent to the host of Source as a bearer token, and to no other.
+	Token string
+}
+
+// File is a payload on this host, read and verified.
+type File struct {
+	Path string
+	// SHA256 is in lower-case hexadecimal, Size in bytes.
+	SHA256 string
+	Size   int64
 }
 
 // Fetcher brings payloads to this host. Make one with New.
@@ -53,16 +66,20 @@ func New(cacheDir string, say func(string)) *Fetcher {
 	}
 }
 
-// Fetch returns the path of a local file that holds the payload, verified.
-func (f *Fetcher) Fetch(ctx context.Context, p Payload) (string, error) {
+// Fetch returns a local file that holds the payload, verified.
+func (f *Fetcher) Fetch(ctx context.Context, p Payload) (File, error) {
 	path, err := f.fetch(ctx, p)
 	if errors.As(err, new(checksumError)) {
-		return "", fmt.Errorf("%s.checksum: %w", p.Field, err)
+		return File{}, fmt.Errorf("%s.checksum: %w", p.Field, err)
 	}
 	if err != nil {
-		return "", fmt.Errorf("%s.source: %w", p.Field, err)
+		return File{}, fmt.Errorf("%s.source: %w", p.Field, err)
 	}
-	return path, nil
+	info, err := os.Stat(path)
+	if err != nil {
+		return File{}, fmt.Errorf("%s.source: %w", p.Field, err)
+	}
+	return File{Path: path, SHA256: p.digest(), Size: info.Size()}, nil
 }
 
 func (f *Fetcher) fetch(ctx context.Context, p Payload) (string, error) {
