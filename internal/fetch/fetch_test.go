@@ -94,9 +94,9 @@ func TestDownloads(t *testing.T) {
 			f, heard := newFetcher(t)
 			url, requests := server(t, tt.answers...)
 			payload := Payload{Field: "model", Source: url, Checksum: checksum(content)}
-			path, err := f.Fetch(t.Context(), payload)
+			file, err := f.Fetch(t.Context(), payload)
 			require.NoError(t, err)
-			got, err := os.ReadFile(path)
+			got, err := os.ReadFile(file.Path)
 			require.NoError(t, err)
 			assert.Equal(t, content, string(got))
 			assert.Equal(t, int32(tt.requests), requests.Load())
@@ -104,9 +104,9 @@ func TestDownloads(t *testing.T) {
 
 			again, err := f.Fetch(t.Context(), payload)
 			require.NoError(t, err)
-			assert.Equal(t, path, again)
+			assert.Equal(t, file, again)
 			assert.Equal(t, int32(tt.requests), requests.Load(), "a second build downloads nothing")
-			assert.Equal(t, []string{filepath.Base(path)}, filesIn(t, f.cacheDir))
+			assert.Equal(t, []string{filepath.Base(file.Path)}, filesIn(t, f.cacheDir))
 		})
 	}
 }
@@ -150,7 +150,7 @@ func TestSilentServer(t *testing.T) {
 			f, _ := newFetcher(t)
 			f.stall = 50 * time.Millisecond
 			url, _ := server(t, answer)
-			_, err := f.Fetch(t.Context(), Payload{"model", url, checksum(content)})
+			_, err := f.Fetch(t.Context(), Payload{Field: "model", Source: url, Checksum: checksum(content)})
 			require.ErrorContains(t, err, "model.source: download of "+url+" failed 3 times")
 			assert.ErrorContains(t, err, "the server sent nothing for 50ms")
 			assert.Empty(t, filesIn(t, f.cacheDir))
@@ -170,7 +170,7 @@ func TestUnreachableServer(t *testing.T) {
 	f, heard := newFetcher(t)
 	s := httptest.NewServer(nil)
 	s.Close()
-	_, err := f.Fetch(t.Context(), Payload{"backend", s.URL + "/b.tar?token=geheim", checksum(content)})
+	_, err := f.Fetch(t.Context(), Payload{Field: "backend", Source: s.URL + "/b.tar?token=geheim", Checksum: checksum(content)})
 	require.ErrorContains(t, err, "connection refused")
 	assert.NotContains(t, err.Error()+strings.Join(heard.lines, ""), "geheim")
 	assert.Len(t, heard.lines, 2, "one line for each new attempt")
@@ -185,7 +185,7 @@ func TestCancelStopsADownload(t *testing.T) {
 		cancel()
 		<-r.Context().Done()
 	})
-	_, err := f.Fetch(ctx, Payload{"model", url, checksum(content)})
+	_, err := f.Fetch(ctx, Payload{Field: "model", Source: url, Checksum: checksum(content)})
 	require.ErrorIs(t, err, context.Canceled)
 	assert.EqualError(t, err, "model.source: download of "+url+" stopped: context canceled")
 	assert.Equal(t, int32(1), requests.Load())
@@ -195,15 +195,15 @@ func TestCancelStopsADownload(t *testing.T) {
 func TestDamagedCacheIsReplaced(t *testing.T) {
 	f, heard := newFetcher(t)
 	url, requests := server(t, whole)
-	payload := Payload{"model", url, strings.ToUpper(checksum(content)[7:])}
+	payload := Payload{Field: "model", Source: url, Checksum: strings.ToUpper(checksum(content)[7:])}
 	payload.Checksum = sha256Prefix + payload.Checksum
-	path, err := f.Fetch(t.Context(), payload)
+	file, err := f.Fetch(t.Context(), payload)
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(path, []byte("rotten"), 0o644))
+	require.NoError(t, os.WriteFile(file.Path, []byte("rotten"), 0o644))
 	_, err = f.Fetch(t.Context(), payload)
 	require.NoError(t, err)
 	assert.Equal(t, int32(2), requests.Load())
-	assert.Contains(t, heard.lines, "model: the cached file "+path+" is damaged and is downloaded anew")
+	assert.Contains(t, heard.lines, "model: the cached file "+file.Path+" is damaged and is downloaded anew")
 }
 
 func TestTwoBuildsShareOneDownload(t *testing.T) {
@@ -220,7 +220,7 @@ func TestTwoBuildsShareOneDownload(t *testing.T) {
 			close(waiting)
 		}
 	})
-	payload := Payload{"model", url, checksum(content)}
+	payload := Payload{Field: "model", Source: url, Checksum: checksum(content)}
 	errs := make(chan error, 2)
 	fetch := func(f *Fetcher) {
 		_, err := f.Fetch(t.Context(), payload)
@@ -239,7 +239,7 @@ func TestTwoBuildsShareOneDownload(t *testing.T) {
 func TestCacheThatCannotBeWritten(t *testing.T) {
 	f, _ := newFetcher(t)
 	require.NoError(t, os.WriteFile(f.cacheDir, nil, 0o644))
-	_, err := f.Fetch(t.Context(), Payload{"model", "http://127.0.0.1/x", checksum(content)})
+	_, err := f.Fetch(t.Context(), Payload{Field: "model", Source: "http://127.0.0.1/x", Checksum: checksum(content)})
 	assert.ErrorContains(t, err, "model.source: create the download cache")
 }
 
@@ -249,7 +249,7 @@ func TestFullDisk(t *testing.T) {
 	require.NoError(t, os.Mkdir(f.cacheDir, 0o755))
 	part := filepath.Join(f.cacheDir, strings.TrimPrefix(checksum(content), sha256Prefix)+".part")
 	require.NoError(t, os.Symlink("/dev/full", part))
-	_, err := f.Fetch(t.Context(), Payload{"model", url, checksum(content)})
+	_, err := f.Fetch(t.Context(), Payload{Field: "model", Source: url, Checksum: checksum(content)})
 	assert.ErrorContains(t, err, "no space left on device")
 	assert.Equal(t, int32(1), requests.Load(), "another attempt would not help")
 }
@@ -267,13 +267,13 @@ func TestLocalFiles(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f, _ := newFetcher(t)
-			path, err := f.Fetch(t.Context(), Payload{"localai", tt.source, tt.checksum})
+			got, err := f.Fetch(t.Context(), Payload{Field: "localai", Source: tt.source, Checksum: tt.checksum})
 			if tt.err != "" {
 				require.EqualError(t, err, tt.err)
 				return
 			}
 			require.NoError(t, err)
-			assert.Equal(t, file, path)
+			assert.Equal(t, file, got.Path)
 			assert.Empty(t, filesIn(t, f.cacheDir), "a local file is used where it is")
 		})
 	}
@@ -281,7 +281,7 @@ func TestLocalFiles(t *testing.T) {
 		f, _ := newFetcher(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err := f.Fetch(ctx, Payload{"localai", file, "none"})
+		_, err := f.Fetch(ctx, Payload{Field: "localai", Source: file, Checksum: "none"})
 		assert.ErrorIs(t, err, context.Canceled)
 	})
 }
