@@ -226,7 +226,7 @@ func TestCancelLeavesNothing(t *testing.T) {
 	// Whatever fails here, the machine ends with the test.
 	defer func() { cancel(); <-finished }()
 	require.Eventually(t, func() bool {
-		console, err := os.ReadFile("out.partial/slm-copilot-1.0.0.serial.log")
+		console, err := os.ReadFile("out.partial/slm-copilot-1.0.0-x86_64.serial.log")
 		return err == nil && string(console) == lastWords
 	}, waitLimit, pollInterval, "the machine runs")
 	require.Equal(t, 1, machines(t))

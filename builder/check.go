@@ -35,6 +35,7 @@ func (c *Config) check() []error {
 	}
 	field("base_image", c.BaseImage, checkBaseImage)
 	field("base_image_checksum", c.BaseImageChecksum, c.checkBaseImageChecksum)
+	field("architecture", c.Architecture, oneOf("x86_64", "aarch64"))
 	field("disk_size", c.DiskSize, matches(diskSizePattern, `a number followed by M, G or T such as "40G"`))
 	field("cpus", strconv.Itoa(c.CPUs), between(1, 1024))
 	field("memory", strconv.Itoa(c.Memory), between(appliance.MinMemory, 16<<20))

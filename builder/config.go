@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/packer-plugin-sdk/common"
@@ -30,6 +29,8 @@ type Config struct {
 	// Images of the catalogue are checked against their publisher's list.
 	BaseImageChecksum string `mapstructure:"base_image_checksum"`
 
+	// Architecture is that of the machine: "x86_64" or "aarch64".
+	Architecture string `mapstructure:"architecture"`
 	// DiskSize is that of the appliance's disk, such as "40G".
 	DiskSize string `mapstructure:"disk_size"`
 	// CPUs and Memory (in MiB) are what the machine has while it is built.
@@ -90,6 +91,7 @@ func (c *Config) setDefaults() {
 		field *string
 		value string
 	}{
+		{&c.Architecture, "x86_64"},
 		{&c.DiskSize, "40G"},
 		{&c.Accelerator, accelerator.Auto},
 		{&c.MachineType, "pc"},
@@ -123,14 +125,19 @@ func (c *Config) outputFree() error {
 	return nil
 }
 
+// baseName is how the files of the finished image begin.
+func (c *Config) baseName() string {
+	return c.ImageName + "-" + c.ImageVersion + "-" + c.Architecture
+}
+
 // imageFile is the name of the finished image.
 func (c *Config) imageFile() string {
-	return c.ImageName + "-" + c.ImageVersion + ".qcow2"
+	return c.baseName() + ".qcow2"
 }
 
 // serialLogFile is the name of the console log beside the image.
 func (c *Config) serialLogFile() string {
-	return strings.TrimSuffix(c.imageFile(), ".qcow2") + appliance.SerialLogSuffix
+	return c.baseName() + appliance.SerialLogSuffix
 }
 
 // partialDirectory is where the build works until it has succeeded.

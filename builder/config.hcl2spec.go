@@ -20,6 +20,7 @@ type FlatConfig struct {
 	PackerSensitiveVars []string          `mapstructure:"packer_sensitive_variables" cty:"packer_sensitive_variables" hcl:"packer_sensitive_variables"`
 	BaseImage           *string           `mapstructure:"base_image" cty:"base_image" hcl:"base_image"`
 	BaseImageChecksum   *string           `mapstructure:"base_image_checksum" cty:"base_image_checksum" hcl:"base_image_checksum"`
+	Architecture        *string           `mapstructure:"architecture" cty:"architecture" hcl:"architecture"`
 	DiskSize            *string           `mapstructure:"disk_size" cty:"disk_size" hcl:"disk_size"`
 	CPUs                *int              `mapstructure:"cpus" cty:"cpus" hcl:"cpus"`
 	Memory              *int              `mapstructure:"memory" cty:"memory" hcl:"memory"`
@@ -54,6 +55,7 @@ func (*FlatConfig) HCL2Spec() map[string]hcldec.Spec {
 		"packer_sensitive_variables": &hcldec.AttrSpec{Name: "packer_sensitive_variables", Type: cty.List(cty.String), Required: false},
 		"base_image":                 &hcldec.AttrSpec{Name: "base_image", Type: cty.String, Required: false},
 		"base_image_checksum":        &hcldec.AttrSpec{Name: "base_image_checksum", Type: cty.String, Required: false},
+		"architecture":               &hcldec.AttrSpec{Name: "architecture", Type: cty.String, Required: false},
 		"disk_size":                  &hcldec.AttrSpec{Name: "disk_size", Type: cty.String, Required: false},
 		"cpus":                       &hcldec.AttrSpec{Name: "cpus", Type: cty.Number, Required: false},
 		"memory":                     &hcldec.AttrSpec{Name: "memory", Type: cty.Number, Required: false},

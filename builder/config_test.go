@@ -39,8 +39,8 @@ func TestPrepareTakesDefaults(t *testing.T) {
 	assert.Equal(t, "dist/demo", c.OutputDirectory)
 	assert.Equal(t, "dist/demo.partial", c.partialDirectory())
 	assert.Equal(t, "dist/demo.serial.log", c.failedSerialLog())
-	assert.Equal(t, "slm-copilot-1.0.0.qcow2", c.imageFile())
-	assert.Equal(t, "slm-copilot-1.0.0.serial.log", c.serialLogFile())
+	assert.Equal(t, "slm-copilot-1.0.0-x86_64.qcow2", c.imageFile())
+	assert.Equal(t, "slm-copilot-1.0.0-x86_64.serial.log", c.serialLogFile())
 }
 
 func TestPrepareListsEveryMistake(t *testing.T) {

@@ -67,7 +67,7 @@ func TestFinishedBuildIsPublishedWithItsManifest(t *testing.T) {
 	}))
 
 	a := newArtifact(work)
-	const imagePath, manifestPath = "dist/out/slm-copilot-1.0.0.qcow2", "dist/out/slm-copilot-1.0.0.manifest.json"
+	const imagePath, manifestPath = "dist/out/slm-copilot-1.0.0-x86_64.qcow2", "dist/out/slm-copilot-1.0.0-x86_64.manifest.json"
 	assert.Equal(t, []string{imagePath, manifestPath}, a.Files())
 	assert.Equal(t, imagePath, a.State(appliance.StateImagePath))
 	assert.Equal(t, manifestPath, a.State(appliance.StateManifestPath))
@@ -90,7 +90,7 @@ func TestFinishedBuildIsPublishedWithItsManifest(t *testing.T) {
 	assert.Equal(t, []string{"dist/out"}, entries)
 	entries, err = filepath.Glob("dist/out/*")
 	require.NoError(t, err)
-	assert.Equal(t, []string{manifestPath, imagePath, "dist/out/slm-copilot-1.0.0.serial.log"}, entries)
+	assert.Equal(t, []string{manifestPath, imagePath, "dist/out/slm-copilot-1.0.0-x86_64.serial.log"}, entries)
 
 	require.NoError(t, os.WriteFile("dist/neighbour", nil, 0o600))
 	require.NoError(t, a.Destroy())
@@ -112,7 +112,7 @@ func TestForceReplacesOnlyAtTheEnd(t *testing.T) {
 		assert.FileExists(t, "dist/out/old")
 	}))
 	assert.NoFileExists(t, "dist/out/old")
-	assert.FileExists(t, "dist/out/slm-copilot-1.0.0.qcow2")
+	assert.FileExists(t, "dist/out/slm-copilot-1.0.0-x86_64.qcow2")
 	entries, err := filepath.Glob("dist/*")
 	require.NoError(t, err)
 	assert.Equal(t, []string{"dist/out"}, entries)

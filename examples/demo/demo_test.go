@@ -33,7 +33,7 @@ func TestDemo(t *testing.T) {
 
 	out := outputDirectory(t)
 	made := demo{directory: filepath.Join(out, "demo"), catalog: filepath.Join(out, "marketplace")}
-	made.image = filepath.Join(made.directory, "slm-copilot-1.0.0.qcow2")
+	made.image = filepath.Join(made.directory, "slm-copilot-1.0.0-x86_64.qcow2")
 	made.output = build(t, made)
 
 	// Those that boot the image run two at a time once the others are done.
@@ -70,7 +70,7 @@ func testManifest(t *testing.T, made demo) {
 }
 
 func testVerifyReport(t *testing.T, made demo) {
-	text, err := os.ReadFile(filepath.Join(made.directory, "slm-copilot-1.0.0.verify.json"))
+	text, err := os.ReadFile(filepath.Join(made.directory, "slm-copilot-1.0.0-x86_64.verify.json"))
 	require.NoError(t, err)
 	var report struct {
 		Passed bool
@@ -91,7 +91,7 @@ func testVerifyReport(t *testing.T, made demo) {
 			assert.True(t, check.Passed, "%s: %s", boot.Name, check.Name)
 		}
 	}
-	assert.FileExists(t, filepath.Join(made.directory, "slm-copilot-1.0.0.verify.txt"))
+	assert.FileExists(t, filepath.Join(made.directory, "slm-copilot-1.0.0-x86_64.verify.txt"))
 }
 
 func testCatalog(t *testing.T, made demo) {
@@ -118,7 +118,7 @@ func testCatalog(t *testing.T, made demo) {
 }
 
 func testPathsArePrinted(t *testing.T, made demo) {
-	for _, path := range []string{made.image, "slm-copilot-1.0.0.verify.txt", made.catalog} {
+	for _, path := range []string{made.image, "slm-copilot-1.0.0-x86_64.verify.txt", made.catalog} {
 		assert.Contains(t, made.output, path)
 	}
 }

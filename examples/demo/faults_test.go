@@ -74,11 +74,11 @@ build {
 func testNothingLeftOver(t *testing.T, made demo) {
 	assert.Empty(t, processesNaming(t, made.directory), "left running")
 	assert.ElementsMatch(t, []string{
-		"slm-copilot-1.0.0.qcow2",
-		"slm-copilot-1.0.0.manifest.json",
-		"slm-copilot-1.0.0.serial.log",
-		"slm-copilot-1.0.0.verify.txt",
-		"slm-copilot-1.0.0.verify.json",
+		"slm-copilot-1.0.0-x86_64.qcow2",
+		"slm-copilot-1.0.0-x86_64.manifest.json",
+		"slm-copilot-1.0.0-x86_64.serial.log",
+		"slm-copilot-1.0.0-x86_64.verify.txt",
+		"slm-copilot-1.0.0-x86_64.verify.json",
 	}, listing(t, made.directory))
 	assert.ElementsMatch(t, []string{"demo", "marketplace"}, listing(t, filepath.Dir(made.directory)))
 }

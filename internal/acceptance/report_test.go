@@ -27,7 +27,7 @@ func golden(t *testing.T, name string, got []byte) {
 
 func sample() Report {
 	return Report{
-		Image:       "slm-copilot-1.0.0.qcow2",
+		Image:       "slm-copilot-1.0.0-x86_64.qcow2",
 		Model:       "devstral-small-2",
 		Accelerator: "kvm",
 		Started:     time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC),

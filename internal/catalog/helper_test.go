@@ -42,7 +42,7 @@ func exampleApp(version string) marketapp.App {
 
 func exampleManifest() manifest.Manifest {
 	return manifest.Manifest{
-		Name: "slm-copilot", Version: "1.0.0", Image: "slm-copilot-1.0.0.qcow2", Format: "qcow2",
+		Name: "slm-copilot", Version: "1.0.0", Image: "slm-copilot-1.0.0-x86_64.qcow2", Format: "qcow2",
 		Size: 40 << 30, FileSize: 15354000000,
 		MD5:          "d41d8cd98f00b204e9800998ecf8427e",
 		SHA1:         "da39a3ee5e6b4b0d3255bfef95601890afd80709",

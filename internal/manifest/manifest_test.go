@@ -17,7 +17,7 @@ var update = flag.Bool("update", false, "write the golden files")
 func example() Manifest {
 	return Manifest{
 		Name: "slm-copilot", Version: "1.0.0",
-		Image: "slm-copilot-1.0.0.qcow2", Format: "qcow2",
+		Image: "slm-copilot-1.0.0-x86_64.qcow2", Format: "qcow2",
 		Size: 40 << 30, FileSize: 15354000000,
 		MD5:          "d41d8cd98f00b204e9800998ecf8427e",
 		SHA1:         "da39a3ee5e6b4b0d3255bfef95601890afd80709",
@@ -46,7 +46,7 @@ func TestWriteIsGoldenAndReadsBack(t *testing.T) {
 }
 
 func TestPath(t *testing.T) {
-	assert.Equal(t, "dist/a/slm-copilot-1.0.0.manifest.json", Path("dist/a/slm-copilot-1.0.0.qcow2"))
+	assert.Equal(t, "dist/a/slm-copilot-1.0.0-x86_64.manifest.json", Path("dist/a/slm-copilot-1.0.0-x86_64.qcow2"))
 }
 
 func TestReadListsEveryMistake(t *testing.T) {

@@ -40,6 +40,10 @@ mmdebstrap mmdebstrap
 newuidmap uidmap
 grub-mkimage grub-common
 /usr/lib/grub/i386-pc/boot.img grub-pc-bin
+/usr/lib/grub/x86_64-efi/modinfo.sh grub-efi-amd64-bin
+mkfs.vfat dosfstools
+mcopy mtools
+/usr/share/OVMF/OVMF_CODE_4M.fd ovmf
 sfdisk fdisk
 mke2fs e2fsprogs
 nginx nginx

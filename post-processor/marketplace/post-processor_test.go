@@ -30,7 +30,7 @@ func newBench(t *testing.T) bench {
 	t.Helper()
 	dir := t.TempDir()
 	b := bench{
-		image:   filepath.Join(dir, "dist", "demo", "slm-copilot-1.0.0.qcow2"),
+		image:   filepath.Join(dir, "dist", "demo", "slm-copilot-1.0.0-x86_64.qcow2"),
 		catalog: filepath.Join(dir, "dist", "marketplace"),
 		ui:      new(packersdk.MockUi),
 	}
