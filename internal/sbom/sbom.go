@@ -1,0 +1,94 @@
+// Package sbom writes the software bill of materials of an image: SPDX 2.3 in JSON. Equal
+// content gives equal bytes.
+package sbom
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Image is what a bill of materials is about.
+type Image struct {
+	// Name and Version are those of the image: "slm-copilot", "1.0.0".
+	Name, Version string
+	// OSID and OSRelease are ID and VERSION_ID of its /etc/os-release: "debian", "12".
+	OSID, OSRelease string
+	// Created is when the document was made; it is written in UTC, to the second.
+	Created time.Time
+	// Components are what was baked in besides packages of the distribution.
+	Components []Component
+	// Packages are those that dpkg knows, in any order.
+	Packages []Package
+}
+
+// Component is one thing that was baked in.
+type Component struct {
+	Name, Version string
+	// License is an SPDX licence expression (CheckLicense); empty if it is not known.
+	License string
+	// Source is where it came from: an http(s) URL or "oci://host/repository[:tag][@digest]".
+	// A path of the build host says nothing to a reader and is left out.
+	Source string
+	// SHA256 is that of the file, or for an OCI image of its manifest: 64 lower-case
+	// hexadecimal digits. Empty if it is not known.
+	SHA256 string
+	// Purpose is a primaryPackagePurpose of SPDX 2.3 ("APPLICATION", "LIBRARY", "FILE",
+	// "OPERATING-SYSTEM", ...); empty if none fits.
+	Purpose string
+}
+
+// Encode returns the document, or an error that lists everything SPDX does not allow.
+func (i Image) Encode() ([]byte, error) {
+	if err := i.check(); err != nil {
+		return nil, fmt.Errorf("write the bill of materials of %s %s: %w", i.Name, i.Version, err)
+	}
+	text, err := json.MarshalIndent(i.document(), "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("write the bill of materials of %s %s: %w", i.Name, i.Version, err)
+	}
+	return append(text, '\n'), nil
+}
+
+func (i Image) check() error {
+	var mistakes []error
+	if i.Name == "" || i.Version == "" {
+		mistakes = append(mistakes, errors.New("an image has a name and a version"))
+	}
+	if i.OSID == "" || i.OSRelease == "" {
+		mistakes = append(mistakes, errors.New("ID and VERSION_ID of the operating system are missing"))
+	}
+	if i.Created.IsZero() {
+		mistakes = append(mistakes, errors.New("the time of its creation is missing"))
+	}
+	for n, c := range i.Components {
+		if err := c.check(); err != nil {
+			mistakes = append(mistakes, fmt.Errorf("component %d (%s): %w", n+1, c.Name, err))
+		}
+	}
+	for _, p := range i.Packages {
+		if err := p.check(); err != nil {
+			mistakes = append(mistakes, err)
+		}
+	}
+	return errors.Join(append(mistakes, twice(i.Packages)...)...)
+}
+
+func (c Component) check() error {
+	var mistakes []error
+	if c.Name == "" {
+		mistakes = append(mistakes, errors.New("it has no name"))
+	}
+	if c.License != "" {
+		mistakes = append(mistakes, CheckLicense(c.License))
+	}
+	if c.SHA256 != "" && !sha256Pattern.MatchString(c.SHA256) {
+		mistakes = append(mistakes, fmt.Errorf("%q is no SHA-256 (64 lower-case hexadecimal digits)", c.SHA256))
+	}
+	if c.Purpose != "" && !slices.Contains(purposes, c.Purpose) {
+		mistakes = append(mistakes, fmt.Errorf("%q is no primaryPackagePurpose of SPDX 2.3", c.Purpose))
+	}
+	return errors.Join(mistakes...)
+}

@@ -1,0 +1,85 @@
+// Package sourceuri says where something came from in a form that readers elsewhere can
+// use: without secrets, and without paths of the machine it was built on.
+package sourceuri
+
+import (
+	"fmt"
+	"net/url"
+	"path"
+	"strings"
+)
+
+const ociScheme = "oci://"
+
+// URL returns an http(s) URL without user, password, query and fragment, which may be
+// secret and open nothing for good. Every other source gives "".
+func URL(source string) string {
+	if u, err := url.Parse(source); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return ""
+	}
+	return Strip(source)
+}
+
+// Strip returns text, without user, password, query and fragment if it is a URL of any
+// scheme, and without everything behind the scheme if it is one that cannot be read.
+func Strip(text string) string {
+	scheme, _, isURL := strings.Cut(text, "://")
+	if !isURL {
+		return text
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return scheme + "://..."
+	}
+	u.User, u.RawQuery, u.ForceQuery, u.Fragment, u.RawFragment = nil, "", false, "", ""
+	return u.String()
+}
+
+// OCI returns the package URL of "oci://host/repository[:tag][@digest]", as the type oci of
+// https://github.com/package-url/purl-spec has it. The digest is that of the source, else
+// digest ("sha256:<hex>", or "" if it is not known). Every other source gives "".
+func OCI(source, digest string) string {
+	reference, isOCI := strings.CutPrefix(source, ociScheme)
+	if !isOCI {
+		return ""
+	}
+	reference, _, _ = strings.Cut(reference, "?")
+	host, _, _ := strings.Cut(reference, "/")
+	if at := strings.LastIndexByte(host, '@'); at >= 0 {
+		reference = reference[at+1:]
+	}
+	reference, pinned, isPinned := strings.Cut(reference, "@")
+	if isPinned {
+		digest = pinned
+	}
+	repository, tag := reference, ""
+	if colon := strings.LastIndexByte(reference, ':'); colon > strings.LastIndexByte(reference, '/') {
+		repository, tag = reference[:colon], reference[colon+1:]
+	}
+	locator := "pkg:oci/" + Escape(strings.ToLower(path.Base(repository)))
+	if digest != "" {
+		locator += "@" + Escape(digest)
+	}
+	locator += "?repository_url=" + strings.ReplaceAll(Escape(repository), "%2F", "/")
+	if tag != "" {
+		locator += "&tag=" + Escape(tag)
+	}
+	return locator
+}
+
+// Escape is the percent-encoding of package URLs.
+func Escape(text string) string {
+	var out strings.Builder
+	for n := range len(text) {
+		if b := text[n]; alphanumeric(b) || strings.IndexByte("-._~:", b) >= 0 {
+			out.WriteByte(b)
+		} else {
+			fmt.Fprintf(&out, "%%%02X", b)
+		}
+	}
+	return out.String()
+}
+
+func alphanumeric(b byte) bool {
+	return b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= '0' && b <= '9'
+}
