@@ -1,0 +1,26 @@
+package lockfile
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
+)
+
+// Read reads the lock file at path.
+func Read(path string) (Lock, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return Lock{}, fmt.Errorf("read the lock file: %w", err)
+	}
+	return Parse(path, content)
+}
+
+// Write replaces the file at path, whole. It writes nothing that Read would refuse.
+func Write(path string, l Lock) error {
+	content := l.Encode()
+	if _, err := Parse(path, content); err != nil {
+		return fmt.Errorf("not written: %w", err)
+	}
+	return atomicfile.Write(path, content, 0o644, nil)
+}
