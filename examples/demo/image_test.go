@@ -24,7 +24,7 @@ func openImage(t *testing.T, image string) fileSystem {
 	disk := filepath.Join(outputDirectory(t), "disk.raw")
 	output, err := exec.CommandContext(t.Context(), "qemu-img", "convert", "-O", "raw", image, disk).CombinedOutput()
 	require.NoError(t, err, "%s", output)
-	return fileSystem{device: disk + "?offset=1048576"} // base-image.sh puts it at 1 MiB
+	return fileSystem{device: disk + "?offset=134217728"} // base-image.sh puts it at 128 MiB
 }
 
 func (f fileSystem) debugfs(t *testing.T, request string) (string, error) {
