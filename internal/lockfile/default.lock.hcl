@@ -32,13 +32,19 @@ base_image "ubuntu-22.04" {
 }
 
 base_image "ubuntu-24.04" {
-  arch   = "amd64"
-  source = "https://cloud-images.ubuntu.com/releases/24.04/release/ubuntu-24.04-server-cloudimg-amd64.img"
+  version = "20260911"
+  arch    = "amd64"
+  source  = "https://cloud-images.ubuntu.com/releases/24.04/release-20260911/ubuntu-24.04-server-cloudimg-amd64.img"
+  size    = 625256960
+  digest  = "sha256:612b2c0cc1bc413a6cb8c38fd611794caf0f2b436c50013d8b3794db12ad7354"
 }
 
 base_image "ubuntu-24.04" {
-  arch   = "arm64"
-  source = "https://cloud-images.ubuntu.com/releases/24.04/release/ubuntu-24.04-server-cloudimg-arm64.img"
+  version = "20260911"
+  arch    = "arm64"
+  source  = "https://cloud-images.ubuntu.com/releases/24.04/release-20260911/ubuntu-24.04-server-cloudimg-arm64.img"
+  size    = 619621888
+  digest  = "sha256:7b682958a67ff5de068e36de6af8b75fa645d296af5a70d6500527f6a33781db"
 }
 
 context_package "one-context" {
@@ -71,4 +77,6 @@ model "devstral-small-2" {
   version = "2512"
   source  = "https://huggingface.co/unsloth/Devstral-Small-2-24B-Instruct-2512-GGUF/resolve/main/Devstral-Small-2-24B-Instruct-2512-Q4_K_M.gguf"
   license = "Apache-2.0"
+  size    = 14334446752
+  digest  = "sha256:d14ba9edee1bb4c4996a726deb81e49ae81800a3216f0774634238c380aee496"
 }
