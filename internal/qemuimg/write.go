@@ -60,11 +60,21 @@ func Compact(ctx context.Context, source, target string, say func(string)) error
 		return err
 	}
 	meter := progress.Lines("compact "+filepath.Base(target), info.VirtualSize, say)
-	if err := run(ctx, newPercent(meter, info.VirtualSize), compactArgs(from, to+partialSuffix)...); err != nil {
-		return errors.Join(fmt.Errorf("compact %s into %s: %w", source, target, err), removed(to+partialSuffix))
+	if err := convert(ctx, meter, info.VirtualSize, compactArgs(from, to+partialSuffix), to); err != nil {
+		return fmt.Errorf("compact %s into %s: %w", source, target, err)
 	}
-	if err := os.Rename(to+partialSuffix, to); err != nil {
-		return errors.Join(fmt.Errorf("compact %s: %w", source, err), removed(to+partialSuffix))
+	return nil
+}
+
+// convert runs qemu-img with args, which write target+partialSuffix, and gives that its
+// name when it is complete.
+func convert(ctx context.Context, meter *progress.Meter, virtualSize int64, args []string, target string) error {
+	err := run(ctx, newPercent(meter, virtualSize), args...)
+	if err == nil {
+		err = os.Rename(target+partialSuffix, target)
+	}
+	if err != nil {
+		return errors.Join(err, removed(target+partialSuffix))
 	}
 	meter.Finish()
 	return nil
