@@ -67,7 +67,7 @@ func bootGuest(t *testing.T, made demo, values map[string]string) *guest {
 	overlay, iso := filepath.Join(out, "overlay.qcow2"), filepath.Join(out, "context.iso")
 	require.NoError(t, qemuimg.CreateOverlay(t.Context(), made.image, overlay))
 	require.NoError(t, contextiso.Write(t.Context(), iso, context, map[string]string{appliance.TokenFile: token + "\n"}))
-	chosen, _ := accelerator.Settle(accelerator.Auto)
+	chosen, _ := accelerator.Settle(accelerator.Auto, "amd64")
 	g.vm, err = qemuvm.Start(t.Context(), qemuvm.Config{
 		Disk: overlay, ContextISO: iso, SerialLog: filepath.Join(out, "serial.log"), MemoryMiB: 2048, CPUs: 2, Accelerator: chosen,
 		GuestPorts: []int{sshPort, appliance.HTTPPort, appliance.HTTPSPort, enginePort},

@@ -18,18 +18,18 @@ const (
 // Auto is the choice of those who leave it to the host.
 const Auto = "auto"
 
-// Settle returns choice, or for Auto what Detect says.
-func Settle(choice string) (name, warning string) {
+// Settle returns choice, or for Auto what Detect says of a guest of that architecture.
+func Settle(choice, arch string) (name, warning string) {
 	if choice == Auto {
-		return Detect()
+		return Detect(arch)
 	}
 	return choice, ""
 }
 
-// Detect names the accelerator for a guest of the host's own architecture. Without
-// hardware virtualization that is TCG, and the warning says why and what to do.
-func Detect() (name, warning string) {
-	return detect("/", runtime.GOARCH)
+// Detect names the accelerator for a guest of an architecture (Go's name). Without
+// hardware virtualization for it that is TCG, and the warning says why and what to do.
+func Detect(arch string) (name, warning string) {
+	return detect("/", runtime.GOARCH, arch)
 }
 
 // CPU is the value of QEMU's -cpu that goes with an accelerator: everything the host
@@ -50,9 +50,12 @@ func Option(name string) string {
 }
 
 // detect takes the root of the file system, so that tests can lay out a host.
-func detect(root, arch string) (name, warning string) {
+func detect(root, host, guest string) (name, warning string) {
 	const advice = "the guest is emulated (TCG), which is 10 to 30 times slower"
-	if !hardware(root, arch) {
+	if host != guest {
+		return TCG, fmt.Sprintf("this host is %s, the guest %s: %s; build it on a host of its own kind", host, guest, advice)
+	}
+	if !hardware(root, host) {
 		return TCG, "this host has no hardware virtualization (kvm_intel or kvm_amd is not loaded): " + advice +
 			"; enable VT-x or AMD-V in the firmware, or nested virtualization on the host of this machine"
 	}

@@ -7,6 +7,7 @@ const (
 	MarketplaceBuilderID   = "slm-copilot.marketplace"
 	StateImagePath         = "slm_copilot_image"
 	StateManifestPath      = "slm_copilot_manifest"
+	StateModelImagePath    = "slm_copilot_model_image"
 	StateVerifyReportPath  = "slm_copilot_verify_report"
 	StateCatalogDirectory  = "slm_copilot_catalog"
 	ManifestSuffix         = ".manifest.json"

@@ -11,14 +11,20 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/acceptance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/contextiso"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/firmware"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuimg"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuvm"
 )
 
 // Config says what to boot, and how.
 type Config struct {
-	// Image is the finished QCOW2. It is never written to.
+	// Image is the finished QCOW2, Arch Go's name of its architecture, "amd64" unless
+	// given. It is never written to.
 	Image string
+	Arch  string
+	// ModelImage is the QCOW2 with the weights, if they are not in Image. It is attached
+	// read-only.
+	ModelImage string
 	// Context holds the user's values; CheckContext finds no mistake in them.
 	Context map[string]string
 	// Model is the id of the model that must answer.
@@ -43,13 +49,24 @@ type Instance struct {
 	target    acceptance.Target
 }
 
-// Available says in one error which of the needed programs are not installed.
-func Available() error {
-	return errors.Join(qemuvm.Available(), qemuimg.Available(), contextiso.Available())
+// Available says in one error what is not installed of that which instances of an
+// architecture (Go's name) need.
+func Available(arch string, uefi bool) error {
+	var firmwareMissing error
+	if uefi || needsUEFI(arch) {
+		_, firmwareMissing = firmware.Find(arch)
+	}
+	return errors.Join(qemuvm.Available(arch), qemuimg.Available(), contextiso.Available(), firmwareMissing)
 }
+
+// needsUEFI tells the architectures that have no BIOS.
+func needsUEFI(arch string) bool { return arch == "arm64" }
 
 // Create makes the overlay and the CONTEXT image.
 func Create(ctx context.Context, config Config) (*Instance, error) {
+	if config.Arch == "" {
+		config.Arch = "amd64"
+	}
 	directory, err := os.MkdirTemp("", appliance.Name+"-instance-")
 	if err != nil {
 		return nil, fmt.Errorf("making a directory for the instance: %w", err)
@@ -81,14 +98,42 @@ func (i *Instance) newTarget() acceptance.Target {
 	return acceptance.Target{Names: names, Password: i.values[appliance.VarPassword], Model: i.config.Model}
 }
 
-// Boot powers the instance on. It is powered off, hard, when ctx ends, and before it is
-// booted again.
+// Boot powers the instance on, with a BIOS where its architecture has one. It is powered
+// off, hard, when ctx ends, and before it is booted again.
 func (i *Instance) Boot(ctx context.Context) error {
+	if needsUEFI(i.config.Arch) {
+		return i.BootUEFI(ctx)
+	}
+	return i.boot(ctx, firmware.Files{})
+}
+
+// BootUEFI powers the instance on with UEFI firmware, which remembers nothing of earlier
+// boots.
+func (i *Instance) BootUEFI(ctx context.Context) error {
+	files, err := firmware.Find(i.config.Arch)
+	if err != nil {
+		return err
+	}
+	template, err := os.ReadFile(files.Vars)
+	if err != nil {
+		return fmt.Errorf("copying the variables of the UEFI firmware: %w", err)
+	}
+	files.Vars = filepath.Join(i.directory, "uefi-variables.fd")
+	if err := os.WriteFile(files.Vars, template, 0o600); err != nil {
+		return fmt.Errorf("copying the variables of the UEFI firmware: %w", err)
+	}
+	return i.boot(ctx, files)
+}
+
+func (i *Instance) boot(ctx context.Context, uefi firmware.Files) error {
 	if i.vm != nil {
 		i.vm.Kill()
 	}
 	vm, err := qemuvm.Start(ctx, qemuvm.Config{
+		Arch:        i.config.Arch,
+		UEFI:        uefi,
 		Disk:        i.overlay(),
+		ModelDisk:   i.config.ModelImage,
 		ContextISO:  i.contextISO(),
 		SerialLog:   i.config.SerialLog,
 		MemoryMiB:   i.config.MemoryMiB,

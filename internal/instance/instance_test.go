@@ -18,7 +18,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if err := Available(); err != nil {
+	if err := Available("amd64", false); err != nil {
 		fmt.Fprintf(os.Stderr, "%v: run make setup\n", err)
 		os.Exit(1)
 	}
@@ -76,7 +76,7 @@ func FuzzLastLines(f *testing.F) {
 func create(t *testing.T, code ...[]byte) *Instance {
 	t.Helper()
 	t.Setenv("TMPDIR", t.TempDir())
-	name, _ := accelerator.Detect()
+	name, _ := accelerator.Detect("amd64")
 	i, err := Create(t.Context(), Config{
 		Image:       qemuvmtest.Image(t, t.TempDir(), code...),
 		MemoryMiB:   64,
@@ -151,7 +151,7 @@ func TestCreateOfAMissingImageLeavesNothing(t *testing.T) {
 
 func TestAvailableListsEveryMissingProgram(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	err := Available()
+	err := Available("amd64", false)
 	for _, program := range []string{"qemu-system-x86_64", "qemu-img", "xorriso"} {
 		assert.ErrorContains(t, err, program+" is not installed")
 	}

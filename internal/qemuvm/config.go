@@ -2,14 +2,11 @@ package qemuvm
 
 import (
 	"fmt"
-	"os/exec"
 	"strings"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/accelerator"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/firmware"
 )
-
-// Program is the emulator; the appliance is built for amd64.
-const Program = "qemu-system-x86_64"
 
 // The guest's place in QEMU's user-mode network, whose addresses are fixed (QEMU manual,
 // "Network emulation"). The MAC is the one OpenNebula would derive from the address.
@@ -24,8 +21,15 @@ const (
 
 // Config is one guest.
 type Config struct {
+	// Arch is Go's name of the guest's architecture: "amd64" unless given, or "arm64".
+	Arch string
+	// UEFI is the firmware: its code, and a copy of the variables that is this guest's own.
+	// Without it the guest is a PC with a BIOS.
+	UEFI firmware.Files
 	// Disk is the qcow2 file it boots from and writes to.
 	Disk string
+	// ModelDisk is a qcow2 file it reads as its second disk; empty for none.
+	ModelDisk string
 	// ContextISO is the CONTEXT CD-ROM.
 	ContextISO string
 	// SerialLog receives what the guest writes to its serial console. It is appended
@@ -41,26 +45,38 @@ type Config struct {
 
 // arguments is QEMU's command line. The monitor is the socket passed as descriptor 3.
 func (c Config) arguments() []string {
-	return []string{
+	arguments := []string{
 		"-no-user-config", "-nodefaults",
-		"-machine", "pc",
+		"-machine", machine(c.Arch),
 		"-accel", accelerator.Option(c.Accelerator),
 		"-cpu", accelerator.CPU(c.Accelerator),
 		"-smp", fmt.Sprint(c.CPUs),
 		"-m", fmt.Sprintf("%dM", c.MemoryMiB),
 		"-display", "none",
-		"-vga", "std",
 		"-chardev", "socket,id=monitor,fd=3",
 		"-mon", "chardev=monitor,mode=control",
 		"-chardev", "file,id=serial,append=on,path=" + optionValue(c.SerialLog),
 		"-serial", "chardev:serial",
 		// The disk is thrown away after the run, so nothing is gained by syncing it.
-		"-drive", "if=virtio,format=qcow2,cache=unsafe,discard=unmap,file=" + optionValue(c.Disk),
-		"-drive", "if=ide,media=cdrom,format=raw,readonly=on,file=" + optionValue(c.ContextISO),
+		"-drive", "if=none,id=disk,format=qcow2,cache=unsafe,discard=unmap,file=" + optionValue(c.Disk),
+		"-device", "virtio-blk-pci,drive=disk,bootindex=0",
+		"-drive", "if=none,id=context,media=cdrom,format=raw,readonly=on,file=" + optionValue(c.ContextISO),
 		"-netdev", c.network(),
 		"-device", "virtio-net-pci,netdev=network,mac=" + GuestMAC,
 		"-device", "virtio-rng-pci",
 	}
+	arguments = append(arguments, devices(c.Arch)...)
+	if c.UEFI != (firmware.Files{}) {
+		arguments = append(arguments,
+			"-drive", "if=pflash,unit=0,format=raw,readonly=on,file="+optionValue(c.UEFI.Code),
+			"-drive", "if=pflash,unit=1,format=raw,file="+optionValue(c.UEFI.Vars))
+	}
+	if c.ModelDisk != "" {
+		arguments = append(arguments,
+			"-drive", "if=none,id=model,format=qcow2,readonly=on,file="+optionValue(c.ModelDisk),
+			"-device", "virtio-blk-pci,drive=model")
+	}
+	return arguments
 }
 
 func (c Config) network() string {
@@ -74,12 +90,4 @@ func (c Config) network() string {
 // optionValue keeps a comma in a path from ending QEMU's option.
 func optionValue(path string) string {
 	return strings.ReplaceAll(path, ",", ",,")
-}
-
-// Available says whether QEMU is installed and, if not, how to get it.
-func Available() error {
-	if _, err := exec.LookPath(Program); err != nil {
-		return fmt.Errorf("%s is not installed: install the package qemu-system-x86", Program)
-	}
-	return nil
 }

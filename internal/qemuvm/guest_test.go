@@ -29,7 +29,7 @@ func guest(t testing.TB, code ...[]byte) Config {
 	require.NoError(t, os.Mkdir(dir, 0o700))
 	iso := filepath.Join(dir, "context.iso")
 	require.NoError(t, contextiso.Write(t.Context(), iso, nil, nil))
-	name, _ := accelerator.Detect()
+	name, _ := accelerator.Detect("amd64")
 	return Config{
 		Disk:        qemuvmtest.Image(t, dir, code...),
 		ContextISO:  iso,

@@ -36,13 +36,17 @@ type VM struct {
 // Start launches a guest and returns as soon as QEMU runs it; the guest has barely begun
 // to boot then. QEMU is killed when ctx ends.
 func Start(ctx context.Context, config Config) (*VM, error) {
+	if config.Arch == "" {
+		config.Arch = "amd64"
+	}
+	program := Program(config.Arch)
 	ours, theirs, err := socketPair()
 	if err != nil {
 		return nil, fmt.Errorf("making the socket of QEMU's monitor: %w", err)
 	}
 	ctx, kill := context.WithCancel(ctx)
 	vm := &VM{kill: kill, stderr: &tail{limit: 4096}, exited: make(chan struct{})}
-	cmd := exec.CommandContext(ctx, Program, config.arguments()...)
+	cmd := exec.CommandContext(ctx, program, config.arguments()...)
 	cmd.Stderr = vm.stderr
 	cmd.ExtraFiles = []*os.File{theirs}
 	err = vm.launch(cmd)
@@ -50,7 +54,7 @@ func Start(ctx context.Context, config Config) (*VM, error) {
 	if err != nil {
 		kill()
 		ours.Close()
-		return nil, fmt.Errorf("starting %s: %w", Program, err)
+		return nil, fmt.Errorf("starting %s: %w", program, err)
 	}
 	vm.monitor = newMonitor(ours)
 	if err := vm.connect(ctx); err != nil {

@@ -19,7 +19,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if err := Available(); err != nil {
+	if err := Available("amd64"); err != nil {
 		fmt.Fprintf(os.Stderr, "%v: run make setup\n", err)
 		os.Exit(1)
 	}

@@ -49,6 +49,33 @@ var (
 // Greeting is what Greet writes.
 const Greeting = "UP\n"
 
+// PrintSecondDisk writes a sector of the second disk to the serial line, up to its first
+// zero. It needs a BIOS.
+func PrintSecondDisk(sector uint16) []byte {
+	return []byte{
+		0x31, 0xc0, // xor ax, ax
+		0x8e, 0xd8, // mov ds, ax
+		0x8e, 0xc0, // mov es, ax
+		0x8e, 0xd0, // mov ss, ax
+		0xbc, 0x00, 0x7c, // mov sp, 0x7c00
+		// The packet of an extended read, from its end: sector, buffer 0x8000, one sector.
+		0x50, 0x50, 0x50, 0x68, byte(sector), byte(sector >> 8),
+		0x50, 0x68, 0x00, 0x80, 0x6a, 0x01, 0x6a, 0x10,
+		0x89, 0xe6, // mov si, sp
+		0xb4, 0x42, // mov ah, extended read
+		0xb2, 0x81, // mov dl, second disk
+		0xcd, 0x13, // int 0x13
+		0xbe, 0x00, 0x80, // mov si, 0x8000
+		0xba, 0xf8, 0x03, // mov dx, 0x3f8
+		0xfc,       // cld
+		0xac,       // next: lodsb
+		0x84, 0xc0, // test al, al
+		0x74, 0x03, // jz end
+		0xee,       // out dx, al
+		0xeb, 0xf8, // jmp next
+	}
+}
+
 // Image makes a bootable QCOW2 in directory that runs the given code, and returns its path.
 func Image(t testing.TB, directory string, code ...[]byte) string {
 	t.Helper()

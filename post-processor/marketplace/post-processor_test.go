@@ -150,6 +150,9 @@ func TestPostProcessRefuses(t *testing.T) {
 		"image changed": {func(t *testing.T, b bench, _ *packersdk.MockArtifact) {
 			require.NoError(t, os.WriteFile(b.image, []byte("another"), 0o644))
 		}, []string{"is not the one its manifest describes", "file_size: the manifest says", "md5: ", "sha1: ", "sha256: "}},
+		"a model disk": {func(_ *testing.T, b bench, input *packersdk.MockArtifact) {
+			input.StateValues[appliance.StateModelImagePath] = "dist/model.qcow2"
+		}, []string{"a disk of their own (dist/model.qcow2)", "build without model_disk"}},
 		"a damaged catalog": {func(t *testing.T, b bench, _ *packersdk.MockArtifact) {
 			require.NoError(t, os.MkdirAll(b.catalog, 0o755))
 			require.NoError(t, os.WriteFile(filepath.Join(b.catalog, "appliances.json"), []byte("{"), 0o644))

@@ -9,7 +9,6 @@ import (
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/manifest"
 )
 
 // withRescue keeps the image of a run that failed with err, and adds to err where it is.
@@ -19,15 +18,15 @@ func withRescue(err error, input packersdk.Artifact, pub *publication) error {
 	if pub.image == "" || input.BuilderId() != appliance.BuilderID {
 		return err
 	}
-	kept, rescueErr := rescue(pub.image, pub.manifestPath)
+	kept, rescueErr := rescue(pub.image, input.Files())
 	if rescueErr != nil {
 		return errors.Join(err, fmt.Errorf("the image could not be kept either: %w", rescueErr))
 	}
 	return fmt.Errorf("%w\nThe image is kept as %s", err, kept)
 }
 
-// rescue links image and manifest into a directory beside theirs.
-func rescue(image, manifestPath string) (string, error) {
+// rescue links the image, and the files that came with it, into a directory beside theirs.
+func rescue(image string, files []string) (string, error) {
 	directory := filepath.Dir(image) + ".unpublished"
 	if err := os.MkdirAll(directory, 0o755); err != nil {
 		return "", err
@@ -36,9 +35,14 @@ func rescue(image, manifestPath string) (string, error) {
 	if err := link(image, kept); err != nil {
 		return "", err
 	}
-	err := link(manifestPath, manifest.Path(kept))
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return "", err
+	for _, file := range files {
+		if file == image || filepath.Dir(file) != filepath.Dir(image) {
+			continue
+		}
+		err := link(file, filepath.Join(directory, filepath.Base(file)))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return "", err
+		}
 	}
 	return kept, nil
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/packer-plugin-sdk/multistep"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/catalog"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/digest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/imageartifact"
@@ -35,6 +36,10 @@ func (s *stepPreflight) prepare(ctx context.Context) (err error) {
 	s.pub.image, s.pub.manifestPath, err = imageartifact.Find(s.input)
 	if err != nil {
 		return err
+	}
+	if model, split := s.input.State(appliance.StateModelImagePath).(string); split {
+		return fmt.Errorf("the weights are on a disk of their own (%s), which this post-processor cannot publish yet; "+
+			"build without model_disk, or leave this post-processor out", model)
 	}
 	if err := s.config.checkKnown(); err != nil {
 		return err

@@ -30,8 +30,10 @@ func newArtifact(input packersdk.Artifact, image string, reports []string) *arti
 			appliance.StateVerifyReportPath: reports[len(reports)-1],
 		},
 	}
-	if manifest, ok := input.State(appliance.StateManifestPath).(string); ok {
-		a.state[appliance.StateManifestPath] = manifest
+	for _, key := range []string{appliance.StateManifestPath, appliance.StateModelImagePath} {
+		if path, ok := input.State(key).(string); ok {
+			a.state[key] = path
+		}
 	}
 	return a
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/accelerator"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/firmware"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hclunknown"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/instance"
 )
@@ -31,11 +32,16 @@ type Config struct {
 	CPUs   int `mapstructure:"cpus"`
 	// Accelerator is "auto", "kvm" or "tcg".
 	Accelerator string `mapstructure:"accelerator"`
+	// Firmware is "bios", "uefi", or "both": then the boot after the power cycle is by UEFI.
+	Firmware string `mapstructure:"firmware"`
 	// BootTimeout bounds each boot, from power-on to the first token.
 	BootTimeout string `mapstructure:"boot_timeout"`
 	// Reboot can be set to false to leave out the power cycle.
 	Reboot config.Trilean `mapstructure:"reboot"`
 }
+
+// bothFirmwares proves both in the two boots there are anyway.
+const bothFirmwares = "both"
 
 const (
 	defaultMemory      = 4096
@@ -69,6 +75,9 @@ func (c *Config) setDefaults() {
 	if c.Accelerator == "" {
 		c.Accelerator = accelerator.Auto
 	}
+	if c.Firmware == "" {
+		c.Firmware = firmware.BIOS
+	}
 	if c.BootTimeout == "" {
 		c.BootTimeout = defaultBootTimeout.String()
 	}
@@ -91,6 +100,13 @@ func (c *Config) check() []error {
 	if !hclunknown.Is(c.Accelerator) && !slices.Contains(accelerators, c.Accelerator) {
 		mistakes = append(mistakes, fmt.Errorf("accelerator: must be one of %q, got %q", accelerators, c.Accelerator))
 	}
+	firmwares := []string{firmware.BIOS, firmware.UEFI, bothFirmwares}
+	if !hclunknown.Is(c.Firmware) && !slices.Contains(firmwares, c.Firmware) {
+		mistakes = append(mistakes, fmt.Errorf("firmware: must be one of %q, got %q", firmwares, c.Firmware))
+	}
+	if c.Firmware == bothFirmwares && c.Reboot.False() {
+		mistakes = append(mistakes, fmt.Errorf("firmware: %q needs two boots, so reboot must not be false", bothFirmwares))
+	}
 	if timeout, err := time.ParseDuration(c.BootTimeout); !hclunknown.Is(c.BootTimeout) && (err != nil || timeout <= 0) {
 		mistakes = append(mistakes, fmt.Errorf(`boot_timeout: must be a duration such as "15m", got %q`, c.BootTimeout))
 	}
@@ -107,7 +123,7 @@ func (c *Config) knownContext() map[string]string {
 // checkKnown returns an error if a value is still unknown when the image has been built,
 // such as build.ID after a source that has none.
 func (c *Config) checkKnown() error {
-	fields := map[string]string{"model_id": c.ModelID, "accelerator": c.Accelerator, "boot_timeout": c.BootTimeout}
+	fields := map[string]string{"model_id": c.ModelID, "accelerator": c.Accelerator, "firmware": c.Firmware, "boot_timeout": c.BootTimeout}
 	for name, value := range c.Context {
 		fields["context."+name] = value
 	}

@@ -23,6 +23,7 @@ type FlatConfig struct {
 	Memory              *int              `mapstructure:"memory" cty:"memory" hcl:"memory"`
 	CPUs                *int              `mapstructure:"cpus" cty:"cpus" hcl:"cpus"`
 	Accelerator         *string           `mapstructure:"accelerator" cty:"accelerator" hcl:"accelerator"`
+	Firmware            *string           `mapstructure:"firmware" cty:"firmware" hcl:"firmware"`
 	BootTimeout         *string           `mapstructure:"boot_timeout" cty:"boot_timeout" hcl:"boot_timeout"`
 	Reboot              *bool             `mapstructure:"reboot" cty:"reboot" hcl:"reboot"`
 }
@@ -52,6 +53,7 @@ func (*FlatConfig) HCL2Spec() map[string]hcldec.Spec {
 		"memory":                     &hcldec.AttrSpec{Name: "memory", Type: cty.Number, Required: false},
 		"cpus":                       &hcldec.AttrSpec{Name: "cpus", Type: cty.Number, Required: false},
 		"accelerator":                &hcldec.AttrSpec{Name: "accelerator", Type: cty.String, Required: false},
+		"firmware":                   &hcldec.AttrSpec{Name: "firmware", Type: cty.String, Required: false},
 		"boot_timeout":               &hcldec.AttrSpec{Name: "boot_timeout", Type: cty.String, Required: false},
 		"reboot":                     &hcldec.AttrSpec{Name: "reboot", Type: cty.Bool, Required: false},
 	}

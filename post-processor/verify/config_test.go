@@ -18,7 +18,7 @@ func TestConfigureTakesDefaults(t *testing.T) {
 	var p PostProcessor
 	require.NoError(t, p.Configure(block{}))
 	assert.Equal(t, Config{
-		ModelID: appliance.ModelID, Memory: 4096, CPUs: 2, Accelerator: "auto", BootTimeout: "15m0s",
+		ModelID: appliance.ModelID, Memory: 4096, CPUs: 2, Accelerator: "auto", Firmware: "bios", BootTimeout: "15m0s",
 	}, p.config)
 	assert.Len(t, p.steps(&trial{}, nil, nil), 8)
 }
@@ -27,11 +27,11 @@ func TestConfigureStoresEveryField(t *testing.T) {
 	var p PostProcessor
 	require.NoError(t, p.Configure(block{
 		"context":  block{appliance.VarPassword: "not{{password}}", "START_SCRIPT": "true"},
-		"model_id": "tiny", "memory": 1024, "cpus": 1, "accelerator": "tcg", "boot_timeout": "90s", "reboot": false,
+		"model_id": "tiny", "memory": 1024, "cpus": 1, "accelerator": "tcg", "firmware": "uefi", "boot_timeout": "90s", "reboot": false,
 	}))
 	assert.Equal(t, Config{
 		Context: map[string]string{appliance.VarPassword: "not{{password}}", "START_SCRIPT": "true"},
-		ModelID: "tiny", Memory: 1024, CPUs: 1, Accelerator: "tcg", BootTimeout: "90s", Reboot: config.TriFalse,
+		ModelID: "tiny", Memory: 1024, CPUs: 1, Accelerator: "tcg", Firmware: "uefi", BootTimeout: "90s", Reboot: config.TriFalse,
 	}, p.config)
 	assert.Len(t, p.steps(&trial{}, nil, nil), 5, "no power cycle")
 }
@@ -43,7 +43,7 @@ func TestConfigureListsEveryMistakeAndNoSecret(t *testing.T) {
 			appliance.VarContextSize: "1", appliance.VarPassword: "hush", appliance.VarDomain: "nodots",
 			"ONEAPP_COPILOT_THREAD": "2", "not-a-name": "x",
 		},
-		"memory": 100, "cpus": -1, "accelerator": "hvf", "boot_timeout": "soon",
+		"memory": 100, "cpus": -1, "accelerator": "hvf", "firmware": "coreboot", "boot_timeout": "soon",
 	})
 	var mistakes *packersdk.MultiError
 	require.ErrorAs(t, err, &mistakes)
@@ -60,6 +60,7 @@ func TestConfigureListsEveryMistakeAndNoSecret(t *testing.T) {
 		`memory: must be at least 512 (MiB), got 100`,
 		`cpus: must be at least 1, got -1`,
 		`accelerator: must be one of ["auto" "kvm" "tcg"], got "hvf"`,
+		`firmware: must be one of ["bios" "uefi" "both"], got "coreboot"`,
 		`boot_timeout: must be a duration such as "15m", got "soon"`,
 	}, got)
 	assert.NotContains(t, err.Error(), "hush")
@@ -75,10 +76,10 @@ func TestUnknownValuesWaitForTheBuild(t *testing.T) {
 		var p PostProcessor
 		require.NoError(t, p.Configure(block{
 			"context":  block{appliance.VarContextSize: unknown, appliance.VarThreads: "2"},
-			"model_id": unknown, "accelerator": unknown, "boot_timeout": unknown,
+			"model_id": unknown, "accelerator": unknown, "firmware": unknown, "boot_timeout": unknown,
 		}))
 		assert.EqualError(t, p.config.checkKnown(),
-			`["accelerator" "boot_timeout" "context.ONEAPP_COPILOT_CONTEXT_SIZE" "model_id"]: refers to a value that this build does not have`)
+			`["accelerator" "boot_timeout" "context.ONEAPP_COPILOT_CONTEXT_SIZE" "firmware" "model_id"]: refers to a value that this build does not have`)
 	}
 	var p PostProcessor
 	require.NoError(t, p.Configure(block{"context": block{appliance.VarThreads: "2"}}))
@@ -91,4 +92,32 @@ func TestConfigureTwiceTakesTheSecond(t *testing.T) {
 	assert.NotNil(t, p.ConfigSpec()["boot_timeout"])
 	require.NoError(t, p.Configure(block{"memory": 2048}))
 	assert.Equal(t, 2048, p.config.Memory)
+}
+
+func TestFirmwareOfEachBoot(t *testing.T) {
+	const first, second = "first boot", "boot after the power cycle"
+	tests := map[string]struct {
+		settings block
+		want     []string
+	}{
+		"default":             {block{}, []string{first, second}},
+		"uefi":                {block{"firmware": "uefi"}, []string{first + ", UEFI", second + ", UEFI"}},
+		"both":                {block{"firmware": "both"}, []string{first, second + ", UEFI"}},
+		"uefi without reboot": {block{"firmware": "uefi", "reboot": false}, []string{first + ", UEFI"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			var p PostProcessor
+			require.NoError(t, p.Configure(test.settings))
+			var got []string
+			for _, step := range p.steps(&trial{}, nil, nil) {
+				if boot, ok := step.(*stepBoot); ok {
+					got = append(got, boot.title())
+				}
+			}
+			assert.Equal(t, test.want, got)
+		})
+	}
+	assert.ErrorContains(t, new(PostProcessor).Configure(block{"firmware": "both", "reboot": false}),
+		`firmware: "both" needs two boots, so reboot must not be false`)
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/hashicorp/packer-plugin-sdk/multistep"
 	"github.com/hashicorp/packer-plugin-sdk/multistep/commonsteps"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/firmware"
 )
 
 // PostProcessor proves an image. Its zero value is ready to be configured.
@@ -56,13 +58,13 @@ func (p *PostProcessor) steps(t *trial, ui packersdk.Ui, input packersdk.Artifac
 	steps := []multistep.Step{
 		&stepPreflight{config: &p.config, input: input, trial: t},
 		&stepCreate{config: &p.config, trial: t, ui: ui},
-		&stepBoot{name: "first boot", trial: t, ui: ui},
+		&stepBoot{name: "first boot", uefi: p.config.Firmware == firmware.UEFI, trial: t, ui: ui},
 		&stepCheck{trial: t, ui: ui},
 	}
 	if !p.config.Reboot.False() {
 		steps = append(steps,
 			&stepPowerDown{trial: t, ui: ui},
-			&stepBoot{name: "boot after the power cycle", trial: t, ui: ui},
+			&stepBoot{name: "boot after the power cycle", uefi: p.config.Firmware != firmware.BIOS, trial: t, ui: ui},
 			&stepCheck{trial: t, ui: ui},
 		)
 	}

@@ -1,9 +1,11 @@
 package verify
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,11 +17,12 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/acceptance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/instance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuimg"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuvmtest"
 )
 
 func TestMain(m *testing.M) {
-	if err := instance.Available(); err != nil {
+	if err := instance.Available("amd64", true); err != nil {
 		fmt.Fprintf(os.Stderr, "%v: run make setup\n", err)
 		os.Exit(1)
 	}
@@ -115,6 +118,48 @@ func TestAFailureKeepsTheEvidence(t *testing.T) {
 	require.NoError(t, readErr)
 	assert.Contains(t, string(text), "FAILED  guest.qcow2")
 	assert.Contains(t, string(text), "the guest powered itself off")
+}
+
+// The weights are part of what failed, and the guest was given them.
+func TestTheModelImageIsAttachedAndKept(t *testing.T) {
+	b := newBench(t, qemuvmtest.PrintSecondDisk(0), qemuvmtest.PowerOff, qemuvmtest.Halt)
+	model := b.path("demo/model.qcow2")
+	raw := filepath.Join(t.TempDir(), "raw")
+	require.NoError(t, os.WriteFile(raw, append([]byte("weights\n"), make([]byte, 1<<16)...), 0o600))
+	out, err := exec.Command(qemuimg.Program, "convert", "-O", qemuimg.Format, raw, model).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	input := b.built()
+	input.FilesValue = append(input.FilesValue, model)
+	input.StateValues[appliance.StateModelImagePath] = model
+
+	var p PostProcessor
+	require.NoError(t, p.Configure(block{"memory": 512}))
+	_, _, _, err = p.PostProcess(t.Context(), b.ui, input)
+	require.ErrorContains(t, err, "the guest powered itself off")
+	assert.ErrorContains(t, err, "weights")
+	assert.FileExists(t, b.path("demo.unverified/model.qcow2"))
+	assert.Equal(t, model, newArtifact(input, b.image, []string{"x"}).State(appliance.StateModelImagePath))
+
+	require.NoError(t, os.WriteFile(model, []byte("garbage"), 0o600))
+	_, _, _, err = p.PostProcess(t.Context(), b.ui, input)
+	assert.ErrorContains(t, err, "model.qcow2 is not a QCOW2 image")
+}
+
+func TestABootByUEFIIsOne(t *testing.T) {
+	b := newBench(t, qemuvmtest.Greet, qemuvmtest.PowerOff, qemuvmtest.Halt)
+	err := b.verify(t, t.Context(), block{"memory": 512, "firmware": "uefi", "boot_timeout": "3s"})
+	require.ErrorContains(t, err, "first boot, UEFI: waiting for the web server: not ready within 3s")
+}
+
+func TestArchitectureIsTheManifests(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.manifest.json")
+	assert.Equal(t, "amd64", architecture(path))
+	text, err := os.ReadFile("../../internal/manifest/testdata/example.manifest.json")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path, text, 0o600))
+	assert.Equal(t, "amd64", architecture(path))
+	require.NoError(t, os.WriteFile(path, bytes.ReplaceAll(text, []byte("x86_64\""), []byte("aarch64\"")), 0o600))
+	assert.Equal(t, "arm64", architecture(path))
 }
 
 func TestAnImageThatNeverGetsReadyFails(t *testing.T) {

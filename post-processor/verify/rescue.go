@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/acceptance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/manifest"
 )
 
 // withEvidence keeps what a failed trial leaves, and adds to err where it is. Packer
@@ -15,7 +12,7 @@ import (
 // asks for, and an image takes long to bake.
 func withEvidence(err error, t *trial) error {
 	t.report.Error = err.Error()
-	kept, keepErr := keep(t.image, t.report)
+	kept, keepErr := keep(t)
 	if keepErr != nil {
 		return errors.Join(err, fmt.Errorf("the image and the report could not be kept either: %w", keepErr))
 	}
@@ -24,8 +21,8 @@ func withEvidence(err error, t *trial) error {
 
 // keep makes the directory of evidence beside that of the image, in place of one that an
 // earlier failure left.
-func keep(image string, report acceptance.Report) (string, error) {
-	absolute, err := filepath.Abs(image)
+func keep(t *trial) (string, error) {
+	absolute, err := filepath.Abs(t.image)
 	if err != nil {
 		return "", err
 	}
@@ -36,19 +33,24 @@ func keep(image string, report acceptance.Report) (string, error) {
 	if err := os.MkdirAll(directory, 0o755); err != nil {
 		return "", err
 	}
-	kept := filepath.Join(directory, filepath.Base(image))
-	if err := os.Link(image, kept); err != nil {
+	kept := filepath.Join(directory, filepath.Base(t.image))
+	if err := os.Link(t.image, kept); err != nil {
 		return "", err
 	}
-	_, reportErr := writeReports(kept, report)
-	return directory, errors.Join(reportErr,
-		linkIfThere(manifest.Path(image), manifest.Path(kept)),
-		linkIfThere(serialLog(image), serialLog(kept)))
+	_, reportErr := writeReports(kept, t.report)
+	errs := []error{reportErr, linkIfThere(serialLog(t.image), serialLog(kept))}
+	for _, file := range t.files {
+		if filepath.Dir(file) == filepath.Dir(t.image) {
+			errs = append(errs, linkIfThere(file, filepath.Join(directory, filepath.Base(file))))
+		}
+	}
+	return directory, errors.Join(errs...)
 }
 
-// linkIfThere leaves out what the trial did not get to.
+// linkIfThere leaves out what the trial did not get to, and what is kept already.
 func linkIfThere(source, target string) error {
-	if err := os.Link(source, target); err != nil && !errors.Is(err, os.ErrNotExist) {
+	err := os.Link(source, target)
+	if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, os.ErrExist) {
 		return err
 	}
 	return nil

@@ -36,9 +36,11 @@ func (s *stepCreate) create(ctx context.Context) error {
 	if err := os.Remove(serialLog(s.trial.image)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	settled, _ := accelerator.Settle(s.config.Accelerator)
+	settled, _ := accelerator.Settle(s.config.Accelerator, s.trial.arch)
 	created, err := instance.Create(ctx, instance.Config{
 		Image:       s.trial.image,
+		Arch:        s.trial.arch,
+		ModelImage:  s.trial.modelImage,
 		Context:     s.config.Context,
 		Model:       s.config.ModelID,
 		MemoryMiB:   s.config.Memory,

@@ -8,8 +8,11 @@ import (
 	"github.com/hashicorp/packer-plugin-sdk/multistep"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/firmware"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/imageartifact"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/instance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/manifest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuimg"
 )
 
@@ -28,11 +31,13 @@ func (s *stepPreflight) Run(ctx context.Context, state multistep.StateBag) multi
 }
 
 func (s *stepPreflight) prepare(ctx context.Context) error {
-	image, _, err := imageartifact.Find(s.input)
+	image, manifestPath, err := imageartifact.Find(s.input)
 	if err != nil {
 		return err
 	}
-	s.trial.image = image
+	s.trial.image, s.trial.files = image, s.input.Files()
+	s.trial.modelImage, _ = s.input.State(appliance.StateModelImagePath).(string)
+	s.trial.arch = architecture(manifestPath)
 	// From here on a failure keeps the image.
 	if s.trial.before, err = os.Stat(image); err != nil {
 		return fmt.Errorf("the image to verify: %w", err)
@@ -40,9 +45,28 @@ func (s *stepPreflight) prepare(ctx context.Context) error {
 	if err := s.config.checkKnown(); err != nil {
 		return err
 	}
-	if err := instance.Available(); err != nil {
+	if err := instance.Available(s.trial.arch, s.config.Firmware != firmware.BIOS); err != nil {
 		return fmt.Errorf("verifying needs programs of this host:\n%w", err)
 	}
+	if err := checkFormat(ctx, image); err != nil {
+		return err
+	}
+	if s.trial.modelImage != "" {
+		return checkFormat(ctx, s.trial.modelImage)
+	}
+	return nil
+}
+
+// architecture is Go's name of that of an image. An image without a manifest is taken for
+// one of the usual.
+func architecture(manifestPath string) string {
+	if m, err := manifest.Read(manifestPath); err == nil && m.OSArch == "aarch64" {
+		return "arm64"
+	}
+	return "amd64"
+}
+
+func checkFormat(ctx context.Context, image string) error {
 	info, err := qemuimg.Inspect(ctx, image)
 	if err != nil {
 		return err

@@ -16,6 +16,12 @@ import (
 // trial is what the steps of one run share.
 type trial struct {
 	image string
+	// files are those of the artifact on trial.
+	files []string
+	// modelImage is the disk with the weights, empty if the image holds them itself.
+	modelImage string
+	// arch is Go's name of the image's architecture.
+	arch string
 	// before is what the file system said about the image before the first boot.
 	before   fs.FileInfo
 	instance *instance.Instance

@@ -58,7 +58,7 @@ func run(arguments []string, out io.Writer) error {
 		return errors.Join(err, errors.New(strings.TrimSpace(usage)))
 	}
 	config.Image = flags.Arg(0)
-	if err := instance.Available(); err != nil {
+	if err := instance.Available("amd64", false); err != nil {
 		return fmt.Errorf("running an image needs programs of this host:\n%w", err)
 	}
 	return boot(config, out)
@@ -67,7 +67,7 @@ func run(arguments []string, out io.Writer) error {
 // boot runs the image until Ctrl-C and cleans up behind it.
 func boot(config instance.Config, out io.Writer) (err error) {
 	var warning string
-	config.Accelerator, warning = accelerator.Detect()
+	config.Accelerator, warning = accelerator.Detect("amd64")
 	if warning != "" {
 		fmt.Fprintln(out, "Warning:", warning)
 	}

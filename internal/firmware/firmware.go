@@ -1,0 +1,60 @@
+// Package firmware finds the UEFI firmware for virtual machines, where distributions put
+// it. A machine without it boots as a PC with a BIOS, which QEMU brings along.
+package firmware
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// The kinds of firmware, as templates spell them.
+const (
+	BIOS = "bios"
+	UEFI = "uefi"
+)
+
+// Files are the two halves of a UEFI firmware, for QEMU's pflash drives 0 and 1.
+type Files struct {
+	// Code is only read.
+	Code string
+	// Vars is the template of what the machine writes; each machine needs a copy.
+	Vars string
+}
+
+// known is where Debian and Ubuntu put the firmware, newest first. None of it checks
+// signatures (Secure Boot): any cloud image boots.
+var known = map[string]struct {
+	distributionPackage string
+	places              []Files
+}{
+	"amd64": {"ovmf", []Files{
+		{"/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"},
+		{"/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"},
+	}},
+	"arm64": {"qemu-efi-aarch64", []Files{
+		{"/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"},
+	}},
+}
+
+// Find returns the UEFI firmware for guests of an architecture (Go's name). The error
+// names the package that is missing.
+func Find(arch string) (Files, error) {
+	return find("/", arch)
+}
+
+// find takes the root of the file system, so that tests can lay out a host.
+func find(root, arch string) (Files, error) {
+	for _, place := range known[arch].places {
+		if exists(filepath.Join(root, place.Code)) && exists(filepath.Join(root, place.Vars)) {
+			return place, nil
+		}
+	}
+	return Files{}, fmt.Errorf("the UEFI firmware for %s is not installed: install the package %s (Debian, Ubuntu)",
+		arch, known[arch].distributionPackage)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
