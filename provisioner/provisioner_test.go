@@ -215,7 +215,7 @@ func TestBrokenUploadIsNoticed(t *testing.T) {
 	b, _ := newBake(t, m)
 	m.Sabotage = func(path string, content []byte) ([]byte, error) {
 		if strings.Contains(path, "model.gguf") {
-			return content[:100], nil
+			content[100]++
 		}
 		return content, nil
 	}

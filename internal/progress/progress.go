@@ -26,8 +26,10 @@ type Meter struct {
 	bar   *progressbar.ProgressBar
 	now   func() time.Time
 
-	mu       sync.Mutex
-	done     int64
+	mu   sync.Mutex
+	done int64
+	// before was done when this job began.
+	before   int64
 	started  time.Time
 	lastLine time.Time
 }
@@ -51,6 +53,18 @@ func Stderr(label string, total int64) *Meter {
 	return m
 }
 
+// Start says that the job takes up where an earlier one stopped: done bytes count as
+// finished, but not for the speed.
+func (m *Meter) Start(done int64) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.before = done
+	m.report(done)
+}
+
 // Add counts n more bytes.
 func (m *Meter) Add(n int64) {
 	if m == nil {
@@ -69,6 +83,16 @@ func (m *Meter) Set(done int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.report(done)
+}
+
+// Note says something about the job, at once.
+func (m *Meter) Note(text string) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.say(m.label + ": " + text)
 }
 
 // report is called with the lock held.
@@ -106,7 +130,7 @@ func (m *Meter) Reader(r io.Reader) io.Reader {
 
 func (m *Meter) line(now time.Time) string {
 	elapsed := now.Sub(m.started)
-	rate := float64(m.done) / max(elapsed.Seconds(), 0.001)
+	rate := float64(m.done-m.before) / max(elapsed.Seconds(), 0.001)
 	if m.total <= 0 {
 		return fmt.Sprintf("%s: %s, %s/s", m.label, Bytes(m.done), Bytes(int64(rate)))
 	}

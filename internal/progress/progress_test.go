@@ -24,10 +24,12 @@ func TestLinesAppearEveryFiveSecondsAndAtTheEnd(t *testing.T) {
 	m.Add(1024)
 	m.Add(1024)
 	clock = clock.Add(2 * time.Second)
+	m.Note("a word in between")
 	m.Set(4096)
 	m.Finish()
 	assert.Equal(t, []string{
 		"upload model.gguf: 50% of 4.0 KiB, 256 B/s",
+		"upload model.gguf: a word in between",
 		"upload model.gguf: 4.0 KiB in 10s",
 	}, lines)
 }
@@ -49,6 +51,7 @@ func TestNilMeterIsSilent(t *testing.T) {
 	var m *Meter
 	m.Add(1)
 	m.Set(2)
+	m.Note("nobody hears it")
 	m.Finish()
 	got, err := io.ReadAll(m.Reader(strings.NewReader("abc")))
 	require.NoError(t, err)

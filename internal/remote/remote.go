@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -15,12 +16,13 @@ import (
 
 // Machine is the machine at the other end of a communicator.
 type Machine struct {
-	comm packersdk.Communicator
+	comm       packersdk.Communicator
+	firstPause time.Duration
 }
 
 // NewMachine returns the machine behind comm.
 func NewMachine(comm packersdk.Communicator) *Machine {
-	return &Machine{comm}
+	return &Machine{comm, firstPause}
 }
 
 // Script is a piece of POSIX shell, run with -e and -u.
@@ -29,7 +31,10 @@ type Script struct {
 	Text string
 	// Env holds the variables the script reads.
 	Env Env
-	// Timeout ends the wait for it.
+	// Input is what it reads from its standard input; nil for nothing.
+	Input io.Reader
+	// Timeout ends the wait for it. Whenever it takes some of its input the time starts
+	// anew.
 	Timeout time.Duration
 	// Line is told each line of output as it comes; nil for nobody.
 	Line func(string)
@@ -43,7 +48,7 @@ type Failure struct {
 }
 
 func (f *Failure) Error() string {
-	if f.Status == packersdk.CmdDisconnect {
+	if f.lost() {
 		return "the connection to the machine was lost" + indented(f.Output)
 	}
 	if f.Output == "" {
@@ -51,6 +56,9 @@ func (f *Failure) Error() string {
 	}
 	return fmt.Sprintf("exit status %d:%s", f.Status, indented(f.Output))
 }
+
+// lost says that the connection ended before the script did.
+func (f *Failure) lost() bool { return f.Status == packersdk.CmdDisconnect }
 
 func indented(text string) string {
 	if text == "" {
@@ -63,11 +71,15 @@ func indented(text string) string {
 // script ran and failed. When ctx ends, Run returns at once; whatever still runs on the
 // machine ends with the machine.
 func (m *Machine) Run(ctx context.Context, script Script) (string, error) {
-	late := fmt.Errorf("not finished after %s", script.Timeout)
-	ctx, cancel := context.WithTimeoutCause(ctx, script.Timeout, late)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	deadline := time.AfterFunc(script.Timeout, func() { cancel(script.late()) })
+	defer deadline.Stop()
 	output := newOutput(script.Line)
 	cmd := &packersdk.RemoteCmd{Command: script.command(), Stdout: output.stdout(), Stderr: output.stderr()}
+	if script.Input != nil {
+		cmd.Stdin = &input{ctx, script.Input, deadline, script.Timeout}
+	}
 	done := make(chan error, 1)
 	go func() {
 		if err := m.comm.Start(ctx, cmd); err != nil {
@@ -86,6 +98,13 @@ func (m *Machine) Run(ctx context.Context, script Script) (string, error) {
 		}
 		return output.text(), err
 	}
+}
+
+func (s Script) late() error {
+	if s.Input != nil {
+		return fmt.Errorf("the machine took nothing for %s", s.Timeout)
+	}
+	return fmt.Errorf("not finished after %s", s.Timeout)
 }
 
 func status(code int) error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -15,7 +14,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remotetest"
 )
 
@@ -100,43 +98,6 @@ func TestLostConnection(t *testing.T) {
 	assert.EqualError(t, err, "the connection to the machine was lost")
 }
 
-func file(content string) File {
-	return File{Content: strings.NewReader(content), Size: int64(len(content)), Path: "/opt/new dir/a file", Mode: 0o755}
-}
-
-func TestUpload(t *testing.T) {
-	double := remotetest.New(t)
-	var said []string
-	meter := progress.Lines("upload", 7, func(line string) { said = append(said, line) })
-	require.NoError(t, NewMachine(double).Upload(t.Context(), file("content"), meter))
-	assert.Equal(t, "content", double.Read("/opt/new dir/a file"))
-	assert.Len(t, said, 1)
-	mode, err := exec.Command("stat", "-c", "%a", double.Path("/opt/new dir/a file")).Output()
-	require.NoError(t, err)
-	assert.Equal(t, "755\n", string(mode))
-	assert.NoFileExists(t, double.Path("/opt/new dir/a file.part"))
-}
-
-func TestUploadThatFails(t *testing.T) {
-	for name, tt := range map[string]struct {
-		sabotage func(string, []byte) ([]byte, error)
-		err      string
-	}{
-		"bytes are lost":    {func(_ string, b []byte) ([]byte, error) { return b[:3], nil }, "verify /opt/new dir/a file: exit status 1:\n  sha256:"},
-		"bytes are changed": {func(_ string, b []byte) ([]byte, error) { b[0]++; return b, nil }, "the connection or the disk of the machine lost bytes"},
-		"the copy fails":    {func(string, []byte) ([]byte, error) { return nil, errors.New("disk full") }, "upload /opt/new dir/a file: disk full"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			double := remotetest.New(t)
-			double.Write("/opt/new dir/a file", "old")
-			double.Sabotage = tt.sabotage
-			require.ErrorContains(t, NewMachine(double).Upload(t.Context(), file("content"), nil), tt.err)
-			assert.Equal(t, "old", double.Read("/opt/new dir/a file"))
-			assert.NoFileExists(t, double.Path("/opt/new dir/a file.part"))
-		})
-	}
-}
-
 func TestWriteText(t *testing.T) {
 	double := remotetest.New(t)
 	double.Write("/etc/new dir/a file", "old")
@@ -150,27 +111,6 @@ func TestWriteText(t *testing.T) {
 	double.Stub("mv", "echo no space left >&2; exit 1")
 	assert.EqualError(t, NewMachine(double).WriteText(t.Context(), "/etc/x", 0o640, text),
 		"write /etc/x: exit status 1:\n  no space left")
-}
-
-// stuck is a communicator whose uploads never end.
-type stuck struct {
-	*remotetest.Machine
-	cancel func()
-	end    chan struct{}
-}
-
-func (s *stuck) Upload(string, io.Reader, *os.FileInfo) error {
-	s.cancel()
-	<-s.end
-	return nil
-}
-
-func TestUploadCancelled(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	double := &stuck{remotetest.New(t), cancel, make(chan struct{})}
-	defer close(double.end)
-	err := NewMachine(double).Upload(ctx, file("content"), nil)
-	assert.ErrorIs(t, err, context.Canceled)
 }
 
 func FuzzQuote(f *testing.F) {

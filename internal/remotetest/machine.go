@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -23,14 +24,14 @@ import (
 
 // harmless are the programs of this host that scripts may really run. Everything else
 // is either a stub or "not found", so that no script under test can change this host.
-var harmless = strings.Fields(`sh cat cp mv rm ln mkdir rmdir chmod touch truncate find tar gzip zstd
+var harmless = strings.Fields(`sh cat cp dd df mv rm ln mkdir rmdir chmod touch truncate find tar gzip zstd
 	sha256sum grep head tail cut tr wc sort basename dirname test true false printf sleep ls mktemp seq`)
 
 // Machine is the double. Make one with New.
 type Machine struct {
 	// Root is the directory that stands for "/".
 	Root string
-	// Sabotage, if not nil, may fail or change an upload before it is stored.
+	// Sabotage, if not nil, may fail or change the input of an upload.
 	Sabotage func(path string, content []byte) ([]byte, error)
 
 	t  testing.TB
@@ -112,12 +113,22 @@ func (m *Machine) below(command string) string {
 	return moved
 }
 
+// upload matches the command of internal/remote that stores its input in a file.
+var upload = regexp.MustCompile(`OFFSET=.* PART='([^']*)'`)
+
 // Start runs the command with the real shell.
 func (m *Machine) Start(ctx context.Context, cmd *packersdk.RemoteCmd) error {
+	stdin := cmd.Stdin
+	if sent := upload.FindStringSubmatch(cmd.Command); sent != nil && stdin != nil {
+		var err error
+		if stdin, err = m.receive(sent[1], stdin); err != nil {
+			return err
+		}
+	}
 	shell := exec.CommandContext(ctx, "/bin/sh", "-c", m.below(cmd.Command))
 	shell.Env = []string{"PATH=" + m.programs(), "HOME=" + m.Path("/root")}
 	shell.Dir = m.Root
-	shell.Stdin, shell.Stdout, shell.Stderr = cmd.Stdin, cmd.Stdout, cmd.Stderr
+	shell.Stdin, shell.Stdout, shell.Stderr = stdin, cmd.Stdout, cmd.Stderr
 	if err := shell.Start(); err != nil {
 		return err
 	}
@@ -128,28 +139,28 @@ func (m *Machine) Start(ctx context.Context, cmd *packersdk.RemoteCmd) error {
 	return nil
 }
 
-// Upload stores the content below Root. As Packer's scp does, it wants the directory to
-// be there and takes exactly as many bytes as announced.
-func (m *Machine) Upload(path string, content io.Reader, info *os.FileInfo) error {
-	if info == nil {
-		return errors.New("upload without a size")
-	}
-	data, err := io.ReadAll(io.LimitReader(content, (*info).Size()))
-	if err != nil {
-		return err
-	}
-	if m.Sabotage != nil {
-		if data, err = m.Sabotage(path, bytes.Clone(data)); err != nil {
-			return err
-		}
-	}
+// receive notes an upload and lets the saboteur at it.
+func (m *Machine) receive(path string, stdin io.Reader) (io.Reader, error) {
 	m.mu.Lock()
-	m.uploads = append(m.uploads, path)
+	if !slices.Contains(m.uploads, path) {
+		m.uploads = append(m.uploads, path)
+	}
 	m.mu.Unlock()
-	return os.WriteFile(m.Path(path), data, (*info).Mode().Perm())
+	if m.Sabotage == nil {
+		return stdin, nil
+	}
+	content, err := io.ReadAll(stdin)
+	if err != nil {
+		return nil, err
+	}
+	content, err = m.Sabotage(path, content)
+	return bytes.NewReader(content), err
 }
 
 var errUnused = errors.New("not used by the appliance tools")
+
+// Upload is not used.
+func (*Machine) Upload(string, io.Reader, *os.FileInfo) error { return errUnused }
 
 // UploadDir is not used.
 func (*Machine) UploadDir(string, string, []string) error { return errUnused }
