@@ -100,14 +100,14 @@ func (m *Machine) Read(path string) string {
 	return string(content)
 }
 
-// absolute finds where an absolute path begins: at the start of a word. /dev and the
-// name of the shell in a first line stay what they are.
+// absolute finds where an absolute path begins: at the start of a word. Devices, but not
+// the names of disks, and the name of the shell in a first line stay what they are.
 var absolute = regexp.MustCompile(`(^|[\s'"=(<>])/([a-z])`)
 
 // below moves every absolute path in a command below Root.
 func (m *Machine) below(command string) string {
 	moved := absolute.ReplaceAllString(command, "${1}"+m.Root+"/${2}")
-	for _, kept := range []string{"/dev/", "/bin/sh"} {
+	for _, kept := range []string{"/dev/null", "/dev/full", "/dev/zero", "/bin/sh"} {
 		moved = strings.ReplaceAll(moved, m.Root+kept, kept)
 	}
 	return moved
@@ -165,8 +165,15 @@ func (*Machine) Upload(string, io.Reader, *os.FileInfo) error { return errUnused
 // UploadDir is not used.
 func (*Machine) UploadDir(string, string, []string) error { return errUnused }
 
-// Download is not used.
-func (*Machine) Download(string, io.Writer) error { return errUnused }
+// Download reads a file below Root.
+func (m *Machine) Download(path string, w io.Writer) error {
+	content, err := os.ReadFile(m.Path(path))
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(content)
+	return err
+}
 
 // DownloadDir is not used.
 func (*Machine) DownloadDir(string, string, []string) error { return errUnused }
