@@ -18,6 +18,8 @@ if command -v journalctl >/dev/null; then
 fi
 rm -rf /var/log/journal/*
 find /var/log -type f -exec truncate -s 0 {} +
+# The shutdown is recorded where the file is there, and systemd-tmpfiles makes it anew.
+rm -f /var/log/wtmp
 
 # Free space is given back to the image file.
 sync
