@@ -2,150 +2,96 @@ package fetch
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"mime"
-	"net/http"
-	"net/url"
-	"os"
+	"math/rand/v2"
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
 
-const attempts = 3
+const (
+	// maxFailures is how often in a row an attempt may bring nothing new.
+	maxFailures = 5
+	// maxAttempts bounds a line that brings a little each time: 14 GB in pieces of 50 MB.
+	maxAttempts = 300
+	// maxPause bounds the growth of the pause between two attempts.
+	maxPause = time.Minute
+)
 
-// temporaryError marks what another attempt may mend: a cut connection, a busy server.
-type temporaryError struct{ error }
+// download brings the payload into the cache. Whatever stops it, what has come stays for
+// the next time, unless it proved to be wrong.
+func (f *Fetcher) download(ctx context.Context, p Payload) (File, error) {
+	d, err := f.openPart(ctx, p)
+	if err != nil {
+		return File{}, err
+	}
+	defer d.close()
+	for afresh := false; ; afresh = true {
+		if err := f.completePart(ctx, p, d); err != nil {
+			return File{}, err
+		}
+		if p.Checksum == "" || d.digest() == p.digest() {
+			return d.keep()
+		}
+		if !d.resumed || afresh {
+			d.remove()
+			return File{}, p.wrongChecksum(d.digest())
+		}
+		f.say(fmt.Sprintf("%s: %s came in pieces and they do not fit together: downloading it from the start", p.Field, p.base()))
+		if err := d.restart(); err != nil {
+			return File{}, err
+		}
+	}
+}
 
-func (e temporaryError) Unwrap() error { return e.error }
-
-// download puts the payload at path, or nothing.
-func (f *Fetcher) download(ctx context.Context, p Payload, path string) error {
-	pause := f.pause
-	for attempt := 1; ; attempt++ {
-		err := f.attempt(ctx, p, path)
+// completePart makes attempts until all bytes are here.
+func (f *Fetcher) completePart(ctx context.Context, p Payload, d *part) error {
+	best, failures := d.here, 0
+	for attempt := 1; !d.complete(); attempt++ {
+		err := f.attempt(ctx, p, d)
 		if err == nil {
 			return nil
 		}
 		if ctx.Err() != nil {
-			return fmt.Errorf("download of %s stopped: %w", p.shown(), ctx.Err())
+			return fmt.Errorf("download of %s stopped%s: %w", p.shown(), d.kept(), context.Cause(ctx))
 		}
-		if !errors.As(err, new(temporaryError)) {
+		var temporary temporaryError
+		if !errors.As(err, &temporary) {
 			return err
 		}
-		if attempt == attempts {
-			return fmt.Errorf("download of %s failed %d times, at last: %w", p.shown(), attempts, err)
+		if d.here > best {
+			best, failures = d.here, 0
 		}
-		f.say(fmt.Sprintf("%s: attempt %d of %d failed: %v; trying again in %s", p.Field, attempt, attempts, err, pause))
+		failures++
+		if failures == maxFailures || attempt == maxAttempts {
+			return fmt.Errorf("download of %s failed %d times%s, at last: %w", p.shown(), attempt, d.kept(), err)
+		}
+		pause := max(f.backoff(failures), temporary.after)
+		f.say(fmt.Sprintf("%s: %v%s; trying again in %s (failure %d of %d)",
+			p.Field, err, d.kept(), pause.Round(time.Millisecond), failures, maxFailures))
 		if err := sleep(ctx, pause); err != nil {
-			return fmt.Errorf("download of %s stopped: %w", p.shown(), err)
+			return fmt.Errorf("download of %s stopped%s: %w", p.shown(), d.kept(), err)
 		}
-		pause *= 2
 	}
-}
-
-// attempt downloads beside path and renames at the end. The file need not be synced to
-// disk: every use reads and verifies it again.
-func (f *Fetcher) attempt(ctx context.Context, p Payload, path string) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	watchdog := time.AfterFunc(f.stall, func() {
-		cancel(fmt.Errorf("the server sent nothing for %s", f.stall))
-	})
-	defer watchdog.Stop()
-
-	body, size, err := f.open(ctx, p)
-	if err != nil {
-		return err
-	}
-	defer body.Close()
-	part := path + ".part"
-	file, err := os.Create(part)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(part)
-	defer file.Close()
-
-	meter := progress.Lines("download "+p.base(), size, f.say)
-	sum := sha256.New()
-	alive := aliveReader{ctx, meter.Reader(body), func() { watchdog.Reset(f.stall) }}
-	if _, err := io.Copy(io.MultiWriter(file, sum), alive); err != nil {
-		return fmt.Errorf("receive %s: %w", p.base(), err)
-	}
-	if actual := hex.EncodeToString(sum.Sum(nil)); actual != p.digest() {
-		return p.wrongChecksum(actual)
-	}
-	if err := file.Close(); err != nil {
-		return err
-	}
-	meter.Finish()
-	return os.Rename(part, path)
-}
-
-// open asks for the payload and refuses every answer that cannot be it.
-func (f *Fetcher) open(ctx context.Context, p Payload) (io.ReadCloser, int64, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.Source, nil)
-	if err != nil {
-		return nil, 0, errors.New("must be a path or an http(s) URL")
-	}
-	response, err := f.client.Do(request)
-	if err != nil {
-		return nil, 0, temporaryError{withoutURL(ctx, err)}
-	}
-	if err := p.refuse(response); err != nil {
-		response.Body.Close()
-		return nil, 0, err
-	}
-	return response.Body, max(response.ContentLength, 0), nil
-}
-
-func (p Payload) refuse(response *http.Response) error {
-	switch code := response.StatusCode; {
-	case code >= 500, code == http.StatusTooManyRequests, code == http.StatusRequestTimeout:
-		return temporaryError{fmt.Errorf("the server answered %s", response.Status)}
-	case code != http.StatusOK:
-		return fmt.Errorf("%s: the server answered %s: check the URL, and whether it wants a login",
-			p.shown(), response.Status)
-	}
-	if kind, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type")); kind == "text/html" {
-		return fmt.Errorf("%s: the server answered with a web page, not with the file: use the direct download URL",
-			p.shown())
-	}
+	// All was here already, and only its name was missing.
 	return nil
 }
 
-// withoutURL keeps the cause of a failed request; its text would repeat the whole URL.
-func withoutURL(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+// kept tells what of the payload is here, for messages about a failure.
+func (d *part) kept() string {
+	switch {
+	case d.here == 0:
+		return ""
+	case d.Size == 0:
+		return fmt.Sprintf(" (%s are kept)", progress.Bytes(d.here))
 	}
-	var failed *url.Error
-	if errors.As(err, &failed) {
-		return failed.Err
-	}
-	return err
+	return fmt.Sprintf(" (%s of %s are kept)", progress.Bytes(d.here), progress.Bytes(d.Size))
 }
 
-// aliveReader marks failures to read as temporary, unlike failures to write, and tells
-// the watchdog about every sign of life.
-type aliveReader struct {
-	ctx context.Context
-	io.Reader
-	alive func()
-}
-
-func (r aliveReader) Read(b []byte) (int, error) {
-	n, err := r.Reader.Read(b)
-	if n > 0 {
-		r.alive()
-	}
-	if err != nil && err != io.EOF {
-		err = temporaryError{withoutURL(r.ctx, err)}
-	}
-	return n, err
+// backoff doubles with each failure. The part left to chance keeps builds that failed
+// together from coming back together.
+func (f *Fetcher) backoff(failures int) time.Duration {
+	pause := min(f.pause<<(failures-1), maxPause)
+	return pause/2 + rand.N(pause/2+1)
 }

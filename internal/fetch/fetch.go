@@ -2,36 +2,15 @@ package fetch
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
-
-// Payload is one file the appliance needs.
-type Payload struct {
-	// Field is the configuration block it comes from ("model"); messages name
-	// "model.source" and "model.checksum".
-	Field string
-	// Source is a path or an http(s) URL.
-	Source string
-	// Checksum satisfies CheckChecksum; Unchecked only with a path. Empty takes whatever
-	// comes, says so, and tells its digest: callers decide when that is allowed.
-	Checksum string
-	// Size is what the lock file says, in bytes; 0 if nobody knows.
-	Size int64
-	// Token is sent to the host of Source as a bearer token, and to no other.
-	Token string
-}
 
 // File is a payload on this host, read and verified.
 type File struct {
@@ -41,156 +20,121 @@ type File struct {
 	Size   int64
 }
 
-// Fetcher brings payloads to this host. Make one with New.
+// Fetcher brings payloads to this host. Make one with New or NewVia.
 type Fetcher struct {
+	// Meter makes what reports the progress of one job: progress.Lines unless it is
+	// replaced, as a command on a terminal does.
+	Meter func(label string, total int64) *progress.Meter
+
 	cacheDir string
 	say      func(string)
 	client   *http.Client
-	// pause comes before the second attempt, and doubles.
+	// pause comes after the first failure, and doubles with each that follows.
 	pause time.Duration
 	// stall is how long a server may send nothing.
 	stall time.Duration
+	// free tells how many bytes a directory can still take.
+	free func(dir string) (int64, error)
 }
 
 // New returns a Fetcher that keeps downloads in cacheDir and reports through say.
 func New(cacheDir string, say func(string)) *Fetcher {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	// The checksum is that of the file, not of some encoding of it.
-	transport.DisableCompression = true
+	return NewVia(cacheDir, say, NewTransport())
+}
+
+// NewVia does the same with requests that go through transport, which may add what a
+// server wants to see.
+func NewVia(cacheDir string, say func(string), transport http.RoundTripper) *Fetcher {
 	return &Fetcher{
+		Meter: func(label string, total int64) *progress.Meter {
+			return progress.Lines(label, total, say)
+		},
 		cacheDir: cacheDir,
 		say:      say,
-		client:   &http.Client{Transport: transport},
-		pause:    2 * time.Second,
+		client:   &http.Client{Transport: transport, CheckRedirect: checkRedirect},
+		pause:    time.Second,
 		stall:    time.Minute,
+		free:     freeSpace,
 	}
 }
 
 // Fetch returns a local file that holds the payload, verified.
 func (f *Fetcher) Fetch(ctx context.Context, p Payload) (File, error) {
-	path, err := f.fetch(ctx, p)
+	file, err := f.fetch(ctx, p)
 	if errors.As(err, new(checksumError)) {
 		return File{}, fmt.Errorf("%s.checksum: %w", p.Field, err)
 	}
 	if err != nil {
 		return File{}, fmt.Errorf("%s.source: %w", p.Field, err)
 	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return File{}, fmt.Errorf("%s.source: %w", p.Field, err)
+	if p.Checksum == "" {
+		f.say(fmt.Sprintf("WARNING: %s: %s is not pinned, what came was taken: %s%s (%d bytes)",
+			p.Field, p.shown(), sha256Prefix, file.SHA256, file.Size))
 	}
-	return File{Path: path, SHA256: p.digest(), Size: info.Size()}, nil
+	return file, nil
 }
 
-func (f *Fetcher) fetch(ctx context.Context, p Payload) (string, error) {
+func (f *Fetcher) fetch(ctx context.Context, p Payload) (File, error) {
 	if !IsURL(p.Source) {
-		return p.Source, f.checkLocal(ctx, p)
+		return f.local(ctx, p)
+	}
+	if err := p.checkURL(); err != nil {
+		return File{}, err
+	}
+	// Without the lock, so that a cache on a read-only disk will do.
+	file, found, err := f.cached(ctx, p)
+	if found || err != nil {
+		return file, err
 	}
 	if err := os.MkdirAll(f.cacheDir, 0o755); err != nil {
-		return "", fmt.Errorf("create the download cache: %w", err)
+		return File{}, fmt.Errorf("create the download cache: %w", err)
 	}
-	unlock, err := f.lockCache(ctx)
+	unlock, err := f.lock(ctx, p)
 	if err != nil {
-		return "", err
+		return File{}, err
 	}
 	defer unlock()
-	cached := filepath.Join(f.cacheDir, p.digest())
-	found, err := f.checkCached(ctx, p, cached)
+	// Another build may have brought it, or mended it, in the meantime.
+	file, found, err = f.cached(ctx, p)
 	if found || err != nil {
-		return cached, err
+		return file, err
 	}
-	return cached, f.download(ctx, p, cached)
+	return f.download(ctx, p)
 }
 
-func (f *Fetcher) checkLocal(ctx context.Context, p Payload) error {
+// local verifies a file where it is; it is not copied.
+func (f *Fetcher) local(ctx context.Context, p Payload) (File, error) {
 	info, err := os.Stat(p.Source)
 	if err != nil {
-		return err
+		return File{}, err
 	}
 	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is not a regular file", p.Source)
+		return File{}, fmt.Errorf("%s is not a regular file", p.Source)
 	}
-	actual, err := f.digestFile(ctx, "check "+filepath.Base(p.Source), p.Source)
+	file, err := f.digestFile(ctx, "check "+p.base(), p.Source)
 	if err != nil {
-		return err
+		return File{}, err
 	}
-	if p.Checksum != Unchecked && actual != p.digest() {
-		return p.wrongChecksum(actual)
+	if p.Checksum != Unchecked && p.Checksum != "" && file.SHA256 != p.digest() {
+		return File{}, p.wrongChecksum(file.SHA256)
 	}
-	return nil
+	return file, nil
 }
 
-// checkCached reads a cached file again before it is trusted: a disk that lost bytes
-// must not end up in an image. What is wrong is removed, for the download to replace.
-func (f *Fetcher) checkCached(ctx context.Context, p Payload, cached string) (bool, error) {
-	if _, err := os.Stat(cached); errors.Is(err, os.ErrNotExist) {
-		return false, nil
+// cached reads a cached file again before it is trusted: a disk that lost bytes must not
+// end up in an image. What is wrong is left for a download to replace.
+func (f *Fetcher) cached(ctx context.Context, p Payload) (file File, intact bool, err error) {
+	path := filepath.Join(f.cacheDir, p.name())
+	if _, err := os.Stat(path); err != nil {
+		return File{}, false, nil
 	}
-	actual, err := f.digestFile(ctx, "check cached "+p.base(), cached)
+	file, err = f.digestFile(ctx, "check cached "+p.base(), path)
 	if err != nil {
-		return false, err
+		return File{}, false, err
 	}
-	if actual == p.digest() {
-		return true, nil
+	if file.SHA256 != p.digest() {
+		f.say(fmt.Sprintf("%s: the cached file %s is damaged and is downloaded anew", p.Field, path))
+		return File{}, false, nil
 	}
-	f.say(fmt.Sprintf("%s: the cached file %s is damaged and is downloaded anew", p.Field, cached))
-	return false, os.Remove(cached)
-}
-
-func (f *Fetcher) digestFile(ctx context.Context, label, path string) (string, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return "", err
-	}
-	meter := progress.Lines(label, info.Size(), f.say)
-	sum := sha256.New()
-	if _, err := io.Copy(sum, contextReader{ctx, meter.Reader(file)}); err != nil {
-		return "", fmt.Errorf("read %s: %w", path, err)
-	}
-	return hex.EncodeToString(sum.Sum(nil)), nil
-}
-
-// digest is the lower-case hex form, and so the name in the cache.
-func (p Payload) digest() string {
-	return strings.ToLower(strings.TrimPrefix(p.Checksum, sha256Prefix))
-}
-
-// checksumError blames the checksum; every other error of a Fetch blames the source.
-type checksumError struct{ error }
-
-func (p Payload) wrongChecksum(actual string) error {
-	return checksumError{fmt.Errorf("%s has %s%s, expected %s%s: correct the checksum or the source",
-		p.shown(), sha256Prefix, actual, sha256Prefix, p.digest())}
-}
-
-// shown is the source for messages: user, password and query of a URL may be secret.
-func (p Payload) shown() string {
-	u, err := url.Parse(p.Source)
-	if err != nil || !IsURL(p.Source) {
-		return p.Source
-	}
-	u.User, u.RawQuery, u.Fragment = nil, "", ""
-	return u.String()
-}
-
-func (p Payload) base() string {
-	return filepath.Base(p.shown())
-}
-
-// contextReader ends a long copy when its context ends.
-type contextReader struct {
-	ctx context.Context
-	io.Reader
-}
-
-func (r contextReader) Read(b []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.Reader.Read(b)
+	return file, true, nil
 }

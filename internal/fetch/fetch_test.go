@@ -87,8 +87,8 @@ func TestDownloads(t *testing.T) {
 		said     string
 	}{
 		"at once":             {[]http.HandlerFunc{whole}, 1, "download model.gguf: 156.2 KiB in"},
-		"after a cut":         {[]http.HandlerFunc{cut, whole}, 2, "model: attempt 1 of 3 failed: receive model.gguf: unexpected EOF; trying again in 1ms"},
-		"after a busy server": {[]http.HandlerFunc{status(503), status(429), whole}, 3, "model: attempt 2 of 3 failed: the server answered 429 Too Many Requests; trying again in 2ms"},
+		"after a cut":         {[]http.HandlerFunc{cut, whole}, 2, "model: receive model.gguf: unexpected EOF (78.1 KiB of 156.2 KiB are kept); trying again in "},
+		"after a busy server": {[]http.HandlerFunc{status(503), status(429), whole}, 3, "model: the server answered 429 Too Many Requests; trying again in "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f, heard := newFetcher(t)
@@ -118,10 +118,10 @@ func TestDownloadFailures(t *testing.T) {
 		requests int
 		err      string
 	}{
-		"always cut":   {cut, 3, "model.source: download of URL failed 3 times, at last: receive model.gguf: unexpected EOF"},
-		"always busy":  {status(502), 3, "model.source: download of URL failed 3 times, at last: the server answered 502 Bad Gateway"},
+		"always cut":   {cut, 5, "model.source: download of URL failed 5 times (78.1 KiB of 156.2 KiB are kept), at last: receive model.gguf: unexpected EOF"},
+		"always busy":  {status(502), 5, "model.source: download of URL failed 5 times, at last: the server answered 502 Bad Gateway"},
 		"not there":    {status(404), 1, "model.source: URL: the server answered 404 Not Found: check the URL, and whether it wants a login"},
-		"not allowed":  {status(403), 1, "model.source: URL: the server answered 403 Forbidden: check the URL, and whether it wants a login"},
+		"not allowed":  {status(403), 1, "model.source: URL: the server answered 403 Forbidden: it wants a login: give a token that may read the file, or use another source"},
 		"a web page":   {webPage, 1, "model.source: URL: the server answered with a web page, not with the file: use the direct download URL"},
 		"another file": {whole, 1, "model.checksum: URL has " + checksum(content) + ", expected " + wrong + ": correct the checksum or the source"},
 	} {
@@ -132,7 +132,6 @@ func TestDownloadFailures(t *testing.T) {
 			_, err := f.Fetch(t.Context(), Payload{Field: "model", Source: secret, Checksum: wrong})
 			assert.EqualError(t, err, strings.Replace(tt.err, "URL", url, 1))
 			assert.Equal(t, int32(tt.requests), requests.Load())
-			assert.Empty(t, filesIn(t, f.cacheDir), "nothing is left of a download that failed")
 		})
 	}
 }
@@ -151,9 +150,8 @@ func TestSilentServer(t *testing.T) {
 			f.stall = 50 * time.Millisecond
 			url, _ := server(t, answer)
 			_, err := f.Fetch(t.Context(), Payload{Field: "model", Source: url, Checksum: checksum(content)})
-			require.ErrorContains(t, err, "model.source: download of "+url+" failed 3 times")
+			require.ErrorContains(t, err, "model.source: download of "+url+" failed 5 times")
 			assert.ErrorContains(t, err, "the server sent nothing for 50ms")
-			assert.Empty(t, filesIn(t, f.cacheDir))
 		})
 	}
 }
@@ -173,7 +171,7 @@ func TestUnreachableServer(t *testing.T) {
 	_, err := f.Fetch(t.Context(), Payload{Field: "backend", Source: s.URL + "/b.tar?token=geheim", Checksum: checksum(content)})
 	require.ErrorContains(t, err, "connection refused")
 	assert.NotContains(t, err.Error()+strings.Join(heard.lines, ""), "geheim")
-	assert.Len(t, heard.lines, 2, "one line for each new attempt")
+	assert.Len(t, heard.lines, 4, "one line for each new attempt")
 }
 
 func TestCancelStopsADownload(t *testing.T) {
@@ -187,9 +185,8 @@ func TestCancelStopsADownload(t *testing.T) {
 	})
 	_, err := f.Fetch(ctx, Payload{Field: "model", Source: url, Checksum: checksum(content)})
 	require.ErrorIs(t, err, context.Canceled)
-	assert.EqualError(t, err, "model.source: download of "+url+" stopped: context canceled")
+	assert.ErrorContains(t, err, "model.source: download of "+url+" stopped")
 	assert.Equal(t, int32(1), requests.Load())
-	assert.Empty(t, filesIn(t, f.cacheDir))
 }
 
 func TestDamagedCacheIsReplaced(t *testing.T) {
@@ -216,7 +213,7 @@ func TestTwoBuildsShareOneDownload(t *testing.T) {
 	})
 	waiting := make(chan struct{})
 	other := New(f.cacheDir, func(line string) {
-		if strings.HasPrefix(line, "another build is downloading") {
+		if strings.HasSuffix(line, "waiting for it") {
 			close(waiting)
 		}
 	})

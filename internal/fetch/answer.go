@@ -1,0 +1,111 @@
+package fetch
+
+import (
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"time"
+)
+
+// temporaryError marks what another attempt may mend: a cut connection, a busy server.
+// The server may have asked to be left alone for a while.
+type temporaryError struct {
+	error
+	after time.Duration
+}
+
+func (e temporaryError) Unwrap() error { return e.error }
+
+// permanentError marks a failed request that would fail again.
+type permanentError struct{ error }
+
+func (e permanentError) Unwrap() error { return e.error }
+
+func temporaryUnlessPermanent(err error) error {
+	if errors.As(err, new(permanentError)) {
+		return err
+	}
+	return temporaryError{error: err}
+}
+
+// refuse returns an error for every answer that cannot be the file, or a piece of it.
+func (p Payload) refuse(response *http.Response) error {
+	switch code := response.StatusCode; {
+	case code >= 500, code == http.StatusTooManyRequests, code == http.StatusRequestTimeout:
+		after := parseRetryAfter(response.Header.Get("Retry-After"), time.Now())
+		return temporaryError{fmt.Errorf("the server answered %s", response.Status), after}
+	case code == http.StatusUnauthorized, code == http.StatusForbidden:
+		return fmt.Errorf("%s: the server answered %s: %s", p.shown(), response.Status, p.loginAdvice())
+	case code == http.StatusRequestedRangeNotSatisfiable:
+		return nil
+	case code != http.StatusOK && code != http.StatusPartialContent:
+		return fmt.Errorf("%s: the server answered %s: check the URL, and whether it wants a login",
+			p.shown(), response.Status)
+	}
+	if kind, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type")); kind == "text/html" {
+		return fmt.Errorf("%s: the server answered with a web page, not with the file: use the direct download URL",
+			p.shown())
+	}
+	return nil
+}
+
+func (p Payload) loginAdvice() string {
+	if p.Token == "" {
+		return "it wants a login: give a token that may read the file, or use another source"
+	}
+	return "it does not accept the token for this file: check that the token is valid, and that its owner was granted access (gated models want their terms accepted first)"
+}
+
+// accept makes the part ready for the body of the answer: at its end, or at its start if
+// the server does not continue what is here.
+func (d *part) accept(p Payload, response *http.Response) error {
+	if response.StatusCode == http.StatusOK {
+		from := originOf(response)
+		if err := p.checkSize(from.Size); err != nil {
+			return err
+		}
+		if from.Size == 0 {
+			from.Size = p.Size
+		}
+		return d.begin(from)
+	}
+	if why := d.mismatch(response); why != "" {
+		if err := d.restart(); err != nil {
+			return err
+		}
+		return temporaryError{error: fmt.Errorf("the server cannot continue where the download was cut (%s), so it starts over", why)}
+	}
+	d.resumed = true
+	return nil
+}
+
+// mismatch says why an answer other than 200 does not continue what is here.
+func (d *part) mismatch(response *http.Response) string {
+	span, ok := parseContentRange(response.Header.Get("Content-Range"))
+	switch tag := validatorOf(response.Header); {
+	case response.StatusCode != http.StatusPartialContent:
+		return response.Status
+	case !ok:
+		return "no sound Content-Range"
+	case d.here == 0:
+		return "a piece where the whole was asked for"
+	case span.start != d.here:
+		return fmt.Sprintf("it sends from byte %d, not %d", span.start, d.here)
+	case span.total >= 0 && d.Size > 0 && span.total != d.Size:
+		return fmt.Sprintf("the file has %d bytes now, not %d", span.total, d.Size)
+	case tag != "" && d.Validator != "" && tag != d.Validator:
+		return "the file has changed"
+	}
+	return ""
+}
+
+// checkSize compares what the server announces with what the lock file says, before the
+// bytes are paid for. 0 is unknown.
+func (p Payload) checkSize(announced int64) error {
+	if p.Size == 0 || announced == 0 || announced == p.Size {
+		return nil
+	}
+	return checksumError{fmt.Errorf("%s has %d bytes, but the one that was pinned has %d: the source now holds another file",
+		p.shown(), announced, p.Size)}
+}

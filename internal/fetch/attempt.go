@@ -1,0 +1,136 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// bufferSize is large enough that system calls cost nothing beside the hash.
+const bufferSize = 1 << 20
+
+// attempt asks once for what is missing and takes what comes.
+func (f *Fetcher) attempt(ctx context.Context, p Payload, d *part) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	watchdog := time.AfterFunc(f.stall, func() {
+		cancel(temporaryError{error: fmt.Errorf("the server sent nothing for %s", f.stall)})
+	})
+	defer watchdog.Stop()
+
+	response, err := f.ask(ctx, p, d)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if err := p.refuse(response); err != nil {
+		return err
+	}
+	if err := d.accept(p, response); err != nil {
+		return err
+	}
+	if err := f.checkSpace(p, d); err != nil {
+		return err
+	}
+	alive := aliveReader{ctx, response.Body, func() { watchdog.Reset(f.stall) }}
+	return f.receive(p, d, alive)
+}
+
+// ask sends the request: for the whole file, or for what is missing of it, provided that
+// it is still the same file.
+func (f *Fetcher) ask(ctx context.Context, p Payload, d *part) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.Source, nil)
+	if err != nil {
+		return nil, errors.New("must be a path or an http(s) URL")
+	}
+	if p.Token != "" {
+		request.Header.Set("Authorization", "Bearer "+p.Token)
+	}
+	if d.here > 0 {
+		request.Header.Set("Range", fmt.Sprintf("bytes=%d-", d.here))
+		if d.Validator != "" {
+			request.Header.Set("If-Range", d.Validator)
+		}
+	}
+	response, err := f.client.Do(request)
+	if err != nil {
+		return nil, temporaryUnlessPermanent(withoutURL(ctx, err))
+	}
+	return response, nil
+}
+
+// receive writes the body to the part, and notices if it is not as long as it should be.
+func (f *Fetcher) receive(p Payload, d *part, body io.Reader) error {
+	meter := f.Meter("download "+p.base(), d.Size)
+	meter.Start(d.here)
+	if d.Size > 0 {
+		// One more would be too many; a server that never ends must not fill the disk.
+		body = io.LimitReader(body, d.Size-d.here+1)
+	}
+	_, err := io.CopyBuffer(onlyWriter{d}, meter.Reader(body), make([]byte, bufferSize))
+	switch {
+	case isFull(err):
+		return d.full(p, err)
+	case err != nil:
+		return fmt.Errorf("receive %s: %w", p.base(), err)
+	case d.Size > 0 && d.here > d.Size:
+		size := d.Size
+		d.remove()
+		return errors.Join(fmt.Errorf("%s is longer than the %d bytes it should have", p.shown(), size), d.restart())
+	case d.Size > 0 && d.here < d.Size:
+		return temporaryError{error: fmt.Errorf("receive %s: the server ended after %d of %d bytes", p.base(), d.here, d.Size)}
+	}
+	meter.Finish()
+	return nil
+}
+
+// onlyWriter hides what else a part has, so that io.CopyBuffer uses its buffer.
+type onlyWriter struct{ io.Writer }
+
+// withoutURL keeps the cause of a failed request; its text would repeat the whole URL.
+func withoutURL(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		return failed.Err
+	}
+	return err
+}
+
+// aliveReader marks failures to read as temporary, unlike failures to write, and tells
+// the watchdog about every sign of life.
+type aliveReader struct {
+	ctx context.Context
+	io.Reader
+	alive func()
+}
+
+func (r aliveReader) Read(b []byte) (int, error) {
+	n, err := r.Reader.Read(b)
+	if n > 0 {
+		r.alive()
+	}
+	if err != nil && err != io.EOF {
+		err = temporaryError{error: withoutURL(r.ctx, err)}
+	}
+	return n, err
+}
+
+// contextReader ends a long copy when its context ends.
+type contextReader struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (r contextReader) Read(b []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, context.Cause(r.ctx)
+	}
+	return r.Reader.Read(b)
+}

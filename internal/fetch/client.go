@@ -1,0 +1,35 @@
+package fetch
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+)
+
+// NewTransport is what New sends its requests through. Proxies come from the environment.
+func NewTransport() *http.Transport {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	// The checksum is that of the file, not of some encoding of it.
+	transport.DisableCompression = true
+	return transport
+}
+
+// checkRedirect follows as a browser would, with three exceptions. A redirect from https
+// to http is refused, with a token or without: a payload that is not pinned yet has
+// nothing else to vouch for it. The token stays with the very host and port it is for;
+// net/http alone would send it to subdomains and other ports too. And no server learns
+// from a Referer what was in the query of our URL.
+func checkRedirect(request *http.Request, via []*http.Request) error {
+	if len(via) >= 10 {
+		return errors.New("the server redirects in circles")
+	}
+	if via[len(via)-1].URL.Scheme == "https" && request.URL.Scheme != "https" {
+		return permanentError{fmt.Errorf("the server redirects from https to %s, which proves nothing about the file", request.URL.Scheme)}
+	}
+	first := via[0].URL
+	if request.URL.Host != first.Host || request.URL.Scheme != first.Scheme {
+		request.Header.Del("Authorization")
+	}
+	request.Header.Del("Referer")
+	return nil
+}

@@ -1,0 +1,59 @@
+package fetch
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+)
+
+// origin is which version of a remote file the bytes of a part come from.
+type origin struct {
+	// Validator goes into If-Range: a strong ETag or a date; empty if the server gave none.
+	Validator string `json:"validator"`
+	// Size is that of the whole file in bytes; 0 if the server did not tell.
+	Size int64 `json:"size"`
+}
+
+// originOf reads the answer to a request for the whole file.
+func originOf(response *http.Response) origin {
+	return origin{Validator: validatorOf(response.Header), Size: max(response.ContentLength, 0)}
+}
+
+// validatorOf never returns a weak validator: two files may share one (RFC 9110, 8.8).
+func validatorOf(header http.Header) string {
+	if tag := header.Get("ETag"); strings.HasPrefix(tag, `"`) && strings.HasSuffix(tag, `"`) && len(tag) > 2 {
+		return tag
+	}
+	// A date counts in seconds, so it says nothing about a file younger than one.
+	modified, err := http.ParseTime(header.Get("Last-Modified"))
+	if err != nil {
+		return ""
+	}
+	sent, err := http.ParseTime(header.Get("Date"))
+	if err != nil || sent.Sub(modified) < time.Second {
+		return ""
+	}
+	return header.Get("Last-Modified")
+}
+
+func readOrigin(path string) (origin, bool) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return origin{}, false
+	}
+	var o origin
+	if json.Unmarshal(content, &o) != nil || o.Size < 0 {
+		return origin{}, false
+	}
+	return o, true
+}
+
+func (o origin) write(path string) error {
+	content, err := json.Marshal(o)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, content, 0o644)
+}

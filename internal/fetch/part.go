@@ -1,0 +1,137 @@
+package fetch
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// part is a download that is not complete. What is written to it is hashed on the way.
+type part struct {
+	origin
+	path string
+	file *os.File
+	sum  hash.Hash
+	// here is how many bytes are written and hashed.
+	here int64
+	// resumed says that not all of them came in one answer.
+	resumed bool
+}
+
+// openPart takes up what an earlier attempt left, if that can be trusted: hashed again, so
+// that the digest covers it. Bytes nobody pinned are continued only if the server can be
+// asked whether they still are of the same file.
+func (f *Fetcher) openPart(ctx context.Context, p Payload) (*part, error) {
+	path := filepath.Join(f.cacheDir, p.name()+".part")
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	d := &part{path: path, file: file, sum: sha256.New()}
+	from, known := readOrigin(d.originPath())
+	if !known || p.Checksum == "" && from.Validator == "" {
+		return d, d.restart()
+	}
+	d.origin = from
+	if err := f.readAgain(ctx, p, d); err != nil {
+		d.close()
+		return nil, err
+	}
+	if d.Size > 0 && d.here > d.Size {
+		return d, d.restart()
+	}
+	return d, nil
+}
+
+func (f *Fetcher) readAgain(ctx context.Context, p Payload, d *part) error {
+	info, err := d.file.Stat()
+	if err != nil || info.Size() == 0 {
+		return err
+	}
+	meter := f.Meter("check what is here of "+p.base(), info.Size())
+	d.here, err = io.CopyBuffer(d.sum, contextReader{ctx, meter.Reader(d.file)}, make([]byte, bufferSize))
+	if err != nil {
+		return fmt.Errorf("read %s: %w", d.path, err)
+	}
+	meter.Finish()
+	return nil
+}
+
+func (d *part) originPath() string { return d.path + ".json" }
+
+// restart forgets what is here.
+func (d *part) restart() error {
+	d.origin, d.here, d.resumed = origin{}, 0, false
+	d.sum.Reset()
+	// In this order, a process that is killed in between leaves nothing that could be
+	// mistaken for the beginning of another file.
+	if err := removeIfThere(d.originPath()); err != nil {
+		return err
+	}
+	if info, err := d.file.Stat(); err == nil && info.Size() > 0 {
+		if err := d.file.Truncate(0); err != nil {
+			return err
+		}
+	}
+	_, err := d.file.Seek(0, io.SeekStart)
+	return err
+}
+
+// begin takes from as the file that is to come, from its first byte.
+func (d *part) begin(from origin) error {
+	if err := d.restart(); err != nil {
+		return err
+	}
+	d.origin = from
+	return from.write(d.originPath())
+}
+
+func (d *part) Write(b []byte) (int, error) {
+	n, err := d.file.Write(b)
+	d.sum.Write(b[:n])
+	d.here += int64(n)
+	return n, err
+}
+
+// complete is true if nothing is missing, as far as anyone knows.
+func (d *part) complete() bool { return d.Size > 0 && d.here == d.Size }
+
+func (d *part) digest() string { return hex.EncodeToString(d.sum.Sum(nil)) }
+
+// close keeps what can be continued. Called twice, it does nothing the second time.
+func (d *part) close() {
+	if d.file.Close() == nil && d.here == 0 {
+		d.remove()
+	}
+}
+
+func (d *part) remove() {
+	os.Remove(d.originPath())
+	os.Remove(d.path)
+}
+
+// keep gives the complete file its final name. It need not be synced to disk: every use
+// reads and verifies it again.
+func (d *part) keep() (File, error) {
+	file := File{Path: filepath.Join(filepath.Dir(d.path), d.digest()), SHA256: d.digest(), Size: d.here}
+	if err := d.file.Close(); err != nil {
+		return File{}, err
+	}
+	if err := os.Rename(d.path, file.Path); err != nil {
+		return File{}, err
+	}
+	return file, removeIfThere(d.originPath())
+}
+
+func removeIfThere(path string) error {
+	if err := os.Remove(path); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
