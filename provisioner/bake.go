@@ -3,10 +3,15 @@ package provisioner
 import (
 	"context"
 	"embed"
+	"errors"
+	"fmt"
 	"io/fs"
+	"strings"
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/ociimage"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remote"
 )
 
@@ -25,13 +30,22 @@ type bake struct {
 	say      func(string)
 	machine  *remote.Machine
 	fetcher  *fetch.Fetcher
+	puller   *ociimage.Puller
 	cacheDir string
 	agents   fs.FS
+	// base is what the machine was made from; without a digest if nobody knows.
+	base lockfile.Input
 
-	// arch is Go's name of the machine's architecture, known after checkMachine.
-	arch string
-	// payload is known after fetchPayload.
+	// facts, Go's name of the architecture and the payloads for it are known after
+	// checkMachine; pinned is by field.
+	facts  facts
+	arch   string
+	pinned map[string]pinned
+	// payload is known after fetchPayload, way after findModel.
 	payload payload
+	way     modelWay
+	// agentSHA256 is known after installAgent.
+	agentSHA256 string
 }
 
 // step is one stage of the bake. Its title is said when it starts and leads its error.
@@ -45,8 +59,10 @@ type step struct {
 var steps = []step{
 	{"check the machine", (*bake).checkMachine},
 	{"fetch engine, backend and model", (*bake).fetchPayload},
+	{"look for a disk with the model", (*bake).findModel},
 	{"check the free space", (*bake).checkSpace},
 	{"install packages", (*bake).installPackages},
+	{"set up the context", (*bake).setContext},
 	{"install units and the service account", (*bake).installImageFiles},
 	{"install LocalAI", (*bake).installLocalAI},
 	{"install the backend", (*bake).installBackend},
@@ -54,6 +70,18 @@ var steps = []step{
 	{"install the agent", (*bake).installAgent},
 	{"smoke test", (*bake).smokeTest},
 	{"clean up", (*bake).cleanUp},
+	{"take inventory", (*bake).takeInventory},
+}
+
+// runSteps stops at the first that fails.
+func (b *bake) runSteps(ctx context.Context, started func(title string)) error {
+	for _, step := range steps {
+		started(step.title)
+		if err := step.run(b, ctx); err != nil {
+			return fmt.Errorf("%s: %w", step.title, err)
+		}
+	}
+	return nil
 }
 
 // script runs scripts/<name>.sh on the machine.
@@ -62,7 +90,11 @@ func (b *bake) script(ctx context.Context, name string, env remote.Env, timeout 
 	if err != nil {
 		return "", err
 	}
-	return b.machine.Run(ctx, remote.Script{Text: string(text), Env: env, Timeout: timeout, Line: line})
+	output, err := b.machine.Run(ctx, remote.Script{Text: string(text), Env: env, Timeout: timeout, Line: line})
+	if failure := (*remote.Failure)(nil); errors.As(err, &failure) && strings.Contains(failure.Output, "No space left on device") {
+		err = fmt.Errorf("%w\nthe disk of the machine is full: give the source a larger disk_size", err)
+	}
+	return output, err
 }
 
 // occasionally passes on one line in every interval, to show life without a flood.

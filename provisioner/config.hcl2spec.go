@@ -12,6 +12,7 @@ import (
 type FlatBackend struct {
 	Source   *string `mapstructure:"source" cty:"source" hcl:"source"`
 	Checksum *string `mapstructure:"checksum" cty:"checksum" hcl:"checksum"`
+	Token    *string `mapstructure:"token" sensitive:"true" cty:"token" hcl:"token"`
 }
 
 // FlatMapstructure returns a new FlatBackend.
@@ -28,6 +29,7 @@ func (*FlatBackend) HCL2Spec() map[string]hcldec.Spec {
 	s := map[string]hcldec.Spec{
 		"source":   &hcldec.AttrSpec{Name: "source", Type: cty.String, Required: false},
 		"checksum": &hcldec.AttrSpec{Name: "checksum", Type: cty.String, Required: false},
+		"token":    &hcldec.AttrSpec{Name: "token", Type: cty.String, Required: false},
 	}
 	return s
 }
@@ -35,10 +37,16 @@ func (*FlatBackend) HCL2Spec() map[string]hcldec.Spec {
 // FlatConfig is an auto-generated flat version of Config.
 // Where the contents of a field with a `mapstructure:,squash` tag are bubbled up.
 type FlatConfig struct {
-	LocalAI          *FlatLocalAI `mapstructure:"localai" cty:"localai" hcl:"localai"`
-	Backend          *FlatBackend `mapstructure:"backend" cty:"backend" hcl:"backend"`
-	Model            *FlatModel   `mapstructure:"model" cty:"model" hcl:"model"`
-	ApplianceVersion *string      `mapstructure:"appliance_version" cty:"appliance_version" hcl:"appliance_version"`
+	LockFile         *string             `mapstructure:"lock_file" cty:"lock_file" hcl:"lock_file"`
+	AllowUnpinned    *bool               `mapstructure:"allow_unpinned" cty:"allow_unpinned" hcl:"allow_unpinned"`
+	LocalAI          *FlatLocalAI        `mapstructure:"localai" cty:"localai" hcl:"localai"`
+	Backend          *FlatBackend        `mapstructure:"backend" cty:"backend" hcl:"backend"`
+	Model            *FlatModel          `mapstructure:"model" cty:"model" hcl:"model"`
+	Context          *string             `mapstructure:"context" cty:"context" hcl:"context"`
+	ContextPackage   *FlatContextPackage `mapstructure:"context_package" cty:"context_package" hcl:"context_package"`
+	Packages         []string            `mapstructure:"packages" cty:"packages" hcl:"packages"`
+	PackageDirectory *string             `mapstructure:"package_directory" cty:"package_directory" hcl:"package_directory"`
+	ApplianceVersion *string             `mapstructure:"appliance_version" cty:"appliance_version" hcl:"appliance_version"`
 }
 
 // FlatMapstructure returns a new FlatConfig.
@@ -53,10 +61,41 @@ func (*Config) FlatMapstructure() interface{ HCL2Spec() map[string]hcldec.Spec }
 // The decoded values from this spec will then be applied to a FlatConfig.
 func (*FlatConfig) HCL2Spec() map[string]hcldec.Spec {
 	s := map[string]hcldec.Spec{
+		"lock_file":         &hcldec.AttrSpec{Name: "lock_file", Type: cty.String, Required: false},
+		"allow_unpinned":    &hcldec.AttrSpec{Name: "allow_unpinned", Type: cty.Bool, Required: false},
 		"localai":           &hcldec.BlockSpec{TypeName: "localai", Nested: hcldec.ObjectSpec((*FlatLocalAI)(nil).HCL2Spec())},
 		"backend":           &hcldec.BlockSpec{TypeName: "backend", Nested: hcldec.ObjectSpec((*FlatBackend)(nil).HCL2Spec())},
 		"model":             &hcldec.BlockSpec{TypeName: "model", Nested: hcldec.ObjectSpec((*FlatModel)(nil).HCL2Spec())},
+		"context":           &hcldec.AttrSpec{Name: "context", Type: cty.String, Required: false},
+		"context_package":   &hcldec.BlockSpec{TypeName: "context_package", Nested: hcldec.ObjectSpec((*FlatContextPackage)(nil).HCL2Spec())},
+		"packages":          &hcldec.AttrSpec{Name: "packages", Type: cty.List(cty.String), Required: false},
+		"package_directory": &hcldec.AttrSpec{Name: "package_directory", Type: cty.String, Required: false},
 		"appliance_version": &hcldec.AttrSpec{Name: "appliance_version", Type: cty.String, Required: false},
+	}
+	return s
+}
+
+// FlatContextPackage is an auto-generated flat version of ContextPackage.
+// Where the contents of a field with a `mapstructure:,squash` tag are bubbled up.
+type FlatContextPackage struct {
+	Source   *string `mapstructure:"source" cty:"source" hcl:"source"`
+	Checksum *string `mapstructure:"checksum" cty:"checksum" hcl:"checksum"`
+}
+
+// FlatMapstructure returns a new FlatContextPackage.
+// FlatContextPackage is an auto-generated flat version of ContextPackage.
+// Where the contents a fields with a `mapstructure:,squash` tag are bubbled up.
+func (*ContextPackage) FlatMapstructure() interface{ HCL2Spec() map[string]hcldec.Spec } {
+	return new(FlatContextPackage)
+}
+
+// HCL2Spec returns the hcl spec of a ContextPackage.
+// This spec is used by HCL to read the fields of ContextPackage.
+// The decoded values from this spec will then be applied to a FlatContextPackage.
+func (*FlatContextPackage) HCL2Spec() map[string]hcldec.Spec {
+	s := map[string]hcldec.Spec{
+		"source":   &hcldec.AttrSpec{Name: "source", Type: cty.String, Required: false},
+		"checksum": &hcldec.AttrSpec{Name: "checksum", Type: cty.String, Required: false},
 	}
 	return s
 }
@@ -93,9 +132,11 @@ func (*FlatLocalAI) HCL2Spec() map[string]hcldec.Spec {
 type FlatModel struct {
 	Source       *string `mapstructure:"source" cty:"source" hcl:"source"`
 	Checksum     *string `mapstructure:"checksum" cty:"checksum" hcl:"checksum"`
+	Token        *string `mapstructure:"token" sensitive:"true" cty:"token" hcl:"token"`
 	ID           *string `mapstructure:"id" cty:"id" hcl:"id"`
 	Name         *string `mapstructure:"name" cty:"name" hcl:"name"`
 	Quantization *string `mapstructure:"quantization" cty:"quantization" hcl:"quantization"`
+	License      *string `mapstructure:"license" cty:"license" hcl:"license"`
 }
 
 // FlatMapstructure returns a new FlatModel.
@@ -112,9 +153,11 @@ func (*FlatModel) HCL2Spec() map[string]hcldec.Spec {
 	s := map[string]hcldec.Spec{
 		"source":       &hcldec.AttrSpec{Name: "source", Type: cty.String, Required: false},
 		"checksum":     &hcldec.AttrSpec{Name: "checksum", Type: cty.String, Required: false},
+		"token":        &hcldec.AttrSpec{Name: "token", Type: cty.String, Required: false},
 		"id":           &hcldec.AttrSpec{Name: "id", Type: cty.String, Required: false},
 		"name":         &hcldec.AttrSpec{Name: "name", Type: cty.String, Required: false},
 		"quantization": &hcldec.AttrSpec{Name: "quantization", Type: cty.String, Required: false},
+		"license":      &hcldec.AttrSpec{Name: "license", Type: cty.String, Required: false},
 	}
 	return s
 }

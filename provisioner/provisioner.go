@@ -12,6 +12,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/ociimage"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remote"
 )
 
@@ -32,7 +33,7 @@ func (p *Provisioner) Prepare(raws ...any) error {
 
 // Provision runs the steps in order and stops at the first that fails. The machine is
 // then half an appliance; the builder throws it away.
-func (p *Provisioner) Provision(ctx context.Context, ui packersdk.Ui, comm packersdk.Communicator, _ map[string]any) error {
+func (p *Provisioner) Provision(ctx context.Context, ui packersdk.Ui, comm packersdk.Communicator, generated map[string]any) error {
 	// A directory of our own: its files are named by digest alone.
 	cacheDir, err := packersdk.CachePath(appliance.Name)
 	if err != nil {
@@ -44,15 +45,11 @@ func (p *Provisioner) Provision(ctx context.Context, ui packersdk.Ui, comm packe
 		say:      say,
 		machine:  remote.NewMachine(comm),
 		fetcher:  fetch.New(cacheDir, say),
+		puller:   ociimage.NewPuller(cacheDir, say),
 		cacheDir: cacheDir,
 		agents:   embeddedAgents,
+		base:     baseImage(generated),
 	}
-	defer b.payload.discard()
-	for _, step := range steps {
-		ui.Say(step.title)
-		if err := step.run(b, ctx); err != nil {
-			return fmt.Errorf("%s: %w", step.title, err)
-		}
-	}
-	return nil
+	defer func() { b.payload.discard() }()
+	return b.runSteps(ctx, ui.Say)
 }

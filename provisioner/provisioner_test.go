@@ -19,21 +19,31 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/gguf"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/ociimage"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remote"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remotetest"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
+// dpkgQuery has nothing of what is wanted, and one package when it is asked for all.
+const dpkgQuery = `case "$*" in *source:Package*) printf 'installed\tnginx\t1.22.1-9\tamd64\tnginx\n' ;; *) exit 1 ;; esac`
+
+// program is as much of a program for amd64 as its header.
+var program = append([]byte("\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x3e\x00\x01\x00\x00\x00"), make([]byte, 40)...)
+
 // machine is a Debian as the builder hands it over: with traces of its first boot.
 func machine(t *testing.T) *remotetest.Machine {
 	m := remotetest.New(t)
-	m.Write("/etc/os-release", "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nID=debian\n")
+	m.Write("/etc/os-release", "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nID=debian\nVERSION_ID=\"12\"\n")
 	m.Write("/run/systemd/system/x", "")
 	m.Stub("id", "echo 0")
 	m.Stub("uname", "echo x86_64")
 	m.Stub("df", "echo Filesystem 1024-blocks Used Available Capacity Mounted; echo /dev/vda1 9 9 9999999 1% /")
-	m.Stub("dpkg-query", "exit 1")
+	m.Stub("dpkg-query", dpkgQuery)
+	m.Stub("udevadm", "")
+	m.Stub("systemd-machine-id-setup", "")
 	m.Stub("timeout", "")
 	m.Stub("cloud-init", "")
 	m.Stub("apt-get", `case "$*" in *install*) test -x '`+m.Path("/usr/sbin/policy-rc.d")+`' && echo "(no service may start)" >>'`+m.Path("/calls")+`' ;; esac`)
@@ -61,37 +71,48 @@ func newBake(t *testing.T, m *remotetest.Machine) (*bake, *[]string) {
 	var weights bytes.Buffer
 	require.NoError(t, gguf.Write(&weights, gguf.Tiny("test")))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "model.gguf"), weights.Bytes(), 0o644))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "local-ai"), []byte("engine"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "local-ai"), program, 0o644))
 	said := new([]string)
 	say := func(line string) { *said = append(*said, line) }
 	b := &bake{
 		say:      say,
 		machine:  remote.NewMachine(m),
 		fetcher:  fetch.New(filepath.Join(dir, "cache"), say),
+		puller:   ociimage.NewPuller(filepath.Join(dir, "cache"), say),
 		cacheDir: filepath.Join(dir, "cache"),
 		agents:   agent(m, "echo a token came after 1 s\n"),
 	}
 	require.NoError(t, b.config.decode(block{
 		"localai": block{"source": filepath.Join(dir, "local-ai"), "checksum": "none", "version": "v4.9.0"},
 		"backend": block{"source": backendDirectory(t)},
-		"model":   block{"source": filepath.Join(dir, "model.gguf"), "checksum": "none", "quantization": "F32"},
+		"model":   block{"source": filepath.Join(dir, "model.gguf"), "checksum": "none", "license": "Apache-2.0"},
 	}))
 	t.Cleanup(func() { b.payload.discard() })
 	return b, said
 }
 
 func (b *bake) runAll(ctx context.Context) error {
+	return b.runSteps(ctx, func(string) {})
+}
+
+// run does the steps up to the one with the title, and that one.
+func (b *bake) run(ctx context.Context, last string) error {
 	for _, step := range steps {
-		if err := step.run(b, ctx); err != nil {
+		if err := step.run(b, ctx); err != nil || step.title == last {
 			return err
 		}
 	}
-	return nil
+	return errors.New("no such step: " + last)
 }
 
 func TestBake(t *testing.T) {
 	m := machine(t)
+	t.Setenv("SOURCE_DATE_EPOCH", "1700000000")
 	b, said := newBake(t, m)
+	b.base = baseImage(map[string]any{
+		appliance.DataBaseImage: "debian-12", appliance.DataBaseImageSource: "https://u:geheim@example.org/d.qcow2?t=geheim",
+		appliance.DataBaseImageDigest: goodDigest, appliance.DataBaseImageSize: "4711",
+	})
 	require.NoError(t, b.runAll(t.Context()))
 
 	done := "uploads:\n" + strings.Join(m.Uploads(), "\n") + "\ncalls:\n" + strings.Join(m.Calls(), "\n") + "\n"
@@ -104,7 +125,7 @@ func TestBake(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, string(want), done)
 
-	assert.Equal(t, "engine", m.Read(appliance.LocalAIBinary))
+	assert.Equal(t, string(program), m.Read(appliance.LocalAIBinary))
 	assert.Equal(t, "elf", m.Read(appliance.BackendsDir+"/llama-cpp/lib/libggml.so"))
 	for path, mode := range map[string]os.FileMode{
 		appliance.LocalAIBinary:                                              0o755,
@@ -121,6 +142,16 @@ func TestBake(t *testing.T) {
 	}
 	assert.JSONEq(t, `{"model_id": "devstral-small-2", "model_name": "devstral-small-2", "quantization": "F32",
 		"localai_version": "v4.9.0", "appliance_version": "1.0.0"}`, m.Read(appliance.BakedFile))
+	assertBakedLock(t, m)
+	for _, path := range []string{appliance.BakedLock, appliance.BakedSBOM} {
+		info, err := os.Stat(m.Path(path))
+		require.NoError(t, err)
+		assert.Equal(t, os.FileMode(0o644), info.Mode().Perm(), path)
+		assert.NotContains(t, m.Read(path), "geheim")
+		assert.NotContains(t, m.Read(path), filepath.Dir(b.pinned[fieldModel].input.Source), "a path of this host")
+	}
+	assert.Contains(t, m.Read(appliance.BakedSBOM), `"created": "2023-11-14T22:13:20Z"`)
+	assert.Contains(t, m.Read(appliance.BakedSBOM), "pkg:deb/debian/nginx@1.22.1-9")
 	assert.NoFileExists(t, m.Path("/etc/nginx/sites-enabled/default"))
 	assert.NoFileExists(t, m.Path("/usr/sbin/policy-rc.d"))
 	assert.Contains(t, *said, "a token came after 1 s")
@@ -128,6 +159,41 @@ func TestBake(t *testing.T) {
 	left, err := filepath.Glob(filepath.Join(b.cacheDir, "*"))
 	require.NoError(t, err)
 	assert.Empty(t, left, "the packed backend is gone")
+}
+
+func assertBakedLock(t *testing.T, m *remotetest.Machine) {
+	lock, err := lockfile.Read(m.Path(appliance.BakedLock))
+	require.NoError(t, err)
+	for i := range lock.Inputs {
+		assert.Regexp(t, "^sha256:[0-9a-f]{64}$", lock.Inputs[i].Digest)
+		assert.Positive(t, lock.Inputs[i].Size)
+		if lock.Inputs[i].Kind != lockfile.KindBaseImage {
+			lock.Inputs[i].Digest, lock.Inputs[i].Size = "", 0
+		}
+	}
+	assert.Equal(t, []lockfile.Input{
+		{Kind: lockfile.KindBaseImage, Name: "debian-12", Arch: "amd64", Source: "https://example.org/d.qcow2", Digest: goodDigest, Size: 4711},
+		{Kind: lockfile.KindLocalAI, Name: "local-ai", Version: "v4.9.0", Arch: "amd64", Source: "local-ai"},
+		{Kind: lockfile.KindBackend, Name: "llama-cpp", Arch: "amd64", Source: "cpu-llama-cpp"},
+		{Kind: lockfile.KindModel, Name: "devstral-small-2", Source: "model.gguf", License: "Apache-2.0"},
+	}, lock.Inputs)
+}
+
+// A second run finds everything there and changes nothing that is needed.
+func TestBakeTwice(t *testing.T) {
+	m := machine(t)
+	b, _ := newBake(t, m)
+	require.NoError(t, b.runAll(t.Context()))
+	first := len(m.Uploads())
+	m.Write("/etc/machine-id", "")
+	m.Stub("dpkg-query", `case "$*" in *source:Package*) printf 'installed\tnginx\t1.22.1-9\tamd64\tnginx\n' ;; *) echo installed 1 ;; esac`)
+	again, said := newBake(t, m)
+	again.config = b.config
+	require.NoError(t, again.runAll(t.Context()))
+	assert.Contains(t, *said, "the model is there already")
+	assert.Contains(t, *said, "LocalAI is there already")
+	assert.Contains(t, *said, "the agent is there already")
+	assert.Len(t, m.Uploads(), first, "no other file")
 }
 
 func TestProvisionNamesTheStep(t *testing.T) {
@@ -146,20 +212,45 @@ func TestProvisionNamesTheStep(t *testing.T) {
 
 func TestCheckMachineListsEverything(t *testing.T) {
 	m := machine(t)
-	m.Write("/etc/os-release", "ID=fedora\n")
+	m.Write("/etc/os-release", "ID=fedora\nVERSION_ID=40\n")
 	m.Stub("id", "echo 7")
 	m.Stub("uname", "echo riscv64")
 	require.NoError(t, os.RemoveAll(m.Path("/run/systemd")))
 	b, _ := newBake(t, m)
+	require.NoError(t, os.Remove(m.Path("/programs/cloud-init")))
 	assert.EqualError(t, b.checkMachine(t.Context()), `the login is not root but uid 7: set ssh_username = "root" in the source
-the operating system is "fedora", not Debian or Ubuntu: use another base image
+the operating system is "fedora 40", not one of ubuntu 22.04, ubuntu 24.04, debian 12, debian 13: use another base image
 systemd is not running: use a base image that boots with systemd
-the architecture is "riscv64", not x86_64 or aarch64: use another base image`)
+the architecture is "riscv64", not x86_64 or aarch64: use another base image
+there is no cloud-init to apply the context: use a base image that has it, or set context = "one-context"`)
 
 	m = machine(t)
 	m.Stub("uname", "echo aarch64")
+	m.Stub("NetworkManager", "")
 	b, _ = newBake(t, m)
-	assert.EqualError(t, b.checkMachine(t.Context()), "this plugin was built without the agent for arm64: run make build")
+	b.config.Context = contextOneContext
+	b.config.ContextPackage.Source = "one-context.deb"
+	b.config.lock = fullLock()
+	b.config.LocalAI = LocalAI{}
+	assert.EqualError(t, b.checkMachine(t.Context()), `NetworkManager is installed, which writes over the network configuration of one-context: use a base image without it
+this plugin was built without the agent for arm64: run make build
+localai: `+lockedEngine2+" is not pinned: run `make lock`, set the checksum, or set allow_unpinned = true\n"+
+		"context_package: one-context.deb is not pinned: run `make lock`, set the checksum, or set allow_unpinned = true")
+	assert.Empty(t, m.Uploads())
+}
+
+func TestSystems(t *testing.T) {
+	for text, right := range map[string]bool{
+		"ID=debian\nVERSION_ID=\"12\"\n": true, "ID=debian\nVERSION_ID=\"13\"\n": true,
+		"ID=ubuntu\nVERSION_ID=\"22.04\"\n": true, "ID=ubuntu\nVERSION_ID=\"24.04\"\n": true,
+		"ID=debian\nVERSION_ID=\"11\"\n": false, "ID=ubuntu\nVERSION_ID=\"20.04\"\n": false,
+		"ID=linuxmint\nID_LIKE=\"ubuntu debian\"\nVERSION_ID=\"22\"\n": false, "ID=debian\n": false,
+	} {
+		m := machine(t)
+		m.Write("/etc/os-release", text)
+		b, _ := newBake(t, m)
+		assert.Equal(t, right, b.checkMachine(t.Context()) == nil, text)
+	}
 }
 
 func TestPayloadMistakes(t *testing.T) {
@@ -167,10 +258,18 @@ func TestPayloadMistakes(t *testing.T) {
 		spoil func(t *testing.T, c *Config)
 		err   string
 	}{
-		"missing engine":          {func(_ *testing.T, c *Config) { c.LocalAI.Source += "x" }, "localai.source: stat "},
-		"wrong engine":            {func(_ *testing.T, c *Config) { c.LocalAI.Checksum = digest }, "localai.checksum: "},
-		"missing backend":         {func(_ *testing.T, c *Config) { c.Backend.Source += "x" }, "is not a directory, and only a directory needs no backend.checksum"},
-		"directory with checksum": {func(_ *testing.T, c *Config) { c.Backend.Checksum = digest }, "is a directory and has no checksum: remove the attribute"},
+		"missing engine":  {func(_ *testing.T, c *Config) { c.LocalAI.Source += "x" }, "localai.source: stat "},
+		"wrong engine":    {func(_ *testing.T, c *Config) { c.LocalAI.Checksum = goodDigest }, "localai.checksum: "},
+		"missing backend": {func(_ *testing.T, c *Config) { c.Backend.Source += "x" }, "is not a directory, and only a directory needs no backend.checksum"},
+		"another architecture": {func(t *testing.T, c *Config) {
+			arm := bytes.Clone(program)
+			arm[18] = 0xb7
+			require.NoError(t, os.WriteFile(c.LocalAI.Source, arm, 0o644))
+		}, "is for EM_AARCH64, the machine needs EM_X86_64 (amd64)"},
+		"not a program": {func(t *testing.T, c *Config) {
+			require.NoError(t, os.WriteFile(c.LocalAI.Source, []byte("<html>sign in</html>"), 0o644))
+		}, "is not a program for Linux: bad magic number"},
+		"directory with checksum": {func(_ *testing.T, c *Config) { c.Backend.Checksum = goodDigest }, "is a directory and has no checksum: remove the attribute"},
 		"backend without run.sh": {func(t *testing.T, c *Config) {
 			require.NoError(t, os.Remove(filepath.Join(c.Backend.Source, "run.sh")))
 		}, "backend.source: not a backend directory"},

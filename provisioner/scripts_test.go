@@ -1,6 +1,8 @@
 package provisioner
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"os"
 	"strings"
 	"testing"
@@ -9,13 +11,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remote"
 )
 
 func TestPackages(t *testing.T) {
 	t.Run("all there", func(t *testing.T) {
 		m := machine(t)
-		m.Stub("dpkg-query", "echo installed")
+		m.Stub("dpkg-query", "echo installed 1")
 		b, _ := newBake(t, m)
 		require.NoError(t, b.installPackages(t.Context()))
 		assert.NotContains(t, strings.Join(m.Calls(), "\n"), "apt-get")
@@ -34,14 +38,23 @@ func TestPackages(t *testing.T) {
 		b, _ := newBake(t, m)
 		err := b.installPackages(t.Context())
 		require.ErrorContains(t, err, "E: no route")
-		require.ErrorContains(t, err, "apt-get update failed 3 times: the machine needs a package mirror, or a base image that holds nginx certbot")
+		require.ErrorContains(t, err, "apt-get update failed (3 of 3 attempts): the machine needs a package mirror, or package_directory, or a base image that holds nginx certbot")
 		assert.Equal(t, "the image's own", m.Read("/usr/sbin/policy-rc.d"), "put back even then")
 	})
-	t.Run("for zstd", func(t *testing.T) {
+	t.Run("for zstd, and others", func(t *testing.T) {
 		b, _ := newBake(t, machine(t))
-		b.config.Backend.Source = "b.tar.zst"
-		assert.Equal(t, []string{"nginx", "certbot", "zstd"}, b.packages())
+		b.pinned = map[string]pinned{fieldBackend: {input: lockfile.Input{Source: "b.tar.zst"}}}
+		b.config.Packages = []string{"htop"}
+		assert.Equal(t, []string{"nginx", "certbot", "zstd", "htop"}, b.packages())
 	})
+}
+
+// local describes a file of this host as a fetch would.
+func local(t *testing.T, path string) fetch.File {
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	sum := sha256.Sum256(content)
+	return fetch.File{Path: path, SHA256: hex.EncodeToString(sum[:]), Size: int64(len(content))}
 }
 
 func TestUnpackBackend(t *testing.T) {
@@ -60,7 +73,7 @@ func TestUnpackBackend(t *testing.T) {
 			b, _ := newBake(t, m)
 			_, err := b.machine.Run(t.Context(), remote.Script{Text: tt.pack, Timeout: packagesTimeout})
 			require.NoError(t, err)
-			b.payload.backend = m.Path("/b.tar")
+			b.payload.backend = local(t, m.Path("/b.tar"))
 			err = b.installBackend(t.Context())
 			if tt.err != "" {
 				require.ErrorContains(t, err, tt.err)

@@ -15,6 +15,9 @@ import (
 // goArch maps what uname says to Go's names.
 var goArch = map[string]string{"x86_64": "amd64", "aarch64": "arm64"}
 
+// systems are those the appliance is made for: ID and VERSION_ID of their os-release.
+var systems = []string{"ubuntu 22.04", "ubuntu 24.04", "debian 12", "debian 13"}
+
 // facts are what scripts/facts.sh found out about the machine.
 type facts map[string]string
 
@@ -30,38 +33,47 @@ func parseFacts(text string) facts {
 	return found
 }
 
+// checkMachine names everything that keeps the machine from becoming the appliance.
 func (b *bake) checkMachine(ctx context.Context) error {
 	text, err := b.script(ctx, "facts", nil, time.Minute, nil)
 	if err != nil {
 		return err
 	}
-	found := parseFacts(text)
-	if err := found.check(b.agents); err != nil {
+	b.facts = parseFacts(text)
+	b.arch = goArch[b.facts["machine"]]
+	mistakes := []error{b.facts.check(b.config.Context)}
+	if b.arch != "" {
+		_, agentErr := readAgent(b.agents, b.arch)
+		var pinErr error
+		b.pinned, pinErr = b.config.pinAll(b.arch)
+		mistakes = append(mistakes, agentErr, pinErr)
+	}
+	if err := errors.Join(mistakes...); err != nil {
 		return err
 	}
-	b.arch = goArch[found["machine"]]
-	b.say(fmt.Sprintf("%s on %s", found["pretty"], found["machine"]))
+	b.say(fmt.Sprintf("%s on %s", b.facts["pretty"], b.facts["machine"]))
 	return nil
 }
 
-// check names everything that keeps the machine from becoming the appliance.
-func (f facts) check(agents fs.FS) error {
+func (f facts) check(context string) error {
 	var mistakes []error
 	if f["uid"] != "0" {
 		mistakes = append(mistakes, fmt.Errorf("the login is not root but uid %s: set ssh_username = \"root\" in the source", f["uid"]))
 	}
-	family := append(strings.Fields(f["like"]), f["id"])
-	if !slices.Contains(family, "debian") && !slices.Contains(family, "ubuntu") {
-		mistakes = append(mistakes, fmt.Errorf("the operating system is %q, not Debian or Ubuntu: use another base image", f["id"]))
+	if system := f["id"] + " " + f["version"]; !slices.Contains(systems, system) {
+		mistakes = append(mistakes, fmt.Errorf("the operating system is %q, not one of %s: use another base image", system, strings.Join(systems, ", ")))
 	}
 	if f["systemd"] != "yes" {
 		mistakes = append(mistakes, errors.New("systemd is not running: use a base image that boots with systemd"))
 	}
-	arch, known := goArch[f["machine"]]
-	if !known {
+	if _, known := goArch[f["machine"]]; !known {
 		mistakes = append(mistakes, fmt.Errorf("the architecture is %q, not x86_64 or aarch64: use another base image", f["machine"]))
-	} else if _, err := readAgent(agents, arch); err != nil {
-		mistakes = append(mistakes, err)
+	}
+	if context == contextCloudInit && f["cloud_init"] != "yes" {
+		mistakes = append(mistakes, fmt.Errorf("there is no cloud-init to apply the context: use a base image that has it, or set context = %q", contextOneContext))
+	}
+	if context == contextOneContext && f["network_manager"] == "yes" {
+		mistakes = append(mistakes, errors.New("NetworkManager is installed, which writes over the network configuration of one-context: use a base image without it"))
 	}
 	return errors.Join(mistakes...)
 }

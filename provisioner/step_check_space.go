@@ -3,7 +3,6 @@ package provisioner
 import (
 	"context"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -11,15 +10,19 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
 
-// packageSpace is for nginx, certbot, their dependencies and the package lists: about
-// 250 MiB on Debian 12.
-const packageSpace = 384 << 20
+// What packages take, with their dependencies and the package lists: nginx and certbot about
+// 250 MiB on Debian 12, one-context with Ruby and QEMU's tools about 200 MiB more. A package
+// that is unpacked has about four times its size; one that is named costs a guess.
+const (
+	packageSpace      = 384 << 20
+	oneContextSpace   = 256 << 20
+	namedPackageSpace = 16 << 20
+	unpacked          = 4
+)
+
+var bytesOf = progress.Bytes
 
 func (b *bake) checkSpace(ctx context.Context) error {
-	needed, err := b.payload.space()
-	if err != nil {
-		return err
-	}
 	text, err := b.script(ctx, "free_space", nil, time.Minute, nil)
 	if err != nil {
 		return err
@@ -28,25 +31,26 @@ func (b *bake) checkSpace(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("df on the machine gave no number: %q", text)
 	}
-	free := kib * 1024
+	free, needed := kib*1024, b.space()
 	if free < needed {
 		return fmt.Errorf("the machine has %s free on /, the appliance needs %s: give the source a larger disk_size",
-			progress.Bytes(free), progress.Bytes(needed))
+			bytesOf(free), bytesOf(needed))
 	}
-	b.say(fmt.Sprintf("%s free, %s needed", progress.Bytes(free), progress.Bytes(needed)))
+	b.say(fmt.Sprintf("%s free, %s needed", bytesOf(free), bytesOf(needed)))
 	return nil
 }
 
-// space is what the payload needs, with a tenth more for the file system. The backend
-// counts four times: packed once, and unpacked from an archive that may be compressed.
-func (p payload) space() (int64, error) {
-	var total int64
-	for path, times := range map[string]int64{p.localAI: 1, p.backend: 4, p.model: 1} {
-		info, err := os.Stat(path)
-		if err != nil {
-			return 0, err
-		}
-		total += times * info.Size()
+// space is what is still to come, with a tenth more for the file system. The backend counts
+// four times: packed once, and unpacked from an archive that may be compressed.
+func (b *bake) space() int64 {
+	p := b.payload
+	files := p.localAI.Size + unpacked*p.backend.Size + unpacked*p.packages.size()
+	if b.way != modelDisk {
+		files += p.model.Size
 	}
-	return total*11/10 + packageSpace, nil
+	packages := int64(packageSpace) + namedPackageSpace*int64(len(b.config.Packages))
+	if b.config.Context == contextOneContext {
+		packages += oneContextSpace
+	}
+	return files*11/10 + packages
 }

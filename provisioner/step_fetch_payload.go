@@ -1,19 +1,23 @@
 package provisioner
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 	"os"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/gguf"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
 )
 
 // payload are the local files to bake in.
 type payload struct {
-	localAI, backend, model string
-	// packed is an archive made for this run out of a backend directory.
+	context, localAI, model, backend fetch.File
+	// packed is an archive of the backend made for this run.
 	packed string
+	// inputs say what these files are: the digests are those found, not those hoped for.
+	inputs lockfile.Lock
+	// packages is the package directory, if there is one.
+	packages packageDirectory
 }
 
 func (p payload) discard() {
@@ -22,70 +26,67 @@ func (p payload) discard() {
 	}
 }
 
+// fetchPayload brings everything to this host and judges it before hours go into it. The
+// cheap things come first.
 func (b *bake) fetchPayload(ctx context.Context) (err error) {
-	c := b.config
-	localAI, err := b.fetcher.Fetch(ctx, fetch.Payload{Field: "localai", Source: c.LocalAI.Source, Checksum: c.LocalAI.Checksum})
-	if err != nil {
+	if b.payload.packages, err = readPackageDirectory(ctx, b.config.PackageDirectory); err != nil {
 		return err
 	}
-	b.payload.localAI = localAI.Path
+	if b.config.Context == contextOneContext {
+		if b.payload.context, err = b.fetch(ctx, fieldContextPackage); err != nil {
+			return err
+		}
+	}
+	if b.payload.localAI, err = b.fetch(ctx, fieldLocalAI); err != nil {
+		return err
+	}
+	if err := checkProgram(b.payload.localAI.Path, b.arch); err != nil {
+		return err
+	}
 	if b.payload.backend, err = b.fetchBackend(ctx); err != nil {
 		return err
 	}
-	model, err := b.fetcher.Fetch(ctx, fetch.Payload{Field: "model", Source: c.Model.Source, Checksum: c.Model.Checksum})
-	if err != nil {
+	if b.payload.model, err = b.fetch(ctx, fieldModel); err != nil {
 		return err
 	}
-	b.payload.model = model.Path
-	return checkModel(b.payload.model)
+	return b.checkModel()
 }
 
-func (b *bake) fetchBackend(ctx context.Context) (string, error) {
-	c := b.config.Backend
-	if info, err := os.Stat(c.Source); err == nil && info.IsDir() {
-		if c.Checksum != "" && c.Checksum != fetch.Unchecked {
-			return "", fmt.Errorf("backend.checksum: %s is a directory and has no checksum: remove the attribute", c.Source)
-		}
-		return b.packBackend(ctx)
+// fetch brings one file and notes what it is.
+func (b *bake) fetch(ctx context.Context, field string) (fetch.File, error) {
+	p := b.pinned[field]
+	file, err := b.fetcher.Fetch(ctx, fetch.Payload{
+		Field: field, Source: p.input.Source, Checksum: p.checksum(), Size: p.input.Size, Token: p.token,
+	})
+	if err != nil {
+		return fetch.File{}, err
 	}
-	if c.Checksum == "" {
-		return "", fmt.Errorf("backend.source: %s is not a directory, and only a directory needs no backend.checksum", c.Source)
-	}
-	file, err := b.fetcher.Fetch(ctx, fetch.Payload{Field: "backend", Source: c.Source, Checksum: c.Checksum})
-	return file.Path, err
+	b.note(p.input, sha256Prefix+file.SHA256, file.Size)
+	return file, nil
 }
 
-// packBackend makes one file of the directory, because one file can be verified when it
-// has arrived on the machine.
-func (b *bake) packBackend(ctx context.Context) (string, error) {
-	if err := os.MkdirAll(b.cacheDir, 0o755); err != nil {
-		return "", fmt.Errorf("create the cache directory: %w", err)
+const sha256Prefix = "sha256:"
+
+func (p pinned) checksum() string {
+	if p.unchecked {
+		return fetch.Unchecked
 	}
-	file, err := os.CreateTemp(b.cacheDir, "backend-*.tar")
-	if err != nil {
-		return "", err
-	}
-	b.payload.packed = file.Name()
-	defer file.Close()
-	if err := packDirectory(ctx, b.config.Backend.Source, file); err != nil {
-		return "", fmt.Errorf("backend.source: %w", err)
-	}
-	return file.Name(), file.Close()
+	return p.input.Digest
 }
 
-// checkModel finds a saved web page or a half copy before an hour goes into it.
-func checkModel(path string) error {
-	file, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("model.source: %w", err)
+// note puts an input into the lock that is baked in, as somebody else may read it.
+func (b *bake) note(input lockfile.Input, digest string, size int64) {
+	input.Digest, input.Size = digest, size
+	input.Source = shown(input.Source)
+	switch input.Kind {
+	case lockfile.KindLocalAI:
+		input.Name, input.Version, input.Arch = cmp.Or(input.Name, "local-ai"), b.config.LocalAI.Version, b.arch
+	case lockfile.KindBackend:
+		input.Name, input.Arch = cmp.Or(input.Name, "llama-cpp"), b.arch
+	case lockfile.KindModel:
+		input.Name, input.License = b.config.Model.ID, b.config.Model.License
+	case lockfile.KindContextPackage:
+		input.Name = cmp.Or(input.Name, contextOneContext)
 	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return fmt.Errorf("model.source: %w", err)
-	}
-	if _, err := gguf.Read(file, info.Size()); err != nil {
-		return fmt.Errorf("model.source: %s: %w", path, err)
-	}
-	return nil
+	b.payload.inputs.Put(input)
 }

@@ -3,13 +3,15 @@ package provisioner
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/imagefiles"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remote"
 )
 
@@ -27,13 +29,20 @@ ExecStartPre=/usr/sbin/sshd -t
 }
 
 func (b *bake) installImageFiles(ctx context.Context) error {
-	for _, file := range append(imagefiles.Files(), hostKeys) {
+	if err := b.writeFiles(ctx, append(imagefiles.Files(), hostKeys)); err != nil {
+		return err
+	}
+	_, err := b.script(ctx, "service_account", remote.Env{"SYSUSERS": imagefiles.SysusersFile}, time.Minute, nil)
+	return err
+}
+
+func (b *bake) writeFiles(ctx context.Context, files []imagefiles.File) error {
+	for _, file := range files {
 		if err := b.machine.WriteText(ctx, file.Path, file.Mode, string(file.Content)); err != nil {
 			return err
 		}
 	}
-	_, err := b.script(ctx, "service_account", remote.Env{"SYSUSERS": imagefiles.SysusersFile}, time.Minute, nil)
-	return err
+	return nil
 }
 
 func (b *bake) installAgent(ctx context.Context) error {
@@ -41,10 +50,10 @@ func (b *bake) installAgent(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	file := remote.File{
-		Content: bytes.NewReader(content), Size: int64(len(content)), Path: appliance.AgentPath, Mode: 0o755,
-	}
-	if err := b.machine.Upload(ctx, file, progress.Lines("upload the agent", file.Size, b.say)); err != nil {
+	sum := sha256.Sum256(content)
+	b.agentSHA256 = hex.EncodeToString(sum[:])
+	local := fetch.File{SHA256: b.agentSHA256, Size: int64(len(content))}
+	if err := b.uploadContent(ctx, "the agent", local, bytes.NewReader(content), appliance.AgentPath, 0o755); err != nil {
 		return err
 	}
 	baked, err := bakedJSON(b.config)

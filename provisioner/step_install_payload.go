@@ -2,11 +2,16 @@ package provisioner
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remote"
 )
@@ -15,15 +20,11 @@ import (
 const backendArchive = "/var/tmp/slm-copilot-backend.tar"
 
 func (b *bake) installLocalAI(ctx context.Context) error {
-	return b.uploadFile(ctx, "upload LocalAI", b.payload.localAI, appliance.LocalAIBinary, 0o755)
-}
-
-func (b *bake) installModel(ctx context.Context) error {
-	return b.uploadFile(ctx, "upload the model", b.payload.model, appliance.ModelsDir+"/"+appliance.ModelFile, 0o644)
+	return b.uploadFile(ctx, "LocalAI", b.payload.localAI, appliance.LocalAIBinary, 0o755)
 }
 
 func (b *bake) installBackend(ctx context.Context) error {
-	if err := b.uploadFile(ctx, "upload the backend", b.payload.backend, backendArchive, 0o600); err != nil {
+	if err := b.uploadFile(ctx, "the backend", b.payload.backend, backendArchive, 0o600); err != nil {
 		return err
 	}
 	env := remote.Env{
@@ -35,16 +36,35 @@ func (b *bake) installBackend(ctx context.Context) error {
 	return err
 }
 
-func (b *bake) uploadFile(ctx context.Context, label, source, path string, mode fs.FileMode) error {
-	file, err := os.Open(source)
+func (b *bake) uploadFile(ctx context.Context, what string, local fetch.File, path string, mode fs.FileMode) error {
+	file, err := os.Open(local.Path)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
+	return b.uploadContent(ctx, what, local, file, path, mode)
+}
+
+// uploadContent does nothing if the file is there from an earlier run.
+func (b *bake) uploadContent(ctx context.Context, what string, local fetch.File, content io.ReaderAt, path string, mode fs.FileMode) error {
+	if there, err := b.isThere(ctx, what, local, path, mode); there || err != nil {
 		return err
 	}
-	meter := progress.Lines(label, info.Size(), b.say)
-	return b.machine.Upload(ctx, remote.File{Content: file, Size: info.Size(), Path: path, Mode: mode}, meter)
+	meter := progress.Lines("upload "+what, local.Size, b.say)
+	return b.machine.Upload(ctx, remote.File{Content: content, Size: local.Size, Path: path, Mode: mode}, meter)
+}
+
+func (b *bake) isThere(ctx context.Context, what string, local fetch.File, path string, mode fs.FileMode) (bool, error) {
+	env := remote.Env{
+		"FILE": path, "SIZE": strconv.FormatInt(local.Size, 10), "SUM": local.SHA256, "MODE": fmt.Sprintf("%04o", mode),
+	}
+	text, err := b.script(ctx, "is_there", env, modelTimeout, nil)
+	if err != nil {
+		return false, fmt.Errorf("look for %s: %w", path, err)
+	}
+	there := strings.TrimSpace(text) == "there"
+	if there {
+		b.say(what + " is there already")
+	}
+	return there, nil
 }

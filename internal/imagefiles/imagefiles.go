@@ -30,6 +30,8 @@ var names = map[string]string{
 	"CertbotEnvFile":  appliance.CertbotEnvFile,
 	"StateDir":        appliance.StateDir,
 	"LogDir":          path.Dir(appliance.LogFile),
+	"ModelsDir":       appliance.ModelsDir,
+	"ModelDiskLabel":  appliance.ModelDiskLabel,
 }
 
 // SysusersFile declares the service account; systemd-sysusers makes it.
@@ -54,6 +56,18 @@ func Files() []File {
 		{appliance.UnitDir + "/" + appliance.CertificateTimer, 0o644, render("certificate.timer")},
 		{appliance.UnitDir + "/certbot.service.d/slm-copilot-acme.conf", 0o644, render("certbot.conf")},
 		{appliance.ContextHook, 0o755, render("context-hook.sh")},
+	}
+}
+
+// ModelMountUnit mounts the disk of the model; systemd wants the name to be that of the
+// place, appliance.ModelsDir.
+const ModelMountUnit = `opt-local\x2dai-models.mount`
+
+// ModelDiskFiles are installed besides, where the weights are on a disk of their own.
+func ModelDiskFiles() []File {
+	return []File{
+		{appliance.UnitDir + "/" + ModelMountUnit, 0o644, render("model-disk.mount")},
+		{appliance.UnitDir + "/" + appliance.LocalAIUnit + ".d/10-" + appliance.Name + "-model-disk.conf", 0o644, render("model-disk.conf")},
 	}
 }
 
@@ -88,6 +102,7 @@ func PerVMState() []string {
 		appliance.ACMELogsDir,
 		appliance.ReportFile,
 		appliance.LogFile,
+		appliance.MOTDFile,
 	}
 }
 

@@ -25,7 +25,7 @@ import (
 // harmless are the programs of this host that scripts may really run. Everything else
 // is either a stub or "not found", so that no script under test can change this host.
 var harmless = strings.Fields(`sh cat cp dd df mv rm ln mkdir rmdir chmod touch truncate find tar gzip zstd
-	sha256sum grep head tail cut tr wc sort basename dirname test true false printf sleep ls mktemp seq`)
+	sha256sum grep head tail cut tr wc sort basename dirname test true false printf sleep ls mktemp seq shred`)
 
 // Machine is the double. Make one with New.
 type Machine struct {

@@ -1,6 +1,13 @@
 # Removes what belongs to this machine and must not be in an image of which many are made.
 
-echo "$PER_VM" | while read -r path; do rm -rf "$path"; done
+# journalctl and systemctl want a machine with a name; a run before this one took it away.
+[ -s /etc/machine-id ] || systemd-machine-id-setup >/dev/null 2>&1 || true
+
+# A trim does not reach every block of a deleted file, so keys and passwords are overwritten.
+echo "$PER_VM" | while read -r path; do
+	if [ -e "$path" ]; then find "$path" -type f -exec shred --iterations=0 --zero {} +; fi
+	rm -rf "$path"
+done
 mkdir -p "$(dirname "$STATUS_FILE")"
 echo "$INSTALL_SUCCESS" >"$STATUS_FILE"
 
@@ -10,9 +17,13 @@ rm -rf /var/lib/apt/lists/*
 # Access: nobody gets in but by what the context says.
 passwd --quiet --lock root
 find /home -name authorized_keys -delete
+rm -f /etc/passwd- /etc/shadow- /etc/group- /etc/gshadow- /etc/subuid- /etc/subgid-
+# cloud-init made it for the user of the build, and makes it anew.
+rm -f /etc/sudoers.d/90-cloud-init-users
 
 # Traces.
-rm -f /root/.*_history /root/.wget-hsts /root/.lesshst
+rm -rf /root/.cache /root/.*_history /root/.wget-hsts /root/.lesshst
+if [ -d /var/lib/nginx ]; then find /var/lib/nginx -type f -delete; fi
 rm -rf /var/lib/dhcp/*.leases /var/lib/NetworkManager/*.lease
 find /tmp /var/tmp -mindepth 1 -maxdepth 1 ! -name 'systemd-private-*' -exec rm -rf {} +
 journalctl --quiet --rotate
@@ -23,6 +34,7 @@ find /var/log -type f -exec truncate -s 0 {} +
 
 # Identity: each machine makes its own at its first boot. This comes last, because
 # journalctl wants to know the machine it is on.
+if [ -d /etc/ssh ]; then find /etc/ssh -name 'ssh_host_*_key' -exec shred --iterations=0 --zero {} +; fi
 rm -f /etc/ssh/ssh_host_*
 : >/etc/machine-id
 if [ -e /var/lib/dbus/machine-id ]; then

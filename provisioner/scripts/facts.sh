@@ -1,8 +1,11 @@
 # Facts about the machine as name=value lines.
 . /etc/os-release
+has() { if "$@" >/dev/null 2>&1; then echo yes; else echo no; fi; }
 echo "uid=$(id -u)"
 echo "machine=$(uname -m)"
 echo "id=${ID:-}"
-echo "like=${ID_LIKE:-}"
+echo "version=${VERSION_ID:-}"
 echo "pretty=${PRETTY_NAME:-}"
-if [ -d /run/systemd/system ]; then echo systemd=yes; else echo systemd=no; fi
+echo "systemd=$(has test -d /run/systemd/system)"
+echo "cloud_init=$(has command -v cloud-init)"
+echo "network_manager=$(has command -v NetworkManager)"

@@ -1,15 +1,51 @@
-# Installs $PACKAGES. An image that has them all needs no network.
+# Installs $PACKAGES, names or paths of .deb files. A machine that has them all needs no
+# network; nor does one for which $REPOSITORY holds the packages. $ARCHIVES, if set, gets
+# every package that was downloaded.
 
 # cloud-init writes the package sources during the first boot.
 if command -v cloud-init >/dev/null; then
 	timeout 300 cloud-init status --wait >/dev/null 2>&1 || true
 fi
 
+# is_installed goes by the name, and for a file by the version as well.
+is_installed() {
+	name=$1
+	version=
+	case $name in
+	/*)
+		name=$(dpkg-deb --field "$1" Package)
+		version=$(dpkg-deb --field "$1" Version)
+		;;
+	esac
+	# shellcheck disable=SC2016 # dpkg-query is to expand it
+	found=$(dpkg-query --show --showformat='${db:Status-Status} ${Version}' "$name" 2>/dev/null) || return 1
+	[ "${found%% *}" = installed ] || return 1
+	[ -z "$version" ] || [ "${found#* }" = "$version" ]
+}
+
 missing=
 for package in $PACKAGES; do
-	state=$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null || true)
-	[ "$state" = installed ] || missing="$missing $package"
+	is_installed "$package" || missing="$missing $package"
 done
+
+if [ -n "$ARCHIVES" ]; then mkdir -p "$ARCHIVES/partial"; fi
+
+# describe_repository writes what apt reads: the packages' own fields, and where they are.
+describe_repository() {
+	cd "$REPOSITORY"
+	for deb in *.deb; do
+		sum=$(sha256sum <"$deb")
+		dpkg-deb --field "$deb"
+		echo "Filename: ./$deb"
+		echo "Size: $(wc -c <"$deb")"
+		echo "SHA256: ${sum%% *}"
+		echo
+	done >Packages
+	# The packages were verified when they came, by digests the template's owner keeps.
+	echo "deb [trusted=yes] file:$REPOSITORY ./" >sources.list
+	mkdir -p lists/partial
+	cd /
+}
 
 if [ -n "$missing" ]; then
 	# A service that starts during its installation does so without our configuration.
@@ -25,18 +61,36 @@ if [ -n "$missing" ]; then
 	chmod 0755 "$policy"
 
 	export DEBIAN_FRONTEND=noninteractive
+	options=
+	attempts=3
+	hint="the machine needs a package mirror, or package_directory, or a base image that holds$missing"
+	if [ -n "$REPOSITORY" ]; then
+		describe_repository
+		options="-o Dir::Etc::SourceList=$REPOSITORY/sources.list -o Dir::Etc::SourceParts=/dev/null -o Dir::State::Lists=$REPOSITORY/lists"
+		attempts=1
+		hint="package_directory does not hold what$missing needs on this base image: empty it, and build once where a mirror can be reached"
+	fi
+	if [ -n "$ARCHIVES" ]; then
+		options="-o Dir::Cache::Archives=$ARCHIVES -o APT::Keep-Downloaded-Packages=true"
+	fi
 	attempt=1
 	# Without the error mode apt takes a mirror that does not answer for a success.
-	until apt-get -q -o APT::Update::Error-Mode=any update; do
-		if [ "$attempt" -ge 3 ]; then
-			echo "apt-get update failed $attempt times: the machine needs a package mirror, or a base image that holds$missing" >&2
+	# shellcheck disable=SC2086 # lists of words, here and below
+	until apt-get -q $options -o APT::Update::Error-Mode=any update; do
+		if [ "$attempt" -ge "$attempts" ]; then
+			echo "apt-get update failed ($attempt of $attempts attempts): $hint" >&2
 			exit 1
 		fi
 		attempt=$((attempt + 1))
 		sleep 10
 	done
-	# shellcheck disable=SC2086 # a list of words
-	apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends $missing
+	# shellcheck disable=SC2086
+	apt-get -q -y $options -o DPkg::Lock::Timeout=300 install --no-install-recommends $missing || {
+		echo "apt-get install failed: $hint" >&2
+		exit 1
+	}
+	# Under a policy that starts nothing, accounts that packages declare may not be made.
+	systemd-sysusers
 fi
 
 rm -f /etc/nginx/sites-enabled/default

@@ -1,0 +1,80 @@
+package provisioner
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/ociimage"
+)
+
+// fetchBackend makes one archive of whatever the backend comes as, because one file can be
+// verified when it has arrived on the machine.
+func (b *bake) fetchBackend(ctx context.Context) (fetch.File, error) {
+	p := b.pinned[fieldBackend]
+	if ociimage.IsReference(p.input.Source) {
+		return b.pullBackend(ctx, p)
+	}
+	info, err := os.Stat(p.input.Source)
+	isDirectory := err == nil && info.IsDir()
+	switch {
+	case isDirectory && p.input.Digest != "":
+		return fetch.File{}, fmt.Errorf("backend.checksum: %s is a directory and has no checksum: remove the attribute", p.input.Source)
+	case isDirectory:
+		return b.packBackend(ctx, p)
+	case p.checksum() == "" && looksLikeDirectory(p.input.Source) && !b.config.AllowUnpinned:
+		return fetch.File{}, fmt.Errorf("backend.source: %s is not a directory, and only a directory needs no backend.checksum", p.input.Source)
+	}
+	return b.fetch(ctx, fieldBackend)
+}
+
+func (b *bake) pullBackend(ctx context.Context, p pinned) (fetch.File, error) {
+	image, err := b.puller.Pull(ctx, ociimage.Request{
+		Field: fieldBackend, Source: p.input.Source, Digest: p.input.Digest, Arch: b.arch, Token: p.token,
+	})
+	if err != nil {
+		return fetch.File{}, err
+	}
+	file, err := b.pack(ctx, func(w io.Writer) error { return image.WriteTar(ctx, w) })
+	if err != nil {
+		return fetch.File{}, err
+	}
+	b.note(p.input, image.Digest(), image.Size())
+	return file, nil
+}
+
+func (b *bake) packBackend(ctx context.Context, p pinned) (fetch.File, error) {
+	file, err := b.pack(ctx, func(w io.Writer) error { return packDirectory(ctx, p.input.Source, w) })
+	if err != nil {
+		return fetch.File{}, err
+	}
+	b.note(p.input, sha256Prefix+file.SHA256, file.Size)
+	return file, nil
+}
+
+// pack writes an archive that lives as long as this run.
+func (b *bake) pack(ctx context.Context, write func(io.Writer) error) (fetch.File, error) {
+	if err := os.MkdirAll(b.cacheDir, 0o755); err != nil {
+		return fetch.File{}, fmt.Errorf("create the cache directory: %w", err)
+	}
+	file, err := os.CreateTemp(b.cacheDir, "backend-*.tar")
+	if err != nil {
+		return fetch.File{}, err
+	}
+	b.payload.packed = file.Name()
+	defer file.Close()
+	sum := sha256.New()
+	if err := write(io.MultiWriter(file, sum)); err != nil {
+		return fetch.File{}, fmt.Errorf("backend.source: %w", err)
+	}
+	info, err := file.Stat()
+	if err := errors.Join(err, file.Close()); err != nil {
+		return fetch.File{}, err
+	}
+	return fetch.File{Path: file.Name(), SHA256: hex.EncodeToString(sum.Sum(nil)), Size: info.Size()}, nil
+}

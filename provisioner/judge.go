@@ -1,0 +1,52 @@
+package provisioner
+
+import (
+	"cmp"
+	"debug/elf"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/gguf"
+)
+
+// machines are the processors of Go's architectures in an ELF header.
+var machines = map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}
+
+// checkProgram finds an archive, a saved web page or the engine of another architecture
+// before the machine does.
+func checkProgram(path, arch string) error {
+	program, err := elf.Open(path)
+	if err != nil {
+		return fmt.Errorf("localai.source: %s is not a program for Linux: %w", path, err)
+	}
+	defer program.Close()
+	if wanted := machines[arch]; program.Machine != wanted {
+		return fmt.Errorf("localai.source: %s is for %s, the machine needs %s (%s)", path, program.Machine, wanted, arch)
+	}
+	return nil
+}
+
+// checkModel finds a saved web page or a half copy, and what is said of a model where the
+// template does not.
+func (b *bake) checkModel() error {
+	path := b.payload.model.Path
+	file, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("model.source: %w", err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return fmt.Errorf("model.source: %w", err)
+	}
+	header, err := gguf.Read(file, info.Size())
+	if err != nil {
+		return fmt.Errorf("model.source: %s: %w", path, err)
+	}
+	if b.config.Model.Quantization == "" {
+		name := filepath.Base(shown(b.pinned[fieldModel].input.Source))
+		b.config.Model.Quantization = cmp.Or(gguf.QuantizationInName(name), header.Quantization())
+	}
+	return nil
+}

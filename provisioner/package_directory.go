@@ -1,0 +1,132 @@
+package provisioner
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/digest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
+)
+
+// sumsFile is in the package directory, in the format of sha256sum.
+const sumsFile = "SHA256SUMS"
+
+// debPattern is what apt calls a file in its archives; a colon of a version is "%3a" there.
+var debPattern = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9.+~%_-]*\.deb$`)
+
+// packageDirectory is a directory of Debian packages on this host.
+type packageDirectory struct {
+	path string
+	// debs are by name; none if it is yet to be filled.
+	debs map[string]fetch.File
+}
+
+// readPackageDirectory verifies what is in the directory. One without packages is to be
+// filled, be it there or not.
+func readPackageDirectory(ctx context.Context, dir string) (packageDirectory, error) {
+	d := packageDirectory{path: dir}
+	if dir == "" {
+		return d, nil
+	}
+	paths, err := filepath.Glob(filepath.Join(globEscape(dir), "*.deb"))
+	if err != nil || len(paths) == 0 {
+		return d, err
+	}
+	sums, err := readSums(filepath.Join(dir, sumsFile))
+	if err != nil {
+		return d, fmt.Errorf("package_directory: %w: it tells which packages to trust; empty the directory to have it filled again", err)
+	}
+	d.debs = map[string]fetch.File{}
+	var mistakes []error
+	for _, name := range slices.Sorted(maps.Keys(sums)) {
+		file, err := readDeb(ctx, filepath.Join(dir, name), sums[name])
+		if err != nil {
+			mistakes = append(mistakes, fmt.Errorf("package_directory: %w: empty the directory to have it filled again", err))
+		}
+		d.debs[name] = file
+	}
+	for _, path := range paths {
+		if _, listed := sums[filepath.Base(path)]; !listed {
+			mistakes = append(mistakes, fmt.Errorf("package_directory: %s is not in %s: remove it, or empty the directory to have it filled again", path, sumsFile))
+		}
+	}
+	return d, errors.Join(mistakes...)
+}
+
+func readDeb(ctx context.Context, path, wanted string) (fetch.File, error) {
+	sum := sha256.New()
+	size, err := digest.Sum(ctx, path, nil, sum)
+	if err != nil {
+		return fetch.File{}, err
+	}
+	file := fetch.File{Path: path, SHA256: hex.EncodeToString(sum.Sum(nil)), Size: size}
+	if file.SHA256 != wanted {
+		return fetch.File{}, fmt.Errorf("%s has sha256:%s, %s says sha256:%s", path, file.SHA256, sumsFile, wanted)
+	}
+	return file, nil
+}
+
+// globEscape makes a directory match itself alone.
+func globEscape(dir string) string {
+	return regexp.MustCompile(`[*?[\\]`).ReplaceAllString(dir, `\$0`)
+}
+
+func (d packageDirectory) size() (total int64) {
+	for _, file := range d.debs {
+		total += file.Size
+	}
+	return total
+}
+
+// offline says whether the packages come from here and from nowhere else.
+func (d packageDirectory) offline() bool { return len(d.debs) > 0 }
+
+// toFill says whether packages from a mirror are wanted here.
+func (d packageDirectory) toFill() bool { return d.path != "" && !d.offline() }
+
+func readSums(path string) (map[string]string, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	sums, err := parseSums(content)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return sums, nil
+}
+
+// parseSums reads lines of sha256sum, "<hex>  <name>", of packages in one directory.
+func parseSums(content []byte) (map[string]string, error) {
+	sums := map[string]string{}
+	lines := bufio.NewScanner(bytes.NewReader(content))
+	for number := 1; lines.Scan(); number++ {
+		sum, name, _ := strings.Cut(lines.Text(), " ")
+		name = strings.TrimPrefix(strings.TrimPrefix(name, " "), "*")
+		raw, err := hex.DecodeString(sum)
+		if err != nil || len(raw) != 32 || !debPattern.MatchString(name) {
+			return nil, fmt.Errorf("line %d is not a SHA-256 and the name of a package", number)
+		}
+		sums[name] = strings.ToLower(sum)
+	}
+	return sums, lines.Err()
+}
+
+func formatSums(sums map[string]string) []byte {
+	var out bytes.Buffer
+	for _, name := range slices.Sorted(maps.Keys(sums)) {
+		fmt.Fprintf(&out, "%s  %s\n", sums[name], name)
+	}
+	return out.Bytes()
+}

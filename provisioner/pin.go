@@ -1,0 +1,141 @@
+package provisioner
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/ociimage"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/sourceuri"
+)
+
+// The blocks of payloads.
+const (
+	fieldLocalAI        = "localai"
+	fieldBackend        = "backend"
+	fieldModel          = "model"
+	fieldContextPackage = "context_package"
+)
+
+// payloadBlock is what the template says of one payload.
+type payloadBlock struct {
+	field, kind             string
+	source, checksum, token string
+}
+
+// payloads are the blocks this bake needs.
+func (c *Config) payloads() []payloadBlock {
+	blocks := []payloadBlock{
+		{fieldLocalAI, lockfile.KindLocalAI, c.LocalAI.Source, c.LocalAI.Checksum, ""},
+		{fieldBackend, lockfile.KindBackend, c.Backend.Source, c.Backend.Checksum, c.Backend.Token},
+		{fieldModel, lockfile.KindModel, c.Model.Source, c.Model.Checksum, c.Model.Token},
+	}
+	if c.Context == contextOneContext {
+		blocks = append(blocks, payloadBlock{fieldContextPackage, lockfile.KindContextPackage, c.ContextPackage.Source, c.ContextPackage.Checksum, ""})
+	}
+	return blocks
+}
+
+// pinned is a payload with all that is known of it before it is fetched.
+type pinned struct {
+	field string
+	// input has the digest it must have; none if it is taken as it comes.
+	input lockfile.Input
+	// unchecked is a local file the template takes as it is.
+	unchecked bool
+	token     string
+}
+
+// pin finds what a block means for an architecture of Go's names; for "" it is enough if
+// that is known for some architecture.
+func (c *Config) pin(p payloadBlock, arch string) (pinned, error) {
+	locked, found := c.lock.Find(p.kind, arch, p.source)
+	if p.source == "" && !found {
+		return pinned{}, fmt.Errorf("%s.source: must be set: %s does not name one%s", p.field, c.lockName(), forArch(arch))
+	}
+	result := pinned{field: p.field, input: locked, token: p.token}
+	if !found {
+		result.input = lockfile.Input{Kind: p.kind, Source: p.source}
+	}
+	digest, err := c.digest(p, result.input)
+	if err != nil {
+		return pinned{}, err
+	}
+	if digest == fetch.Unchecked {
+		digest, result.unchecked = "", true
+	}
+	if digest != locked.Digest {
+		result.input.Size = 0
+	}
+	result.input.Digest = digest
+	return result, nil
+}
+
+// digest returns the one an input must have, "" if it has none, or fetch.Unchecked.
+func (c *Config) digest(p payloadBlock, input lockfile.Input) (string, error) {
+	wanted := strings.ToLower(p.checksum)
+	if _, inReference, _ := strings.Cut(input.Source, "@"); inReference != "" && ociimage.IsReference(input.Source) {
+		if wanted != "" && wanted != inReference {
+			return "", fmt.Errorf("%s.checksum: %s differs from the digest in %s.source: remove one of them", p.field, wanted, p.field)
+		}
+		wanted = inReference
+	}
+	switch {
+	case wanted == fetch.Unchecked:
+		return wanted, nil
+	case wanted != "" && input.Digest != "" && wanted != input.Digest:
+		return "", fmt.Errorf("%s.checksum: %s contradicts %s, which has %s for %s: correct one of them",
+			p.field, wanted, c.lockName(), input.Digest, shown(input.Source))
+	case wanted != "":
+		return wanted, nil
+	case input.Digest != "":
+		return input.Digest, nil
+	case p.field == fieldBackend && looksLikeDirectory(input.Source), c.AllowUnpinned:
+		return "", nil
+	}
+	return "", fmt.Errorf("%s: %s is not pinned: run `make lock`, set the checksum, or set allow_unpinned = true", p.field, shown(input.Source))
+}
+
+func (c *Config) lockName() string {
+	if c.LockFile == "" {
+		return "the lock in the plugin"
+	}
+	return c.LockFile
+}
+
+func forArch(arch string) string {
+	if arch == "" {
+		return ""
+	}
+	return " for " + arch
+}
+
+// pinAll knows the architecture, and lists everything that is missing for it.
+func (c *Config) pinAll(arch string) (map[string]pinned, error) {
+	all := map[string]pinned{}
+	var mistakes []error
+	for _, p := range c.payloads() {
+		one, err := c.pin(p, arch)
+		if err != nil {
+			mistakes = append(mistakes, err)
+		}
+		all[p.field] = one
+	}
+	return all, errors.Join(mistakes...)
+}
+
+func looksLikeDirectory(source string) bool {
+	return !fetch.IsURL(source) && !ociimage.IsReference(source) && !isArchive(source)
+}
+
+// shown is a source for messages and for the image: what is secret in a URL is left out,
+// and so is the directory of a local file, which nobody else has.
+func shown(source string) string {
+	if strings.Contains(source, "://") {
+		return sourceuri.Strip(source)
+	}
+	return filepath.Base(source)
+}

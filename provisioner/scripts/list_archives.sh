@@ -1,0 +1,5 @@
+# The packages apt kept in $ARCHIVES, with their digests.
+cd "$ARCHIVES"
+for deb in *.deb; do
+	if [ -f "$deb" ]; then sha256sum "$deb"; fi
+done

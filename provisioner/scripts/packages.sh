@@ -1,0 +1,2 @@
+# What dpkg has installed.
+dpkg-query --show --showformat="$FORMAT"

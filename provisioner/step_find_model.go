@@ -1,0 +1,59 @@
+package provisioner
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remote"
+)
+
+// modelFile is where the engine finds the weights.
+const modelFile = appliance.ModelsDir + "/" + appliance.ModelFile
+
+// Where udev names the disks a builder may have attached.
+const (
+	diskByLabel  = "/dev/disk/by-label/"
+	diskBySerial = "/dev/disk/by-id/virtio-"
+)
+
+// modelWay is how the weights come into the machine.
+type modelWay int
+
+const (
+	// upload is the way that needs nothing.
+	upload modelWay = iota
+	// attached: the file itself is a disk of the machine for the time of the build.
+	attached
+	// modelDisk: the weights stay on a disk of their own, which the image needs for good.
+	modelDisk
+)
+
+// findModel asks the machine for the disk a builder may have given it.
+func (b *bake) findModel(ctx context.Context) error {
+	env := remote.Env{"LABEL": diskByLabel + appliance.ModelDiskLabel, "SERIAL": b.attachedDevice()}
+	text, err := b.script(ctx, "find_model", env, 2*time.Minute, nil)
+	if err != nil {
+		return err
+	}
+	found := parseFacts(text)
+	size := b.payload.model.Size
+	switch {
+	case found["label"] == "yes":
+		b.way = modelDisk
+		b.say(fmt.Sprintf("the model stays on the disk labelled %s", appliance.ModelDiskLabel))
+	case found["serial"] == "yes":
+		b.way = attached
+		b.say(fmt.Sprintf("the model is attached as %s", path.Base(b.attachedDevice())))
+	default:
+		b.way = upload
+		b.say(fmt.Sprintf("no disk with the model is attached: its %s go through the connection", bytesOf(size)))
+	}
+	return nil
+}
+
+func (b *bake) attachedDevice() string {
+	return diskBySerial + appliance.AttachedSerial(b.payload.model.SHA256)
+}

@@ -1,0 +1,62 @@
+package provisioner
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"strconv"
+	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/imagefiles"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remote"
+)
+
+// modelTimeout allows for 15 GB on an emulated processor, copied and read again.
+const modelTimeout = 2 * time.Hour
+
+func (b *bake) installModel(ctx context.Context) error {
+	switch b.way {
+	case modelDisk:
+		return b.mountModelDisk(ctx)
+	case attached:
+		return b.copyModel(ctx)
+	default:
+		return b.uploadFile(ctx, "the model", b.payload.model, modelFile, 0o644)
+	}
+}
+
+// copyModel copies from the attached disk, whose last sector is filled up behind the file.
+func (b *bake) copyModel(ctx context.Context) error {
+	model := b.payload.model
+	if there, err := b.isThere(ctx, "the model", model, modelFile, 0o644); there || err != nil {
+		return err
+	}
+	env := remote.Env{
+		"DEVICE": b.attachedDevice(), "SIZE": strconv.FormatInt(model.Size, 10), "SUM": model.SHA256,
+		"DIR": path.Dir(modelFile), "DEST": modelFile,
+	}
+	meter := progress.Lines("copy the model", model.Size, b.say)
+	_, err := b.script(ctx, "copy_model", env, modelTimeout, func(line string) {
+		if done, err := strconv.ParseInt(line, 10, 64); err == nil {
+			meter.Set(done)
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("copy the model from %s: %w", env["DEVICE"], err)
+	}
+	meter.Finish()
+	return nil
+}
+
+func (b *bake) mountModelDisk(ctx context.Context) error {
+	if err := b.writeFiles(ctx, imagefiles.ModelDiskFiles()); err != nil {
+		return err
+	}
+	env := remote.Env{
+		"UNIT": imagefiles.ModelMountUnit, "FILE": modelFile, "SUM": b.payload.model.SHA256, "LABEL": appliance.ModelDiskLabel,
+	}
+	_, err := b.script(ctx, "mount_model_disk", env, modelTimeout, nil)
+	return err
+}

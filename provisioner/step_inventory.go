@@ -1,0 +1,105 @@
+package provisioner
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remote"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/sbom"
+)
+
+// takeInventory leaves in the image what it was made of: a lock that makes it again, and a
+// bill of materials.
+func (b *bake) takeInventory(ctx context.Context) error {
+	if b.base.Digest != "" {
+		b.base.Arch = b.arch
+		b.payload.inputs.Put(b.base)
+	}
+	if err := b.machine.WriteText(ctx, appliance.BakedLock, 0o644, string(b.payload.inputs.Encode())); err != nil {
+		return err
+	}
+	text, err := b.script(ctx, "packages", remote.Env{"FORMAT": sbom.PackagesFormat}, 5*time.Minute, nil)
+	if err != nil {
+		return fmt.Errorf("list the packages: %w", err)
+	}
+	packages, err := sbom.ParsePackages(text)
+	if err != nil {
+		return err
+	}
+	created, err := b.created()
+	if err != nil {
+		return err
+	}
+	bill, err := sbom.Image{
+		Name: appliance.Name, Version: b.config.ApplianceVersion,
+		OSID: b.facts["id"], OSRelease: b.facts["version"], Created: created,
+		Components: b.components(), Packages: packages,
+	}.Encode()
+	if err != nil {
+		return err
+	}
+	file := remote.File{Content: strings.NewReader(string(bill)), Size: int64(len(bill)), Path: appliance.BakedSBOM, Mode: 0o644}
+	if err := b.machine.Upload(ctx, file, nil); err != nil {
+		return err
+	}
+	b.say(fmt.Sprintf("%d payloads and %d packages are listed in %s", len(b.payload.inputs.Inputs), len(packages), appliance.BakedSBOM))
+	return nil
+}
+
+// created is now, unless SOURCE_DATE_EPOCH says when: equal builds then give equal bytes.
+func (b *bake) created() (time.Time, error) {
+	epoch := os.Getenv("SOURCE_DATE_EPOCH")
+	if epoch == "" {
+		return time.Now().UTC(), nil
+	}
+	seconds, err := strconv.ParseInt(epoch, 10, 64)
+	if err != nil || seconds < 0 {
+		return time.Time{}, fmt.Errorf("SOURCE_DATE_EPOCH is %q, not a number of seconds", epoch)
+	}
+	return time.Unix(seconds, 0).UTC(), nil
+}
+
+// purposes are SPDX's of each kind of input.
+var purposes = map[string]string{
+	lockfile.KindBaseImage:      "OPERATING-SYSTEM",
+	lockfile.KindContextPackage: "INSTALL",
+	lockfile.KindLocalAI:        "APPLICATION",
+	lockfile.KindBackend:        "APPLICATION",
+	lockfile.KindModel:          "FILE",
+}
+
+func (b *bake) components() []sbom.Component {
+	components := []sbom.Component{{
+		Name: appliance.Name + "-agent", Version: appliance.Version, License: "Apache-2.0",
+		SHA256: b.agentSHA256, Purpose: "APPLICATION",
+	}}
+	for _, input := range b.payload.inputs.Inputs {
+		components = append(components, sbom.Component{
+			Name: input.Name, Version: input.Version, License: input.License, Source: input.Source,
+			SHA256: strings.TrimPrefix(input.Digest, sha256Prefix), Purpose: purposes[input.Kind],
+		})
+	}
+	return components
+}
+
+// baseImage is what the builder says the machine was made from. A builder of another kind
+// says nothing.
+func baseImage(generated map[string]any) lockfile.Input {
+	text := func(name string) string {
+		value, _ := generated[name].(string)
+		return value
+	}
+	source := text(appliance.DataBaseImageSource)
+	size, _ := strconv.ParseInt(text(appliance.DataBaseImageSize), 10, 64)
+	return lockfile.Input{
+		Kind: lockfile.KindBaseImage, Name: shown(cmp.Or(text(appliance.DataBaseImage), source)),
+		Source: shown(source), Digest: text(appliance.DataBaseImageDigest), Size: size,
+	}
+}
