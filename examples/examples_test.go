@@ -3,13 +3,18 @@
 package examples_test
 
 import (
+	"cmp"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
 )
 
 // packer runs the packer and the plugin that make build installed, from the top of the
@@ -32,16 +37,78 @@ func TestExamplesAreFormatted(t *testing.T) {
 	assert.NoError(t, err, output)
 }
 
-func TestExamplesAreValid(t *testing.T) {
-	for example, arguments := range map[string][]string{
-		"demo":     nil,
-		"devstral": {"-var-file=examples/devstral/example.pkrvars.hcl"},
-	} {
-		t.Run(example, func(t *testing.T) {
-			output, err := packer(t, append(append([]string{"validate"}, arguments...), "examples/"+example)...)
+func TestTheDemoIsValid(t *testing.T) {
+	output, err := packer(t, "validate", "examples/demo")
+	require.NoError(t, err, output)
+	assert.Contains(t, output, "The configuration is valid.")
+}
+
+// applianceExample is a copy of the real appliance's example.
+func applianceExample(t *testing.T) string {
+	t.Helper()
+	copied := t.TempDir()
+	require.NoError(t, os.CopyFS(copied, os.DirFS("devstral")))
+	return copied
+}
+
+// pinAll gives every input of a lock a digest, as make lock does where there is a network.
+func pinAll(t *testing.T, path string) {
+	t.Helper()
+	lock, err := lockfile.Read(path)
+	require.NoError(t, err)
+	for i := range lock.Inputs {
+		lock.Inputs[i].Digest = cmp.Or(lock.Inputs[i].Digest, "sha256:"+strings.Repeat("0", 64))
+	}
+	require.NoError(t, lockfile.Write(path, lock))
+}
+
+func TestTheApplianceIsValidOnceItIsPinned(t *testing.T) {
+	variants := map[string][]string{
+		"as it is":      nil,
+		"small":         {"-var-file=small.pkrvars.hcl"},
+		"model disk":    {"-var-file=model-disk.pkrvars.hcl", "-except=marketplace"},
+		"small, apart":  {"-var-file=small.pkrvars.hcl", "-var-file=model-disk.pkrvars.hcl", "-except=marketplace"},
+		"offline":       {"-var-file=offline.pkrvars.hcl"},
+		"arm64":         {"-var=architecture=aarch64"},
+		"a gated model": {"-var=model_token=secret"},
+	}
+	files, err := filepath.Glob("devstral/*.pkrvars.hcl")
+	require.NoError(t, err)
+	for _, file := range files {
+		assert.Contains(t, fmt.Sprint(variants), "-var-file="+filepath.Base(file), "no variant uses it")
+	}
+	for name, arguments := range variants {
+		t.Run(name, func(t *testing.T) {
+			example := applianceExample(t)
+			for i, argument := range arguments {
+				arguments[i] = strings.Replace(argument, "-var-file=", "-var-file="+example+"/", 1)
+			}
+			command := append(append([]string{"validate"}, arguments...), example)
+			output, err := packer(t, command...)
+			require.Error(t, err, output)
+			assert.Contains(t, output, "is not pinned: run `make lock`")
+
+			pinAll(t, filepath.Join(example, "slm-copilot.lock.hcl"))
+			pinAll(t, filepath.Join(example, "small.lock.hcl"))
+			output, err = packer(t, command...)
 			require.NoError(t, err, output)
 			assert.Contains(t, output, "The configuration is valid.")
+			assert.NotContains(t, output, "secret")
 		})
+	}
+}
+
+// The lock files of the examples are as make lock writes them.
+func TestTheLocksAreAsWritten(t *testing.T) {
+	files, err := filepath.Glob("devstral/*.lock.hcl")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		lock, err := lockfile.Read(file)
+		require.NoError(t, err)
+		content, err := os.ReadFile(file)
+		require.NoError(t, err)
+		assert.Equal(t, string(lock.Encode()), string(content), file)
 	}
 }
 

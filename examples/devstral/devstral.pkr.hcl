@@ -1,7 +1,7 @@
 # The real appliance: Ubuntu 24.04, LocalAI v4.9.0, Devstral Small 2 24B (Q4_K_M).
 #
-# What is downloaded is pinned by digests that you give, see README.md. Values go into
-# a file beside this one; example.pkrvars.hcl is one to begin with.
+# What it is made of stands in the lock file beside this one: `make lock` completes it.
+# The *.pkrvars.hcl files make variants; README.md says which.
 
 packer {
   required_plugins {
@@ -18,53 +18,39 @@ variable "version" {
   description = "Version of the appliance: in file names, in the image and in the marketplace."
 }
 
-variable "base_image" {
+variable "lock" {
   type        = string
-  default     = "ubuntu-24.04"
-  description = "Catalogue name, path or URL of a cloud image."
+  default     = "slm-copilot.lock.hcl"
+  description = "The lock file, beside this template."
 }
 
-variable "base_image_checksum" {
+variable "architecture" {
   type        = string
-  default     = ""
-  description = "sha256:<hex>; empty checks an image of the catalogue against its publisher's list."
+  default     = "x86_64"
+  description = "x86_64 or aarch64; the build host should have the same."
 }
 
-variable "localai_source" {
+variable "model_id" {
   type        = string
-  default     = "https://github.com/mudler/LocalAI/releases/download/v4.9.0/local-ai-v4.9.0-linux-amd64"
-  description = "Path or URL of the LocalAI binary."
+  default     = "devstral-small-2"
+  description = "What clients send as \"model\"."
 }
 
-variable "localai_checksum" {
+variable "model_name" {
   type        = string
-  description = "sha256:<hex>, from LocalAI-v4.9.0-checksums.txt of the same release."
+  default     = "Devstral Small 2 24B"
+  description = "What people read."
 }
 
-variable "localai_version" {
+variable "model_disk" {
+  type        = bool
+  default     = false
+  description = "Keep the weights in an image of their own."
+}
+
+variable "disk_size" {
   type    = string
-  default = "v4.9.0"
-}
-
-variable "backend_source" {
-  type        = string
-  description = "Directory of the llama-cpp backend for CPU, with run.sh at its top; or a tar archive of it."
-}
-
-variable "backend_checksum" {
-  type        = string
-  default     = ""
-  description = "sha256:<hex> of an archive; empty for a directory."
-}
-
-variable "model_source" {
-  type        = string
-  description = "Path or URL of the GGUF file of Devstral Small 2 24B, quantized to Q4_K_M (14.3 GB)."
-}
-
-variable "model_checksum" {
-  type        = string
-  description = "sha256:<hex>, from the page the model is published on."
+  default = "40G"
 }
 
 variable "cpus" {
@@ -76,7 +62,26 @@ variable "cpus" {
 variable "memory" {
   type        = number
   default     = 32768
-  description = "MiB of the machine while it is built and proven: the model is loaded both times."
+  description = "MiB of the machine while it is built and proven, where the model is loaded too, and of the published app."
+}
+
+variable "package_directory" {
+  type        = string
+  default     = ""
+  description = "Debian packages for a build without a network; filled by a build with one."
+}
+
+# Tokens come from the environment: PKR_VAR_model_token, PKR_VAR_backend_token.
+variable "model_token" {
+  type      = string
+  default   = ""
+  sensitive = true
+}
+
+variable "backend_token" {
+  type      = string
+  default   = ""
+  sensitive = true
 }
 
 variable "publisher" {
@@ -96,14 +101,23 @@ variable "catalog_url" {
   description = "Where a web server serves the marketplace."
 }
 
+locals {
+  lock_file = "${path.root}/${var.lock}"
+}
+
 source "slm-copilot" "devstral" {
-  base_image          = var.base_image
-  base_image_checksum = var.base_image_checksum
-  image_version       = var.version
-  disk_size           = "40G"
-  cpus                = var.cpus
-  memory              = var.memory
-  output_directory    = "dist/devstral"
+  lock_file        = local.lock_file
+  base_image       = "ubuntu-24.04"
+  architecture     = var.architecture
+  image_version    = var.version
+  disk_size        = var.disk_size
+  cpus             = var.cpus
+  memory           = var.memory
+  model_disk       = var.model_disk
+  output_directory = "dist/${var.model_id}"
+
+  # The weights of the lock file, attached as a disk: faster than sending them over SSH.
+  model {}
 }
 
 build {
@@ -111,22 +125,16 @@ build {
 
   provisioner "slm-copilot" {
     appliance_version = var.version
+    lock_file         = local.lock_file
+    package_directory = var.package_directory
 
-    localai {
-      source   = var.localai_source
-      checksum = var.localai_checksum
-      version  = var.localai_version
-    }
     backend {
-      source   = var.backend_source
-      checksum = var.backend_checksum
+      token = var.backend_token
     }
     model {
-      source       = var.model_source
-      checksum     = var.model_checksum
-      id           = "devstral-small-2"
-      name         = "Devstral Small 2 24B"
-      quantization = "Q4_K_M"
+      id    = var.model_id
+      name  = var.model_name
+      token = var.model_token
     }
   }
 
@@ -134,17 +142,18 @@ build {
     post-processor "slm-copilot-verify" {
       cpus         = var.cpus
       memory       = var.memory
-      model_id     = "devstral-small-2"
+      model_id     = var.model_id
       boot_timeout = "30m"
     }
     post-processor "slm-copilot-marketplace" {
+      name = "marketplace"
       app {
         publisher         = var.publisher
-        short_description = "Private AI coding copilot (Devstral Small 2 24B) that runs on CPU alone"
-        tags              = ["ai", "llm", "copilot", "cpu", "devstral", "ubuntu"]
+        short_description = "Private AI coding copilot (${var.model_name}) that runs on CPU alone"
+        tags              = ["ai", "llm", "copilot", "cpu", var.model_id, "ubuntu"]
         cpu               = 16
         vcpu              = 16
-        memory            = 32768
+        memory            = var.memory
       }
       catalog {
         directory = var.catalog_directory
