@@ -80,6 +80,29 @@ func convert(ctx context.Context, meter *progress.Meter, virtualSize int64, args
 	return nil
 }
 
+// FromRaw writes a raw disk as a QCOW2 image with holes, always the same for the same disk.
+// Target appears complete or not at all.
+func FromRaw(ctx context.Context, source, target string, say func(string)) error {
+	status, err := os.Stat(source)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", target, err)
+	}
+	from, err := plain(source)
+	if err != nil {
+		return err
+	}
+	to, err := plain(target)
+	if err != nil {
+		return err
+	}
+	meter := progress.Lines("write "+filepath.Base(target), status.Size(), say)
+	args := []string{"convert", "-p", "-f", "raw", "-O", Format, from, to + partialSuffix}
+	if err := convert(ctx, meter, status.Size(), args, to); err != nil {
+		return fmt.Errorf("write %s: %w", target, err)
+	}
+	return nil
+}
+
 // compactArgs allows writes out of order (-W): in order, clusters are compressed one
 // after the other on one core.
 func compactArgs(from, to string) []string {

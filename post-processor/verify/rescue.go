@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/manifest"
 )
 
 // withEvidence keeps what a failed trial leaves, and adds to err where it is. Packer
@@ -38,7 +40,11 @@ func keep(t *trial) (string, error) {
 		return "", err
 	}
 	_, reportErr := writeReports(kept, t.report)
-	errs := []error{reportErr, linkIfThere(serialLog(t.image), serialLog(kept))}
+	errs := []error{
+		reportErr,
+		linkIfThere(serialLog(t.image), serialLog(kept)),
+		linkIfThere(manifest.Path(t.image), manifest.Path(kept)),
+	}
 	for _, file := range t.files {
 		if filepath.Dir(file) == filepath.Dir(t.image) {
 			errs = append(errs, linkIfThere(file, filepath.Join(directory, filepath.Base(file))))

@@ -1,0 +1,126 @@
+package modeldisk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
+)
+
+// fileSystem is the one being made, in a directory of its own.
+type fileSystem struct {
+	directory string
+	weights   Weights
+}
+
+// The files in the directory, by names that mean nothing to debugfs.
+const (
+	imageName    = "disk.raw"
+	weightsName  = "weights"
+	commandsName = "commands"
+)
+
+func (f fileSystem) image() string { return filepath.Join(f.directory, imageName) }
+
+// prepare makes the empty disk, and gives the weights a name that needs no quoting.
+func (f fileSystem) prepare() error {
+	absolute, err := filepath.Abs(f.weights.Path)
+	if err != nil {
+		return err
+	}
+	if err := os.Symlink(absolute, filepath.Join(f.directory, weightsName)); err != nil {
+		return err
+	}
+	disk, err := os.Create(f.image())
+	if err != nil {
+		return err
+	}
+	return errors.Join(disk.Truncate(f.weights.imageSize()), disk.Close())
+}
+
+// format lays out the file system. Nothing is ever written to it again, so it has no journal,
+// no blocks kept for root and few inodes.
+func (f fileSystem) format(ctx context.Context) error {
+	uuid := f.weights.uuid()
+	_, _, err := f.run(ctx, mke2fs,
+		"-q", "-F", "-t", "ext4", "-b", "4096", "-m", "0", "-N", "16",
+		"-O", "^has_journal,^resize_inode", "-L", appliance.ModelDiskLabel,
+		"-U", uuid, "-E", "hash_seed="+uuid+",root_owner=0:0,lazy_itable_init=0,nodiscard", imageName)
+	return err
+}
+
+// fill copies the weights into the file system. Debugfs does so from wherever they lie;
+// mke2fs would need them in a directory of their own.
+func (f fileSystem) fill(ctx context.Context, meter *progress.Meter) error {
+	commands := strings.Join([]string{
+		"set_current_time @1",
+		"write " + weightsName + " " + fileName,
+		"set_inode_field " + fileName + " mode 0100444",
+		"stat " + fileName,
+	}, "\n") + "\n"
+	if err := os.WriteFile(filepath.Join(f.directory, commandsName), []byte(commands), 0o600); err != nil {
+		return err
+	}
+	stop := f.watch(meter)
+	answers, complaints, err := f.run(ctx, debugfs, "-w", "-f", commandsName, imageName)
+	stop()
+	if err != nil {
+		return err
+	}
+	return f.checkFile(answers, complaints)
+}
+
+// watchInterval is that of the lines of a meter.
+const watchInterval = 5 * time.Second
+
+// watch tells the meter how much of the disk is written: debugfs itself says nothing.
+func (f fileSystem) watch(meter *progress.Meter) (stop func()) {
+	finished, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		ticker := time.NewTicker(watchInterval)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-finished:
+				meter.Set(f.weights.Size)
+				return
+			case <-ticker.C:
+				var status syscall.Stat_t
+				if syscall.Stat(f.image(), &status) == nil {
+					// Blocks are of 512 bytes, see stat(2).
+					meter.Set(min(status.Blocks*512, f.weights.Size))
+				}
+			}
+		}
+	}()
+	return func() { close(finished); <-ended }
+}
+
+// fileFacts are in the answer of the command stat.
+var fileFacts = regexp.MustCompile(`Mode:\s+0444 [^\n]*\n[^\n]*\nUser:\s+0\s+Group:\s+0\s[^\n]*Size: ([0-9]+)\n`)
+
+// checkFile goes by what debugfs says: its exit status tells nothing of its commands. The
+// first complaint is its version.
+func (f fileSystem) checkFile(answers, complaints string) error {
+	_, wrong, _ := strings.Cut(strings.TrimSpace(complaints), "\n")
+	found := fileFacts.FindStringSubmatch(answers)
+	if wrong != "" || found == nil || found[1] != fmt.Sprint(f.weights.Size) {
+		return fmt.Errorf("debugfs did not write all of it, and says:\n%s", strings.TrimSpace(answers+wrong))
+	}
+	return nil
+}
+
+// check reads all metadata.
+func (f fileSystem) check(ctx context.Context) error {
+	_, _, err := f.run(ctx, e2fsck, "-f", "-n", imageName)
+	return err
+}

@@ -1,0 +1,61 @@
+package modeldisk
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// The programs of e2fsprogs.
+const (
+	mke2fs  = "mke2fs"
+	debugfs = "debugfs"
+	e2fsck  = "e2fsck"
+)
+
+// systemPrograms is where they lie; ordinary users do not have it on their PATH.
+const systemPrograms = "/usr/sbin/"
+
+// Available says whether e2fsprogs is installed and, if not, how to get it.
+func Available() error {
+	for _, program := range []string{mke2fs, debugfs, e2fsck} {
+		if _, err := find(program); err != nil {
+			return fmt.Errorf("%s is not installed: install the package e2fsprogs (Debian, Ubuntu)", program)
+		}
+	}
+	return nil
+}
+
+func find(program string) (string, error) {
+	path, err := exec.LookPath(program)
+	if err != nil {
+		return exec.LookPath(systemPrograms + program)
+	}
+	return path, nil
+}
+
+// run starts a program in the directory of the file system; a cancelled context kills it.
+// The time of day is the one that every disk was made at.
+func (f fileSystem) run(ctx context.Context, program string, arguments ...string) (stdout, stderr string, err error) {
+	path, err := find(program)
+	if err != nil {
+		return "", "", err
+	}
+	var out, complaints bytes.Buffer
+	cmd := exec.CommandContext(ctx, path, arguments...)
+	cmd.Dir = f.directory
+	cmd.Env = append(os.Environ(), "LC_ALL=C", "E2FSPROGS_FAKE_TIME=1")
+	cmd.Stdout, cmd.Stderr = &out, &complaints
+	cmd.WaitDelay = 5 * time.Second
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			return "", "", context.Cause(ctx)
+		}
+		return "", "", fmt.Errorf("%s: %w\n%s", program, err, strings.TrimSpace(out.String()+complaints.String()))
+	}
+	return out.String(), complaints.String(), nil
+}
