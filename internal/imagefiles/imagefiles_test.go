@@ -19,8 +19,9 @@ import (
 var update = flag.Bool("update", false, "rewrite the golden files")
 
 func TestFilesAreAsAgreed(t *testing.T) {
-	for _, file := range Files() {
-		golden := filepath.Join("testdata", filepath.Base(file.Path))
+	for _, file := range all() {
+		// A module must not hold a file with a backslash in its name.
+		golden := filepath.Join("testdata", strings.ReplaceAll(filepath.Base(file.Path), `\`, "_"))
 		if *update {
 			require.NoError(t, os.MkdirAll("testdata", 0o755))
 			require.NoError(t, os.WriteFile(golden, file.Content, 0o644))
@@ -29,6 +30,15 @@ func TestFilesAreAsAgreed(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, string(want), string(file.Content), file.Path)
 	}
+}
+
+func all() []File { return append(Files(), ModelDiskFiles()...) }
+
+// systemd mounts nothing for a unit whose name is not that of the place.
+func TestModelMountIsNamedForItsPlace(t *testing.T) {
+	out, err := exec.Command("systemd-escape", "--path", "--suffix=mount", appliance.ModelsDir).CombinedOutput()
+	require.NoError(t, err, string(out))
+	assert.Equal(t, ModelMountUnit, strings.TrimSpace(string(out)))
 }
 
 // systemd itself judges the units. The programs they start and the units they name are
@@ -42,10 +52,10 @@ func TestSystemdAcceptsTheUnits(t *testing.T) {
 	for _, unit := range []string{appliance.LocalAIUnit, appliance.NginxUnit} {
 		install(t, root, File{appliance.UnitDir + "/" + unit, 0o644, []byte("[Service]\nExecStart=" + appliance.AgentPath + "\n")})
 	}
-	for _, target := range []string{"sysinit", "basic", "network-online", "multi-user", "timers", "shutdown"} {
+	for _, target := range []string{"sysinit", "basic", "local-fs", "umount", "network-online", "multi-user", "timers", "shutdown"} {
 		install(t, root, File{appliance.UnitDir + "/" + target + ".target", 0o644, []byte("[Unit]\n")})
 	}
-	for _, file := range Files() {
+	for _, file := range all() {
 		install(t, root, file)
 	}
 	arguments := []string{"--root=" + root, "verify"}
@@ -61,7 +71,7 @@ func TestSystemdAcceptsTheUnits(t *testing.T) {
 
 // units are the unit files among the files.
 func units() []File {
-	return slices.DeleteFunc(Files(), func(f File) bool { return filepath.Dir(f.Path) != appliance.UnitDir })
+	return slices.DeleteFunc(all(), func(f File) bool { return filepath.Dir(f.Path) != appliance.UnitDir })
 }
 
 // Nothing starts with the files of an earlier boot; and whatever fails, the rest starts.
