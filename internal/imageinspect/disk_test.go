@@ -1,0 +1,212 @@
+package imageinspect
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/imagefiles"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/sbom"
+)
+
+const (
+	mebibyte  = 1 << 20
+	rootStart = 4 * mebibyte
+	rootSize  = 24 * mebibyte
+	// What the fixture bakes.
+	engine  = "engine\n"
+	weights = "weights\n"
+)
+
+// files are those of a tree by their paths. A name that ends in "/" is a directory, content
+// that begins with "-> " the target of a symbolic link.
+type files map[string]string
+
+// goodFiles are what a finished image must hold, and some of what it may.
+func goodFiles(t *testing.T) files {
+	t.Helper()
+	bill := sbom.Image{
+		Name: "slm-copilot", Version: "1.0.0", OSID: "debian", OSRelease: "12", Created: time.Unix(1795395162, 0),
+		Packages: []sbom.Package{{Name: "nginx", Version: "1.22.1-9", Arch: "amd64", SourceName: "nginx"}},
+	}
+	text, err := bill.Encode()
+	require.NoError(t, err)
+	lock := lockfile.Lock{Inputs: []lockfile.Input{
+		{Kind: lockfile.KindLocalAI, Name: "localai", Arch: "amd64", Source: "https://example.org/local-ai", Digest: digest(engine), Size: int64(len(engine))},
+		{Kind: lockfile.KindModel, Name: "model", Source: "https://example.org/model.gguf", Digest: digest(weights), Size: int64(len(weights))},
+	}}
+	tree := files{
+		"/etc/os-release":                           "-> ../usr/lib/os-release",
+		"/usr/lib/os-release":                       "ID=debian\nVERSION_ID=12\n",
+		"/etc/machine-id":                           "",
+		"/etc/passwd":                               "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
+		"/etc/shadow":                               "root:!*:20779:0:99999:7:::\nsshd:!:20779::::::\n",
+		"/etc/gshadow":                              "root:*::\nusers:::\nsshd:!::\n",
+		"/etc/resolv.conf":                          "-> /run/systemd/resolve/stub-resolv.conf",
+		"/etc/ssl/certs/ca.pem":                     "-----BEGIN CERTIFICATE-----\n",
+		"/etc/ssh/sshd_config":                      "UsePAM yes\n",
+		"/usr/lib/python3/tests/key.pem":            "-----BEGIN PRIVATE KEY-----\n",
+		"/var/log/wtmp":                             "",
+		"/var/log/journal/":                         "",
+		"/var/log/README":                           "-> ../../usr/share/doc/systemd/README.logs",
+		"/tmp/":                                     "",
+		"/var/tmp/":                                 "",
+		"/var/lib/apt/lists/":                       "",
+		appliance.StatusFile:                        appliance.InstallSuccess + "\n",
+		appliance.AgentPath:                         "agent",
+		appliance.BakedFile:                         "{}",
+		appliance.BakedSBOM:                         string(text),
+		appliance.BakedLock:                         string(lock.Encode()),
+		appliance.ContextHook:                       "#!/bin/sh\n",
+		appliance.LocalAIBinary:                     engine,
+		appliance.BackendsDir + "/llama-cpp/run.sh": "#!/bin/sh\n",
+		appliance.ModelsDir + "/model.gguf":         weights,
+	}
+	for _, unit := range imagefiles.Units() {
+		target := "multi-user.target"
+		if filepath.Ext(unit) == ".timer" {
+			target = "timers.target"
+		}
+		tree[appliance.UnitDir+"/"+target+".wants/"+unit] = "-> ../" + unit
+	}
+	return tree
+}
+
+// with returns the good files with some more, or with other content.
+func (f files) with(more files) files {
+	for path, content := range more {
+		f[path] = content
+	}
+	return f
+}
+
+// without returns the good files without some.
+func (f files) without(paths ...string) files {
+	for _, path := range paths {
+		delete(f, path)
+	}
+	return f
+}
+
+func (f files) write(t *testing.T, top string) {
+	t.Helper()
+	for path, content := range f {
+		full := filepath.Join(top, path)
+		if path[len(path)-1] == '/' {
+			require.NoError(t, os.MkdirAll(full, 0o755))
+			continue
+		}
+		require.NoError(t, os.MkdirAll(filepath.Dir(full), 0o755))
+		if len(content) > 3 && content[:3] == "-> " {
+			require.NoError(t, os.Symlink(content[3:], full))
+			continue
+		}
+		require.NoError(t, os.WriteFile(full, []byte(content), 0o644))
+	}
+}
+
+// makeExt4 writes a file system that holds the files to a place in a disk.
+func makeExt4(t *testing.T, disk string, start, size int64, f files) {
+	t.Helper()
+	top := t.TempDir()
+	f.write(t, top)
+	program, err := find("mke2fs")
+	require.NoError(t, err, "run make setup")
+	command(t, program, "-q", "-t", "ext4", "-b", "4096", "-d", top,
+		"-E", "offset="+strconv.FormatInt(start, 10), disk, strconv.FormatInt(size/1024, 10)+"k")
+}
+
+// makeDisk makes a disk as base images have it: the root file system in its only partition.
+func makeDisk(t *testing.T, f files) string {
+	t.Helper()
+	disk := filepath.Join(t.TempDir(), "disk.raw")
+	require.NoError(t, os.WriteFile(disk, nil, 0o600))
+	require.NoError(t, os.Truncate(disk, rootStart+rootSize))
+	makeExt4(t, disk, rootStart, rootSize, f)
+	writeMBR(t, disk, partition{rootStart, rootSize})
+	return disk
+}
+
+// makeImage makes a QCOW2 image of a disk.
+func makeImage(t *testing.T, disk string) string {
+	t.Helper()
+	image := filepath.Join(t.TempDir(), "slm-copilot.qcow2")
+	command(t, "qemu-img", "convert", "-O", "qcow2", disk, image)
+	return image
+}
+
+// debugfs changes the root file system of a disk.
+func debugfs(t *testing.T, disk, request string) {
+	t.Helper()
+	program, err := find("debugfs")
+	require.NoError(t, err, "run make setup")
+	command(t, program, "-w", "-R", request, disk+"?offset="+strconv.Itoa(rootStart))
+}
+
+func digest(content string) string {
+	return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(content)))
+}
+
+func command(t *testing.T, name string, arguments ...string) {
+	t.Helper()
+	output, err := exec.CommandContext(t.Context(), name, arguments...).CombinedOutput()
+	require.NoError(t, err, "%s", output)
+}
+
+func writeAt(t *testing.T, path string, content []byte, at int64) {
+	t.Helper()
+	file, err := os.OpenFile(path, os.O_WRONLY, 0)
+	require.NoError(t, err)
+	_, err = file.WriteAt(content, at)
+	require.NoError(t, err)
+	require.NoError(t, file.Close())
+}
+
+func mbr(kind byte, partitions ...partition) []byte {
+	sector := make([]byte, sectorSize)
+	for n, p := range partitions {
+		entry := sector[446+16*n:]
+		entry[4] = kind
+		binary.LittleEndian.PutUint32(entry[8:], uint32(p.start/sectorSize))
+		binary.LittleEndian.PutUint32(entry[12:], uint32(p.size/sectorSize))
+	}
+	sector[510], sector[511] = 0x55, 0xAA
+	return sector
+}
+
+func writeMBR(t *testing.T, disk string, partitions ...partition) {
+	t.Helper()
+	writeAt(t, disk, mbr(0x83, partitions...), 0)
+}
+
+// gpt returns the first sectors of a disk with these partitions.
+func gpt(diskSize int64, partitions ...partition) []byte {
+	const entrySize, count = 128, 128
+	entries := make([]byte, entrySize*count)
+	for n, p := range partitions {
+		entry := entries[n*entrySize:]
+		copy(entry, "some type of it.")
+		binary.LittleEndian.PutUint64(entry[32:], uint64(p.start/sectorSize))
+		binary.LittleEndian.PutUint64(entry[40:], uint64((p.start+p.size)/sectorSize-1))
+	}
+	header := make([]byte, sectorSize)
+	copy(header, "EFI PART")
+	binary.LittleEndian.PutUint32(header[12:], 92)
+	binary.LittleEndian.PutUint64(header[72:], 2)
+	binary.LittleEndian.PutUint32(header[80:], count)
+	binary.LittleEndian.PutUint32(header[84:], entrySize)
+	binary.LittleEndian.PutUint32(header[88:], crc32.ChecksumIEEE(entries))
+	binary.LittleEndian.PutUint32(header[16:], crc32.ChecksumIEEE(header[:92]))
+	return append(append(mbr(protective, partition{sectorSize, diskSize - sectorSize}), header...), entries...)
+}
