@@ -48,13 +48,14 @@ func (p Payload) checkURL() error {
 	if err != nil || u.Host == "" {
 		return errors.New("must be a path or an http(s) URL")
 	}
-	if p.Token != "" && u.Scheme == "http" && !isLoopback(u.Hostname()) {
+	if p.Token != "" && u.Scheme == "http" && !IsLoopback(u.Hostname()) {
 		return fmt.Errorf("%s: the token would cross the network in clear text: use https", p.shown())
 	}
 	return nil
 }
 
-func isLoopback(host string) bool {
+// IsLoopback tells whether host (no port) is this machine, to which plain http is safe.
+func IsLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

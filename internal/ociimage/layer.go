@@ -1,0 +1,79 @@
+package ociimage
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/partial"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+)
+
+// compressedFile is all that partial.CompressedToLayer needs to tell gzip from zstd from
+// plain tar, by the first bytes and not by what a manifest claims.
+type compressedFile struct {
+	layer
+	ctx context.Context
+}
+
+func (f compressedFile) Digest() (v1.Hash, error)            { return v1.NewHash(f.digest) }
+func (f compressedFile) Size() (int64, error)                { return f.size, nil }
+func (f compressedFile) MediaType() (types.MediaType, error) { return types.OCILayer, nil }
+func (f compressedFile) Compressed() (io.ReadCloser, error) {
+	file, err := os.Open(f.path)
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{contextReader{f.ctx, file}, file}, nil
+}
+
+// open returns the tar archive of the layer.
+func (l layer) open(ctx context.Context) (io.ReadCloser, error) {
+	unpacked, err := partial.CompressedToLayer(compressedFile{l, ctx})
+	if err != nil {
+		return nil, err
+	}
+	return unpacked.Uncompressed()
+}
+
+// contextReader ends a long copy when its context ends.
+type contextReader struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (r contextReader) Read(b []byte) (int, error) {
+	if r.ctx.Err() != nil {
+		return 0, context.Cause(r.ctx)
+	}
+	return r.Reader.Read(b)
+}
+
+// budget is how many bytes an image may still unpack to.
+type budget struct{ left int64 }
+
+// newBudget allows 1 GiB and twenty times what was downloaded: programs shrink to a half
+// or a third, while a bomb shrinks to a thousandth.
+func newBudget(compressed int64) *budget { return &budget{1<<30 + 20*compressed} }
+
+// reader takes what it reads out of the budget.
+func (b *budget) reader(r io.Reader) io.Reader { return &budgetReader{r, b} }
+
+type budgetReader struct {
+	io.Reader
+	*budget
+}
+
+func (r *budgetReader) Read(b []byte) (int, error) {
+	n, err := r.Reader.Read(b)
+	r.left -= int64(n)
+	if r.left < 0 {
+		return n, errors.New("the image unpacks to more than 1 GiB and twenty times its size, which no program does")
+	}
+	return n, err
+}
