@@ -1,0 +1,141 @@
+package provisioner
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/imagefiles"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remotetest"
+)
+
+// attach gives the machine a disk with the model, filled up to a whole sector.
+func attach(t *testing.T, m *remotetest.Machine, b *bake) string {
+	content, err := os.ReadFile(b.config.Model.Source)
+	require.NoError(t, err)
+	disk := diskBySerial + appliance.AttachedSerial(local(t, b.config.Model.Source).SHA256)
+	m.Write(disk, string(content)+"\x00\x00\x00")
+	return disk
+}
+
+func TestModelIsCopiedFromItsDisk(t *testing.T) {
+	m := machine(t)
+	b, said := newBake(t, m)
+	attach(t, m, b)
+	require.NoError(t, b.runAll(t.Context()))
+	want, err := os.ReadFile(b.config.Model.Source)
+	require.NoError(t, err)
+	assert.Equal(t, string(want), m.Read(modelFile), "not a byte more than the file has")
+	info, err := os.Stat(m.Path(modelFile))
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o644), info.Mode().Perm())
+	assert.NotContains(t, m.Uploads(), modelFile+".part")
+	assert.Contains(t, *said, "the model is attached as virtio-"+appliance.AttachedSerial(b.payload.model.SHA256))
+	assert.Regexp(t, `^copy the model: 433\.3 KiB in `, (*said)[indexOf(*said, "copy the model: ")])
+}
+
+func indexOf(lines []string, prefix string) int {
+	for i, line := range lines {
+		if len(line) >= len(prefix) && line[:len(prefix)] == prefix {
+			return i
+		}
+	}
+	return -1
+}
+
+func TestModelThatCannotBeCopied(t *testing.T) {
+	for name, tt := range map[string]struct {
+		spoil func(m *remotetest.Machine, disk string)
+		err   string
+	}{
+		"other bytes": {func(m *remotetest.Machine, disk string) {
+			m.Write(disk, m.Read(disk)[:1000]+"x"+m.Read(disk)[1001:])
+		}, "the disk of the machine or of this host lost bytes"},
+		"too short": {func(m *remotetest.Machine, disk string) { m.Write(disk, m.Read(disk)[:1000]) }, "the disk of the machine or of this host lost bytes"},
+		"disk full": {func(m *remotetest.Machine, _ string) {
+			m.Stub("dd", "echo 'dd: error writing: No space left on device' >&2; exit 1")
+		}, "the disk of the machine is full: give the source a larger disk_size"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := machine(t)
+			b, _ := newBake(t, m)
+			disk := attach(t, m, b)
+			require.NoError(t, b.run(t.Context(), "install the backend"))
+			tt.spoil(m, disk)
+			err := b.installModel(t.Context())
+			require.ErrorContains(t, err, "copy the model from /dev/disk/by-id/virtio-")
+			require.ErrorContains(t, err, tt.err)
+			assert.NoFileExists(t, m.Path(modelFile))
+			assert.NoFileExists(t, m.Path(modelFile+".part"))
+		})
+	}
+}
+
+// modelMachine has a disk with the label; mounting it puts its file in place.
+func modelMachine(t *testing.T, content string) *remotetest.Machine {
+	m := machine(t)
+	m.Write(diskByLabel+appliance.ModelDiskLabel, "")
+	m.Write("/disk/model.gguf", content)
+	m.Stub("systemctl", `case "$1" in
+		start) mkdir -p '`+m.Path(appliance.ModelsDir)+`'; cp '`+m.Path("/disk/model.gguf")+`' '`+m.Path(modelFile)+`' ;;
+		show) echo 0 ;; esac
+		case "$2" in is-failed) exit 1 ;; esac`)
+	return m
+}
+
+func TestModelStaysOnADiskOfItsOwn(t *testing.T) {
+	m := modelMachine(t, "")
+	b, said := newBake(t, m)
+	content, err := os.ReadFile(b.config.Model.Source)
+	require.NoError(t, err)
+	m.Write("/disk/model.gguf", string(content))
+	// A model larger than the machine's disk.
+	m.Stub("df", "echo Filesystem 1024-blocks Used Available Capacity Mounted; echo /dev/vda1 9 9 393400 1% /")
+	require.NoError(t, b.runAll(t.Context()))
+	assert.NotContains(t, m.Uploads(), modelFile+".part")
+	assert.Contains(t, m.Read(filepath.Join(appliance.UnitDir, imagefiles.ModelMountUnit)), "Where="+m.Path(appliance.ModelsDir))
+	assert.Contains(t, m.Read(appliance.UnitDir+"/local-ai.service.d/10-slm-copilot-model-disk.conf"), "RequiresMountsFor=")
+	assert.Contains(t, m.Calls(), `systemctl --quiet enable opt-local\x2dai-models.mount`)
+	assert.Contains(t, *said, "the model stays on the disk labelled slm-model")
+	assert.Contains(t, m.Read(appliance.BakedLock), b.payload.model.SHA256)
+}
+
+func TestModelDiskWithAnotherModel(t *testing.T) {
+	m := modelMachine(t, "another")
+	b, _ := newBake(t, m)
+	err := b.runAll(t.Context())
+	require.ErrorContains(t, err, "install the model: exit status 1")
+	assert.ErrorContains(t, err, "the disk labelled slm-model holds sha256:")
+	assert.ErrorContains(t, err, "the model of the provisioner is sha256:"+b.payload.model.SHA256+": give both the same model")
+
+	m = modelMachine(t, "")
+	require.NoError(t, os.Remove(m.Path("/disk/model.gguf")))
+	m.Stub("systemctl", "")
+	b, _ = newBake(t, m)
+	require.ErrorContains(t, b.runAll(t.Context()), "the disk labelled slm-model holds no model.gguf")
+}
+
+func TestQuantizationIsReadFromTheFile(t *testing.T) {
+	m := machine(t)
+	b, _ := newBake(t, m)
+	require.NoError(t, b.run(t.Context(), "fetch engine, backend and model"))
+	assert.Equal(t, "F32", b.config.Model.Quantization)
+
+	named := filepath.Join(t.TempDir(), "Qwen-7B-Q4_K_M.gguf")
+	content, err := os.ReadFile(b.config.Model.Source)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(named, content, 0o644))
+	b, _ = newBake(t, m)
+	b.config.Model.Source = named
+	require.NoError(t, b.run(t.Context(), "fetch engine, backend and model"))
+	assert.Equal(t, "Q4_K_M", b.config.Model.Quantization)
+
+	b, _ = newBake(t, m)
+	b.config.Model.Quantization = "mine"
+	require.NoError(t, b.run(t.Context(), "fetch engine, backend and model"))
+	assert.Equal(t, "mine", b.config.Model.Quantization)
+}
