@@ -17,6 +17,7 @@ import (
 type artifact struct {
 	directory string
 	image     string
+	files     []string
 	manifest  manifest.Manifest
 	state     map[string]any
 }
@@ -26,15 +27,25 @@ var _ packersdk.Artifact = (*artifact)(nil)
 func newArtifact(b *build) *artifact {
 	a := &artifact{
 		directory: b.config.OutputDirectory,
-		image:     b.publishedImage(),
+		image:     b.publishedPath(b.image()),
 		manifest:  b.manifest,
 	}
+	a.files = []string{a.image, manifest.Path(a.image)}
 	a.state = map[string]any{
 		appliance.StateImagePath:    a.image,
 		appliance.StateManifestPath: manifest.Path(a.image),
 		"generated_data":            b.generated(),
-		image.ArtifactStateURI:      a.registryImage(b.config.BaseImage),
+		image.ArtifactStateURI:      a.registryImage(shown(b.config.BaseImage)),
 	}
+	if b.config.ModelDisk {
+		model := b.publishedPath(b.modelImage())
+		a.files = append(a.files, model, manifest.Path(model))
+		a.state[appliance.StateModelImagePath] = model
+	}
+	if b.baked.there() {
+		a.files = append(a.files, b.publishedPath(b.beside(appliance.LockSuffix)), b.publishedPath(b.beside(appliance.SBOMSuffix)))
+	}
+	a.files = append(a.files, b.publishedPath(b.beside(appliance.ProvenanceSuffix)))
 	return a
 }
 
@@ -57,9 +68,7 @@ func (a *artifact) BuilderId() string { return appliance.BuilderID }
 // Id is the digest: it names this very image wherever it is copied to.
 func (a *artifact) Id() string { return "sha256:" + a.manifest.SHA256 }
 
-func (a *artifact) Files() []string {
-	return []string{a.image, manifest.Path(a.image)}
-}
+func (a *artifact) Files() []string { return a.files }
 
 func (a *artifact) String() string {
 	return fmt.Sprintf("%s (%s, %s)", a.image, progress.Bytes(a.manifest.FileSize), a.Id())

@@ -1,39 +1,50 @@
 package builder
 
 import (
+	"crypto/rand"
 	"path/filepath"
+	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/accelerator"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/manifest"
 )
 
 // build is what the steps of one run share.
 type build struct {
 	config *Config
+	// id tells this run from all others.
+	id      string
+	started time.Time
 	// accelerator is accelerator.KVM or accelerator.TCG, warning why it is the slow one.
 	accelerator string
 	warning     string
-	// guest is what the running machine says about itself.
+	// base is the base image on this host, weights the model (or nothing).
+	base      string
+	baseInput lockfile.Input
+	// modelInput is what weights are.
+	weights    fetch.File
+	modelInput lockfile.Input
+	// guest is what the running machine says about itself, baked what it says it holds.
 	guest guest
-	// manifest describes the finished image.
-	manifest manifest.Manifest
+	baked baked
+	// manifest describes the finished image, modelManifest that of the model disk.
+	manifest      manifest.Manifest
+	modelManifest manifest.Manifest
 	// published is true once the output directory is in its place.
 	published bool
 }
 
 func newBuild(config *Config) *build {
-	b := &build{config: config}
-	b.accelerator, b.warning = accelerator.Settle(config.Accelerator)
+	b := &build{config: config, id: rand.Text(), started: time.Now()}
+	b.accelerator, b.warning = accelerator.Settle(config.Accelerator, config.goArch())
 	return b
 }
 
-// localBase is the base image if it is a file of this host.
-func (b *build) localBase() (path string, local bool) {
-	if _, listed := catalogue[b.config.BaseImage]; listed || fetch.IsURL(b.config.BaseImage) {
-		return "", false
-	}
-	return b.config.BaseImage, true
+// attachesWeights says whether the machine gets the weights as they are, to copy them.
+func (b *build) attachesWeights() bool {
+	return b.config.Model != nil && !b.config.ModelDisk
 }
 
 // The files of a build before it is published.
@@ -54,7 +65,26 @@ func (b *build) image() string {
 	return filepath.Join(b.config.partialDirectory(), b.config.imageFile())
 }
 
-// publishedImage is where the image lies in the end.
-func (b *build) publishedImage() string {
-	return filepath.Join(b.config.OutputDirectory, b.config.imageFile())
+// pidFile is QEMU's. It is gone when QEMU is, unless QEMU was killed.
+func (b *build) pidFile() string {
+	return filepath.Join(b.config.partialDirectory(), pidFileName)
+}
+
+// beside is the path of a file that goes with the image.
+func (b *build) beside(suffix string) string {
+	return filepath.Join(b.config.partialDirectory(), b.config.baseName()+suffix)
+}
+
+// modelImageFile is named for the weights: an update of the software leaves them alone.
+func (b *build) modelImageFile() string {
+	return b.config.ImageName + "-model-" + b.weights.SHA256[:12] + ".qcow2"
+}
+
+func (b *build) modelImage() string {
+	return filepath.Join(b.config.partialDirectory(), b.modelImageFile())
+}
+
+// publishedPath is where a file of the build lies in the end.
+func (b *build) publishedPath(path string) string {
+	return filepath.Join(b.config.OutputDirectory, filepath.Base(path))
 }

@@ -36,11 +36,15 @@ func (b *Builder) Run(ctx context.Context, ui packersdk.Ui, hook packersdk.Hook)
 	work := newBuild(&b.config)
 	steps := []multistep.Step{
 		&stepCheckHost{work},
-		&stepCheckBase{work},
+		&stepFetch{work},
 		&stepClaimOutput{build: work},
+		&stepCheckSpace{work},
+		&stepModelDisk{work},
 		&stepRunMachine{work, hook},
 		&stepCompact{work},
+		&stepInspect{work},
 		&stepDescribe{work},
+		&stepRecord{work},
 		&stepPublish{work},
 	}
 	state := new(multistep.BasicStateBag)

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuimg"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuvm"
 )
 
 const (
@@ -24,6 +25,9 @@ const (
 	waitLimit    = 60 * time.Second
 	pollInterval = 20 * time.Millisecond
 )
+
+// qemuProgram runs the machines of these tests.
+var qemuProgram = qemuvm.Program("amd64")
 
 // lastWords is what the test machine writes to its serial console before it halts.
 const lastWords = "\x1b[31mno operating system\x1b[0m\r\nhalted"
@@ -56,7 +60,7 @@ func bootSector() []byte {
 // last words, on a host that has the tools.
 func inWorkplace(t *testing.T) {
 	t.Helper()
-	for _, tool := range []string{qemuBinary, qemuimg.Program, "xorriso"} {
+	for _, tool := range []string{qemuProgram, qemuimg.Program, "xorriso"} {
 		_, err := exec.LookPath(tool)
 		require.NoError(t, err, "run make setup")
 	}
@@ -135,7 +139,7 @@ func isMachine(t *testing.T, process string) bool {
 	// A process may have ended since its directory was seen.
 	command, _ := os.ReadFile(filepath.Join(process, "cmdline"))
 	program, _, _ := bytes.Cut(command, []byte{0})
-	return filepath.Base(string(program)) == qemuBinary && bytes.Contains(command, []byte(directory))
+	return filepath.Base(string(program)) == qemuProgram && bytes.Contains(command, []byte(directory))
 }
 
 func TestRunTellsEverythingThatIsMissing(t *testing.T) {
@@ -165,7 +169,7 @@ func TestRunRefusesBaseImages(t *testing.T) {
 		want       []string
 	}{
 		"missing":     {map[string]any{"base_image": "none.qcow2"}, []string{"base_image: ", "none.qcow2: no such file"}},
-		"a directory": {map[string]any{"base_image": "."}, []string{"base_image: ", "is a directory"}},
+		"a directory": {map[string]any{"base_image": "."}, []string{"base_image: ", "is not a regular file"}},
 		"garbage":     {map[string]any{"base_image": "garbage"}, []string{"base_image: garbage is not a QCOW2 image"}},
 		"an overlay":  {map[string]any{"base_image": "overlay.qcow2"}, []string{"base_image: overlay.qcow2 is only an overlay of"}},
 		"cut short":   {map[string]any{"base_image": "cut.qcow2"}, []string{"base_image: ", "it is damaged"}},
@@ -197,7 +201,7 @@ func TestRunListsSeveralFaultsOfABaseImage(t *testing.T) {
 func TestRunShowsWhyQEMUDoesNotStart(t *testing.T) {
 	inWorkplace(t)
 	err := run(t, map[string]any{"machine_type": "steam-engine"})
-	assert.ErrorContains(t, err, "QEMU says: "+qemuBinary+": unsupported machine type")
+	assert.ErrorContains(t, err, "QEMU says: "+qemuProgram+": unsupported machine type")
 	assert.Equal(t, []string{"base.qcow2"}, left(t))
 	assertNoMachines(t)
 }

@@ -2,56 +2,46 @@ package builder
 
 import (
 	"maps"
+	"path"
 	"slices"
+	"strings"
 )
 
-// listedImage is a cloud image known by name. Its checksum is read from the list its
-// publisher keeps beside it.
+// listedImage is a cloud image known by name.
 type listedImage struct {
-	url  string
+	// address holds "$arch" in the place of the architecture, which all publishers call
+	// what Go calls it.
+	address string
+	// sums is the name of the list of digests that its publisher keeps beside it.
 	sums string
 }
 
-// Addresses of the publishers' stable cloud images for amd64, as of their download
-// pages (cloud-images.ubuntu.com, cloud.debian.org). Debian's "generic" image is the
-// one with drivers for every hypervisor and cloud-init for every data source.
+// Addresses of the publishers' stable cloud images, as of their download pages
+// (cloud-images.ubuntu.com, cloud.debian.org). Debian's "generic" image is the one with
+// drivers for every hypervisor and cloud-init for every data source.
 const (
 	ubuntu = "https://cloud-images.ubuntu.com/releases/"
 	debian = "https://cloud.debian.org/images/cloud/"
 )
 
 var catalogue = map[string]listedImage{
-	"ubuntu-24.04": {
-		url:  ubuntu + "24.04/release/ubuntu-24.04-server-cloudimg-amd64.img",
-		sums: ubuntu + "24.04/release/SHA256SUMS",
-	},
-	"ubuntu-22.04": {
-		url:  ubuntu + "22.04/release/ubuntu-22.04-server-cloudimg-amd64.img",
-		sums: ubuntu + "22.04/release/SHA256SUMS",
-	},
-	"debian-12": {
-		url:  debian + "bookworm/latest/debian-12-generic-amd64.qcow2",
-		sums: debian + "bookworm/latest/SHA512SUMS",
-	},
-	"debian-13": {
-		url:  debian + "trixie/latest/debian-13-generic-amd64.qcow2",
-		sums: debian + "trixie/latest/SHA512SUMS",
-	},
+	"ubuntu-24.04": {ubuntu + "24.04/release/ubuntu-24.04-server-cloudimg-$arch.img", "SHA256SUMS"},
+	"ubuntu-22.04": {ubuntu + "22.04/release/ubuntu-22.04-server-cloudimg-$arch.img", "SHA256SUMS"},
+	"debian-12":    {debian + "bookworm/latest/debian-12-generic-$arch.qcow2", "SHA512SUMS"},
+	"debian-13":    {debian + "trixie/latest/debian-13-generic-$arch.qcow2", "SHA512SUMS"},
 }
 
 func catalogueNames() []string {
 	return slices.Sorted(maps.Keys(catalogue))
 }
 
-// download is what QEMU's builder is to fetch: an address, and a checksum in its
-// notation, where "file:" names a list.
-func (c *Config) download() (url, checksum string) {
-	listed, found := catalogue[c.BaseImage]
-	if !found {
-		return c.BaseImage, c.BaseImageChecksum
-	}
-	if c.BaseImageChecksum != "" {
-		return listed.url, c.BaseImageChecksum
-	}
-	return listed.url, "file:" + listed.sums
+// url is the address of the image for an architecture (Go's name).
+func (l listedImage) url(arch string) string {
+	return strings.ReplaceAll(l.address, "$arch", arch)
+}
+
+// list is the address of the digests of the directory that image lies in. The image may
+// come from elsewhere than the catalogue says: a lock file may name a dated release.
+func (l listedImage) list(image string) string {
+	return strings.TrimSuffix(image, path.Base(image)) + l.sums
 }

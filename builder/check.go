@@ -3,6 +3,7 @@ package builder
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/accelerator"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/firmware"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hclunknown"
 )
 
@@ -21,21 +23,37 @@ var (
 	machineTypePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 )
 
-// check returns every mistake. It looks at nothing but the values: a template is validated
-// on machines without the tools and the base image.
+// check returns every mistake. It looks at nothing but the values and the lock file: a
+// template is validated on machines without the tools and the base image.
 func (c *Config) check() []error {
 	var mistakes []error
+	// good holds the fields whose values are known and in order.
+	good := map[string]bool{}
 	field := func(name, value string, rule func(string) error) {
 		if hclunknown.Is(value) {
 			return
 		}
-		if err := rule(value); err != nil {
+		err := rule(value)
+		if err != nil {
 			mistakes = append(mistakes, fmt.Errorf("%s: %w", name, err))
 		}
+		good[name] = err == nil
 	}
+	field("lock_file", c.LockFile, c.readLock)
 	field("base_image", c.BaseImage, checkBaseImage)
-	field("base_image_checksum", c.BaseImageChecksum, c.checkBaseImageChecksum)
-	field("architecture", c.Architecture, oneOf("x86_64", "aarch64"))
+	field("base_image_checksum", c.BaseImageChecksum, checkChecksum(c.BaseImage))
+	if c.Model != nil {
+		field("model.source", c.Model.Source, checkModelSource)
+		field("model.checksum", c.Model.Checksum, checkChecksum(c.Model.Source))
+	} else if c.ModelDisk {
+		mistakes = append(mistakes, errors.New("model_disk: needs the block model"))
+	}
+	field("architecture", c.Architecture, oneOf(x86, arm))
+	field("firmware", c.Firmware, oneOf(firmware.BIOS, firmware.UEFI))
+	if c.Architecture == arm && c.Firmware == firmware.BIOS {
+		mistakes = append(mistakes, errors.New("firmware: aarch64 has no BIOS; leave firmware out"))
+	}
+	field("cloud_init", c.CloudInit, checkCloudInit)
 	field("disk_size", c.DiskSize, matches(diskSizePattern, `a number followed by M, G or T such as "40G"`))
 	field("cpus", strconv.Itoa(c.CPUs), between(1, 1024))
 	field("memory", strconv.Itoa(c.Memory), between(appliance.MinMemory, 16<<20))
@@ -47,6 +65,25 @@ func (c *Config) check() []error {
 	field("output_directory", c.OutputDirectory, checkOutputDirectory)
 	field("ssh_timeout", c.SSHTimeout, checkTimeout)
 	field("shutdown_timeout", c.ShutdownTimeout, checkTimeout)
+	return append(mistakes, c.checkPins(good)...)
+}
+
+// checkPins leaves out what depends on a value that is wrong or not known yet.
+func (c *Config) checkPins(good map[string]bool) []error {
+	var mistakes []error
+	if !good["lock_file"] || !good["architecture"] {
+		return nil
+	}
+	if good["base_image"] && good["base_image_checksum"] {
+		if _, err := c.pinBase(); err != nil {
+			mistakes = append(mistakes, err)
+		}
+	}
+	if good["model.source"] && good["model.checksum"] {
+		if _, err := c.pinModel(); err != nil {
+			mistakes = append(mistakes, err)
+		}
+	}
 	return mistakes
 }
 
@@ -54,26 +91,34 @@ func checkBaseImage(image string) error {
 	if image == "" {
 		return fmt.Errorf("must be set to a path, an http(s) URL or one of %s", strings.Join(catalogueNames(), ", "))
 	}
-	if strings.Contains(image, "://") && !fetch.IsURL(image) {
+	return checkModelSource(image)
+}
+
+// checkModelSource lets the source be left out: the lock file may name it.
+func checkModelSource(source string) error {
+	if !strings.Contains(source, "://") {
+		return nil
+	}
+	u, err := url.Parse(source)
+	// The parse error would repeat the URL, and a URL may hold a password.
+	if err != nil || !fetch.IsURL(source) || u.Host == "" {
 		return errors.New("must be a path or an http(s) URL")
 	}
 	return nil
 }
 
-func (c *Config) checkBaseImageChecksum(checksum string) error {
-	_, listed := catalogue[c.BaseImage]
-	switch {
-	case c.BaseImage == "" || hclunknown.Is(c.BaseImage):
-		return nil
-	case checksum == "" && listed:
-		return nil
-	case checksum == "":
-		return fmt.Errorf(`must be set for a path or a URL: "sha256:<hex>", or %q for a local file taken as it is (only %s need none)`,
-			fetch.Unchecked, strings.Join(catalogueNames(), ", "))
-	case checksum == fetch.Unchecked && (listed || fetch.IsURL(c.BaseImage)):
-		return errors.New(`must be "sha256:<hex>" when the image is downloaded`)
+// checkChecksum depends on the source: a download is never taken unchecked.
+func checkChecksum(source string) func(string) error {
+	return func(checksum string) error {
+		_, listed := catalogue[source]
+		switch {
+		case checksum == "":
+			return nil
+		case checksum == fetch.Unchecked && (listed || fetch.IsURL(source)):
+			return errors.New(`must be "sha256:<hex>" when it is downloaded`)
+		}
+		return fetch.CheckChecksum(checksum)
 	}
-	return fetch.CheckChecksum(checksum)
 }
 
 // checkOutputDirectory refuses what cannot stand in a QEMU option.

@@ -1,4 +1,4 @@
-//go:generate packer-sdc mapstructure-to-hcl2 -type Config
+//go:generate packer-sdc mapstructure-to-hcl2 -type Config,Model
 
 package builder
 
@@ -16,6 +16,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/accelerator"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
 )
 
 // Config is what a template may say in source "slm-copilot".
@@ -26,8 +27,12 @@ type Config struct {
 	// of a QCOW2 cloud image with cloud-init.
 	BaseImage string `mapstructure:"base_image"`
 	// BaseImageChecksum is "sha256:<hex>", or "none" for a local file taken as it is.
-	// Images of the catalogue are checked against their publisher's list.
+	// Without it the lock file tells.
 	BaseImageChecksum string `mapstructure:"base_image_checksum"`
+	// LockFile pins what is fetched; empty for the one in the plugin.
+	LockFile string `mapstructure:"lock_file"`
+	// AllowUnpinned takes what neither a checksum nor the lock file pins.
+	AllowUnpinned bool `mapstructure:"allow_unpinned"`
 
 	// Architecture is that of the machine: "x86_64" or "aarch64".
 	Architecture string `mapstructure:"architecture"`
@@ -38,8 +43,17 @@ type Config struct {
 	Memory int `mapstructure:"memory"`
 	// Accelerator is "auto", "kvm" or "tcg".
 	Accelerator string `mapstructure:"accelerator"`
-	// MachineType is QEMU's: "pc" boots every cloud image with a BIOS boot sector.
+	// MachineType is QEMU's: "pc", and "virt" for aarch64, unless given.
 	MachineType string `mapstructure:"machine_type"`
+	// Firmware is "bios" or "uefi"; aarch64 has only the latter.
+	Firmware string `mapstructure:"firmware"`
+	// CloudInit is cloud-config (YAML) for the first boot, besides the builder's own.
+	CloudInit string `mapstructure:"cloud_init"`
+
+	// Model is the weights: the machine gets them as a disk to copy them from.
+	Model *Model `mapstructure:"model"`
+	// ModelDisk leaves the weights on a disk, which becomes an image of its own.
+	ModelDisk bool `mapstructure:"model_disk"`
 
 	// ImageName and ImageVersion make the file name and go into the manifest.
 	ImageName    string `mapstructure:"image_name"`
@@ -52,7 +66,16 @@ type Config struct {
 	SSHTimeout      string `mapstructure:"ssh_timeout"`
 	ShutdownTimeout string `mapstructure:"shutdown_timeout"`
 
-	ctx interpolate.Context
+	ctx  interpolate.Context
+	lock lockfile.Lock
+}
+
+// Model is the block "model": one GGUF file.
+type Model struct {
+	// Source is a path or an http(s) URL; that of the lock file unless given.
+	Source string `mapstructure:"source"`
+	// Checksum is as for the base image.
+	Checksum string `mapstructure:"checksum"`
 }
 
 // Defaults of the numbers and times; the others stand in setDefaults.
@@ -71,6 +94,8 @@ func (c *Config) decode(raws ...any) (warnings []string, err error) {
 		PluginType:         appliance.BuilderID,
 		Interpolate:        true,
 		InterpolateContext: &c.ctx,
+		// Braces in it are the writer's own, such as those of a template in a file.
+		InterpolateFilter: &interpolate.RenderFilter{Exclude: []string{"cloud_init"}},
 	}, raws...)
 	if err != nil {
 		return nil, err
@@ -79,22 +104,34 @@ func (c *Config) decode(raws ...any) (warnings []string, err error) {
 	if mistakes := c.check(); len(mistakes) > 0 {
 		return nil, packersdk.MultiErrorAppend(nil, mistakes...)
 	}
+	return c.warnings(), nil
+}
+
+func (c *Config) warnings() []string {
+	var found []string
 	if c.BaseImageChecksum == fetch.Unchecked {
-		warnings = append(warnings, fmt.Sprintf("base_image_checksum is %q: nothing tells whether %s is the image you mean",
+		found = append(found, fmt.Sprintf("base_image_checksum is %q: nothing tells whether %s is the image you mean",
 			fetch.Unchecked, c.BaseImage))
 	}
-	return warnings, nil
+	if c.Model != nil && c.Model.Checksum == fetch.Unchecked {
+		found = append(found, fmt.Sprintf("model.checksum is %q: nothing tells whether %s is the model you mean",
+			fetch.Unchecked, c.Model.Source))
+	}
+	return found
 }
 
 func (c *Config) setDefaults() {
+	if c.Architecture == "" {
+		c.Architecture = x86
+	}
 	texts := []struct {
 		field *string
 		value string
 	}{
-		{&c.Architecture, "x86_64"},
 		{&c.DiskSize, "40G"},
 		{&c.Accelerator, accelerator.Auto},
-		{&c.MachineType, "pc"},
+		{&c.MachineType, hardwareOf(c.Architecture).machine},
+		{&c.Firmware, hardwareOf(c.Architecture).firmware},
 		{&c.ImageName, appliance.Name},
 		{&c.ImageVersion, "1.0.0"},
 		{&c.OutputDirectory, filepath.Join("dist", c.PackerBuildName)},

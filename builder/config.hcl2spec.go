@@ -20,12 +20,18 @@ type FlatConfig struct {
 	PackerSensitiveVars []string          `mapstructure:"packer_sensitive_variables" cty:"packer_sensitive_variables" hcl:"packer_sensitive_variables"`
 	BaseImage           *string           `mapstructure:"base_image" cty:"base_image" hcl:"base_image"`
 	BaseImageChecksum   *string           `mapstructure:"base_image_checksum" cty:"base_image_checksum" hcl:"base_image_checksum"`
+	LockFile            *string           `mapstructure:"lock_file" cty:"lock_file" hcl:"lock_file"`
+	AllowUnpinned       *bool             `mapstructure:"allow_unpinned" cty:"allow_unpinned" hcl:"allow_unpinned"`
 	Architecture        *string           `mapstructure:"architecture" cty:"architecture" hcl:"architecture"`
 	DiskSize            *string           `mapstructure:"disk_size" cty:"disk_size" hcl:"disk_size"`
 	CPUs                *int              `mapstructure:"cpus" cty:"cpus" hcl:"cpus"`
 	Memory              *int              `mapstructure:"memory" cty:"memory" hcl:"memory"`
 	Accelerator         *string           `mapstructure:"accelerator" cty:"accelerator" hcl:"accelerator"`
 	MachineType         *string           `mapstructure:"machine_type" cty:"machine_type" hcl:"machine_type"`
+	Firmware            *string           `mapstructure:"firmware" cty:"firmware" hcl:"firmware"`
+	CloudInit           *string           `mapstructure:"cloud_init" cty:"cloud_init" hcl:"cloud_init"`
+	Model               *FlatModel        `mapstructure:"model" cty:"model" hcl:"model"`
+	ModelDisk           *bool             `mapstructure:"model_disk" cty:"model_disk" hcl:"model_disk"`
 	ImageName           *string           `mapstructure:"image_name" cty:"image_name" hcl:"image_name"`
 	ImageVersion        *string           `mapstructure:"image_version" cty:"image_version" hcl:"image_version"`
 	OutputDirectory     *string           `mapstructure:"output_directory" cty:"output_directory" hcl:"output_directory"`
@@ -55,17 +61,48 @@ func (*FlatConfig) HCL2Spec() map[string]hcldec.Spec {
 		"packer_sensitive_variables": &hcldec.AttrSpec{Name: "packer_sensitive_variables", Type: cty.List(cty.String), Required: false},
 		"base_image":                 &hcldec.AttrSpec{Name: "base_image", Type: cty.String, Required: false},
 		"base_image_checksum":        &hcldec.AttrSpec{Name: "base_image_checksum", Type: cty.String, Required: false},
+		"lock_file":                  &hcldec.AttrSpec{Name: "lock_file", Type: cty.String, Required: false},
+		"allow_unpinned":             &hcldec.AttrSpec{Name: "allow_unpinned", Type: cty.Bool, Required: false},
 		"architecture":               &hcldec.AttrSpec{Name: "architecture", Type: cty.String, Required: false},
 		"disk_size":                  &hcldec.AttrSpec{Name: "disk_size", Type: cty.String, Required: false},
 		"cpus":                       &hcldec.AttrSpec{Name: "cpus", Type: cty.Number, Required: false},
 		"memory":                     &hcldec.AttrSpec{Name: "memory", Type: cty.Number, Required: false},
 		"accelerator":                &hcldec.AttrSpec{Name: "accelerator", Type: cty.String, Required: false},
 		"machine_type":               &hcldec.AttrSpec{Name: "machine_type", Type: cty.String, Required: false},
+		"firmware":                   &hcldec.AttrSpec{Name: "firmware", Type: cty.String, Required: false},
+		"cloud_init":                 &hcldec.AttrSpec{Name: "cloud_init", Type: cty.String, Required: false},
+		"model":                      &hcldec.BlockSpec{TypeName: "model", Nested: hcldec.ObjectSpec((*FlatModel)(nil).HCL2Spec())},
+		"model_disk":                 &hcldec.AttrSpec{Name: "model_disk", Type: cty.Bool, Required: false},
 		"image_name":                 &hcldec.AttrSpec{Name: "image_name", Type: cty.String, Required: false},
 		"image_version":              &hcldec.AttrSpec{Name: "image_version", Type: cty.String, Required: false},
 		"output_directory":           &hcldec.AttrSpec{Name: "output_directory", Type: cty.String, Required: false},
 		"ssh_timeout":                &hcldec.AttrSpec{Name: "ssh_timeout", Type: cty.String, Required: false},
 		"shutdown_timeout":           &hcldec.AttrSpec{Name: "shutdown_timeout", Type: cty.String, Required: false},
+	}
+	return s
+}
+
+// FlatModel is an auto-generated flat version of Model.
+// Where the contents of a field with a `mapstructure:,squash` tag are bubbled up.
+type FlatModel struct {
+	Source   *string `mapstructure:"source" cty:"source" hcl:"source"`
+	Checksum *string `mapstructure:"checksum" cty:"checksum" hcl:"checksum"`
+}
+
+// FlatMapstructure returns a new FlatModel.
+// FlatModel is an auto-generated flat version of Model.
+// Where the contents a fields with a `mapstructure:,squash` tag are bubbled up.
+func (*Model) FlatMapstructure() interface{ HCL2Spec() map[string]hcldec.Spec } {
+	return new(FlatModel)
+}
+
+// HCL2Spec returns the hcl spec of a Model.
+// This spec is used by HCL to read the fields of Model.
+// The decoded values from this spec will then be applied to a FlatModel.
+func (*FlatModel) HCL2Spec() map[string]hcldec.Spec {
+	s := map[string]hcldec.Spec{
+		"source":   &hcldec.AttrSpec{Name: "source", Type: cty.String, Required: false},
+		"checksum": &hcldec.AttrSpec{Name: "checksum", Type: cty.String, Required: false},
 	}
 	return s
 }

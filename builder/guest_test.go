@@ -16,7 +16,8 @@ import (
 type shell struct {
 	packersdk.MockCommunicator
 	scripts []string
-	replace string
+	// instead chooses what is run in the place of a script; nil runs the script itself.
+	instead func(script string) string
 }
 
 func (s *shell) Start(ctx context.Context, remote *packersdk.RemoteCmd) error {
@@ -32,8 +33,8 @@ func (s *shell) Start(ctx context.Context, remote *packersdk.RemoteCmd) error {
 	}
 	s.scripts = append(s.scripts, script.String())
 	text := script.String()
-	if s.replace != "" {
-		text = s.replace
+	if s.instead != nil {
+		text = s.instead(text)
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(text), remote.Stdout, remote.Stderr
 	go func() {

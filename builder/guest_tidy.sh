@@ -1,6 +1,9 @@
 # Removes the traces of the build; what provisioners leave is theirs to remove.
 set -eu
 
+# What is said on standard output is shown to the user.
+exec 3>&1 >&2
+
 # The key of the build. This session lives on.
 rm -rf /root/.ssh
 
@@ -23,4 +26,4 @@ rm -f /var/log/wtmp
 
 # Free space is given back to the image file.
 sync
-fstrim -av
+fstrim -av >&3

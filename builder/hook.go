@@ -5,17 +5,24 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 )
 
 // generated is what provisioners and post-processors read as build.<name>.
 func (b *build) generated() map[string]any {
 	return map[string]any{
-		"Accelerator":  b.accelerator,
-		"BaseImage":    b.config.BaseImage,
-		"ImageName":    b.config.ImageName,
-		"ImageVersion": b.config.ImageVersion,
+		"Accelerator":                 b.accelerator,
+		appliance.DataBaseImage:       shown(b.config.BaseImage),
+		appliance.DataBaseImageSource: b.baseInput.Source,
+		appliance.DataBaseImageDigest: b.baseInput.Digest,
+		appliance.DataBaseImageSize:   strconv.FormatInt(b.baseInput.Size, 10),
+		"ImageName":                   b.config.ImageName,
+		"ImageVersion":                b.config.ImageVersion,
 	}
 }
 
@@ -52,9 +59,14 @@ func (h *provisionHook) Run(ctx context.Context, name string, _ packersdk.Ui, co
 	if err := h.next.Run(ctx, name, h.ui, comm, data); err != nil {
 		return err
 	}
+	if h.baked, err = readBaked(ctx, comm); err != nil {
+		return err
+	}
 	h.ui.Say("Removing the traces of the build and trimming free space...")
-	if _, err := runScript(ctx, comm, tidyScript); err != nil {
+	trimmed, err := runScript(ctx, comm, tidyScript)
+	if err != nil {
 		return fmt.Errorf("remove the traces of the build: %w", err)
 	}
+	h.ui.Say("Trimmed " + strings.TrimSpace(trimmed))
 	return nil
 }

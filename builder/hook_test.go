@@ -1,14 +1,21 @@
 package builder
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
 )
 
 // quiet is a user interface that nobody looks at.
@@ -29,47 +36,123 @@ func (r *recorder) Run(_ context.Context, name string, ui packersdk.Ui, _ packer
 	return r.err
 }
 
-// harmless answers both scripts without touching this host.
-const harmless = `printf 'debian\n12\nx86_64\n'`
+// guestWith answers the scripts of the hook without touching this host. It has the given
+// files.
+func guestWith(files map[string]string) *shell {
+	return &shell{instead: func(script string) string {
+		switch {
+		case strings.Contains(script, settleScript):
+			return `printf 'debian\n12\nx86_64\n'`
+		case strings.Contains(script, tidyScript):
+			return "echo '/: 1 GiB trimmed'"
+		}
+		for path, content := range files {
+			if strings.Contains(script, " "+path+"\n") {
+				return "cat <<'END'\n" + content + "END\n"
+			}
+		}
+		return ""
+	}}
+}
+
+func runHook(t *testing.T, b *build, comm packersdk.Communicator, next packersdk.Hook, data map[string]any) (said string, err error) {
+	t.Helper()
+	var shown bytes.Buffer
+	ui := &packersdk.BasicUi{Writer: &shown, ErrorWriter: &shown}
+	err = (&provisionHook{build: b, next: next, ui: ui}).Run(context.Background(), packersdk.HookProvision, newWatcher(ui), comm, data)
+	return shown.String(), err
+}
 
 func TestHookReadsTheGuestOffersDataAndTidies(t *testing.T) {
-	comm, next, own := &shell{replace: harmless}, &recorder{}, quiet()
-	b := newBuild(decoded(t, map[string]any{"base_image": "debian-12", "accelerator": "tcg", "image_version": "3.0"}))
+	comm, next, own := guestWith(nil), &recorder{}, quiet()
+	b := newBuild(decoded(t, map[string]any{
+		"base_image": "debian-12", "allow_unpinned": true, "accelerator": "tcg", "image_version": "3.0",
+	}))
+	b.baseInput = someInput
 	hook := &provisionHook{build: b, next: next, ui: own}
 	require.NoError(t, hook.Run(context.Background(), packersdk.HookProvision, newWatcher(own), comm, map[string]any{"ID": "x"}))
 
 	assert.Equal(t, guest{"debian", "12", "x86_64"}, b.guest)
+	assert.False(t, b.baked.there())
 	assert.Equal(t, map[string]any{
 		"ID": "x", "Accelerator": "tcg", "BaseImage": "debian-12", "ImageName": "slm-copilot", "ImageVersion": "3.0",
+		"BaseImageSource": "base.qcow2", "BaseImageDigest": someChecksum, "BaseImageSize": "7",
 	}, next.data)
 	assert.Same(t, own, next.ui, "what provisioners write to stderr is not taken for an error of the machine")
-	require.Len(t, comm.scripts, 2)
+	require.Len(t, comm.scripts, 3)
 	assert.Contains(t, comm.scripts[0], settleScript)
-	assert.Contains(t, comm.scripts[1], tidyScript)
+	assert.Contains(t, comm.scripts[1], appliance.BakedLock)
+	assert.Contains(t, comm.scripts[2], tidyScript)
+}
+
+func TestHookTellsWhatWasTrimmed(t *testing.T) {
+	said, err := runHook(t, newBuild(new(Config)), guestWith(nil), new(recorder), map[string]any{})
+	require.NoError(t, err)
+	assert.Contains(t, said, "Trimmed /: 1 GiB trimmed")
+}
+
+func TestHookBringsBackWhatWasBaked(t *testing.T) {
+	lock := string(lockfile.Lock{Inputs: locked()}.Encode())
+	b := newBuild(new(Config))
+	_, err := runHook(t, b, guestWith(map[string]string{appliance.BakedLock: lock, appliance.BakedSBOM: "{}\n"}), new(recorder), map[string]any{})
+	require.NoError(t, err)
+	assert.True(t, b.baked.there())
+	assert.Equal(t, lock, b.baked.lockText)
+	assert.Equal(t, "{}\n", b.baked.sbom)
+	assert.Len(t, b.baked.lock.Inputs, len(locked()))
+}
+
+func TestHookRefusesWhatIsNoInventory(t *testing.T) {
+	lock := string(lockfile.Lock{Inputs: locked()}.Encode())
+	tests := map[string]struct {
+		files map[string]string
+		want  string
+	}{
+		"a damaged lock": {map[string]string{appliance.BakedLock: "nonsense\n", appliance.BakedSBOM: "{}\n"}, "slm-copilot.lock.hcl:1: "},
+		"no SBOM":        {map[string]string{appliance.BakedLock: lock}, "sbom.spdx.json is missing or no JSON"},
+		"a damaged SBOM": {map[string]string{appliance.BakedLock: lock, appliance.BakedSBOM: "{\n"}, "sbom.spdx.json is missing or no JSON"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := runHook(t, newBuild(new(Config)), guestWith(test.files), new(recorder), map[string]any{})
+			assert.ErrorContains(t, err, "what the provisioner left in the machine: ")
+			assert.ErrorContains(t, err, test.want)
+		})
+	}
+}
+
+// With the real shell: a file that is there, one that is not, one that is too large.
+func TestReadFileIsBounded(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	text, err := readFile(t.Context(), new(shell), path, 5)
+	require.NoError(t, err)
+	assert.Empty(t, text)
+	require.NoError(t, os.WriteFile(path, []byte("12345"), 0o600))
+	text, err = readFile(t.Context(), new(shell), path, 5)
+	require.NoError(t, err)
+	assert.Equal(t, "12345", text)
+	_, err = readFile(t.Context(), new(shell), path, 4)
+	assert.ErrorContains(t, err, "it has more than 4 bytes")
 }
 
 func TestHookDoesNotTidyAfterAFailure(t *testing.T) {
-	comm, broken := &shell{replace: harmless}, errors.New("no space left")
-	hook := &provisionHook{build: newBuild(new(Config)), next: &recorder{err: broken}, ui: quiet()}
-	err := hook.Run(context.Background(), packersdk.HookProvision, quiet(), comm, map[string]any{})
+	comm, broken := guestWith(nil), errors.New("no space left")
+	_, err := runHook(t, newBuild(new(Config)), comm, &recorder{err: broken}, map[string]any{})
 	assert.ErrorIs(t, err, broken)
 	assert.Len(t, comm.scripts, 1)
 }
 
 func TestHookReportsAFailedTidy(t *testing.T) {
-	comm := &failingSecond{shell: shell{replace: harmless}}
-	hook := &provisionHook{build: newBuild(new(Config)), next: new(recorder), ui: quiet()}
-	err := hook.Run(context.Background(), packersdk.HookProvision, quiet(), comm, map[string]any{})
-	assert.ErrorContains(t, err, "remove the traces of the build: the guest's shell ended with status 1\nfstrim: cannot")
-}
-
-type failingSecond struct{ shell }
-
-func (f *failingSecond) Start(ctx context.Context, cmd *packersdk.RemoteCmd) error {
-	if len(f.scripts) == 1 {
-		f.replace = "echo fstrim: cannot >&2; exit 1"
+	comm := guestWith(nil)
+	good := comm.instead
+	comm.instead = func(script string) string {
+		if strings.Contains(script, tidyScript) {
+			return "echo fstrim: cannot >&2; exit 1"
+		}
+		return good(script)
 	}
-	return f.shell.Start(ctx, cmd)
+	_, err := runHook(t, newBuild(new(Config)), comm, new(recorder), map[string]any{})
+	assert.ErrorContains(t, err, "remove the traces of the build: the guest's shell ended with status 1\nfstrim: cannot")
 }
 
 func TestOtherHooksPassThrough(t *testing.T) {

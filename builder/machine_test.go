@@ -14,6 +14,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/accelerator"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -34,31 +35,65 @@ func TestMachineIsGolden(t *testing.T) {
 	t.Chdir(directory)
 	require.NoError(t, os.WriteFile("base image?.qcow2", nil, 0o600))
 	require.NoError(t, os.Symlink("base image?.qcow2", "base.qcow2"))
+	model := map[string]any{"source": "/models/a,b.gguf", "checksum": someChecksum}
 	tests := map[string]map[string]any{
-		"listed-kvm": {"base_image": "ubuntu-24.04", "accelerator": accelerator.KVM},
-		"path-tcg": {
-			"base_image": "base.qcow2", "base_image_checksum": someChecksum, "accelerator": accelerator.TCG,
-			"disk_size": "8G", "cpus": 4, "memory": 2048, "machine_type": "q35", "image_name": "copilot", "image_version": "2.1",
-			"output_directory": "out/x", "shutdown_timeout": "1m",
+		"default-kvm": {"accelerator": accelerator.KVM},
+		"all-tcg": {
+			"accelerator": accelerator.TCG,
+			"disk_size":   "8G", "cpus": 4, "memory": 2048, "machine_type": "q35", "image_name": "copilot", "image_version": "2.1",
+			"output_directory": "out/x", "shutdown_timeout": "1m", "cloud_init": "timezone: UTC\n",
 		},
-		"url-tcg": {"base_image": "https://example.org/a.qcow2", "base_image_checksum": someChecksum, "accelerator": accelerator.TCG},
+		"uefi":       {"accelerator": accelerator.KVM, "firmware": "uefi"},
+		"weights":    {"accelerator": accelerator.KVM, "model": model},
+		"model-disk": {"accelerator": accelerator.KVM, "model": model, "model_disk": true},
 	}
 	for name, block := range tests {
 		t.Run(name, func(t *testing.T) {
-			raw, err := newBuild(decoded(t, block)).machine(key{private: []byte("PRIVATE"), authorized: "ssh-ed25519 PUBLIC"})
-			require.NoError(t, err)
-			got, err := json.MarshalIndent(raw, "", "  ")
-			require.NoError(t, err)
-			text := strings.ReplaceAll(string(got), directory, "/build") + "\n"
+			got := goldenMachine(t, block, directory)
 			path := filepath.Join(golden, name+".json")
 			if *update {
-				require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+				require.NoError(t, os.WriteFile(path, []byte(got), 0o644))
 			}
 			want, err := os.ReadFile(path)
 			require.NoError(t, err)
-			assert.Equal(t, string(want), text)
+			assert.Equal(t, string(want), got)
 		})
 	}
+}
+
+// goldenMachine is the machine of a build whose payloads are here.
+func goldenMachine(t *testing.T, block map[string]any, directory string) string {
+	t.Helper()
+	block["base_image"], block["base_image_checksum"] = "base.qcow2", someChecksum
+	work := newBuild(decoded(t, block))
+	work.base = "base.qcow2"
+	work.weights = fetch.File{Path: "/models/a,b.gguf", SHA256: strings.TrimPrefix(someChecksum, "sha256:"), Size: 1}
+	raw, err := work.machine(key{private: []byte("PRIVATE"), authorized: "ssh-ed25519 PUBLIC"})
+	require.NoError(t, err)
+	got, err := json.MarshalIndent(raw, "", "  ")
+	require.NoError(t, err)
+	return strings.ReplaceAll(string(got), directory, "/build") + "\n"
+}
+
+// Its firmware is not on this host, which cannot run it either.
+func TestArmMachine(t *testing.T) {
+	t.Chdir(t.TempDir())
+	work := newBuild(decoded(t, map[string]any{"base_image": "debian-13", "base_image_checksum": someChecksum, "architecture": arm, "accelerator": "tcg"}))
+	assert.Equal(t, "uefi", work.config.Firmware)
+	assert.Equal(t, "slm-copilot-1.0.0-aarch64.qcow2", work.config.imageFile())
+	arguments, err := work.qemuArguments("serial.log")
+	require.NoError(t, err)
+	assert.Contains(t, arguments, []string{"-machine", "type=virt,gic-version=max"})
+
+	input, err := work.config.pinBase()
+	require.NoError(t, err)
+	assert.Contains(t, input.Source, "debian-13-generic-arm64.qcow2")
+	assert.ErrorContains(t, (&stepCheckHost{work}).check(), "qemu-system-aarch64 is not installed: install the package qemu-system-arm")
+	assert.ErrorContains(t, (&stepCheckHost{work}).check(), "install the package qemu-efi-aarch64")
+
+	var c Config
+	_, err = c.decode(map[string]any{"base_image": "debian-13", "base_image_checksum": someChecksum, "architecture": arm, "firmware": "bios"}, packerData())
+	assert.ErrorContains(t, err, "firmware: aarch64 has no BIOS")
 }
 
 // What we write must be what that builder reads: unknown or wrong fields are errors.
@@ -67,8 +102,10 @@ func TestMachineIsAcceptedByQEMUsBuilder(t *testing.T) {
 	require.NoError(t, os.WriteFile("base.qcow2", nil, 0o600))
 	k, err := newKey()
 	require.NoError(t, err)
-	for image, checksum := range map[string]string{"base.qcow2": "none", "https://example.org/a.qcow2": someChecksum} {
-		raw, err := newBuild(decoded(t, map[string]any{"base_image": image, "base_image_checksum": checksum})).machine(k)
+	for _, kind := range []string{"bios", "uefi"} {
+		work := newBuild(decoded(t, map[string]any{"base_image": "base.qcow2", "base_image_checksum": "none", "firmware": kind}))
+		work.base = "base.qcow2"
+		raw, err := work.machine(k)
 		require.NoError(t, err)
 		_, _, err = new(qemu.Builder).Prepare(raw)
 		assert.NoError(t, err)

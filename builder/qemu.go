@@ -3,15 +3,19 @@ package builder
 import (
 	"net/url"
 	"path/filepath"
+	"strings"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/accelerator"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/firmware"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuimg"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuvm"
 )
 
 // machine is the configuration of packer-plugin-qemu's builder for this build, in that
 // builder's own words.
 func (b *build) machine(k key) (map[string]any, error) {
-	address, checksum, err := b.source()
+	base, err := b.baseURL()
 	if err != nil {
 		return nil, err
 	}
@@ -21,7 +25,15 @@ func (b *build) machine(k key) (map[string]any, error) {
 		return nil, err
 	}
 	c := b.config
-	return map[string]any{
+	files, err := seed(instanceID(c), k.authorized, c.CloudInit)
+	if err != nil {
+		return nil, err
+	}
+	arguments, err := b.qemuArguments(serialLog)
+	if err != nil {
+		return nil, err
+	}
+	settings := map[string]any{
 		"packer_build_name":   c.PackerBuildName,
 		"packer_builder_type": c.PackerBuilderType,
 		"packer_core_version": c.PackerCoreVersion,
@@ -30,8 +42,8 @@ func (b *build) machine(k key) (map[string]any, error) {
 
 		// The disk is an overlay of the base image: nothing is copied that is thrown
 		// away later, and compacting flattens it anyway.
-		"iso_url":          address,
-		"iso_checksum":     checksum,
+		"iso_url":          base,
+		"iso_checksum":     "none",
 		"disk_image":       true,
 		"use_backing_file": true,
 		"format":           "qcow2",
@@ -43,6 +55,7 @@ func (b *build) machine(k key) (map[string]any, error) {
 		"disk_discard":       "unmap",
 		"disk_detect_zeroes": "unmap",
 
+		"qemu_binary":      qemuvm.Program(c.goArch()),
 		"accelerator":      b.accelerator,
 		"cpu_model":        accelerator.CPU(b.accelerator),
 		"machine_type":     c.MachineType,
@@ -53,10 +66,10 @@ func (b *build) machine(k key) (map[string]any, error) {
 		"disable_vnc":      true,
 		"vm_name":          c.imageFile(),
 		"output_directory": b.machineDirectory(),
-		"qemuargs":         b.qemuArguments(serialLog),
+		"qemuargs":         arguments,
 
 		"cd_label":   seedLabel,
-		"cd_content": seed(instanceID(c), k.authorized),
+		"cd_content": files,
 
 		"communicator":    "ssh",
 		"ssh_username":    "root",
@@ -67,13 +80,31 @@ func (b *build) machine(k key) (map[string]any, error) {
 
 		"shutdown_command": "systemctl poweroff",
 		"shutdown_timeout": timeout(c.ShutdownTimeout, defaultShutdownTimeout, b.accelerator).String(),
-	}, nil
+	}
+	if c.Firmware == firmware.UEFI {
+		found, err := firmware.Find(c.goArch())
+		if err != nil {
+			return nil, err
+		}
+		settings["efi_firmware_code"], settings["efi_firmware_vars"] = found.Code, found.Vars
+	}
+	return settings, nil
 }
 
-// qemuArguments replace defaults of that builder, switch by switch.
-func (b *build) qemuArguments(serialLog string) [][]string {
-	return [][]string{
-		{"-machine", "type=" + b.config.MachineType},
+// qemuArguments replace defaults of that builder, switch by switch. It has drives of its
+// own, whose names are not known before it runs, so "-drive" is not among them.
+func (b *build) qemuArguments(serialLog string) ([][]string, error) {
+	pidFile, err := filepath.Abs(b.pidFile())
+	if err != nil {
+		return nil, err
+	}
+	machine := "type=" + b.config.MachineType
+	if b.config.Architecture == arm {
+		// The newest interrupt controller is the only one that works on every host with KVM.
+		machine += ",gic-version=max"
+	}
+	arguments := [][]string{
+		{"-machine", machine},
 		{"-accel", accelerator.Option(b.accelerator)},
 		// The default forwards the port on every address of this host.
 		{"-netdev", "user,id=user.0,hostfwd=tcp:127.0.0.1:{{ .SSHHostPort }}-:22"},
@@ -83,23 +114,44 @@ func (b *build) qemuArguments(serialLog string) [][]string {
 		{"-vnc", "none"},
 		{"-display", "none"},
 		{"-serial", "file:" + serialLog},
+		{"-pidfile", pidFile},
 	}
+	attached, err := b.attachedDisk()
+	return append(arguments, attached...), err
 }
 
-// source is the base image as that builder wants it. A local file was checked before.
-func (b *build) source() (address, checksum string, err error) {
-	path, local := b.localBase()
-	if !local {
-		address, checksum = b.config.download()
-		return address, checksum, nil
+// attachedDisk is the second disk of the machine. It has a place behind that of the first,
+// from which the machine boots.
+func (b *build) attachedDisk() ([][]string, error) {
+	path, format, serial := b.weights.Path, "raw", ""
+	switch {
+	case b.config.Model == nil:
+		return nil, nil
+	case b.config.ModelDisk:
+		path, format = b.modelImage(), qemuimg.Format
+	default:
+		serial = ",serial=" + appliance.AttachedSerial(b.weights.SHA256)
 	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	file := "file.driver=file,file.filename=" + strings.ReplaceAll(path, ",", ",,")
+	return [][]string{
+		{"-blockdev", "node-name=weights,read-only=on,driver=" + format + "," + file},
+		{"-device", "virtio-blk-pci,drive=weights,addr=0x1e" + serial},
+	}, nil
+}
+
+// baseURL is the base image as that builder wants it.
+func (b *build) baseURL() (string, error) {
 	// The downloader refuses symbolic links, so it never sees one.
-	path, err = filepath.EvalSymlinks(path)
+	path, err := filepath.EvalSymlinks(b.base)
 	if err == nil {
 		path, err = filepath.Abs(path)
 	}
 	// As a URL, because a bare path with ? or # in it would be taken for one.
-	return (&url.URL{Scheme: "file", Path: path}).String(), fetch.Unchecked, err
+	return (&url.URL{Scheme: "file", Path: path}).String(), err
 }
 
 // instanceID makes cloud-init see a new machine whatever the base image has seen.

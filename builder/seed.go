@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+	"gopkg.in/yaml.v3"
 )
 
 // seedLabel is the volume label by which cloud-init finds a NoCloud seed.
@@ -39,22 +40,19 @@ func newKey() (key, error) {
 	}, nil
 }
 
-// seed is the content of the NoCloud CD: root logs in with the key, nobody with a
-// password, and no user is made who would have to be removed again. Packages,
-// locale and host name stay those of the base image.
-func seed(instance, authorizedKey string) map[string]string {
-	return map[string]string{
-		"meta-data": "instance-id: " + instance + "\n",
-		"user-data": `#cloud-config
-disable_root: false
-ssh_pwauth: false
-preserve_hostname: true
-package_update: false
-locale: false
-users:
-  - name: root
-    lock_passwd: true
-    ssh_authorized_keys:
-      - ` + authorizedKey + "\n",
+// seed is the content of the NoCloud CD. What the template adds is vendor data: where both
+// say something, cloud-init follows user data.
+func seed(instance, authorizedKey, cloudInit string) (map[string]string, error) {
+	own, err := yaml.Marshal(ownCloudConfig(authorizedKey))
+	if err != nil {
+		return nil, fmt.Errorf("make the cloud-config of the build: %w", err)
 	}
+	files := map[string]string{
+		"meta-data": "instance-id: " + instance + "\n",
+		"user-data": cloudConfigMark + string(own),
+	}
+	if strings.TrimSpace(cloudInit) != "" {
+		files["vendor-data"] = cloudConfigMark + cloudInit
+	}
+	return files, nil
 }

@@ -3,38 +3,22 @@ package builder
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os/exec"
 
 	"github.com/hashicorp/packer-plugin-sdk/multistep"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/firmware"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/modeldisk"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuimg"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuvm"
 )
-
-// qemuBinary runs the machine.
-const qemuBinary = "qemu-system-x86_64"
 
 // stepCheckHost finds everything that is missing on this host before anything starts.
 type stepCheckHost struct{ *build }
 
-func (s *stepCheckHost) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
-	var missing []error
-	if _, err := exec.LookPath(qemuBinary); err != nil {
-		missing = append(missing, fmt.Errorf("%s is not installed: install the package qemu-system-x86 (Debian, Ubuntu)", qemuBinary))
-	}
-	imgMissing := qemuimg.Available()
-	if imgMissing != nil {
-		missing = append(missing, imgMissing)
-	}
-	if !canMakeISO() {
-		missing = append(missing, errors.New("neither xorriso nor mkisofs is installed: install the package xorriso (Debian, Ubuntu)"))
-	}
-	if path, local := s.localBase(); local && imgMissing == nil {
-		missing = append(missing, s.checkBase(ctx, path)...)
-	}
-	if len(missing) > 0 {
-		return fail(state, errors.Join(missing...))
+func (s *stepCheckHost) Run(_ context.Context, state multistep.StateBag) multistep.StepAction {
+	if err := s.check(); err != nil {
+		return fail(state, err)
 	}
 	if s.warning != "" {
 		uiOf(state).Say("Warning: " + s.warning)
@@ -44,27 +28,19 @@ func (s *stepCheckHost) Run(ctx context.Context, state multistep.StateBag) multi
 
 func (s *stepCheckHost) Cleanup(multistep.StateBag) {}
 
-// checkBase finds what makes a file unfit as a base image.
-func (s *stepCheckHost) checkBase(ctx context.Context, path string) []error {
-	info, err := qemuimg.Inspect(ctx, path)
-	if err != nil {
-		return []error{fmt.Errorf("base_image: %w", err)}
+func (s *stepCheckHost) check() error {
+	missing := []error{qemuvm.Available(s.config.goArch()), qemuimg.Available()}
+	if !canMakeISO() {
+		missing = append(missing, errors.New("neither xorriso nor mkisofs is installed: install the package xorriso (Debian, Ubuntu)"))
 	}
-	if info.Format != qemuimg.Format {
-		return []error{fmt.Errorf("base_image: %s is not a QCOW2 image (its format is %s); \"qemu-img convert -O qcow2\" makes one", path, info.Format)}
+	if s.config.Firmware == firmware.UEFI {
+		_, err := firmware.Find(s.config.goArch())
+		missing = append(missing, err)
 	}
-	var unfit []error
-	if info.Backing != "" {
-		unfit = append(unfit, fmt.Errorf("base_image: %s is only an overlay of %s; \"qemu-img convert -O qcow2\" makes it complete", path, info.Backing))
+	if s.config.ModelDisk {
+		missing = append(missing, modeldisk.Available())
 	}
-	if size := s.config.diskBytes(); size < info.VirtualSize {
-		unfit = append(unfit, fmt.Errorf("disk_size: %s is less than the disk of the base image (%s); disks only grow",
-			s.config.DiskSize, progress.Bytes(info.VirtualSize)))
-	}
-	if err := qemuimg.Check(ctx, path); err != nil {
-		unfit = append(unfit, fmt.Errorf("base_image: %w", err))
-	}
-	return unfit
+	return errors.Join(missing...)
 }
 
 // canMakeISO looks for the programs the SDK's CD step knows on Linux.

@@ -71,6 +71,9 @@ func lockAndEmpty(directory *os.File) error {
 	if err != nil {
 		return fmt.Errorf("lock %s: %w", path, err)
 	}
+	if err := endLeftMachine(filepath.Join(path, pidFileName)); err != nil {
+		return fmt.Errorf("end the machine of a build that was killed: %w", err)
+	}
 	names, err := directory.Readdirnames(-1)
 	if err != nil {
 		return fmt.Errorf("empty %s: %w", path, err)

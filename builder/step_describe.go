@@ -17,18 +17,15 @@ import (
 type stepDescribe struct{ *build }
 
 func (s *stepDescribe) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
-	image := s.image()
-	info, err := qemuimg.Inspect(ctx, image)
+	m, err := describe(ctx, s.image(), uiOf(state).Say)
 	if err != nil {
 		return fail(state, err)
 	}
-	meter := progress.Lines("digest "+filepath.Base(image), info.ActualSize, uiOf(state).Say)
-	digests, err := digest.File(ctx, image, meter)
-	if err != nil {
-		return fail(state, err)
-	}
-	s.manifest = s.describe(info, digests, time.Now())
-	if err := manifest.Write(manifest.Path(image), s.manifest); err != nil {
+	m.Name, m.Version = s.config.ImageName, s.config.ImageVersion
+	m.CreationTime = time.Now().Unix()
+	m.OSID, m.OSRelease, m.OSArch = s.guest.osID, s.guest.osRelease, s.guest.arch
+	s.manifest = m
+	if err := manifest.Write(manifest.Path(s.image()), m); err != nil {
 		return fail(state, err)
 	}
 	return multistep.ActionContinue
@@ -36,20 +33,24 @@ func (s *stepDescribe) Run(ctx context.Context, state multistep.StateBag) multis
 
 func (s *stepDescribe) Cleanup(multistep.StateBag) {}
 
-func (b *build) describe(info qemuimg.Info, digests digest.Digests, now time.Time) manifest.Manifest {
-	return manifest.Manifest{
-		Name:         b.config.ImageName,
-		Version:      b.config.ImageVersion,
-		Image:        b.config.imageFile(),
-		Format:       info.Format,
-		Size:         info.VirtualSize,
-		FileSize:     digests.Size,
-		MD5:          digests.MD5,
-		SHA1:         digests.SHA1,
-		SHA256:       digests.SHA256,
-		CreationTime: now.Unix(),
-		OSID:         b.guest.osID,
-		OSRelease:    b.guest.osRelease,
-		OSArch:       b.guest.arch,
+// describe returns what can be read from a finished image.
+func describe(ctx context.Context, image string, say func(string)) (manifest.Manifest, error) {
+	info, err := qemuimg.Inspect(ctx, image)
+	if err != nil {
+		return manifest.Manifest{}, err
 	}
+	meter := progress.Lines("digest "+filepath.Base(image), info.ActualSize, say)
+	digests, err := digest.File(ctx, image, meter)
+	if err != nil {
+		return manifest.Manifest{}, err
+	}
+	return manifest.Manifest{
+		Image:    filepath.Base(image),
+		Format:   info.Format,
+		Size:     info.VirtualSize,
+		FileSize: digests.Size,
+		MD5:      digests.MD5,
+		SHA1:     digests.SHA1,
+		SHA256:   digests.SHA256,
+	}, nil
 }

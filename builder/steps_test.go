@@ -13,6 +13,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/digest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/manifest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuimg"
 )
@@ -29,7 +30,7 @@ func finish(t *testing.T, ctx context.Context, work *build, between func()) erro
 			require.NoError(t, os.WriteFile(work.serialLog(), []byte("login:"), 0o644))
 			work.guest = guest{"debian", "12", "x86_64"}
 		}),
-		&stepCompact{work}, &stepDescribe{work}, stepFunc(between), &stepPublish{work},
+		&stepCompact{work}, &stepDescribe{work}, &stepRecord{work}, stepFunc(between), &stepPublish{work},
 	}}
 	runner.Run(ctx, state)
 	if err, failed := state.GetOk(stateError); failed {
@@ -56,8 +57,13 @@ func newWork(t *testing.T, force bool) *build {
 		"base_image": "base.qcow2", "base_image_checksum": "none", "accelerator": "tcg", "output_directory": "dist/out",
 	}, data)
 	require.NoError(t, err)
-	return newBuild(&c)
+	work := newBuild(&c)
+	work.base, work.baseInput = "base.qcow2", someInput
+	return work
 }
+
+// someInput is the base image as it is known once it has been fetched.
+var someInput = lockfile.Input{Kind: lockfile.KindBaseImage, Name: "base.qcow2", Arch: "amd64", Source: "base.qcow2", Digest: someChecksum, Size: 7}
 
 func TestFinishedBuildIsPublishedWithItsManifest(t *testing.T) {
 	inWorkplace(t)
@@ -68,7 +74,8 @@ func TestFinishedBuildIsPublishedWithItsManifest(t *testing.T) {
 
 	a := newArtifact(work)
 	const imagePath, manifestPath = "dist/out/slm-copilot-1.0.0-x86_64.qcow2", "dist/out/slm-copilot-1.0.0-x86_64.manifest.json"
-	assert.Equal(t, []string{imagePath, manifestPath}, a.Files())
+	const provenancePath = "dist/out/slm-copilot-1.0.0-x86_64.intoto.json"
+	assert.Equal(t, []string{imagePath, manifestPath, provenancePath}, a.Files())
 	assert.Equal(t, imagePath, a.State(appliance.StateImagePath))
 	assert.Equal(t, manifestPath, a.State(appliance.StateManifestPath))
 	assert.Equal(t, appliance.BuilderID, a.BuilderId())
@@ -90,7 +97,7 @@ func TestFinishedBuildIsPublishedWithItsManifest(t *testing.T) {
 	assert.Equal(t, []string{"dist/out"}, entries)
 	entries, err = filepath.Glob("dist/out/*")
 	require.NoError(t, err)
-	assert.Equal(t, []string{manifestPath, imagePath, "dist/out/slm-copilot-1.0.0-x86_64.serial.log"}, entries)
+	assert.Equal(t, []string{provenancePath, manifestPath, imagePath, "dist/out/slm-copilot-1.0.0-x86_64.serial.log"}, entries)
 
 	require.NoError(t, os.WriteFile("dist/neighbour", nil, 0o600))
 	require.NoError(t, a.Destroy())
@@ -161,15 +168,4 @@ func TestClaimKeepsOutOfARunningBuild(t *testing.T) {
 	second, err := claim("out.partial")
 	require.NoError(t, err, "the lock ends with its holder")
 	require.NoError(t, second.Close())
-}
-
-func TestCompareSHA256(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "empty")
-	require.NoError(t, os.WriteFile(path, nil, 0o600))
-	say := func(string) {}
-	assert.NoError(t, compareSHA256(context.Background(), path, someChecksum, say))
-	assert.NoError(t, compareSHA256(context.Background(), path, "sha256:E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855", say))
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	assert.ErrorIs(t, compareSHA256(ctx, path, someChecksum, say), context.Canceled)
 }

@@ -35,10 +35,10 @@ type Manifest struct {
 	// CreationTime is in seconds since 1970.
 	CreationTime int64 `json:"creation_time"`
 	// OSID and OSRelease are ID and VERSION_ID of /etc/os-release, OSArch is what
-	// uname -m says.
-	OSID      string `json:"os_id"`
-	OSRelease string `json:"os_release"`
-	OSArch    string `json:"os_arch"`
+	// uname -m says. An image without a system has none of the three.
+	OSID      string `json:"os_id,omitempty"`
+	OSRelease string `json:"os_release,omitempty"`
+	OSArch    string `json:"os_arch,omitempty"`
 }
 
 // Path is where the manifest of an image lies.

@@ -66,6 +66,22 @@ func TestReadListsEveryMistake(t *testing.T) {
 	assert.Contains(t, err.Error(), path)
 }
 
+func TestADiskWithoutASystem(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "model.json")
+	m := example()
+	m.OSID, m.OSRelease, m.OSArch = "", "", ""
+	require.NoError(t, Write(path, m))
+	got, err := Read(path)
+	require.NoError(t, err)
+	assert.Equal(t, m, got)
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.NotContains(t, string(text), "os_")
+
+	m.OSArch = "x86_64"
+	assert.ErrorContains(t, Write(path, m), "os_id: must be one word", "half a system is none")
+}
+
 func TestReadIsStrict(t *testing.T) {
 	good, err := json.Marshal(example())
 	require.NoError(t, err)

@@ -27,10 +27,17 @@ func (m Manifest) validate() error {
 	expect("sha1", checkHex(m.SHA1, 40))
 	expect("sha256", checkHex(m.SHA256, 64))
 	expect("creation_time", checkPositive(m.CreationTime))
-	expect("os_id", checkWord(m.OSID))
-	expect("os_release", checkWord(m.OSRelease))
-	expect("os_arch", checkWord(m.OSArch))
+	if m.holdsSystem() {
+		expect("os_id", checkWord(m.OSID))
+		expect("os_release", checkWord(m.OSRelease))
+		expect("os_arch", checkWord(m.OSArch))
+	}
 	return errors.Join(mistakes...)
+}
+
+// holdsSystem tells an image with an operating system from one with data alone.
+func (m Manifest) holdsSystem() bool {
+	return m.OSID+m.OSRelease+m.OSArch != ""
 }
 
 // checkFileName keeps a manifest from pointing outside its own directory.

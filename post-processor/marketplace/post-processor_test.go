@@ -153,6 +153,12 @@ func TestPostProcessRefuses(t *testing.T) {
 		"a model disk": {func(_ *testing.T, b bench, input *packersdk.MockArtifact) {
 			input.StateValues[appliance.StateModelImagePath] = "dist/model.qcow2"
 		}, []string{"a disk of their own (dist/model.qcow2)", "build without model_disk"}},
+		"no system": {func(t *testing.T, b bench, _ *packersdk.MockArtifact) {
+			m, err := manifest.Read(manifest.Path(b.image))
+			require.NoError(t, err)
+			m.OSID, m.OSRelease, m.OSArch = "", "", ""
+			require.NoError(t, manifest.Write(manifest.Path(b.image), m))
+		}, []string{"holds no operating system"}},
 		"a damaged catalog": {func(t *testing.T, b bench, _ *packersdk.MockArtifact) {
 			require.NoError(t, os.MkdirAll(b.catalog, 0o755))
 			require.NoError(t, os.WriteFile(filepath.Join(b.catalog, "appliances.json"), []byte("{"), 0o644))

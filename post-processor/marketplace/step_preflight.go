@@ -48,6 +48,9 @@ func (s *stepPreflight) prepare(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf(`%w; the source "slm-copilot" writes a manifest beside each image it builds`, err)
 	}
+	if s.pub.manifest.OSID == "" {
+		return fmt.Errorf("%s holds no operating system, only data: it is no appliance", s.pub.image)
+	}
 	if err := s.prove(ctx); err != nil {
 		return err
 	}

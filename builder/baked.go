@@ -1,0 +1,60 @@
+package builder
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
+)
+
+// baked is what the provisioner left in the machine about what it baked; empty if another
+// one did the work.
+type baked struct {
+	lock lockfile.Lock
+	// lockText and sbom are the files as they are in the machine.
+	lockText, sbom string
+}
+
+// there says whether our provisioner did its work.
+func (b baked) there() bool { return b.lockText != "" }
+
+// Limits of what is read from the machine, in bytes. A bill of some thousand packages is a
+// few megabytes.
+const (
+	lockLimit = 1 << 20
+	sbomLimit = 64 << 20
+)
+
+// readBaked reads both files from the machine.
+func readBaked(ctx context.Context, comm packersdk.Communicator) (b baked, err error) {
+	if b.lockText, err = readFile(ctx, comm, appliance.BakedLock, lockLimit); err != nil || b.lockText == "" {
+		return baked{}, err
+	}
+	if b.lock, err = lockfile.Parse(appliance.BakedLock, []byte(b.lockText)); err != nil {
+		return baked{}, fmt.Errorf("what the provisioner left in the machine: %w", err)
+	}
+	if b.sbom, err = readFile(ctx, comm, appliance.BakedSBOM, sbomLimit); err != nil {
+		return baked{}, err
+	}
+	if !json.Valid([]byte(b.sbom)) {
+		return baked{}, errors.New("what the provisioner left in the machine: " + appliance.BakedSBOM + " is missing or no JSON")
+	}
+	return b, nil
+}
+
+// readFile returns nothing for a file that is not there.
+func readFile(ctx context.Context, comm packersdk.Communicator, path string, limit int) (string, error) {
+	text, err := runScript(ctx, comm, fmt.Sprintf("[ ! -e %[1]s ] || head -c %[2]d %[1]s", path, limit+1))
+	if err != nil {
+		return "", fmt.Errorf("read %s from the machine: %w", path, err)
+	}
+	if len(text) > limit {
+		return "", fmt.Errorf("read %s from the machine: it has more than %d bytes", path, limit)
+	}
+	return text, nil
+}

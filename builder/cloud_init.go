@@ -1,0 +1,56 @@
+package builder
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// cloudConfigMark is the first line by which cloud-init knows its own YAML.
+const cloudConfigMark = "#cloud-config\n"
+
+// ownCloudConfig is what the builder says on the first boot: root logs in with the key of
+// the build, nobody with a password, and no user is made who would have to be removed
+// again. Packages, locale and host name stay those of the base image.
+func ownCloudConfig(authorizedKey string) map[string]any {
+	return map[string]any{
+		"disable_root":      false,
+		"ssh_pwauth":        false,
+		"preserve_hostname": true,
+		"package_update":    false,
+		"locale":            false,
+		"users": []map[string]any{{
+			"name": "root", "lock_passwd": true, "ssh_authorized_keys": []string{authorizedKey},
+		}},
+	}
+}
+
+// checkCloudInit accepts an empty text. Its messages repeat nothing of the text, which may
+// hold a secret.
+func checkCloudInit(text string) error {
+	if strings.TrimSpace(text) == "" {
+		return nil
+	}
+	var document any
+	if err := yaml.Unmarshal([]byte(text), &document); err != nil {
+		return fmt.Errorf("must be YAML such as yamlencode makes: %w", err)
+	}
+	settings, isMapping := document.(map[string]any)
+	if !isMapping {
+		return errors.New(`must be a mapping of cloud-config, such as yamlencode({ timezone = "UTC" })`)
+	}
+	var taken []string
+	for _, own := range slices.Sorted(maps.Keys(ownCloudConfig(""))) {
+		if _, found := settings[own]; found {
+			taken = append(taken, own)
+		}
+	}
+	if len(taken) > 0 {
+		return fmt.Errorf("must leave these to the builder, which gets in by them: %s", strings.Join(taken, ", "))
+	}
+	return nil
+}

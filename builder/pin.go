@@ -1,0 +1,104 @@
+package builder
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/sourceuri"
+)
+
+// The payloads, as messages call them.
+const (
+	fieldBase  = "base_image"
+	fieldModel = "model"
+)
+
+// readLock takes the lock in the plugin for an empty path.
+func (c *Config) readLock(path string) (err error) {
+	if path == "" {
+		c.lock = lockfile.Default()
+		return nil
+	}
+	c.lock, err = lockfile.Read(path)
+	return err
+}
+
+// pinBase finds what the base image is to be.
+func (c *Config) pinBase() (lockfile.Input, error) {
+	input, found := c.lockedBase()
+	if !found {
+		input = lockfile.Input{Kind: lockfile.KindBaseImage, Name: c.BaseImage, Arch: c.goArch(), Source: c.BaseImage}
+		if listed, known := catalogue[c.BaseImage]; known {
+			input.Source = listed.url(c.goArch())
+		} else {
+			input.Name = filepath.Base(shown(c.BaseImage))
+		}
+	}
+	return input, c.settle(fieldBase, c.BaseImageChecksum, &input)
+}
+
+// lockedBase looks for a name of the catalogue by name: where it comes from is then the
+// lock file's to say, such as a dated release in place of the latest.
+func (c *Config) lockedBase() (lockfile.Input, bool) {
+	if _, listed := catalogue[c.BaseImage]; !listed {
+		return c.lock.Find(lockfile.KindBaseImage, c.goArch(), c.BaseImage)
+	}
+	named := lockfile.Lock{}
+	for _, input := range c.lock.Inputs {
+		if input.Name == c.BaseImage {
+			named.Put(input)
+		}
+	}
+	return named.Find(lockfile.KindBaseImage, c.goArch(), "")
+}
+
+// pinModel finds what the weights are to be.
+func (c *Config) pinModel() (lockfile.Input, error) {
+	input, found := c.lock.Find(lockfile.KindModel, c.goArch(), c.Model.Source)
+	if !found && c.Model.Source == "" {
+		return input, fmt.Errorf("model.source: must be set: %s does not name one model", c.lockName())
+	}
+	if !found {
+		input = lockfile.Input{Kind: lockfile.KindModel, Name: filepath.Base(shown(c.Model.Source)), Source: c.Model.Source}
+	}
+	return input, c.settle(fieldModel, c.Model.Checksum, &input)
+}
+
+// settle gives an input the digest it must have: that of the template, else that of the
+// lock file, else none, if that is allowed. A local file may be taken as it is.
+func (c *Config) settle(field, checksum string, input *lockfile.Input) error {
+	checksum = strings.ToLower(checksum)
+	switch {
+	case checksum == "" && input.Digest == "" && !c.AllowUnpinned:
+		return fmt.Errorf("%s: %s is not pinned: run `make lock`, set the checksum, or set allow_unpinned = true", field, shown(input.Source))
+	case checksum == "":
+		return nil
+	case checksum != fetch.Unchecked && input.Digest != "" && checksum != input.Digest:
+		return fmt.Errorf("%s: its checksum %s contradicts %s, which has %s for %s: correct one of them",
+			field, checksum, c.lockName(), input.Digest, shown(input.Source))
+	}
+	if checksum != input.Digest {
+		input.Size = 0
+	}
+	input.Digest = checksum
+	return nil
+}
+
+func (c *Config) lockName() string {
+	if c.LockFile == "" {
+		return "the lock in the plugin"
+	}
+	return c.LockFile
+}
+
+// shown is a source for messages and for what comes out: what is secret in a URL is left
+// out, and so is the directory of a local file, which nobody else has.
+func shown(source string) string {
+	if strings.Contains(source, "://") {
+		return sourceuri.Strip(source)
+	}
+	return filepath.Base(source)
+}

@@ -1,0 +1,148 @@
+package builder
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
+)
+
+const otherChecksum = "sha256:5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9"
+
+// locked is a lock file with one base image of the catalogue, one that is not pinned, one
+// URL and one model.
+func locked() []lockfile.Input {
+	return []lockfile.Input{
+		{Kind: lockfile.KindBaseImage, Name: "ubuntu-24.04", Arch: "amd64", Source: "https://example.org/release-20260101/noble.img", Digest: someChecksum, Size: 7},
+		{Kind: lockfile.KindBaseImage, Name: "debian-12", Arch: "amd64", Source: "https://example.org/debian/12.qcow2"},
+		{Kind: lockfile.KindBaseImage, Name: "mine", Arch: "amd64", Source: "https://example.org/mine.qcow2", Digest: someChecksum, Size: 9},
+		{Kind: lockfile.KindModel, Name: "tiny", Source: "https://example.org/tiny.gguf", Digest: someChecksum, Size: 11, License: "MIT"},
+	}
+}
+
+func writeLock(t *testing.T, inputs ...lockfile.Input) {
+	t.Helper()
+	require.NoError(t, os.WriteFile("a.lock.hcl", lockfile.Lock{Inputs: inputs}.Encode(), 0o600))
+}
+
+func TestPinBase(t *testing.T) {
+	t.Chdir(t.TempDir())
+	writeLock(t, locked()...)
+	const unpinned = "is not pinned: run `make lock`, set the checksum, or set allow_unpinned = true"
+	tests := map[string]struct {
+		block        map[string]any
+		source, want string
+		size         int64
+		err          string
+	}{
+		"listed, by the lock": {map[string]any{"base_image": "ubuntu-24.04"}, "https://example.org/release-20260101/noble.img", someChecksum, 7, ""},
+		"URL, by the lock":    {map[string]any{"base_image": "https://example.org/mine.qcow2"}, "https://example.org/mine.qcow2", someChecksum, 9, ""},
+		"said twice": {map[string]any{"base_image": "ubuntu-24.04", "base_image_checksum": strings.ToUpper(someChecksum[7:])}, "", "", 0,
+			"base_image_checksum: must be"},
+		"said twice, in capitals": {map[string]any{"base_image": "ubuntu-24.04", "base_image_checksum": "sha256:" + strings.ToUpper(someChecksum[7:])},
+			"https://example.org/release-20260101/noble.img", someChecksum, 7, ""},
+		"contradiction": {map[string]any{"base_image": "ubuntu-24.04", "base_image_checksum": otherChecksum}, "", "", 0,
+			"base_image: its checksum " + otherChecksum + " contradicts a.lock.hcl, which has " + someChecksum},
+		"contradiction, allowed": {map[string]any{"base_image": "ubuntu-24.04", "base_image_checksum": otherChecksum, "allow_unpinned": true}, "", "", 0, "contradicts"},
+		"in the lock without a digest": {map[string]any{"base_image": "debian-12"}, "", "", 0,
+			"base_image: https://example.org/debian/12.qcow2 " + unpinned},
+		"in the lock without a digest, checksum": {map[string]any{"base_image": "debian-12", "base_image_checksum": otherChecksum},
+			"https://example.org/debian/12.qcow2", otherChecksum, 0, ""},
+		"allowed":         {map[string]any{"base_image": "debian-12", "allow_unpinned": true}, "https://example.org/debian/12.qcow2", "", 0, ""},
+		"not in the lock": {map[string]any{"base_image": "debian-13"}, "", "", 0, "base_image: https://cloud.debian.org/images/cloud/trixie/latest/debian-13-generic-amd64.qcow2 " + unpinned},
+		"of another architecture": {map[string]any{"base_image": "ubuntu-24.04", "architecture": "aarch64"}, "", "", 0,
+			"base_image: https://cloud-images.ubuntu.com/releases/24.04/release/ubuntu-24.04-server-cloudimg-arm64.img " + unpinned},
+		"path, checksum":  {map[string]any{"base_image": "a/b.qcow2", "base_image_checksum": otherChecksum}, "a/b.qcow2", otherChecksum, 0, ""},
+		"path, as it is":  {map[string]any{"base_image": "a/b.qcow2", "base_image_checksum": "none"}, "a/b.qcow2", "none", 0, ""},
+		"path, not named": {map[string]any{"base_image": "/home/me/b.qcow2"}, "", "", 0, "base_image: b.qcow2 " + unpinned},
+		"secrets": {map[string]any{"base_image": "https://me:hush@example.org/a.qcow2?token=hush"}, "", "", 0,
+			"base_image: https://example.org/a.qcow2 " + unpinned},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			test.block["lock_file"] = "a.lock.hcl"
+			var c Config
+			_, err := c.decode(test.block, packerData())
+			if test.err != "" {
+				require.ErrorContains(t, err, test.err)
+				assert.NotContains(t, err.Error(), "hush")
+				return
+			}
+			require.NoError(t, err)
+			input, err := c.pinBase()
+			require.NoError(t, err)
+			assert.Equal(t, []any{test.source, test.want, test.size}, []any{input.Source, input.Digest, input.Size})
+			assert.NotEmpty(t, input.Name)
+		})
+	}
+}
+
+func TestPinModel(t *testing.T) {
+	t.Chdir(t.TempDir())
+	writeLock(t, locked()...)
+	decode := func(model map[string]any, more map[string]any) (*Config, error) {
+		block := map[string]any{"base_image": "ubuntu-24.04", "lock_file": "a.lock.hcl", "model": model}
+		for name, value := range more {
+			block[name] = value
+		}
+		c := new(Config)
+		_, err := c.decode(block, packerData())
+		return c, err
+	}
+	c, err := decode(map[string]any{}, nil)
+	require.NoError(t, err)
+	input, err := c.pinModel()
+	require.NoError(t, err)
+	assert.Equal(t, locked()[3], input, "the only model of the lock file")
+
+	_, err = decode(map[string]any{"source": "https://example.org/other.gguf"}, nil)
+	assert.ErrorContains(t, err, "model: https://example.org/other.gguf is not pinned")
+	c, err = decode(map[string]any{"source": "dir/other.gguf", "checksum": otherChecksum}, nil)
+	require.NoError(t, err)
+	input, err = c.pinModel()
+	require.NoError(t, err)
+	assert.Equal(t, lockfile.Input{Kind: lockfile.KindModel, Name: "other.gguf", Source: "dir/other.gguf", Digest: otherChecksum}, input)
+
+	second := locked()[3]
+	second.Name, second.Source = "tinier", "https://example.org/tinier.gguf"
+	writeLock(t, append(locked(), second)...)
+	_, err = decode(map[string]any{}, nil)
+	assert.ErrorContains(t, err, "model.source: must be set: a.lock.hcl does not name one model")
+}
+
+func TestModelDiskNeedsAModel(t *testing.T) {
+	var c Config
+	_, err := c.decode(map[string]any{"base_image": "a.qcow2", "base_image_checksum": "none", "model_disk": true}, packerData())
+	assert.ErrorContains(t, err, "model_disk: needs the block model")
+}
+
+func TestAnUncheckedModelIsWarnedOf(t *testing.T) {
+	var c Config
+	warnings, err := c.decode(map[string]any{
+		"base_image": "a.qcow2", "base_image_checksum": someChecksum, "model": map[string]any{"source": "m.gguf", "checksum": "none"},
+	}, packerData())
+	require.NoError(t, err)
+	require.Len(t, warnings, 1)
+	assert.Contains(t, warnings[0], `model.checksum is "none"`)
+}
+
+// The lock in the plugin knows every image of the catalogue, by the addresses in it or
+// better ones.
+func TestTheCatalogueIsInTheLockOfThePlugin(t *testing.T) {
+	for name, listed := range catalogue {
+		for _, architecture := range []string{x86, arm} {
+			c := Config{BaseImage: name, Architecture: architecture, AllowUnpinned: true}
+			require.NoError(t, c.readLock(""))
+			_, found := c.lockedBase()
+			assert.True(t, found, "%s %s", name, architecture)
+			input, err := c.pinBase()
+			require.NoError(t, err)
+			assert.Contains(t, input.Source, c.goArch())
+			assert.Regexp(t, `^https://[^ ]*/SHA(256|512)SUMS$`, listed.list(input.Source), "the list lies beside the image")
+		}
+	}
+}

@@ -1,0 +1,92 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/hashicorp/packer-plugin-sdk/multistep"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuimg"
+)
+
+// systemSpace is what packages, LocalAI and its backend may add to the base image, in bytes.
+const systemSpace = 2 << 30
+
+// stepCheckSpace finds out before the machine boots that the model does not fit on its disk,
+// or the image on this host.
+type stepCheckSpace struct{ *build }
+
+func (s *stepCheckSpace) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
+	base, err := qemuimg.DataSize(ctx, s.base)
+	if err != nil {
+		return fail(state, fmt.Errorf("base_image: %w", err))
+	}
+	left, err := freeSpace(s.config.partialDirectory())
+	if err != nil {
+		return fail(state, fmt.Errorf("output_directory: %w", err))
+	}
+	need := spaceNeed{base: base, weights: s.weights.Size, ownDisk: s.config.ModelDisk}
+	if err := errors.Join(need.checkDisk(s.config.diskBytes(), s.config.DiskSize), need.checkHost(left, s.config.partialDirectory())); err != nil {
+		return fail(state, err)
+	}
+	return multistep.ActionContinue
+}
+
+func (s *stepCheckSpace) Cleanup(multistep.StateBag) {}
+
+// spaceNeed is what a build needs room for, in bytes: the data of the base image, and the
+// weights, which may have a disk of their own.
+type spaceNeed struct {
+	base, weights int64
+	ownDisk       bool
+}
+
+// content is what the appliance's disk will hold.
+func (n spaceNeed) content() int64 {
+	if n.ownDisk {
+		return n.base + systemSpace
+	}
+	return n.base + systemSpace + n.weights
+}
+
+// checkDisk says nothing of weights it does not know: the provisioner looks at what it
+// finds in the machine.
+func (n spaceNeed) checkDisk(size int64, given string) error {
+	if n.weights == 0 || n.ownDisk || size >= n.content() {
+		return nil
+	}
+	return fmt.Errorf("disk_size: %s is too small: the model takes %s, the base image %s, and the system grows by up to %s; set it to at least \"%dG\"",
+		given, progress.Bytes(n.weights), progress.Bytes(n.base), progress.Bytes(systemSpace), (n.content()+1<<30-1)>>30)
+}
+
+// host is the most that lies on this host at once: what the machine wrote beside the
+// finished image, later that image beside its raw copy; and the model disk, whose own raw
+// copy comes before the machine.
+func (n spaceNeed) host() int64 {
+	build := 2 * n.content()
+	if !n.ownDisk {
+		return build
+	}
+	return n.weights + max(build, n.weights)
+}
+
+func (n spaceNeed) checkHost(left int64, directory string) error {
+	if left >= n.host() {
+		return nil
+	}
+	return fmt.Errorf("output_directory: the file system of %s has %s left, the build needs up to %s at once "+
+		"(twice the content of the disk, %s, %s); free some space, or choose another directory",
+		directory, progress.Bytes(left), progress.Bytes(n.host()), progress.Bytes(n.content()), n.modelNote())
+}
+
+func (n spaceNeed) modelNote() string {
+	switch {
+	case n.weights == 0:
+		return "the model not counted: the builder does not know it"
+	case n.ownDisk:
+		return "besides the model disk, " + progress.Bytes(n.weights)
+	}
+	return "the model among it, " + progress.Bytes(n.weights)
+}

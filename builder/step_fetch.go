@@ -1,0 +1,133 @@
+package builder
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/hashicorp/packer-plugin-sdk/multistep"
+	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuimg"
+)
+
+// stepFetch brings base image and weights to this host, into the cache that it shares with
+// the provisioner.
+type stepFetch struct{ *build }
+
+func (s *stepFetch) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
+	ui := uiOf(state)
+	cache, err := packersdk.CachePath(appliance.Name)
+	if err != nil {
+		return fail(state, fmt.Errorf("find the cache of downloads: %w", err))
+	}
+	fetcher := fetch.New(cache, ui.Say)
+	if err := s.fetchBase(ctx, fetcher, ui.Say); err != nil {
+		return fail(state, inTheTemplatesWords(err))
+	}
+	if s.config.Model == nil {
+		return multistep.ActionContinue
+	}
+	if err := s.fetchModel(ctx, fetcher); err != nil {
+		return fail(state, err)
+	}
+	return multistep.ActionContinue
+}
+
+// Cleanup keeps what was fetched for the next build, half a download too.
+func (s *stepFetch) Cleanup(multistep.StateBag) {}
+
+func (s *stepFetch) fetchBase(ctx context.Context, fetcher *fetch.Fetcher, say func(string)) error {
+	input, err := s.config.pinBase()
+	if err != nil {
+		return err
+	}
+	var published publishedSum
+	if listed, known := catalogue[s.config.BaseImage]; known && input.Digest == "" {
+		if published, err = readPublished(ctx, listed.list(input.Source), filepath.Base(input.Source)); err != nil {
+			return err
+		}
+		input.Digest = published.pin()
+	}
+	file, err := fetcher.Fetch(ctx, payload(fieldBase, input))
+	if err != nil {
+		return err
+	}
+	if published != (publishedSum{}) {
+		if err := published.check(ctx, file.Path, say); err != nil {
+			return err
+		}
+		say(fmt.Sprintf("Warning: base_image: %s is pinned by nothing but its publisher's list of today; it has sha256:%s, which `make lock` keeps",
+			input.Source, file.SHA256))
+	}
+	s.base, s.baseInput = file.Path, complete(input, file)
+	return checkBase(ctx, file.Path, input.Source, s.config)
+}
+
+func (s *stepFetch) fetchModel(ctx context.Context, fetcher *fetch.Fetcher) error {
+	input, err := s.config.pinModel()
+	if err != nil {
+		return err
+	}
+	file, err := fetcher.Fetch(ctx, payload(fieldModel, input))
+	if err != nil {
+		return err
+	}
+	path, err := filepath.Abs(file.Path)
+	s.weights, s.modelInput = fetch.File{Path: path, SHA256: file.SHA256, Size: file.Size}, complete(input, file)
+	return err
+}
+
+func payload(field string, input lockfile.Input) fetch.Payload {
+	return fetch.Payload{Field: field, Source: input.Source, Checksum: input.Digest, Size: input.Size}
+}
+
+// complete adds what is known of a file now that it is here. Where it came from is told to
+// others, so it holds no secret and no path of this host.
+func complete(input lockfile.Input, file fetch.File) lockfile.Input {
+	input.Source, input.Digest, input.Size = shown(input.Source), "sha256:"+file.SHA256, file.Size
+	input.Name = cmp.Or(input.Name, filepath.Base(input.Source))
+	return input
+}
+
+// checkBase finds what makes a file unfit as a base image.
+func checkBase(ctx context.Context, path, source string, config *Config) error {
+	info, err := qemuimg.Inspect(ctx, path)
+	if err != nil {
+		return fmt.Errorf("base_image: %w", err)
+	}
+	if info.Format != qemuimg.Format {
+		return fmt.Errorf("base_image: %s is not a QCOW2 image (its format is %s); \"qemu-img convert -O qcow2\" makes one", shown(source), info.Format)
+	}
+	var unfit []error
+	if info.Backing != "" {
+		unfit = append(unfit, fmt.Errorf("base_image: %s is only an overlay of %s; \"qemu-img convert -O qcow2\" makes it complete", shown(source), info.Backing))
+	}
+	if size := config.diskBytes(); size < info.VirtualSize {
+		unfit = append(unfit, fmt.Errorf("disk_size: %s is less than the disk of the base image (%s); disks only grow",
+			config.DiskSize, progress.Bytes(info.VirtualSize)))
+	}
+	if err := qemuimg.Check(ctx, path); err != nil {
+		unfit = append(unfit, fmt.Errorf("base_image: %w", err))
+	}
+	return errors.Join(unfit...)
+}
+
+// inTheTemplatesWords renames the fields of an error: the base image is no block.
+func inTheTemplatesWords(err error) error {
+	return renamed{err}
+}
+
+type renamed struct{ error }
+
+var baseFields = strings.NewReplacer("base_image.source:", "base_image:", "base_image.checksum:", "base_image_checksum:")
+
+func (r renamed) Error() string { return baseFields.Replace(r.error.Error()) }
+func (r renamed) Unwrap() error { return r.error }

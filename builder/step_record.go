@@ -1,0 +1,90 @@
+package builder
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/hashicorp/packer-plugin-sdk/multistep"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/provenance"
+)
+
+// stepRecord writes beside the image how it was made, and what was baked into it.
+type stepRecord struct{ *build }
+
+func (s *stepRecord) Run(_ context.Context, state multistep.StateBag) multistep.StepAction {
+	statement, err := s.provenance(time.Now()).Encode()
+	if err != nil {
+		return fail(state, err)
+	}
+	files := map[string]string{appliance.ProvenanceSuffix: string(statement)}
+	if s.baked.there() {
+		files[appliance.LockSuffix], files[appliance.SBOMSuffix] = s.baked.lockText, s.baked.sbom
+	}
+	for suffix, text := range files {
+		if err := os.WriteFile(s.beside(suffix), []byte(text), 0o644); err != nil {
+			return fail(state, fmt.Errorf("write what the image was made of: %w", err))
+		}
+	}
+	return multistep.ActionContinue
+}
+
+// Cleanup has nothing to do: the files lie in the directory that stepClaimOutput removes.
+func (s *stepRecord) Cleanup(multistep.StateBag) {}
+
+func (b *build) provenance(finished time.Time) provenance.Build {
+	subjects := []provenance.Subject{{Name: b.manifest.Image, SHA256: b.manifest.SHA256}}
+	if b.config.ModelDisk {
+		subjects = append(subjects, provenance.Subject{Name: b.modelManifest.Image, SHA256: b.modelManifest.SHA256})
+	}
+	return provenance.Build{
+		Subjects:       subjects,
+		Inputs:         b.inputs(),
+		BuilderVersion: appliance.Version,
+		ID:             b.id,
+		Started:        b.started,
+		Finished:       finished,
+		Parameters:     b.parameters(),
+	}
+}
+
+// inputs are those the machine says it is made of, and what the builder itself took if the
+// machine does not say.
+func (b *build) inputs() []lockfile.Input {
+	all := lockfile.Lock{Inputs: slices.Clone(b.baked.lock.Inputs)}
+	own := []lockfile.Input{b.baseInput}
+	if b.config.Model != nil {
+		own = append(own, b.modelInput)
+	}
+	for _, input := range own {
+		if _, told := all.Find(input.Kind, "", ""); !told {
+			all.Put(input)
+		}
+	}
+	return all.Inputs
+}
+
+// parameters decide what comes out. The text of cloud_init is not among them: it may hold a
+// secret.
+func (b *build) parameters() map[string]string {
+	c := b.config
+	return map[string]string{
+		"image_name":     c.ImageName,
+		"image_version":  c.ImageVersion,
+		"architecture":   c.Architecture,
+		"base_image":     shown(c.BaseImage),
+		"disk_size":      c.DiskSize,
+		"firmware":       c.Firmware,
+		"machine_type":   c.MachineType,
+		"accelerator":    b.accelerator,
+		"model_disk":     strconv.FormatBool(c.ModelDisk),
+		"allow_unpinned": strconv.FormatBool(c.AllowUnpinned),
+		"cloud_init":     strconv.FormatBool(c.CloudInit != ""),
+	}
+}
