@@ -3,8 +3,6 @@ package digest
 import (
 	"bytes"
 	"context"
-	"crypto/md5"
-	"crypto/sha1"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -54,7 +52,7 @@ func TestFileAgreesWithTheSystem(t *testing.T) {
 	}
 }
 
-func system(t *testing.T, tool, path string) string {
+func system(t testing.TB, tool, path string) string {
 	t.Helper()
 	output, err := exec.Command(tool, path).Output()
 	require.NoError(t, err)
@@ -78,28 +76,4 @@ func TestFeedReportsReadErrors(t *testing.T) {
 	r := io.MultiReader(bytes.NewReader(make([]byte, 3*blockSize)), iotest.ErrReader(broken))
 	_, err := feed(context.Background(), r, []hash.Hash{sha256.New()})
 	assert.ErrorIs(t, err, broken)
-}
-
-const benchmarkSize = 128 << 20
-
-func BenchmarkFile(b *testing.B) {
-	path := write(b, benchmarkSize)
-	b.SetBytes(benchmarkSize)
-	for b.Loop() {
-		_, err := File(context.Background(), path, nil)
-		require.NoError(b, err)
-	}
-}
-
-// BenchmarkOneAfterTheOther is what File is measured against: one read, one core.
-func BenchmarkOneAfterTheOther(b *testing.B) {
-	path := write(b, benchmarkSize)
-	b.SetBytes(benchmarkSize)
-	for b.Loop() {
-		file, err := os.Open(path)
-		require.NoError(b, err)
-		_, err = io.Copy(io.MultiWriter(md5.New(), sha1.New(), sha256.New()), file)
-		require.NoError(b, err)
-		require.NoError(b, file.Close())
-	}
 }

@@ -39,10 +39,10 @@ func (m *Machine) SSH(t testing.TB, link *Link) packersdk.Communicator {
 		DisableAgentForwarding: true,
 	})
 	require.NoError(t, err)
-	return overRPC(t, comm)
+	return OverRPC(t, comm)
 }
 
-func overRPC(t testing.TB, comm packersdk.Communicator) packersdk.Communicator {
+func OverRPC(t testing.TB, comm packersdk.Communicator) packersdk.Communicator {
 	near, far := net.Pipe()
 	t.Cleanup(func() { near.Close() })
 	server, err := packerrpc.NewServer(far)
