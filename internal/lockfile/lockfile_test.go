@@ -96,6 +96,12 @@ backend "g" { source = "same" }
 backend { source = "h" }
 engine "i" { source = "i" }
 model "" { source = env.HOME }
+model "j" {
+  version = "a\u0007b"
+  source  = "https:///path"
+  digest  = "sha256:`+strings.Repeat("A", 64)+`"
+}
+model "k" { source = "oci:///r:1" }
 `))
 	require.Error(t, err)
 	assert.Equal(t, strings.TrimSpace(`
@@ -117,6 +123,10 @@ bad.lock.hcl:27: All backend blocks must have 1 labels (name).
 bad.lock.hcl:28: Blocks of type "engine" are not expected here.
 bad.lock.hcl:29: name: must not be empty
 bad.lock.hcl:29: source: must be a plain value, without variables
+bad.lock.hcl:31: version: must hold printable characters only
+bad.lock.hcl:32: source: is not a URL that can be read
+bad.lock.hcl:33: digest: must be "sha256:" and 64 hexadecimal digits in lower case; leave it out if it is not known
+bad.lock.hcl:35: source: is not a URL that can be read
 `), err.Error())
 }
 
@@ -159,6 +169,9 @@ func TestPutReplacesTheSamePlaceOnly(t *testing.T) {
 	changed := full()
 	changed.Name, changed.Size = "renamed", 1
 	lock.Put(changed)
+	assert.Equal(t, []Input{changed, other}, lock.Inputs)
+	copied := lock
+	copied.Put(full())
 	assert.Equal(t, []Input{changed, other}, lock.Inputs)
 	_, err := Parse("x", lock.Encode())
 	assert.NoError(t, err)

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
+)
+
+// lock writes what was learnt even if some of it could not be, or if it is stopped.
+func lock(ctx context.Context, path string, update bool) error {
+	lock, err := lockfile.Read(path)
+	if err != nil {
+		return err
+	}
+	before := slices.Clone(lock.Inputs)
+	cache, err := packersdk.CachePath(appliance.Name)
+	if err != nil {
+		return err
+	}
+	failed := tools(cache).Pin(ctx, &lock, update)
+	if slices.Equal(before, lock.Inputs) {
+		return failed
+	}
+	if err := lockfile.Write(path, lock); err != nil {
+		return errors.Join(failed, err)
+	}
+	fmt.Printf("%s: written\n", path)
+	return failed
+}
