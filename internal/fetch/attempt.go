@@ -51,7 +51,7 @@ func (f *Fetcher) ask(ctx context.Context, p Payload, d *part) (*http.Response, 
 		request.Header.Set("Authorization", "Bearer "+p.Token)
 	}
 	if d.here > 0 {
-		request.Header.Set("Range", fmt.Sprintf("bytes=%d-", d.here))
+		request.Header.Set("Range", d.missing())
 		if d.Validator != "" {
 			request.Header.Set("If-Range", d.Validator)
 		}

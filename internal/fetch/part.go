@@ -102,6 +102,15 @@ func (d *part) Write(b []byte) (int, error) {
 // complete is true if nothing is missing, as far as anyone knows.
 func (d *part) complete() bool { return d.Size > 0 && d.here == d.Size }
 
+// missing names what is not here, for a Range header. The end is told where it is known:
+// some registries understand nothing else.
+func (d *part) missing() string {
+	if d.Size == 0 {
+		return fmt.Sprintf("bytes=%d-", d.here)
+	}
+	return fmt.Sprintf("bytes=%d-%d", d.here, d.Size-1)
+}
+
 func (d *part) digest() string { return hex.EncodeToString(d.sum.Sum(nil)) }
 
 // close keeps what can be continued. Called twice, it does nothing the second time.
