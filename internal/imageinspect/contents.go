@@ -75,7 +75,7 @@ func inspectAppliance(t tree) []finding {
 }
 
 // modelMount is there if the model is on a disk of its own.
-const modelMount = appliance.UnitDir + `/opt-local\x2dai-models.mount`
+const modelMount = appliance.UnitDir + "/" + imagefiles.ModelMountUnit
 
 // inspectUnits finds units that do not start at boot.
 func inspectUnits(t tree) []finding {

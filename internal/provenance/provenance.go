@@ -3,6 +3,7 @@
 package provenance
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,9 +23,9 @@ type Build struct {
 	BuilderVersion, ID string
 	// Started and Finished are written in UTC, to the second.
 	Started, Finished time.Time
-	// Parameters are the settings of the template that decide what comes out. At least
-	// one is needed, and none may be a secret: of a URL, user, password and query are left
-	// out, but no other value is changed.
+	// Parameters are the settings of the template that decide what comes out, at least one.
+	// None may be a secret: of a URL, user, password and query are left out, of an absolute
+	// path the directory, but no other value is changed.
 	Parameters map[string]string
 }
 
@@ -39,11 +40,15 @@ func (b Build) Encode() ([]byte, error) {
 	if err := b.check(); err != nil {
 		return nil, fmt.Errorf("write the provenance: %w", err)
 	}
-	text, err := json.MarshalIndent(b.statement(), "", "  ")
-	if err != nil {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	// A package URL holds "&".
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(b.statement()); err != nil {
 		return nil, fmt.Errorf("write the provenance: %w", err)
 	}
-	return append(text, '\n'), nil
+	return text.Bytes(), nil
 }
 
 var (

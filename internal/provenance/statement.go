@@ -88,7 +88,7 @@ func (b Build) statement() statement {
 
 func dependency(input lockfile.Input) resource {
 	r := resource{
-		Name:        input.Name,
+		Name:        sourceuri.Strip(input.Name),
 		URI:         sourceuri.URL(input.Source),
 		Annotations: map[string]string{"kind": input.Kind},
 	}
@@ -107,7 +107,7 @@ func dependency(input lockfile.Input) resource {
 	return r
 }
 
-// public strips what may be secret from values that are URLs.
+// public strips what may be secret, and what says nothing to others.
 func public(parameters map[string]string) map[string]string {
 	shown := make(map[string]string, len(parameters))
 	for name, value := range parameters {

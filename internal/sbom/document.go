@@ -67,9 +67,10 @@ func (d *document) namespace() string {
 }
 
 func (c Component) spdx(number int) spdxPackage {
+	name := sourceuri.Strip(c.Name)
 	p := describe(spdxPackage{
-		ID:      fmt.Sprintf("SPDXRef-Component-%d-%s", number, id(c.Name)),
-		Name:    c.Name,
+		ID:      fmt.Sprintf("SPDXRef-Component-%d-%s", number, id(name)),
+		Name:    name,
 		Version: c.Version,
 		Purpose: purpose(c.Purpose),
 	})

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/sourceuri"
 )
 
 // licenseIDPattern is an idstring of SPDX 2.3, annex D, with "+" for "or later".
@@ -79,7 +81,7 @@ func ownLicenses(components []Component) []extractedLicense {
 			if !licenseRefPattern.MatchString(word) || slices.ContainsFunc(found, func(l extractedLicense) bool { return l.ID == word }) {
 				continue
 			}
-			text := "The text is not part of this document; it comes with " + c.Name + "."
+			text := "The text is not part of this document; it comes with " + sourceuri.Strip(c.Name) + "."
 			found = append(found, extractedLicense{ID: word, Text: text, Name: strings.TrimPrefix(word, "LicenseRef-")})
 		}
 	}

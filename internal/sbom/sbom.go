@@ -3,6 +3,7 @@
 package sbom
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -45,11 +46,15 @@ func (i Image) Encode() ([]byte, error) {
 	if err := i.check(); err != nil {
 		return nil, fmt.Errorf("write the bill of materials of %s %s: %w", i.Name, i.Version, err)
 	}
-	text, err := json.MarshalIndent(i.document(), "", "  ")
-	if err != nil {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	// A package URL holds "&".
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(i.document()); err != nil {
 		return nil, fmt.Errorf("write the bill of materials of %s %s: %w", i.Name, i.Version, err)
 	}
-	return append(text, '\n'), nil
+	return text.Bytes(), nil
 }
 
 func (i Image) check() error {

@@ -20,9 +20,13 @@ func URL(source string) string {
 	return Strip(source)
 }
 
-// Strip returns text, without user, password, query and fragment if it is a URL of any
-// scheme, and without everything behind the scheme if it is one that cannot be read.
+// Strip returns text as it is, but of a URL of any scheme without user, password, query and
+// fragment, of one that cannot be read only the scheme, and of an absolute path only the
+// last element.
 func Strip(text string) string {
+	if strings.HasPrefix(text, "/") {
+		return path.Base(text)
+	}
 	scheme, _, isURL := strings.Cut(text, "://")
 	if !isURL {
 		return text
