@@ -2,6 +2,7 @@ package provisioner
 
 import (
 	"bytes"
+	"errors"
 	"log"
 	"os"
 	"path/filepath"
@@ -93,8 +94,8 @@ func TestEmptyBlockIsWhatTheLockSays(t *testing.T) {
 func TestEmptyBlockWithTheLockInThePlugin(t *testing.T) {
 	err := new(Provisioner).Prepare(block{"allow_unpinned": true, "context": "one-context"})
 	require.NoError(t, err)
-	if err := new(Provisioner).Prepare(block{}); err != nil {
-		for _, mistake := range err.(*packersdk.MultiError).Errors {
+	if mistakes := (*packersdk.MultiError)(nil); errors.As(new(Provisioner).Prepare(block{}), &mistakes) {
+		for _, mistake := range mistakes.Errors {
 			assert.ErrorContains(t, mistake, "is not pinned: run `make lock`")
 		}
 	}

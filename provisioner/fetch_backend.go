@@ -40,7 +40,7 @@ func (b *bake) pullBackend(ctx context.Context, p pinned) (fetch.File, error) {
 	if err != nil {
 		return fetch.File{}, err
 	}
-	file, err := b.pack(ctx, func(w io.Writer) error { return image.WriteTar(ctx, w) })
+	file, err := b.pack(func(w io.Writer) error { return image.WriteTar(ctx, w) })
 	if err != nil {
 		return fetch.File{}, err
 	}
@@ -49,7 +49,7 @@ func (b *bake) pullBackend(ctx context.Context, p pinned) (fetch.File, error) {
 }
 
 func (b *bake) packBackend(ctx context.Context, p pinned) (fetch.File, error) {
-	file, err := b.pack(ctx, func(w io.Writer) error { return packDirectory(ctx, p.input.Source, w) })
+	file, err := b.pack(func(w io.Writer) error { return packDirectory(ctx, p.input.Source, w) })
 	if err != nil {
 		return fetch.File{}, err
 	}
@@ -58,7 +58,7 @@ func (b *bake) packBackend(ctx context.Context, p pinned) (fetch.File, error) {
 }
 
 // pack writes an archive that lives as long as this run.
-func (b *bake) pack(ctx context.Context, write func(io.Writer) error) (fetch.File, error) {
+func (b *bake) pack(write func(io.Writer) error) (fetch.File, error) {
 	if err := os.MkdirAll(b.cacheDir, 0o755); err != nil {
 		return fetch.File{}, fmt.Errorf("create the cache directory: %w", err)
 	}
