@@ -23,7 +23,7 @@ const usage = `usage:
   payloads FILE DIR ARCH   only what is for that architecture, amd64 or arm64
 
 A bearer token for a gated model or a private registry is read where Packer reads the
-variable of the examples: PKR_VAR_model_token, PKR_VAR_backend_token.`
+variable of the examples: PKR_VAR_model_token, PKR_VAR_backend_token`
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
