@@ -102,6 +102,7 @@ func TestModelStaysOnADiskOfItsOwn(t *testing.T) {
 	assert.Contains(t, m.Calls(), `systemctl --quiet enable opt-local\x2dai-models.mount`)
 	assert.Contains(t, *said, "the model stays on the disk labelled slm-model")
 	assert.Contains(t, m.Read(appliance.BakedLock), b.payload.model.SHA256)
+	assert.Contains(t, m.Read(appliance.BakedFile), `"model_disk": true`)
 }
 
 func TestModelDiskWithAnotherModel(t *testing.T) {

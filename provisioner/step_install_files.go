@@ -56,20 +56,21 @@ func (b *bake) installAgent(ctx context.Context) error {
 	if err := b.uploadContent(ctx, "the agent", local, bytes.NewReader(content), appliance.AgentPath, 0o755); err != nil {
 		return err
 	}
-	baked, err := bakedJSON(b.config)
+	baked, err := bakedJSON(b.config, b.way == modelDisk)
 	if err != nil {
 		return err
 	}
 	return b.machine.WriteText(ctx, appliance.BakedFile, 0o644, baked)
 }
 
-func bakedJSON(c Config) (string, error) {
+func bakedJSON(c Config, onDisk bool) (string, error) {
 	text, err := json.MarshalIndent(appliance.Baked{
 		ModelID:          c.Model.ID,
 		ModelName:        c.Model.Name,
 		Quantization:     c.Model.Quantization,
 		LocalAIVersion:   c.LocalAI.Version,
 		ApplianceVersion: c.ApplianceVersion,
+		ModelDisk:        onDisk,
 	}, "", "  ")
 	if err != nil {
 		return "", fmt.Errorf("describe the image: %w", err)

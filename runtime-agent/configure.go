@@ -21,7 +21,6 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/secret"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/vmcontext"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/weights"
 )
 
 const (
@@ -163,7 +162,7 @@ func (a app) gather(settings appliance.Settings, found vmcontext.Found) (plan.In
 
 // fit weighs the model against the memory.
 func (a app) fit(in plan.Input) (fit.Result, error) {
-	model, err := weights.Read(a.path(appliance.ModelsDir + "/" + appliance.ModelFile))
+	model, err := a.model()
 	if err != nil {
 		return fit.Result{}, err
 	}

@@ -12,7 +12,6 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/systemd"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/watch"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/weights"
 )
 
 // watch brings the backend of the engine back until it is interrupted.
@@ -57,7 +56,7 @@ func (a app) engineKey() (string, error) {
 
 // checkModel is run by the unit of the engine, as its user, before each start.
 func (a app) checkModel() error {
-	model, err := weights.Read(a.path(appliance.ModelsDir + "/" + appliance.ModelFile))
+	model, err := a.model()
 	if err != nil {
 		return fmt.Errorf("the engine is not started: %w", err)
 	}

@@ -197,4 +197,6 @@ type Baked struct {
 	LocalAIVersion string `json:"localai_version"`
 	// ApplianceVersion is the version of the image.
 	ApplianceVersion string `json:"appliance_version"`
+	// ModelDisk says that the weights are on a disk of their own, labelled ModelDiskLabel.
+	ModelDisk bool `json:"model_disk,omitempty"`
 }
