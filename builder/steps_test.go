@@ -21,22 +21,28 @@ import (
 // finish runs what follows a machine that has powered off well.
 func finish(t *testing.T, ctx context.Context, work *build, between func()) error {
 	t.Helper()
+	return runSteps(ctx, &stepClaimOutput{build: work}, afterMachine(t, work), &stepCompact{work}, &stepInspect{work},
+		&stepDescribe{work}, &stepRecord{work}, stepFunc(between), &stepPublish{work})
+}
+
+func runSteps(ctx context.Context, steps ...multistep.Step) error {
 	state := new(multistep.BasicStateBag)
 	state.Put(stateUI, quiet())
-	runner := &multistep.BasicRunner{Steps: []multistep.Step{
-		&stepClaimOutput{build: work}, stepFunc(func() {
-			require.NoError(t, os.MkdirAll(work.machineDirectory(), 0o755))
-			require.NoError(t, qemuimg.CreateOverlay(context.Background(), "base.qcow2", work.machineDisk()))
-			require.NoError(t, os.WriteFile(work.serialLog(), []byte("login:"), 0o644))
-			work.guest = guest{"debian", "12", "x86_64"}
-		}),
-		&stepCompact{work}, &stepDescribe{work}, &stepRecord{work}, stepFunc(between), &stepPublish{work},
-	}}
-	runner.Run(ctx, state)
+	(&multistep.BasicRunner{Steps: steps}).Run(ctx, state)
 	if err, failed := state.GetOk(stateError); failed {
 		return err.(error)
 	}
 	return ctx.Err()
+}
+
+// afterMachine leaves what a machine does.
+func afterMachine(t *testing.T, work *build) multistep.Step {
+	return stepFunc(func() {
+		require.NoError(t, os.MkdirAll(work.machineDirectory(), 0o755))
+		require.NoError(t, qemuimg.CreateOverlay(context.Background(), "base.qcow2", work.machineDisk()))
+		require.NoError(t, os.WriteFile(work.serialLog(), []byte("login:"), 0o644))
+		work.guest = guest{"debian", "12", "x86_64"}
+	})
 }
 
 type stepFunc func()

@@ -59,7 +59,7 @@ func secondDisk(t *testing.T, directory, text string) string {
 
 // The guest also proves by running that its own disk is the first.
 func TestTheGuestReadsItsModelDisk(t *testing.T) {
-	config := guest(t, qemuvmtest.PrintSecondDisk(0), qemuvmtest.Halt)
+	config := guest(t, qemuvmtest.PrintSecondDisk(0, 0), qemuvmtest.Halt)
 	config.ModelDisk = secondDisk(t, t.TempDir(), "weights\n")
 	start(t, t.Context(), config)
 	awaitSerial(t, config, "weights\n")

@@ -49,9 +49,11 @@ var (
 // Greeting is what Greet writes.
 const Greeting = "UP\n"
 
-// PrintSecondDisk writes a sector of the second disk to the serial line, up to its first
-// zero. It needs a BIOS.
-func PrintSecondDisk(sector uint16) []byte {
+// PrintSecondDisk writes a sector of the second disk to the serial line, from an offset up
+// to the first zero. It needs a BIOS.
+func PrintSecondDisk(sector, offset uint16) []byte {
+	const buffer = 0x8000
+	text := buffer + offset
 	return []byte{
 		0x31, 0xc0, // xor ax, ax
 		0x8e, 0xd8, // mov ds, ax
@@ -65,7 +67,7 @@ func PrintSecondDisk(sector uint16) []byte {
 		0xb4, 0x42, // mov ah, extended read
 		0xb2, 0x81, // mov dl, second disk
 		0xcd, 0x13, // int 0x13
-		0xbe, 0x00, 0x80, // mov si, 0x8000
+		0xbe, byte(text), byte(text >> 8), // mov si, text
 		0xba, 0xf8, 0x03, // mov dx, 0x3f8
 		0xfc,       // cld
 		0xac,       // next: lodsb

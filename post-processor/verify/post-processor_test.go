@@ -122,7 +122,7 @@ func TestAFailureKeepsTheEvidence(t *testing.T) {
 
 // The weights are part of what failed, and the guest was given them.
 func TestTheModelImageIsAttachedAndKept(t *testing.T) {
-	b := newBench(t, qemuvmtest.PrintSecondDisk(0), qemuvmtest.PowerOff, qemuvmtest.Halt)
+	b := newBench(t, qemuvmtest.PrintSecondDisk(0, 0), qemuvmtest.PowerOff, qemuvmtest.Halt)
 	model := b.path("demo/model.qcow2")
 	raw := filepath.Join(t.TempDir(), "raw")
 	require.NoError(t, os.WriteFile(raw, append([]byte("weights\n"), make([]byte, 1<<16)...), 0o600))

@@ -1,0 +1,164 @@
+package builder
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/packer-plugin-sdk/multistep"
+	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
+)
+
+// withBaked makes a build one that our provisioner worked in.
+func withBaked(work *build) *build {
+	lock := lockfile.Lock{Inputs: locked()[2:]}
+	work.baked = baked{lock: lock, lockText: string(lock.Encode()), sbom: "{}\n"}
+	return work
+}
+
+// The disk of this machine is no appliance, so it must not be published as one.
+func TestABakedImageIsLookedInto(t *testing.T) {
+	inWorkplace(t)
+	err := finish(t, t.Context(), withBaked(newWork(t, false)), func() {
+		assert.Fail(t, "it is not fit to be published")
+	})
+	require.ErrorContains(t, err, "the image is not fit to be published: ")
+	assert.ErrorContains(t, err, "console is kept in dist/out.serial.log")
+	assert.NoDirExists(t, "dist/out")
+	assert.NoDirExists(t, "dist/out.partial")
+	assert.FileExists(t, "dist/out.serial.log")
+}
+
+func TestWhatWasBakedLiesBesideTheImage(t *testing.T) {
+	inWorkplace(t)
+	work := withBaked(newWork(t, false))
+	require.NoError(t, runSteps(t.Context(), &stepClaimOutput{build: work}, afterMachine(t, work), &stepCompact{work},
+		&stepDescribe{work}, &stepRecord{work}, &stepPublish{work}))
+	a := newArtifact(work)
+	base := "dist/out/slm-copilot-1.0.0-x86_64"
+	assert.Equal(t, []string{base + ".qcow2", base + ".manifest.json", base + ".lock.hcl", base + ".spdx.json", base + ".intoto.json"}, a.Files())
+	lock, err := os.ReadFile(base + ".lock.hcl")
+	require.NoError(t, err)
+	assert.Equal(t, work.baked.lockText, string(lock))
+
+	text, err := os.ReadFile(base + ".intoto.json")
+	require.NoError(t, err)
+	var statement struct {
+		Subject []struct {
+			Name   string
+			Digest map[string]string
+		}
+		Predicate struct {
+			BuildDefinition struct {
+				ResolvedDependencies []struct{ Name string }
+			}
+		}
+	}
+	require.NoError(t, json.Unmarshal(text, &statement))
+	require.Len(t, statement.Subject, 1)
+	assert.Equal(t, work.manifest.SHA256, statement.Subject[0].Digest["sha256"])
+	assert.Len(t, statement.Predicate.BuildDefinition.ResolvedDependencies, 2, "base image and model, each once")
+}
+
+// Nothing that a template may hold as a secret comes out of a build.
+func TestNoSecretComesOut(t *testing.T) {
+	t.Chdir(t.TempDir())
+	c := decoded(t, map[string]any{
+		"base_image": "https://me:hush@example.org/a.qcow2?token=hush", "base_image_checksum": someChecksum,
+		"cloud_init": "write_files: [{path: /x, content: hush}]",
+	})
+	work := newBuild(c)
+	input, err := c.pinBase()
+	require.NoError(t, err)
+	work.baseInput = input
+	work.baseInput.Source = shown(input.Source)
+	work.manifest.Image, work.manifest.SHA256 = "a.qcow2", strings.TrimPrefix(someChecksum, "sha256:")
+	statement, err := work.provenance(work.started).Encode()
+	require.NoError(t, err)
+	everything, err := json.Marshal([]any{work.generated(), newArtifact(work).state, string(statement)})
+	require.NoError(t, err)
+	assert.NotContains(t, string(everything), "hush")
+	assert.Contains(t, string(everything), "https://example.org/a.qcow2")
+}
+
+// interrupter cancels when a certain line is shown.
+type interrupter struct {
+	packersdk.Ui
+	line   string
+	cancel context.CancelFunc
+}
+
+func (i interrupter) Say(line string) {
+	if strings.HasPrefix(line, i.line) {
+		i.cancel()
+	}
+}
+
+func TestCancelAtEachStepLeavesNothing(t *testing.T) {
+	for _, line := range []string{"Making the disk with the model", "Compacting the image", "Looking into the image"} {
+		t.Run(line, func(t *testing.T) {
+			inWorkplace(t)
+			require.NoError(t, os.WriteFile("w.gguf", make([]byte, 1<<20), 0o600))
+			work := newBuild(decoded(t, map[string]any{
+				"base_image": "base.qcow2", "base_image_checksum": "none", "accelerator": "tcg", "output_directory": "dist/out",
+				"model_disk": true, "model": map[string]any{"source": "w.gguf", "checksum": "none"},
+			}))
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			state := new(multistep.BasicStateBag)
+			state.Put(stateUI, interrupter{quiet(), line, cancel})
+			runner := &multistep.BasicRunner{Steps: []multistep.Step{
+				&stepFetch{work}, &stepClaimOutput{build: work}, &stepModelDisk{work}, afterMachine(t, withBaked(work)),
+				&stepCompact{work}, &stepInspect{work}, stepFunc(func() { assert.Fail(t, "not cancelled") }),
+			}}
+			runner.Run(ctx, state)
+			require.ErrorIs(t, ctx.Err(), context.Canceled)
+			assert.NoDirExists(t, "dist/out")
+			assert.NoDirExists(t, "dist/out.partial")
+		})
+	}
+}
+
+// The half that came stays, for the next build to go on with.
+func TestCancelDuringTheDownload(t *testing.T) {
+	inWorkplace(t)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "1000000")
+		_, _ = w.Write(make([]byte, 100000))
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	}))
+	defer server.Close()
+	b := prepared(t, map[string]any{"base_image": server.URL + "/base.qcow2", "base_image_checksum": someChecksum})
+	ctx, cancel := context.WithCancel(t.Context())
+	finished := make(chan error, 1)
+	go func() {
+		_, err := b.Run(ctx, quiet(), new(recorder))
+		finished <- err
+	}()
+	parts := func() int64 {
+		files, err := filepath.Glob(os.Getenv("PACKER_CACHE_DIR") + "/slm-copilot/*.part")
+		require.NoError(t, err)
+		var size int64
+		for _, file := range files {
+			if info, err := os.Stat(file); err == nil {
+				size += info.Size()
+			}
+		}
+		return size
+	}
+	assert.Eventually(t, func() bool { return parts() > 0 }, waitLimit, pollInterval)
+	cancel()
+	assert.EqualError(t, <-finished, "the build was cancelled")
+	assert.Equal(t, []string{"base.qcow2"}, left(t))
+	assert.Positive(t, parts())
+}

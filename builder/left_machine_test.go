@@ -1,0 +1,53 @@
+package builder
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// A plugin that is killed outright cannot end its machine; the next build does.
+func TestClaimEndsTheMachineOfAKilledBuild(t *testing.T) {
+	inWorkplace(t)
+	require.NoError(t, os.Mkdir("out.partial", 0o755))
+	pidFile, err := filepath.Abs("out.partial/" + pidFileName)
+	require.NoError(t, err)
+	machine := exec.Command(qemuProgram, "-display", "none", "-nodefaults", "-accel", "tcg", "-pidfile", pidFile)
+	require.NoError(t, machine.Start())
+	ended := make(chan error, 1)
+	go func() { ended <- machine.Wait() }()
+	defer func() { _ = machine.Process.Kill() }()
+	require.Eventually(t, func() bool {
+		text, err := os.ReadFile(pidFile)
+		return err == nil && len(text) > 0
+	}, waitLimit, pollInterval)
+
+	directory, err := claim("out.partial")
+	require.NoError(t, err)
+	defer directory.Close()
+	assert.ErrorContains(t, <-ended, "killed")
+	assert.NoFileExists(t, pidFile)
+}
+
+// The number in the file may be anybody's by now.
+func TestClaimEndsNobodyElse(t *testing.T) {
+	t.Chdir(t.TempDir())
+	other := exec.Command("sleep", "60")
+	require.NoError(t, other.Start())
+	defer func() { _ = other.Process.Kill(); _ = other.Wait() }()
+	for _, text := range []string{strconv.Itoa(other.Process.Pid) + "\n", "", "0", "-1", "1", "4194305", "x"} {
+		require.NoError(t, os.MkdirAll("out.partial", 0o755))
+		require.NoError(t, os.WriteFile("out.partial/"+pidFileName, []byte(text), 0o600))
+		directory, err := claim("out.partial")
+		require.NoError(t, err, "%q", text)
+		require.NoError(t, directory.Close())
+	}
+	state, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(other.Process.Pid), "stat"))
+	require.NoError(t, err)
+	assert.NotContains(t, string(state), ") Z ", "it still runs")
+}
