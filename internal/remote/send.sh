@@ -3,7 +3,6 @@ if [ "$OFFSET" = 0 ]; then
 	mkdir -p "$directory"
 	rm -f "$PART"
 fi
-umask 077
 # By position and not at the end: what a connection that was given up still brings is
 # written where it belongs.
 if ! dd of="$PART" bs=1M oflag=seek_bytes seek="$OFFSET" conv=notrunc status=none; then
