@@ -20,11 +20,10 @@ func (e temporaryError) Unwrap() error { return e.error }
 // permanentError marks a failed request that would fail again.
 type permanentError struct{ error }
 
-func (e permanentError) Unwrap() error { return e.error }
-
-func temporaryUnlessPermanent(err error) error {
+// failed judges a request that got no answer.
+func (p Payload) failed(err error) error {
 	if errors.As(err, new(permanentError)) {
-		return err
+		return fmt.Errorf("%s: %w", p.shown(), err)
 	}
 	return temporaryError{error: err}
 }

@@ -22,6 +22,11 @@ func (f *Fetcher) attempt(ctx context.Context, p Payload, d *part) error {
 	})
 	defer watchdog.Stop()
 
+	if !d.continues(p) {
+		if err := d.restart(); err != nil {
+			return err
+		}
+	}
 	response, err := f.ask(ctx, p, d)
 	if err != nil {
 		return err
@@ -58,7 +63,7 @@ func (f *Fetcher) ask(ctx context.Context, p Payload, d *part) (*http.Response, 
 	}
 	response, err := f.client.Do(request)
 	if err != nil {
-		return nil, temporaryUnlessPermanent(withoutURL(ctx, err))
+		return nil, p.failed(withoutURL(ctx, err))
 	}
 	return response, nil
 }
@@ -78,9 +83,7 @@ func (f *Fetcher) receive(p Payload, d *part, body io.Reader) error {
 	case err != nil:
 		return fmt.Errorf("receive %s: %w", p.base(), err)
 	case d.Size > 0 && d.here > d.Size:
-		size := d.Size
-		d.remove()
-		return errors.Join(fmt.Errorf("%s is longer than the %d bytes it should have", p.shown(), size), d.restart())
+		return errors.Join(fmt.Errorf("%s is longer than the %d bytes it should have", p.shown(), d.Size), d.restart())
 	case d.Size > 0 && d.here < d.Size:
 		return temporaryError{error: fmt.Errorf("receive %s: the server ended after %d of %d bytes", p.base(), d.here, d.Size)}
 	}

@@ -21,7 +21,7 @@ func NewTransport() *http.Transport {
 // from a Referer what was in the query of our URL.
 func checkRedirect(request *http.Request, via []*http.Request) error {
 	if len(via) >= 10 {
-		return errors.New("the server redirects in circles")
+		return permanentError{errors.New("the server redirects in circles")}
 	}
 	if via[len(via)-1].URL.Scheme == "https" && request.URL.Scheme != "https" {
 		return permanentError{fmt.Errorf("the server redirects from https to %s, which proves nothing about the file", request.URL.Scheme)}

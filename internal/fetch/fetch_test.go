@@ -258,12 +258,13 @@ func TestLocalFiles(t *testing.T) {
 	for name, tt := range map[string]struct{ source, checksum, err string }{
 		"right":     {file, checksum(content), ""},
 		"unchecked": {file, "none", ""},
+		"unpinned":  {file, "", ""},
 		"wrong":     {file, checksum("other"), "localai.checksum: " + file + " has " + checksum(content) + ", expected " + checksum("other") + ": correct the checksum or the source"},
 		"missing":   {file + "x", "none", "localai.source: stat " + file + "x: no such file or directory"},
 		"directory": {dir, "none", "localai.source: " + dir + " is not a regular file"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f, _ := newFetcher(t)
+			f, heard := newFetcher(t)
 			got, err := f.Fetch(t.Context(), Payload{Field: "localai", Source: tt.source, Checksum: tt.checksum})
 			if tt.err != "" {
 				require.EqualError(t, err, tt.err)
@@ -271,6 +272,9 @@ func TestLocalFiles(t *testing.T) {
 			}
 			require.NoError(t, err)
 			assert.Equal(t, file, got.Path)
+			assert.Equal(t, content, read(t, got))
+			warning := "WARNING: localai: " + file + " is not pinned, what came was taken: " + checksum(content) + " (160000 bytes)"
+			assert.Equal(t, name == "unpinned", strings.Contains(strings.Join(heard.lines, "\n"), warning))
 			assert.Empty(t, filesIn(t, f.cacheDir), "a local file is used where it is")
 		})
 	}

@@ -16,6 +16,10 @@ type origin struct {
 	Size int64 `json:"size"`
 }
 
+// continues tells whether a download of p may be continued. Where no digest can tell in the
+// end, the server must be able to say whether it still is the same file.
+func (o origin) continues(p Payload) bool { return p.Checksum != "" || o.Validator != "" }
+
 // originOf reads the answer to a request for the whole file.
 func originOf(response *http.Response) origin {
 	return origin{Validator: validatorOf(response.Header), Size: max(response.ContentLength, 0)}

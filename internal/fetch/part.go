@@ -25,8 +25,7 @@ type part struct {
 }
 
 // openPart takes up what an earlier attempt left, if that can be trusted: hashed again, so
-// that the digest covers it. Bytes nobody pinned are continued only if the server can be
-// asked whether they still are of the same file.
+// that the digest covers it.
 func (f *Fetcher) openPart(ctx context.Context, p Payload) (*part, error) {
 	path := filepath.Join(f.cacheDir, p.name()+".part")
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
@@ -35,7 +34,7 @@ func (f *Fetcher) openPart(ctx context.Context, p Payload) (*part, error) {
 	}
 	d := &part{path: path, file: file, sum: sha256.New()}
 	from, known := readOrigin(d.originPath())
-	if !known || p.Checksum == "" && from.Validator == "" {
+	if !known || !from.continues(p) {
 		return d, d.restart()
 	}
 	d.origin = from
@@ -46,6 +45,7 @@ func (f *Fetcher) openPart(ctx context.Context, p Payload) (*part, error) {
 	if d.Size > 0 && d.here > d.Size {
 		return d, d.restart()
 	}
+	d.resumed = d.here > 0
 	return d, nil
 }
 
