@@ -42,11 +42,6 @@ func newBuild(config *Config) *build {
 	return b
 }
 
-// attachesWeights says whether the machine gets the weights as they are, to copy them.
-func (b *build) attachesWeights() bool {
-	return b.config.Model != nil && !b.config.ModelDisk
-}
-
 // The files of a build before it is published.
 
 func (b *build) machineDirectory() string {
