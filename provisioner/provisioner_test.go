@@ -194,6 +194,14 @@ func TestBakeTwice(t *testing.T) {
 	assert.Contains(t, *said, "LocalAI is there already")
 	assert.Contains(t, *said, "the agent is there already")
 	assert.Len(t, m.Uploads(), first, "no other file")
+
+	whole := m.Read(modelFile)
+	m.Write(modelFile, "x"+whole[1:])
+	third, said := newBake(t, m)
+	third.config = b.config
+	require.NoError(t, third.runAll(t.Context()))
+	assert.NotContains(t, *said, "the model is there already")
+	assert.Equal(t, whole, m.Read(modelFile), "a file of the same size is another one")
 }
 
 func TestProvisionNamesTheStep(t *testing.T) {
