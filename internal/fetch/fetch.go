@@ -78,7 +78,7 @@ func (f *Fetcher) fetch(ctx context.Context, p Payload) (File, error) {
 	if !IsURL(p.Source) {
 		return f.local(ctx, p)
 	}
-	if err := p.checkURL(); err != nil {
+	if err := p.checkDownload(); err != nil {
 		return File{}, err
 	}
 	// Without the lock, so that a cache on a read-only disk will do.

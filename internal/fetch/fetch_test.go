@@ -240,6 +240,19 @@ func TestCacheThatCannotBeWritten(t *testing.T) {
 	assert.ErrorContains(t, err, "model.source: create the download cache")
 }
 
+func TestChecksumsThatAreNone(t *testing.T) {
+	for checksum, want := range map[string]string{
+		"none":           `model.checksum: "none" is for a local file: http://127.0.0.1/x is a download`,
+		"sha256:../../x": `model.checksum: must be "sha256:" and 64 hexadecimal digits`,
+		content[:64]:     `model.checksum: must be "sha256:" and 64 hexadecimal digits`,
+	} {
+		f, _ := newFetcher(t)
+		_, err := f.Fetch(t.Context(), Payload{Field: "model", Source: "http://127.0.0.1/x?geheim", Checksum: checksum})
+		assert.EqualError(t, err, want)
+		assert.Empty(t, filesIn(t, f.cacheDir))
+	}
+}
+
 func TestFullDisk(t *testing.T) {
 	f, _ := newFetcher(t)
 	url, requests := server(t, whole)

@@ -42,8 +42,14 @@ func (p Payload) name() string {
 	return "url-" + hex.EncodeToString(sum[:])
 }
 
-// checkURL refuses what must not go out on the wire.
-func (p Payload) checkURL() error {
+// checkDownload refuses what must not go out on the wire, or into the cache as a name.
+func (p Payload) checkDownload() error {
+	if p.Checksum == Unchecked {
+		return checksumError{fmt.Errorf("%q is for a local file: %s is a download", Unchecked, p.shown())}
+	}
+	if err := CheckChecksum(p.Checksum); err != nil && p.Checksum != "" {
+		return checksumError{err}
+	}
 	u, err := url.Parse(p.Source)
 	if err != nil || u.Host == "" {
 		return errors.New("must be a path or an http(s) URL")
