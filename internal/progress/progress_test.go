@@ -34,6 +34,19 @@ func TestLinesAppearEveryFiveSecondsAndAtTheEnd(t *testing.T) {
 	}, lines)
 }
 
+func TestStartCountsForThePercentageAlone(t *testing.T) {
+	var lines []string
+	clock := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	m := Lines("download model.gguf", 4096, func(line string) { lines = append(lines, line) })
+	m.now = func() time.Time { return clock }
+	m.started, m.lastLine = clock, clock
+
+	m.Start(2048)
+	clock = clock.Add(8 * time.Second)
+	m.Add(1024)
+	assert.Equal(t, []string{"download model.gguf: 75% of 4.0 KiB, 128 B/s"}, lines)
+}
+
 func TestReaderCountsFromSeveralGoroutines(t *testing.T) {
 	m := Lines("copy", 0, func(string) {})
 	var wg sync.WaitGroup
