@@ -17,6 +17,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
 
 // pinnedWorld is a world whose lock is complete, and that nobody has asked anything yet.
@@ -45,13 +46,14 @@ func TestPayloadsFillADirectoryThatIsACache(t *testing.T) {
 	cache, err := packersdk.CachePath(appliance.Name)
 	require.NoError(t, err)
 	var want []string
+	var size int
 	for _, file := range []string{ubuntu, debian, engine, deb, model} {
 		want = append(want, sum256(content(file)))
+		size += len(content(file))
 	}
 	slices.Sort(want)
 	assert.Equal(t, want, held(t, cache))
-	assert.Contains(t, out, "x: all of it is there, ")
-	assert.Contains(t, out, "PACKER_CACHE_DIR=x")
+	assert.Contains(t, out, "x: all of it is there, "+progress.Bytes(int64(size))+"; with PACKER_CACHE_DIR=x ")
 	holdsNoSecret(t, dir)
 
 	p.forget()

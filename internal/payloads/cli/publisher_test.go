@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -24,6 +25,9 @@ type publisher struct {
 	*httptest.Server
 	// elsewhere holds the bytes of linked files, as a content delivery network does.
 	elsewhere *httptest.Server
+
+	// gated is for a registry: nobody gets in without the token.
+	gated atomic.Bool
 
 	mu    sync.Mutex
 	files map[string][]byte

@@ -30,6 +30,11 @@ func newRegistry(t *testing.T) (p *publisher, host string) {
 	inner := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.note(r)
+		if p.gated.Load() && r.Header.Get("Authorization") != "Bearer "+secret {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="http://`+r.Host+`/token",service="registry"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
 		inner.ServeHTTP(w, r)
 	}))
 	t.Cleanup(server.Close)
@@ -130,4 +135,19 @@ func TestABackendForOneArchitecture(t *testing.T) {
 	require.NoError(t, err)
 	assert.Positive(t, lock.Inputs[0].Size)
 	whole(t, dir, 0, "payloads", path, "x")
+}
+
+func TestAPrivateRegistryWantsItsToken(t *testing.T) {
+	asked, host := newRegistry(t)
+	push(t, host+"/backends:v1", "amd64", "arm64")
+	asked.gated.Store(true)
+	dir := t.TempDir()
+	path := lockOf(t, dir, lockfile.Input{Kind: lockfile.KindBackend, Name: "llama-cpp", Source: "oci://" + host + "/backends:v1"})
+	t.Setenv("PKR_VAR_model_token", secret)
+	_, errors := whole(t, dir, 1, "lock", path)
+	assert.Contains(t, errors, "401", "the model's token is not for it")
+	t.Setenv("PKR_VAR_backend_token", secret)
+	whole(t, dir, 0, "lock", path)
+	whole(t, dir, 0, "payloads", path, "x")
+	holdsNoSecret(t, dir)
 }
