@@ -42,6 +42,26 @@ func TestGoodImage(t *testing.T) {
 	assert.NoError(t, inspect(t, makeImage(t, makeDisk(t, goodFiles(t)))))
 }
 
+// What is larger than any key is not read into memory.
+func TestLargeFilesAreNotRead(t *testing.T) {
+	large := "-----BEGIN PRIVATE KEY-----\n" + strings.Repeat("x", mostReadable)
+	assert.NoError(t, inspect(t, makeImage(t, makeDisk(t, goodFiles(t).with(files{"/srv/large": large})))))
+}
+
+// A damaged file system may lead back to a directory above.
+func TestDirectoryThatHoldsItself(t *testing.T) {
+	disk := makeDisk(t, goodFiles(t))
+	debugfs(t, disk, "ln /etc /etc/loop")
+	assert.NoError(t, inspect(t, makeImage(t, disk)))
+}
+
+func TestBillOfAnotherVersion(t *testing.T) {
+	bill := files{appliance.BakedSBOM: `{"spdxVersion": "SPDX-2.2", "packages": [{}]}`, appliance.AgentPath: ""}
+	err := inspect(t, makeImage(t, makeDisk(t, goodFiles(t).with(bill))))
+	assert.ErrorContains(t, err, appliance.BakedSBOM+": is no bill of materials in SPDX 2.3")
+	assert.ErrorContains(t, err, appliance.AgentPath+": is missing", "an empty file is no agent")
+}
+
 // One image with everything wrong that is seen by its name: the golden file lists it all.
 func TestImageThatBreaksEveryRule(t *testing.T) {
 	bad := files{}
@@ -83,6 +103,7 @@ func TestWhatIsInFiles(t *testing.T) {
 		"/root/id":                 strings.Replace(key, "%s", "OPENSSH ", 1),
 		"/home/x/key":              strings.Replace(key, "%s", "", 1),
 		"/var/lib/x/key":           "text before\n" + strings.Replace(key, "%s", "ENCRYPTED ", 1),
+		"/var/backups/key":         strings.Replace(key, "%s", "", 1),
 		"/srv/key":                 strings.Replace(key, "%s", "EC ", 1),
 		appliance.StatusFile:       appliance.ConfigureFailure + "\n",
 		appliance.BakedSBOM:        `{"spdxVersion": "SPDX-2.3", "packages": []}`,
@@ -170,7 +191,7 @@ func TestGPTWithBoot(t *testing.T) {
 	makeExt4(t, disk, bootStart, bootSize, files{"/grub/grub.cfg": ""})
 	makeExt4(t, disk, start, rootSize, goodFiles(t).with(files{"/etc/ssh/ssh_host_rsa_key": "x"}))
 	boot, root, esp := partition{bootStart, bootSize}, partition{start, rootSize}, partition{mebibyte, mebibyte}
-	for _, order := range [][]partition{{root, esp, boot}, {boot, root}} {
+	for _, order := range [][]partition{{root, esp, boot}, {esp, boot, root}} {
 		writeAt(t, disk, gpt(size, order...), 0)
 		err := inspect(t, makeImage(t, disk))
 		require.Error(t, err)

@@ -40,7 +40,7 @@ func example(t *testing.T) Image {
 				Source: "oci://quay.io/go-skynet/local-ai-backends:v4.9.0-cpu-llama-cpp",
 			},
 			{Name: "/srv/tuned model.gguf", License: "LicenseRef-Example-Research", SHA256: strings.Repeat("4", 64), Purpose: "FILE", Source: "/srv/model.gguf"},
-			{Name: "firmware", Purpose: "OPERATING-SYSTEM"},
+			{Name: "firmware", License: "MIT AND LicenseRef-Example-Research", Purpose: "OPERATING-SYSTEM"},
 		},
 		Packages: packages,
 	}
