@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // Removing the file of a lock must not let two in: one that opened it just before would
@@ -18,7 +19,7 @@ func TestOneHolderAtATime(t *testing.T) {
 	var builds sync.WaitGroup
 	for range 8 {
 		builds.Go(func() {
-			for entered.Load() < 500 {
+			for entered.Load() < 2000 {
 				file, _, err := tryLock(path)
 				if !assert.NoError(t, err) {
 					return
@@ -35,4 +36,17 @@ func TestOneHolderAtATime(t *testing.T) {
 		})
 	}
 	builds.Wait()
+}
+
+func TestIsAt(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.lock")
+	file, holder, err := tryLock(path)
+	require.NoError(t, err)
+	defer file.Close()
+	assert.Empty(t, holder)
+	assert.True(t, isAt(file, path))
+	require.NoError(t, os.Remove(path))
+	assert.False(t, isAt(file, path), "removed")
+	require.NoError(t, os.WriteFile(path, nil, 0o644))
+	assert.False(t, isAt(file, path), "another file of that name")
 }
