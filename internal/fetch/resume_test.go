@@ -189,7 +189,7 @@ func TestNextBuildResumes(t *testing.T) {
 	for name, tt := range map[string]struct {
 		etag     string
 		unpinned bool
-		between  func(f *remote, part string)
+		between  func(t *testing.T, f *remote, part string)
 		asked    string
 		served   int
 	}{
@@ -198,26 +198,26 @@ func TestNextBuildResumes(t *testing.T) {
 		"not pinned":               {etag: `"1"`, unpinned: true, asked: "resumed", served: len(content)},
 		"not pinned, no validator": {unpinned: true, asked: "whole", served: len(content) + 5000},
 		"not pinned, weak etag":    {etag: `W/"1"`, unpinned: true, asked: "whole", served: len(content) + 5000},
-		"not pinned, replaced": {etag: `"1"`, unpinned: true, asked: "resumed", served: len(content) + 5000, between: func(f *remote, _ string) {
+		"not pinned, replaced": {etag: `"1"`, unpinned: true, asked: "resumed", served: len(content) + 5000, between: func(_ *testing.T, f *remote, _ string) {
 			f.content, f.etag = strings.ToUpper(content), `"2"`
 		}},
-		"nobody knows of what": {etag: `"1"`, asked: "whole", served: len(content) + 5000, between: func(_ *remote, part string) {
-			os.Remove(part + ".json")
+		"nobody knows of what": {etag: `"1"`, asked: "whole", served: len(content) + 5000, between: func(t *testing.T, _ *remote, part string) {
+			require.NoError(t, os.Remove(part+".json"))
 		}},
-		"a torn note": {etag: `"1"`, asked: "whole", served: len(content) + 5000, between: func(_ *remote, part string) {
-			os.WriteFile(part+".json", []byte(`{"validat`), 0o644)
+		"a torn note": {etag: `"1"`, asked: "whole", served: len(content) + 5000, between: func(t *testing.T, _ *remote, part string) {
+			require.NoError(t, os.WriteFile(part+".json", []byte(`{"validat`), 0o644))
 		}},
-		"damaged": {etag: `"1"`, asked: "resumed, then whole", served: 2 * len(content), between: func(_ *remote, part string) {
-			os.WriteFile(part, []byte(strings.Repeat("rotten! ", 625)), 0o644)
+		"damaged": {etag: `"1"`, asked: "resumed, then whole", served: 2 * len(content), between: func(t *testing.T, _ *remote, part string) {
+			require.NoError(t, os.WriteFile(part, []byte(strings.Repeat("rotten! ", 625)), 0o644))
 		}},
-		"longer than the file": {etag: `"1"`, asked: "whole", served: len(content) + 5000, between: func(_ *remote, part string) {
-			os.WriteFile(part, []byte(content+"more"), 0o644)
+		"longer than the file": {etag: `"1"`, asked: "whole", served: len(content) + 5000, between: func(t *testing.T, _ *remote, part string) {
+			require.NoError(t, os.WriteFile(part, []byte(content+"more"), 0o644))
 		}},
-		"complete but for its name": {etag: `"1"`, asked: "nothing", served: 5000, between: func(_ *remote, part string) {
-			os.WriteFile(part, []byte(content), 0o644)
+		"complete but for its name": {etag: `"1"`, asked: "nothing", served: 5000, between: func(t *testing.T, _ *remote, part string) {
+			require.NoError(t, os.WriteFile(part, []byte(content), 0o644))
 		}},
-		"complete but wrong": {etag: `"1"`, asked: "whole", served: len(content) + 5000, between: func(_ *remote, part string) {
-			os.WriteFile(part, []byte(strings.ToUpper(content)), 0o644)
+		"complete but wrong": {etag: `"1"`, asked: "whole", served: len(content) + 5000, between: func(t *testing.T, _ *remote, part string) {
+			require.NoError(t, os.WriteFile(part, []byte(strings.ToUpper(content)), 0o644))
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -240,7 +240,7 @@ func TestNextBuildResumes(t *testing.T) {
 				assert.ElementsMatch(t, []string{p.name() + ".part", p.name() + ".part.json"}, filesIn(t, f.cacheDir))
 			}
 			if tt.between != nil {
-				tt.between(file, part)
+				tt.between(t, file, part)
 			}
 			file.cuts = nil
 

@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -90,7 +91,7 @@ func listed(t testing.TB, archive []byte) []string {
 	lines := []string{}
 	for r := tar.NewReader(bytes.NewReader(archive)); ; {
 		h, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return lines
 		}
 		require.NoError(t, err)
@@ -227,7 +228,7 @@ func TestBombs(t *testing.T) {
 	err := newTree().addLayer(t.Context(), 0, image.layers[0], &budget{1 << 20})
 	assert.ErrorContains(t, err, "unpacks to more than 1 GiB and twenty times its size")
 	assert.NoError(t, newTree().addLayer(t.Context(), 0, image.layers[0], &budget{1<<20 + 4096}))
-	assert.Equal(t, int64(1<<30+20*image.Size()), newBudget(image.Size()).left)
+	assert.Equal(t, 1<<30+20*image.Size(), newBudget(image.Size()).left)
 
 	full := newTree()
 	full.nodes = maxNodes
@@ -271,7 +272,7 @@ func FuzzFlatten(f *testing.F) {
 		links := map[string]string{}
 		for r := tar.NewReader(&out); ; {
 			h, err := r.Next()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				break
 			}
 			require.NoError(t, err)
