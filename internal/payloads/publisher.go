@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -25,11 +23,8 @@ type told struct {
 	by string
 }
 
-const (
-	// patience is for one question: an answer is a few kilobytes.
-	patience = 30 * time.Second
-	listSize = 1 << 20
-)
+// patience is for one question: an answer is a few kilobytes.
+const patience = 30 * time.Second
 
 // publisher asks for what is known of a file.
 type publisher struct {
@@ -54,17 +49,6 @@ func (p *publisher) ask(ctx context.Context, input lockfile.Input, token string)
 		}
 	}
 	return answer, nil
-}
-
-// lists are the names of the lists of digests that may be beside a file.
-func lists(input lockfile.Input) []string {
-	switch input.Kind {
-	case lockfile.KindLocalAI:
-		return []string{"LocalAI-" + input.Version + "-checksums.txt"}
-	case lockfile.KindBaseImage:
-		return []string{"SHA256SUMS", "SHA512SUMS"}
-	}
-	return nil
 }
 
 // linked asks with HEAD. Hugging Face answers it with the SHA-256 and the size of the file
@@ -116,42 +100,6 @@ func fromHeader(response *http.Response) told {
 		answer.size = size
 	}
 	return answer
-}
-
-// list looks the file up in a list beside it. There being no list is no error, its not
-// holding the file is.
-func (p *publisher) list(ctx context.Context, source, name string) (told, error) {
-	u, err := url.Parse(source)
-	if err != nil {
-		return told{}, errors.New("is not a URL that can be read")
-	}
-	file := path.Base(u.Path)
-	u.Path = path.Join(path.Dir(u.Path), name)
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
-	if err != nil {
-		return told{}, err
-	}
-	response, err := p.client.Do(request)
-	if err != nil {
-		return told{}, fmt.Errorf("%s: %w", name, withoutURL(err))
-	}
-	defer response.Body.Close()
-	if response.StatusCode == http.StatusNotFound {
-		return told{}, nil
-	}
-	if response.StatusCode != http.StatusOK {
-		return told{}, fmt.Errorf("%s: %s answered %s", name, u.Host, response.Status)
-	}
-	content, err := io.ReadAll(io.LimitReader(response.Body, listSize))
-	if err != nil {
-		return told{}, fmt.Errorf("%s: %w", name, withoutURL(err))
-	}
-	answer := lookUp(string(content), file)
-	if answer == (told{}) {
-		return told{}, fmt.Errorf("%s, beside it, does not list %s: check the address", name, file)
-	}
-	answer.by = name
-	return answer, nil
 }
 
 func sameServer(a, b *url.URL) bool { return a.Scheme == b.Scheme && a.Host == b.Host }
