@@ -132,6 +132,17 @@ func TestInterruptedProcessIsContinued(t *testing.T) {
 	}
 }
 
+func TestSilentServerIsAskedForTheRest(t *testing.T) {
+	url, requests, _ := halting(t)
+	f, heard := newFetcher(t)
+	f.stall = 200 * time.Millisecond
+	file, err := f.Fetch(t.Context(), Payload{Field: "model", Source: url, Checksum: checksum(content)})
+	require.NoError(t, err)
+	assert.Equal(t, content, read(t, file))
+	assert.Equal(t, int32(2), requests.Load())
+	assert.Contains(t, heard.lines[0], "model: receive model.gguf: the server sent nothing for 200ms (78.1 KiB of 156.2 KiB are kept); trying again in")
+}
+
 func TestTwoProcessesShareOneDownload(t *testing.T) {
 	url, requests, goOn := halting(t)
 	cache := filepath.Join(t.TempDir(), "cache")

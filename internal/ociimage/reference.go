@@ -42,7 +42,9 @@ func parseReference(source string) (reference, error) {
 		tag = "latest"
 	}
 	named, err := name.NewTag(registry+"/"+repository+":"+tag, name.StrictValidation)
-	if !found || !hasPath || err != nil || named.RegistryStr() != registry {
+	// Without a host name the library would take Docker Hub, whose alias it knows, too.
+	foreign := named.RegistryStr() != registry && registry != "docker.io"
+	if !found || !hasPath || err != nil || foreign {
 		return reference{}, errors.New(`must be "oci://registry/repository[:tag][@sha256:...]", with the host name of the registry`)
 	}
 	if pinned && checkDigest(digest) != nil {

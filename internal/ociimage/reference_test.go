@@ -12,6 +12,7 @@ func TestReferences(t *testing.T) {
 	digest := digestOf(nil)
 	for source, want := range map[string]string{
 		"oci://quay.io/go-skynet/local-ai-backends:v4.9.0-cpu-llama-cpp": "https://quay.io/v2/go-skynet/local-ai-backends/manifests/v4.9.0-cpu-llama-cpp",
+		"oci://docker.io/localai/localai-backends:v1":                    "https://index.docker.io/v2/localai/localai-backends/manifests/v1",
 		"oci://quay.io/a/b":              "https://quay.io/v2/a/b/manifests/latest",
 		"oci://quay.io/a/b:v1@" + digest: "https://quay.io/v2/a/b/manifests/v1",
 		"oci://127.0.0.1:5000/a/b:v1":    "http://127.0.0.1:5000/v2/a/b/manifests/v1",
@@ -66,7 +67,9 @@ func FuzzReference(f *testing.F) {
 			t.Fatalf("%q: %v", source, err)
 		}
 		wanted := "/v2/" + ref.RepositoryStr() + "/manifests/" + ref.tag
-		if !strings.HasPrefix(source, scheme+u.Host+"/") || u.Path != wanted || u.RawQuery != "" || u.User != nil {
+		host := strings.Replace(u.Host, "index.docker.io", "docker.io", 1)
+		named := strings.HasPrefix(source, scheme+u.Host+"/") || strings.HasPrefix(source, scheme+host+"/")
+		if !named || u.Path != wanted || u.RawQuery != "" || u.User != nil {
 			t.Fatalf("%q became %s", source, u)
 		}
 		if ref.digest != "" && (len(ref.digest) != 71 || strings.Trim(ref.digest[7:], "0123456789abcdef") != "") {
