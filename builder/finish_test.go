@@ -20,7 +20,7 @@ import (
 
 // withBaked makes a build one that our provisioner worked in.
 func withBaked(work *build) *build {
-	lock := lockfile.Lock{Inputs: locked()[2:]}
+	lock := lockfile.Lock{Inputs: locked()[3:]}
 	work.baked = baked{lock: lock, lockText: string(lock.Encode()), sbom: "{}\n"}
 	return work
 }
@@ -31,7 +31,7 @@ func TestABakedImageIsLookedInto(t *testing.T) {
 	err := finish(t, t.Context(), withBaked(newWork(t, false)), func() {
 		assert.Fail(t, "it is not fit to be published")
 	})
-	require.ErrorContains(t, err, "the image is not fit to be published: ")
+	require.ErrorContains(t, err, "none of its partitions holds an ext4 file system with /etc")
 	assert.ErrorContains(t, err, "console is kept in dist/out.serial.log")
 	assert.NoDirExists(t, "dist/out")
 	assert.NoDirExists(t, "dist/out.partial")

@@ -2,7 +2,6 @@ package builder
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/hashicorp/packer-plugin-sdk/multistep"
 
@@ -20,7 +19,7 @@ func (s *stepInspect) Run(ctx context.Context, state multistep.StateBag) multist
 	ui := uiOf(state)
 	ui.Say("Looking into the image...")
 	if err := imageinspect.Inspect(ctx, s.image(), s.config.partialDirectory(), ui.Say); err != nil {
-		return fail(state, s.withConsole(fmt.Errorf("the image is not fit to be published: %w", err)))
+		return fail(state, s.withConsole(err))
 	}
 	return multistep.ActionContinue
 }
