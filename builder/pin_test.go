@@ -14,12 +14,13 @@ import (
 const otherChecksum = "sha256:5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9"
 
 // locked is a lock file with one base image of the catalogue, one that is not pinned, one
-// URL and one model.
+// URL, one path and one model.
 func locked() []lockfile.Input {
 	return []lockfile.Input{
 		{Kind: lockfile.KindBaseImage, Name: "ubuntu-24.04", Arch: "amd64", Source: "https://example.org/release-20260101/noble.img", Digest: someChecksum, Size: 7},
 		{Kind: lockfile.KindBaseImage, Name: "debian-12", Arch: "amd64", Source: "https://example.org/debian/12.qcow2"},
 		{Kind: lockfile.KindBaseImage, Name: "mine", Arch: "amd64", Source: "https://example.org/mine.qcow2", Digest: someChecksum, Size: 9},
+		{Kind: lockfile.KindBaseImage, Name: "local", Arch: "amd64", Source: "local.qcow2", Digest: someChecksum, Size: 9},
 		{Kind: lockfile.KindModel, Name: "tiny", Source: "https://example.org/tiny.gguf", Digest: someChecksum, Size: 11, License: "MIT"},
 	}
 }
@@ -56,9 +57,10 @@ func TestPinBase(t *testing.T) {
 		"not in the lock": {map[string]any{"base_image": "debian-13"}, "", "", 0, "base_image: https://cloud.debian.org/images/cloud/trixie/latest/debian-13-generic-amd64.qcow2 " + unpinned},
 		"of another architecture": {map[string]any{"base_image": "ubuntu-24.04", "architecture": "aarch64"}, "", "", 0,
 			"base_image: https://cloud-images.ubuntu.com/releases/24.04/release/ubuntu-24.04-server-cloudimg-arm64.img " + unpinned},
-		"path, checksum":  {map[string]any{"base_image": "a/b.qcow2", "base_image_checksum": otherChecksum}, "a/b.qcow2", otherChecksum, 0, ""},
-		"path, as it is":  {map[string]any{"base_image": "a/b.qcow2", "base_image_checksum": "none"}, "a/b.qcow2", "none", 0, ""},
-		"path, not named": {map[string]any{"base_image": "/home/me/b.qcow2"}, "", "", 0, "base_image: b.qcow2 " + unpinned},
+		"path, checksum":             {map[string]any{"base_image": "a/b.qcow2", "base_image_checksum": otherChecksum}, "a/b.qcow2", otherChecksum, 0, ""},
+		"path, as it is":             {map[string]any{"base_image": "a/b.qcow2", "base_image_checksum": "none"}, "a/b.qcow2", "none", 0, ""},
+		"path in the lock, as it is": {map[string]any{"base_image": "local.qcow2", "base_image_checksum": "none"}, "local.qcow2", "none", 0, ""},
+		"path, not named":            {map[string]any{"base_image": "/home/me/b.qcow2"}, "", "", 0, "base_image: b.qcow2 " + unpinned},
 		"secrets": {map[string]any{"base_image": "https://me:hush@example.org/a.qcow2?token=hush"}, "", "", 0,
 			"base_image: https://example.org/a.qcow2 " + unpinned},
 	}
@@ -97,7 +99,7 @@ func TestPinModel(t *testing.T) {
 	require.NoError(t, err)
 	input, err := c.pinModel()
 	require.NoError(t, err)
-	assert.Equal(t, locked()[3], input, "the only model of the lock file")
+	assert.Equal(t, locked()[4], input, "the only model of the lock file")
 
 	_, err = decode(map[string]any{"source": "https://example.org/other.gguf"}, nil)
 	assert.ErrorContains(t, err, "model: https://example.org/other.gguf is not pinned")
@@ -107,7 +109,7 @@ func TestPinModel(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, lockfile.Input{Kind: lockfile.KindModel, Name: "other.gguf", Source: "dir/other.gguf", Digest: otherChecksum}, input)
 
-	second := locked()[3]
+	second := locked()[4]
 	second.Name, second.Source = "tinier", "https://example.org/tinier.gguf"
 	writeLock(t, append(locked(), second)...)
 	_, err = decode(map[string]any{}, nil)
