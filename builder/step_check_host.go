@@ -29,16 +29,14 @@ func (s *stepCheckHost) Run(_ context.Context, state multistep.StateBag) multist
 func (s *stepCheckHost) Cleanup(multistep.StateBag) {}
 
 func (s *stepCheckHost) check() error {
-	missing := []error{qemuvm.Available(s.config.goArch()), qemuimg.Available()}
+	// The programs that make a model disk are also those that look into the finished image.
+	missing := []error{qemuvm.Available(s.config.goArch()), qemuimg.Available(), modeldisk.Available()}
 	if !canMakeISO() {
 		missing = append(missing, errors.New("neither xorriso nor mkisofs is installed: install the package xorriso (Debian, Ubuntu)"))
 	}
 	if s.config.Firmware == firmware.UEFI {
 		_, err := firmware.Find(s.config.goArch())
 		missing = append(missing, err)
-	}
-	if s.config.ModelDisk {
-		missing = append(missing, modeldisk.Available())
 	}
 	return errors.Join(missing...)
 }
