@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -30,7 +31,12 @@ func TestClaimEndsTheMachineOfAKilledBuild(t *testing.T) {
 	directory, err := claim("out.partial")
 	require.NoError(t, err)
 	defer directory.Close()
-	assert.ErrorContains(t, <-ended, "killed")
+	select {
+	case err := <-ended:
+		assert.ErrorContains(t, err, "killed")
+	case <-time.After(waitLimit):
+		require.Fail(t, "it still runs")
+	}
 	assert.NoFileExists(t, pidFile)
 }
 
