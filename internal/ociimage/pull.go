@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
@@ -111,7 +112,7 @@ type session struct {
 
 func (p *Puller) open(r Request) (*session, error) {
 	ref, err := parseReference(r.Source)
-	if err == nil && r.Digest != "" && ref.digest != "" && r.Digest != ref.digest {
+	if err == nil && r.Digest != "" && ref.digest != "" && !strings.EqualFold(r.Digest, ref.digest) {
 		err = fmt.Errorf("names %s, but %s was asked for: remove one, or make them equal", ref.digest, r.Digest)
 	}
 	if err != nil {

@@ -48,6 +48,8 @@ func TestContradictingDigests(t *testing.T) {
 	one, two := digestOf([]byte("1")), digestOf([]byte("2"))
 	_, err := p.Pull(t.Context(), Request{Field: "backend", Source: "oci://quay.io/a/b@" + one, Digest: two, Arch: "amd64"})
 	assert.EqualError(t, err, "backend.source: names "+one+", but "+two+" was asked for: remove one, or make them equal")
+	_, err = p.open(Request{Field: "backend", Source: "oci://quay.io/a/b@" + one, Digest: "sha256:" + strings.ToUpper(one[7:])})
+	assert.NoError(t, err)
 	_, err = p.Pull(t.Context(), Request{Field: "backend", Source: "oci://quay.io/a/b", Digest: "none", Arch: "amd64"})
 	assert.EqualError(t, err, `backend.checksum: must be "sha256:" and 64 hexadecimal digits`)
 }
