@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
 )
 
@@ -79,9 +80,9 @@ func TestNoSecretComesOut(t *testing.T) {
 	work := newBuild(c)
 	input, err := c.pinBase()
 	require.NoError(t, err)
-	work.baseInput = input
-	work.baseInput.Source = shown(input.Source)
-	work.manifest.Image, work.manifest.SHA256 = "a.qcow2", strings.TrimPrefix(someChecksum, "sha256:")
+	digest := strings.TrimPrefix(someChecksum, "sha256:")
+	work.baseInput = complete(input, fetch.File{SHA256: digest, Size: 7})
+	work.manifest.Image, work.manifest.SHA256 = "a.qcow2", digest
 	statement, err := work.provenance(work.started).Encode()
 	require.NoError(t, err)
 	everything, err := json.Marshal([]any{work.generated(), newArtifact(work).state, string(statement)})
