@@ -15,7 +15,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remote"
 )
 
-const packagesTimeout = 30 * time.Minute
+// packagesTimeout allows for one-context and its 150 dependencies on an emulated processor.
+const packagesTimeout = time.Hour
 
 // Where packages wait on the machine. clean_up.sh empties /var/tmp.
 const (
