@@ -66,6 +66,7 @@ func TestWriteHoldsTheWeights(t *testing.T) {
 	var said bytes.Buffer
 	require.NoError(t, Write(t.Context(), w, target, func(line string) { said.WriteString(line + "\n") }))
 
+	t.Setenv("TZ", "UTC")
 	disk := raw(t, target)
 	out := filepath.Join(t.TempDir(), "out")
 	ask(t, disk, "dump model.gguf "+out)
@@ -80,6 +81,12 @@ func TestWriteHoldsTheWeights(t *testing.T) {
 	assert.Contains(t, about, "Filesystem volume name:   slm-model\n")
 	assert.Contains(t, about, "Reserved block count:     0\n")
 	assert.NotContains(t, about, "has_journal")
+	// Every disk is made in the first second of 1970, so that none differs by its time.
+	assert.Regexp(t, `Filesystem created: +Thu Jan  1 00:00:01 1970`, about)
+	assert.Regexp(t, `Last write time: +Thu Jan  1 00:00:01 1970`, about)
+	for _, kind := range []string{"ctime", "atime", "mtime", "crtime"} {
+		assert.Contains(t, stat, kind+": 0x00000001:00000000")
+	}
 	assert.Contains(t, said.String(), "copy the weights to their disk: 3.0 MiB")
 
 	entries, err := os.ReadDir(filepath.Dir(target))
