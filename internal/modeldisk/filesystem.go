@@ -61,7 +61,6 @@ func (f fileSystem) format(ctx context.Context) error {
 // mke2fs would need them in a directory of their own.
 func (f fileSystem) fill(ctx context.Context, meter *progress.Meter) error {
 	commands := strings.Join([]string{
-		"set_current_time @1",
 		"write " + weightsName + " " + fileName,
 		"set_inode_field " + fileName + " mode 0100444",
 		"stat " + fileName,
