@@ -15,7 +15,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remote"
 )
 
-// packagesTimeout allows for one-context and its 150 dependencies on an emulated processor.
+// packagesTimeout allows for one-context and all it depends on, on an emulated processor.
 const packagesTimeout = time.Hour
 
 // Where packages wait on the machine. clean_up.sh empties /var/tmp.
@@ -90,8 +90,9 @@ func (b *bake) fillPackageDirectory(ctx context.Context) error {
 		return fmt.Errorf("package_directory: %w", err)
 	}
 	names := slices.Sorted(maps.Keys(sums))
+	b.say(fmt.Sprintf("bring %d packages back to %s", len(names), dir))
 	for _, name := range names {
-		if err := b.downloadPackage(ctx, name, filepath.Join(dir, name+".part")); err != nil {
+		if err := b.downloadPackage(ctx, name, sums[name], filepath.Join(dir, name+".part")); err != nil {
 			return fmt.Errorf("package_directory: %w", err)
 		}
 	}
@@ -107,11 +108,11 @@ func (b *bake) fillPackageDirectory(ctx context.Context) error {
 	return nil
 }
 
-func (b *bake) downloadPackage(ctx context.Context, name, path string) error {
+func (b *bake) downloadPackage(ctx context.Context, name, sum, path string) error {
 	file, err := os.Create(path)
 	if err != nil {
 		return err
 	}
-	err = b.machine.Download(ctx, packageArchive+"/"+name, file)
+	err = b.machine.Download(ctx, packageArchive+"/"+name, sum, file)
 	return errors.Join(err, file.Close())
 }
