@@ -145,13 +145,14 @@ func isMachine(t *testing.T, process string) bool {
 func TestRunTellsEverythingThatIsMissing(t *testing.T) {
 	inWorkplace(t)
 	t.Setenv("PATH", t.TempDir())
-	err := run(t, nil)
+	require.NoError(t, os.Mkdir("taken", 0o755))
+	err := run(t, map[string]any{"output_directory": "taken"})
 	for _, want := range []string{
-		"install the package qemu-system-x86 ", "install the package qemu-utils", "install the package xorriso",
+		"output_directory: taken exists already", "install the package qemu-system-x86 ", "install the package qemu-utils", "install the package xorriso",
 	} {
 		assert.ErrorContains(t, err, want)
 	}
-	assert.Equal(t, []string{"base.qcow2"}, left(t))
+	assert.Equal(t, []string{"base.qcow2", "taken"}, left(t))
 }
 
 func TestRunRefusesBaseImages(t *testing.T) {

@@ -3,6 +3,7 @@ package builder
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os/exec"
 
 	"github.com/hashicorp/packer-plugin-sdk/multistep"
@@ -37,6 +38,10 @@ func (s *stepCheckHost) check() error {
 	if s.config.Firmware == firmware.UEFI {
 		_, err := firmware.Find(s.config.goArch())
 		missing = append(missing, err)
+	}
+	// Better now than after a download of many gigabytes.
+	if err := s.config.outputFree(); err != nil {
+		missing = append(missing, fmt.Errorf("output_directory: %w", err))
 	}
 	return errors.Join(missing...)
 }
