@@ -58,7 +58,7 @@ func benchmarkImage(b *testing.B, command []string) string {
 	directory := b.TempDir()
 	raw, err := os.Create(filepath.Join(directory, "disk.raw"))
 	require.NoError(b, err)
-	content := io.Reader(rand.Reader)
+	content := rand.Reader
 	if command != nil {
 		writer := exec.CommandContext(b.Context(), command[0], command[1:]...)
 		content, err = writer.StdoutPipe()
