@@ -111,6 +111,11 @@ source "slm-copilot" "demo" {
   disk_size           = var.disk_size
   memory              = var.memory
   output_directory    = var.output_directory
+  # Attached to the machine as a disk, the model need not go through SSH.
+  model {
+    source   = var.model_url
+    checksum = var.model_checksum
+  }
 }
 
 build {
@@ -138,6 +143,7 @@ build {
     post-processor "slm-copilot-verify" {
       memory   = var.memory
       model_id = var.model_id
+      firmware = "both"
       context = {
         ONEAPP_COPILOT_CONTEXT_SIZE = "4096"
         ONEAPP_COPILOT_DOMAIN       = "copilot.example.org"

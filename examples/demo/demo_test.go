@@ -40,6 +40,7 @@ func TestDemo(t *testing.T) {
 	for name, check := range map[string]func(*testing.T, demo){
 		"manifest":             testManifest,
 		"verify report":        testVerifyReport,
+		"beside the image":     testBesideTheImage,
 		"catalog":              testCatalog,
 		"nothing left over":    testNothingLeftOver,
 		"nothing in the image": testImageIsClean,
@@ -85,6 +86,8 @@ func testVerifyReport(t *testing.T, made demo) {
 	require.NoError(t, json.Unmarshal(text, &report))
 	assert.True(t, report.Passed, "%s", text)
 	require.Len(t, report.Boots, 2, "a boot, and one after a power cycle")
+	assert.NotContains(t, report.Boots[0].Name, "UEFI")
+	assert.Contains(t, report.Boots[1].Name, "UEFI")
 	for _, boot := range report.Boots {
 		assert.Greater(t, len(boot.Checks), 10, boot.Name)
 		for _, check := range boot.Checks {

@@ -13,6 +13,7 @@ func testWrongChecksum(t *testing.T) {
 	wrong := "sha256:0000000000000000000000000000000000000000000000000000000000000000"
 	for variable, field := range map[string]string{
 		"base_image_checksum": "base_image_checksum",
+		"model_checksum":      "model.checksum",
 	} {
 		t.Run(variable, func(t *testing.T) {
 			out := outputDirectory(t)
@@ -77,6 +78,9 @@ func testNothingLeftOver(t *testing.T, made demo) {
 		"slm-copilot-1.0.0-x86_64.qcow2",
 		"slm-copilot-1.0.0-x86_64.manifest.json",
 		"slm-copilot-1.0.0-x86_64.serial.log",
+		"slm-copilot-1.0.0-x86_64.lock.hcl",
+		"slm-copilot-1.0.0-x86_64.spdx.json",
+		"slm-copilot-1.0.0-x86_64.intoto.json",
 		"slm-copilot-1.0.0-x86_64.verify.txt",
 		"slm-copilot-1.0.0-x86_64.verify.json",
 	}, listing(t, made.directory))

@@ -1,0 +1,92 @@
+package demo_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/digest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
+)
+
+// What lies beside the image tells what it was made of, and tells the same.
+func testBesideTheImage(t *testing.T, made demo) {
+	beside := strings.TrimSuffix(made.image, ".qcow2")
+	payloads := map[string]string{
+		lockfile.KindBaseImage: payloadDigest(t, "base.qcow2"),
+		lockfile.KindLocalAI:   payloadDigest(t, "local-ai"),
+		lockfile.KindModel:     payloadDigest(t, "model.gguf"),
+	}
+
+	lock, err := lockfile.Read(beside + appliance.LockSuffix)
+	require.NoError(t, err)
+	for kind, want := range payloads {
+		input, found := lock.Find(kind, "amd64", "")
+		require.True(t, found, "no %s in the lock", kind)
+		assert.Equal(t, "sha256:"+want, input.Digest, kind)
+		assert.Positive(t, input.Size, kind)
+	}
+
+	var statement struct {
+		Subject   []struct{ Digest map[string]string }
+		Predicate struct {
+			BuildDefinition struct {
+				ResolvedDependencies []struct{ Digest map[string]string }
+			}
+		}
+	}
+	readJSON(t, beside+appliance.ProvenanceSuffix, &statement)
+	image, err := digest.File(t.Context(), made.image, nil)
+	require.NoError(t, err)
+	require.Len(t, statement.Subject, 1)
+	assert.Equal(t, image.SHA256, statement.Subject[0].Digest["sha256"])
+	var resolved []string
+	for _, input := range statement.Predicate.BuildDefinition.ResolvedDependencies {
+		resolved = append(resolved, input.Digest["sha256"])
+	}
+
+	var bill struct {
+		SPDXVersion string
+		Packages    []struct {
+			Name      string
+			Checksums []struct{ ChecksumValue string }
+		}
+	}
+	readJSON(t, beside+appliance.SBOMSuffix, &bill)
+	assert.Equal(t, "SPDX-2.3", bill.SPDXVersion)
+	var names, sums []string
+	for _, entry := range bill.Packages {
+		names = append(names, entry.Name)
+		for _, sum := range entry.Checksums {
+			sums = append(sums, sum.ChecksumValue)
+		}
+	}
+	assert.Subset(t, names, []string{"nginx", "certbot", "openssh-server"})
+	for kind, want := range payloads {
+		assert.Contains(t, resolved, want, "%s in the provenance", kind)
+		if kind != lockfile.KindBaseImage {
+			assert.Contains(t, sums, want, "%s in the bill of materials", kind)
+		}
+	}
+}
+
+// payloadDigest is the SHA-256 of what the demonstration bakes.
+func payloadDigest(t *testing.T, name string) string {
+	t.Helper()
+	digests, err := digest.File(t.Context(), filepath.Join(top(t), ".cache", "demo", name), nil)
+	require.NoError(t, err)
+	return digests.SHA256
+}
+
+func readJSON(t *testing.T, path string, into any) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(text, into), path)
+}
