@@ -65,10 +65,7 @@ func (c *Config) pin(p payloadBlock, arch string) (pinned, error) {
 		return pinned{}, err
 	}
 	if digest == fetch.Unchecked {
-		digest, result.unchecked = "", true
-	}
-	if digest != locked.Digest {
-		result.input.Size = 0
+		digest, result.unchecked, result.input.Size = "", true, 0
 	}
 	result.input.Digest = digest
 	return result, nil
