@@ -4,6 +4,7 @@ package builder
 
 import (
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/accelerator"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hclunknown"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
 )
 
@@ -76,6 +78,8 @@ type Model struct {
 	Source string `mapstructure:"source"`
 	// Checksum is as for the base image.
 	Checksum string `mapstructure:"checksum"`
+	// Token is sent to the host of Source alone.
+	Token string `mapstructure:"token" sensitive:"true"`
 }
 
 // Defaults of the numbers and times; the others stand in setDefaults.
@@ -100,11 +104,35 @@ func (c *Config) decode(raws ...any) (warnings []string, err error) {
 	if err != nil {
 		return nil, err
 	}
+	c.hideSecrets()
 	c.setDefaults()
 	if mistakes := c.check(); len(mistakes) > 0 {
 		return nil, packersdk.MultiErrorAppend(nil, mistakes...)
 	}
 	return c.warnings(), nil
+}
+
+// hideSecrets keeps them out of Packer's log.
+func (c *Config) hideSecrets() {
+	secrets := []string{password(c.BaseImage)}
+	if c.Model != nil {
+		secrets = append(secrets, password(c.Model.Source), c.Model.Token)
+	}
+	for _, secret := range secrets {
+		if secret != "" && !hclunknown.Is(secret) {
+			packersdk.LogSecretFilter.Set(secret)
+		}
+	}
+}
+
+// password is that in a URL, "" if there is none.
+func password(source string) string {
+	u, err := url.Parse(source)
+	if err != nil {
+		return ""
+	}
+	text, _ := u.User.Password()
+	return text
 }
 
 func (c *Config) warnings() []string {

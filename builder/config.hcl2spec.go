@@ -87,6 +87,7 @@ func (*FlatConfig) HCL2Spec() map[string]hcldec.Spec {
 type FlatModel struct {
 	Source   *string `mapstructure:"source" cty:"source" hcl:"source"`
 	Checksum *string `mapstructure:"checksum" cty:"checksum" hcl:"checksum"`
+	Token    *string `mapstructure:"token" sensitive:"true" cty:"token" hcl:"token"`
 }
 
 // FlatMapstructure returns a new FlatModel.
@@ -103,6 +104,7 @@ func (*FlatModel) HCL2Spec() map[string]hcldec.Spec {
 	s := map[string]hcldec.Spec{
 		"source":   &hcldec.AttrSpec{Name: "source", Type: cty.String, Required: false},
 		"checksum": &hcldec.AttrSpec{Name: "checksum", Type: cty.String, Required: false},
+		"token":    &hcldec.AttrSpec{Name: "token", Type: cty.String, Required: false},
 	}
 	return s
 }

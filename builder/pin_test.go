@@ -1,13 +1,21 @@
 package builder
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"log"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
 
+	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
 )
 
@@ -147,4 +155,44 @@ func TestTheCatalogueIsInTheLockOfThePlugin(t *testing.T) {
 			assert.Regexp(t, `^https://[^ ]*/SHA(256|512)SUMS$`, listed.list(input.Source), "the list lies beside the image")
 		}
 	}
+}
+
+func TestAGatedModelIsFetchedWithItsToken(t *testing.T) {
+	const weights = "GGUF weights"
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer hf_kennzeichen" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		fmt.Fprint(w, weights)
+	}))
+	t.Cleanup(server.Close)
+	t.Chdir(t.TempDir())
+	model := map[string]any{"source": server.URL + "/m.gguf", "checksum": fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(weights))), "token": "hf_kennzeichen"}
+	var c Config
+	_, err := c.decode(map[string]any{"base_image": "a.qcow2", "base_image_checksum": "none", "model": model}, packerData())
+	require.NoError(t, err)
+	var said []string
+	fetcher := fetch.New(t.TempDir(), func(line string) { said = append(said, line) })
+	step := stepFetch{newBuild(&c)}
+	require.NoError(t, step.fetchModel(t.Context(), fetcher))
+	assert.Equal(t, int64(len(weights)), step.weights.Size)
+	assert.NotContains(t, strings.Join(said, "\n"), "kennzeichen")
+
+	c.Model.Token = "another"
+	require.ErrorContains(t, (&stepFetch{newBuild(&c)}).fetchModel(t.Context(), fetch.New(t.TempDir(), func(string) {})), "model.source: ")
+}
+
+func TestSecretsAreHiddenFromTheLog(t *testing.T) {
+	var written bytes.Buffer
+	packersdk.LogSecretFilter.SetOutput(&written)
+	t.Cleanup(func() { packersdk.LogSecretFilter.SetOutput(os.Stderr) })
+	var c Config
+	_, err := c.decode(map[string]any{
+		"base_image": "https://me:kennwort@example.org/a.qcow2", "base_image_checksum": someChecksum,
+		"model": map[string]any{"source": "https://me:geheim@example.org/m.gguf", "checksum": someChecksum, "token": "hf_kennzeichen"},
+	}, packerData())
+	require.NoError(t, err)
+	log.New(&packersdk.LogSecretFilter, "", 0).Print("kennwort geheim hf_kennzeichen seen")
+	assert.Equal(t, "<sensitive> <sensitive> <sensitive> seen\n", written.String())
 }

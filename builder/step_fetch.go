@@ -76,7 +76,9 @@ func (s *stepFetch) fetchModel(ctx context.Context, fetcher *fetch.Fetcher) erro
 	if err != nil {
 		return err
 	}
-	file, err := fetcher.Fetch(ctx, payload(fieldModel, input))
+	wanted := payload(fieldModel, input)
+	wanted.Token = s.config.Model.Token
+	file, err := fetcher.Fetch(ctx, wanted)
 	if err != nil {
 		return err
 	}

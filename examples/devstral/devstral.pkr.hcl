@@ -117,7 +117,9 @@ source "slm-copilot" "devstral" {
   output_directory = "dist/${var.model_id}"
 
   # The weights of the lock file, attached as a disk: faster than sending them over SSH.
-  model {}
+  model {
+    token = var.model_token
+  }
 }
 
 build {
