@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-
-	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
+	"strconv"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remote"
 )
 
 // baked is what the provisioner left in the machine about what it baked; empty if another
@@ -31,14 +31,14 @@ const (
 )
 
 // readBaked reads both files from the machine.
-func readBaked(ctx context.Context, comm packersdk.Communicator) (b baked, err error) {
-	if b.lockText, err = readFile(ctx, comm, appliance.BakedLock, lockLimit); err != nil || b.lockText == "" {
+func readBaked(ctx context.Context, machine *remote.Machine) (b baked, err error) {
+	if b.lockText, err = readFile(ctx, machine, appliance.BakedLock, lockLimit); err != nil || b.lockText == "" {
 		return baked{}, err
 	}
 	if b.lock, err = lockfile.Parse(appliance.BakedLock, []byte(b.lockText)); err != nil {
 		return baked{}, fmt.Errorf("what the provisioner left in the machine: %w", err)
 	}
-	if b.sbom, err = readFile(ctx, comm, appliance.BakedSBOM, sbomLimit); err != nil {
+	if b.sbom, err = readFile(ctx, machine, appliance.BakedSBOM, sbomLimit); err != nil {
 		return baked{}, err
 	}
 	if !json.Valid([]byte(b.sbom)) {
@@ -48,8 +48,11 @@ func readBaked(ctx context.Context, comm packersdk.Communicator) (b baked, err e
 }
 
 // readFile returns nothing for a file that is not there.
-func readFile(ctx context.Context, comm packersdk.Communicator, path string, limit int) (string, error) {
-	text, err := runScript(ctx, comm, fmt.Sprintf("[ ! -e %[1]s ] || head -c %[2]d %[1]s", path, limit+1))
+func readFile(ctx context.Context, machine *remote.Machine, path string, limit int) (string, error) {
+	text, err := machine.Run(ctx, remote.Script{
+		Text: `[ ! -e "$FILE" ] || head -c "$LIMIT" "$FILE"`,
+		Env:  remote.Env{"FILE": path, "LIMIT": strconv.Itoa(limit + 1)}, Timeout: scriptTimeout,
+	})
 	if err != nil {
 		return "", fmt.Errorf("read %s from the machine: %w", path, err)
 	}

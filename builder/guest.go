@@ -1,15 +1,13 @@
 package builder
 
 import (
-	"bytes"
 	"context"
 	_ "embed" // the scripts that run in the guest
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
-	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remote"
 )
 
 // guest is what the running machine says about itself.
@@ -30,8 +28,8 @@ var settleScript string
 var tidyScript string
 
 // readGuest returns what cloud-init complained about besides.
-func readGuest(ctx context.Context, comm packersdk.Communicator) (g guest, complaint string, err error) {
-	output, err := runScript(ctx, comm, settleScript)
+func readGuest(ctx context.Context, machine *remote.Machine) (g guest, complaint string, err error) {
+	output, err := machine.Run(ctx, remote.Script{Text: settleScript, Timeout: scriptTimeout})
 	if err != nil {
 		return guest{}, "", fmt.Errorf("wait for the first boot of the base image: %w", err)
 	}
@@ -54,31 +52,3 @@ func parseGuest(output string) (g guest, complaint string, err error) {
 
 // scriptTimeout is generous: a first boot under emulation, the trimming of a large disk.
 const scriptTimeout = 30 * time.Minute
-
-// runScript runs a shell script as root in the guest; the error holds what it wrote. The
-// braces make the shell read all of it first, so that no program in it eats its rest.
-func runScript(ctx context.Context, comm packersdk.Communicator, script string) (string, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, scriptTimeout, fmt.Errorf("not finished after %s", scriptTimeout))
-	defer cancel()
-	var stdout, stderr bytes.Buffer
-	cmd := &packersdk.RemoteCmd{
-		Command: "/bin/sh -s",
-		Stdin:   strings.NewReader("{\n" + script + "\nexit\n} </dev/null\n"),
-		Stdout:  &stdout,
-		Stderr:  &stderr,
-	}
-	if err := comm.Start(ctx, cmd); err != nil {
-		return "", err
-	}
-	finished := make(chan int, 1)
-	go func() { finished <- cmd.Wait() }()
-	select {
-	case <-ctx.Done():
-		return "", context.Cause(ctx)
-	case status := <-finished:
-		if status != 0 {
-			return "", errors.New(strings.TrimSpace(fmt.Sprintf("the guest's shell ended with status %d\n%s%s", status, stdout.String(), stderr.String())))
-		}
-		return stdout.String(), nil
-	}
-}

@@ -2,7 +2,6 @@ package builder
 
 import (
 	"context"
-	"errors"
 	"os/exec"
 	"strings"
 	"testing"
@@ -10,36 +9,29 @@ import (
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remote"
 )
 
 // shell is a communicator whose guest is the shell of this host.
 type shell struct {
 	packersdk.MockCommunicator
-	scripts []string
-	// instead chooses what is run in the place of a script; nil runs the script itself.
-	instead func(script string) string
+	commands []string
+	// instead chooses what is run in the place of a command; nil runs the command itself.
+	instead func(command string) string
 }
 
-func (s *shell) Start(ctx context.Context, remote *packersdk.RemoteCmd) error {
-	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", remote.Command)
-	var script strings.Builder
-	buffer := make([]byte, 1<<16)
-	for {
-		n, err := remote.Stdin.Read(buffer)
-		script.Write(buffer[:n])
-		if err != nil {
-			break
-		}
-	}
-	s.scripts = append(s.scripts, script.String())
-	text := script.String()
+func (s *shell) Start(ctx context.Context, run *packersdk.RemoteCmd) error {
+	s.commands = append(s.commands, run.Command)
+	text := run.Command
 	if s.instead != nil {
 		text = s.instead(text)
 	}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(text), remote.Stdout, remote.Stderr
+	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", text)
+	cmd.Stdout, cmd.Stderr = run.Stdout, run.Stderr
 	go func() {
 		_ = cmd.Run()
-		remote.SetExited(cmd.ProcessState.ExitCode())
+		run.SetExited(cmd.ProcessState.ExitCode())
 	}()
 	return nil
 }
@@ -50,34 +42,12 @@ func TestReadGuestOfThisHost(t *testing.T) {
 	machine, err := exec.Command("uname", "-m").Output()
 	require.NoError(t, err)
 
-	g, complaint, err := readGuest(context.Background(), new(shell))
+	g, complaint, err := readGuest(context.Background(), remote.NewMachine(new(shell)))
 	require.NoError(t, err)
 	assert.Equal(t, string(id), g.osID)
 	assert.Equal(t, strings.TrimSpace(string(machine)), g.arch)
 	assert.NotEmpty(t, g.osRelease)
 	assert.Empty(t, complaint)
-}
-
-func TestRunScriptShowsWhatTheGuestWrote(t *testing.T) {
-	_, err := runScript(context.Background(), new(shell), "echo out; echo err >&2; exit 7")
-	assert.EqualError(t, err, "the guest's shell ended with status 7\nout\nerr")
-}
-
-// A program that reads standard input must not swallow the rest of the script.
-func TestRunScriptKeepsTheScriptFromItsPrograms(t *testing.T) {
-	// Longer than what a shell reads ahead.
-	script := "cat\n" + strings.Repeat("# padding\n", 10000) + "echo after"
-	output, err := runScript(context.Background(), new(shell), script)
-	require.NoError(t, err)
-	assert.Equal(t, "after\n", output)
-}
-
-func TestRunScriptStopsWhenCancelled(t *testing.T) {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	reason := errors.New("the user pressed Ctrl-C")
-	cancel(reason)
-	_, err := runScript(ctx, new(packersdk.MockCommunicator), "true")
-	assert.ErrorIs(t, err, reason)
 }
 
 func TestScriptsAreValidShell(t *testing.T) {

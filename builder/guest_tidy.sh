@@ -1,5 +1,4 @@
 # Removes the traces of the build; what provisioners leave is theirs to remove.
-set -eu
 
 # What is said on standard output is shown to the user.
 exec 3>&1 >&2

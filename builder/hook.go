@@ -11,6 +11,7 @@ import (
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remote"
 )
 
 // generated is what provisioners and post-processors read as build.<name>.
@@ -44,7 +45,8 @@ func (h *provisionHook) Run(ctx context.Context, name string, _ packersdk.Ui, co
 		return h.next.Run(ctx, name, h.ui, comm, data)
 	}
 	h.ui.Say("Waiting for the first boot to finish...")
-	g, complaint, err := readGuest(ctx, comm)
+	machine := remote.NewMachine(comm)
+	g, complaint, err := readGuest(ctx, machine)
 	if err != nil {
 		return err
 	}
@@ -59,11 +61,11 @@ func (h *provisionHook) Run(ctx context.Context, name string, _ packersdk.Ui, co
 	if err := h.next.Run(ctx, name, h.ui, comm, data); err != nil {
 		return err
 	}
-	if h.baked, err = readBaked(ctx, comm); err != nil {
+	if h.baked, err = readBaked(ctx, machine); err != nil {
 		return err
 	}
 	h.ui.Say("Removing the traces of the build and trimming free space...")
-	trimmed, err := runScript(ctx, comm, tidyScript)
+	trimmed, err := machine.Run(ctx, remote.Script{Text: tidyScript, Timeout: scriptTimeout})
 	if err != nil {
 		return fmt.Errorf("remove the traces of the build: %w", err)
 	}

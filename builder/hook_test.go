@@ -16,6 +16,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remote"
 )
 
 // quiet is a user interface that nobody looks at.
@@ -39,21 +40,23 @@ func (r *recorder) Run(_ context.Context, name string, ui packersdk.Ui, _ packer
 // guestWith answers the scripts of the hook without touching this host. It has the given
 // files.
 func guestWith(files map[string]string) *shell {
-	return &shell{instead: func(script string) string {
+	return &shell{instead: func(command string) string {
 		switch {
-		case strings.Contains(script, settleScript):
+		case runs(command, settleScript):
 			return `printf 'debian\n12\nx86_64\n'`
-		case strings.Contains(script, tidyScript):
+		case runs(command, tidyScript):
 			return "echo '/: 1 GiB trimmed'"
 		}
 		for path, content := range files {
-			if strings.Contains(script, " "+path+"\n") {
+			if strings.Contains(command, "FILE="+remote.Quote(path)+" ") {
 				return "cat <<'END'\n" + content + "END\n"
 			}
 		}
 		return ""
 	}}
 }
+
+func runs(command, script string) bool { return strings.Contains(command, remote.Quote(script)) }
 
 func runHook(t *testing.T, b *build, comm packersdk.Communicator, next packersdk.Hook, data map[string]any) (said string, err error) {
 	t.Helper()
@@ -79,10 +82,10 @@ func TestHookReadsTheGuestOffersDataAndTidies(t *testing.T) {
 		"BaseImageSource": "base.qcow2", "BaseImageDigest": someChecksum, "BaseImageSize": "7",
 	}, next.data)
 	assert.Same(t, own, next.ui, "what provisioners write to stderr is not taken for an error of the machine")
-	require.Len(t, comm.scripts, 3)
-	assert.Contains(t, comm.scripts[0], settleScript)
-	assert.Contains(t, comm.scripts[1], appliance.BakedLock)
-	assert.Contains(t, comm.scripts[2], tidyScript)
+	require.Len(t, comm.commands, 3)
+	assert.True(t, runs(comm.commands[0], settleScript))
+	assert.Contains(t, comm.commands[1], appliance.BakedLock)
+	assert.True(t, runs(comm.commands[2], tidyScript))
 }
 
 func TestHookTellsWhatWasTrimmed(t *testing.T) {
@@ -124,14 +127,14 @@ func TestHookRefusesWhatIsNoInventory(t *testing.T) {
 // With the real shell: a file that is there, one that is not, one that is too large.
 func TestReadFileIsBounded(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
-	text, err := readFile(t.Context(), new(shell), path, 5)
+	text, err := readFile(t.Context(), remote.NewMachine(new(shell)), path, 5)
 	require.NoError(t, err)
 	assert.Empty(t, text)
 	require.NoError(t, os.WriteFile(path, []byte("12345"), 0o600))
-	text, err = readFile(t.Context(), new(shell), path, 5)
+	text, err = readFile(t.Context(), remote.NewMachine(new(shell)), path, 5)
 	require.NoError(t, err)
 	assert.Equal(t, "12345", text)
-	_, err = readFile(t.Context(), new(shell), path, 4)
+	_, err = readFile(t.Context(), remote.NewMachine(new(shell)), path, 4)
 	assert.ErrorContains(t, err, "it has more than 4 bytes")
 }
 
@@ -139,20 +142,20 @@ func TestHookDoesNotTidyAfterAFailure(t *testing.T) {
 	comm, broken := guestWith(nil), errors.New("no space left")
 	_, err := runHook(t, newBuild(new(Config)), comm, &recorder{err: broken}, map[string]any{})
 	assert.ErrorIs(t, err, broken)
-	assert.Len(t, comm.scripts, 1)
+	assert.Len(t, comm.commands, 1)
 }
 
 func TestHookReportsAFailedTidy(t *testing.T) {
 	comm := guestWith(nil)
 	good := comm.instead
-	comm.instead = func(script string) string {
-		if strings.Contains(script, tidyScript) {
+	comm.instead = func(command string) string {
+		if runs(command, tidyScript) {
 			return "echo fstrim: cannot >&2; exit 1"
 		}
-		return good(script)
+		return good(command)
 	}
 	_, err := runHook(t, newBuild(new(Config)), comm, new(recorder), map[string]any{})
-	assert.ErrorContains(t, err, "remove the traces of the build: the guest's shell ended with status 1\nfstrim: cannot")
+	assert.ErrorContains(t, err, "remove the traces of the build: exit status 1:\n  fstrim: cannot")
 }
 
 func TestOtherHooksPassThrough(t *testing.T) {
@@ -160,5 +163,5 @@ func TestOtherHooksPassThrough(t *testing.T) {
 	hook := &provisionHook{build: newBuild(new(Config)), next: next, ui: quiet()}
 	require.NoError(t, hook.Run(context.Background(), packersdk.HookCleanupProvision, quiet(), comm, nil))
 	assert.Equal(t, []string{packersdk.HookCleanupProvision}, next.names)
-	assert.Empty(t, comm.scripts)
+	assert.Empty(t, comm.commands)
 }
