@@ -11,6 +11,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/manifest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/sourceuri"
 )
 
 // artifact is the published output directory.
@@ -35,7 +36,7 @@ func newArtifact(b *build) *artifact {
 		appliance.StateImagePath:    a.image,
 		appliance.StateManifestPath: manifest.Path(a.image),
 		"generated_data":            b.generated(),
-		image.ArtifactStateURI:      a.registryImage(shown(b.config.BaseImage)),
+		image.ArtifactStateURI:      a.registryImage(sourceuri.Shown(b.config.BaseImage)),
 	}
 	if b.config.ModelDisk {
 		model := b.publishedPath(b.modelImage())

@@ -12,13 +12,14 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remote"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/sourceuri"
 )
 
 // generated is what provisioners and post-processors read as build.<name>.
 func (b *build) generated() map[string]any {
 	return map[string]any{
 		"Accelerator":                 b.accelerator,
-		appliance.DataBaseImage:       shown(b.config.BaseImage),
+		appliance.DataBaseImage:       sourceuri.Shown(b.config.BaseImage),
 		appliance.DataBaseImageSource: b.baseInput.Source,
 		appliance.DataBaseImageDigest: b.baseInput.Digest,
 		appliance.DataBaseImageSize:   strconv.FormatInt(b.baseInput.Size, 10),

@@ -34,7 +34,7 @@ func (c *Config) pinBase() (lockfile.Input, error) {
 		if listed, known := catalogue[c.BaseImage]; known {
 			input.Source = listed.url(c.goArch())
 		} else {
-			input.Name = filepath.Base(shown(c.BaseImage))
+			input.Name = filepath.Base(sourceuri.Shown(c.BaseImage))
 		}
 	}
 	return input, c.settle(fieldBase, c.BaseImageChecksum, &input)
@@ -62,7 +62,7 @@ func (c *Config) pinModel() (lockfile.Input, error) {
 		return input, fmt.Errorf("model.source: must be set: %s does not name one model", c.lockName())
 	}
 	if !found {
-		input = lockfile.Input{Kind: lockfile.KindModel, Name: filepath.Base(shown(c.Model.Source)), Source: c.Model.Source}
+		input = lockfile.Input{Kind: lockfile.KindModel, Name: filepath.Base(sourceuri.Shown(c.Model.Source)), Source: c.Model.Source}
 	}
 	return input, c.settle(fieldModel, c.Model.Checksum, &input)
 }
@@ -73,12 +73,12 @@ func (c *Config) settle(field, checksum string, input *lockfile.Input) error {
 	checksum = strings.ToLower(checksum)
 	switch {
 	case checksum == "" && input.Digest == "" && !c.AllowUnpinned:
-		return fmt.Errorf("%s: %s is not pinned: run `make lock`, set the checksum, or set allow_unpinned = true", field, shown(input.Source))
+		return fmt.Errorf("%s: %s is not pinned: run `make lock`, set the checksum, or set allow_unpinned = true", field, sourceuri.Shown(input.Source))
 	case checksum == "":
 		return nil
 	case checksum != fetch.Unchecked && input.Digest != "" && checksum != input.Digest:
 		return fmt.Errorf("%s: its checksum %s contradicts %s, which has %s for %s: correct one of them",
-			field, checksum, c.lockName(), input.Digest, shown(input.Source))
+			field, checksum, c.lockName(), input.Digest, sourceuri.Shown(input.Source))
 	}
 	if checksum != input.Digest {
 		input.Size = 0
@@ -92,13 +92,4 @@ func (c *Config) lockName() string {
 		return "the lock in the plugin"
 	}
 	return c.LockFile
-}
-
-// shown is a source for messages and for what comes out: what is secret in a URL is left
-// out, and so is the directory of a local file, which nobody else has.
-func shown(source string) string {
-	if strings.Contains(source, "://") {
-		return sourceuri.Strip(source)
-	}
-	return filepath.Base(source)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuimg"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/sourceuri"
 )
 
 // stepFetch brings base image and weights to this host, into the cache that it shares with
@@ -94,7 +95,7 @@ func payload(field string, input lockfile.Input) fetch.Payload {
 // complete adds what is known of a file now that it is here. Where it came from is told to
 // others, so it holds no secret and no path of this host.
 func complete(input lockfile.Input, file fetch.File) lockfile.Input {
-	input.Source, input.Digest, input.Size = shown(input.Source), "sha256:"+file.SHA256, file.Size
+	input.Source, input.Digest, input.Size = sourceuri.Shown(input.Source), "sha256:"+file.SHA256, file.Size
 	input.Name = cmp.Or(input.Name, filepath.Base(input.Source))
 	return input
 }
@@ -106,11 +107,11 @@ func checkBase(ctx context.Context, path, source string, config *Config) error {
 		return fmt.Errorf("base_image: %w", err)
 	}
 	if info.Format != qemuimg.Format {
-		return fmt.Errorf("base_image: %s is not a QCOW2 image (its format is %s); \"qemu-img convert -O qcow2\" makes one", shown(source), info.Format)
+		return fmt.Errorf("base_image: %s is not a QCOW2 image (its format is %s); \"qemu-img convert -O qcow2\" makes one", sourceuri.Shown(source), info.Format)
 	}
 	var unfit []error
 	if info.Backing != "" {
-		unfit = append(unfit, fmt.Errorf("base_image: %s is only an overlay of %s; \"qemu-img convert -O qcow2\" makes it complete", shown(source), info.Backing))
+		unfit = append(unfit, fmt.Errorf("base_image: %s is only an overlay of %s; \"qemu-img convert -O qcow2\" makes it complete", sourceuri.Shown(source), info.Backing))
 	}
 	if size := config.diskBytes(); size < info.VirtualSize {
 		unfit = append(unfit, fmt.Errorf("disk_size: %s is less than the disk of the base image (%s); disks only grow",

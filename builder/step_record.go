@@ -13,6 +13,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/provenance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/sourceuri"
 )
 
 // stepRecord writes beside the image how it was made, and what was baked into it.
@@ -78,7 +79,7 @@ func (b *build) parameters() map[string]string {
 		"image_name":     c.ImageName,
 		"image_version":  c.ImageVersion,
 		"architecture":   c.Architecture,
-		"base_image":     shown(c.BaseImage),
+		"base_image":     sourceuri.Shown(c.BaseImage),
 		"disk_size":      c.DiskSize,
 		"firmware":       c.Firmware,
 		"machine_type":   c.MachineType,

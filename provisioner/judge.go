@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/gguf"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/sourceuri"
 )
 
 // machines are the processors of Go's architectures in an ELF header.
@@ -45,7 +46,7 @@ func (b *bake) checkModel() error {
 		return fmt.Errorf("model.source: %s: %w", path, err)
 	}
 	if b.config.Model.Quantization == "" {
-		name := filepath.Base(shown(b.pinned[fieldModel].input.Source))
+		name := filepath.Base(sourceuri.Shown(b.pinned[fieldModel].input.Source))
 		b.config.Model.Quantization = cmp.Or(gguf.QuantizationInName(name), header.Quantization())
 	}
 	return nil

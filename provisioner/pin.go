@@ -3,7 +3,6 @@ package provisioner
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
@@ -85,7 +84,7 @@ func (c *Config) digest(p payloadBlock, input lockfile.Input) (string, error) {
 		return wanted, nil
 	case wanted != "" && input.Digest != "" && wanted != input.Digest:
 		return "", fmt.Errorf("%s.checksum: %s contradicts %s, which has %s for %s: correct one of them",
-			p.field, wanted, c.lockName(), input.Digest, shown(input.Source))
+			p.field, wanted, c.lockName(), input.Digest, sourceuri.Shown(input.Source))
 	case wanted != "":
 		return wanted, nil
 	case input.Digest != "":
@@ -93,7 +92,7 @@ func (c *Config) digest(p payloadBlock, input lockfile.Input) (string, error) {
 	case p.field == fieldBackend && looksLikeDirectory(input.Source), c.AllowUnpinned:
 		return "", nil
 	}
-	return "", fmt.Errorf("%s: %s is not pinned: run `make lock`, set the checksum, or set allow_unpinned = true", p.field, shown(input.Source))
+	return "", fmt.Errorf("%s: %s is not pinned: run `make lock`, set the checksum, or set allow_unpinned = true", p.field, sourceuri.Shown(input.Source))
 }
 
 func (c *Config) lockName() string {
@@ -126,13 +125,4 @@ func (c *Config) pinAll(arch string) (map[string]pinned, error) {
 
 func looksLikeDirectory(source string) bool {
 	return !fetch.IsURL(source) && !ociimage.IsReference(source) && !isArchive(source)
-}
-
-// shown is a source for messages and for the image: what is secret in a URL is left out,
-// and so is the directory of a local file, which nobody else has.
-func shown(source string) string {
-	if strings.Contains(source, "://") {
-		return sourceuri.Strip(source)
-	}
-	return filepath.Base(source)
 }

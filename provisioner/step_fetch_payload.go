@@ -7,6 +7,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/sourceuri"
 )
 
 // payload are the local files to bake in.
@@ -77,7 +78,7 @@ func (p pinned) checksum() string {
 // note puts an input into the lock that is baked in, as somebody else may read it.
 func (b *bake) note(input lockfile.Input, digest string, size int64) {
 	input.Digest, input.Size = digest, size
-	input.Source = shown(input.Source)
+	input.Source = sourceuri.Shown(input.Source)
 	switch input.Kind {
 	case lockfile.KindLocalAI:
 		input.Name, input.Version, input.Arch = cmp.Or(input.Name, "local-ai"), b.config.LocalAI.Version, b.arch

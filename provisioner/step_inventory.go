@@ -13,6 +13,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remote"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/sbom"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/sourceuri"
 )
 
 // takeInventory leaves in the image what it was made of: a lock that makes it again, and a
@@ -99,7 +100,7 @@ func baseImage(generated map[string]any) lockfile.Input {
 	source := text(appliance.DataBaseImageSource)
 	size, _ := strconv.ParseInt(text(appliance.DataBaseImageSize), 10, 64)
 	return lockfile.Input{
-		Kind: lockfile.KindBaseImage, Name: shown(cmp.Or(text(appliance.DataBaseImage), source)),
-		Source: shown(source), Digest: text(appliance.DataBaseImageDigest), Size: size,
+		Kind: lockfile.KindBaseImage, Name: sourceuri.Shown(cmp.Or(text(appliance.DataBaseImage), source)),
+		Source: sourceuri.Shown(source), Digest: text(appliance.DataBaseImageDigest), Size: size,
 	}
 }

@@ -39,6 +39,15 @@ func Strip(text string) string {
 	return u.String()
 }
 
+// Shown is a source for messages and for the image: as Strip has it, and without the
+// directory of a local file, which nobody else has.
+func Shown(source string) string {
+	if strings.Contains(source, "://") {
+		return Strip(source)
+	}
+	return path.Base(source)
+}
+
 // OCI returns the package URL of "oci://host/repository[:tag][@digest]", as the type oci of
 // https://github.com/package-url/purl-spec has it. The digest is that of the source, else
 // digest ("sha256:<hex>", or "" if it is not known). Every other source gives "".

@@ -26,6 +26,17 @@ func TestURL(t *testing.T) {
 	}
 }
 
+func TestShown(t *testing.T) {
+	for source, want := range map[string]string{
+		"https://user:secret@example.org/x?token=secret": "https://example.org/x",
+		"/srv/images/base.qcow2":                         "base.qcow2",
+		"payload/model.gguf":                             "model.gguf",
+		"ubuntu-24.04":                                   "ubuntu-24.04",
+	} {
+		assert.Equal(t, want, Shown(source), source)
+	}
+}
+
 func TestStrip(t *testing.T) {
 	for text, want := range map[string]string{
 		"32768":                             "32768",
