@@ -49,7 +49,7 @@ func TestOneContext(t *testing.T) {
 	b.config.PackageDirectory = filled(t)
 	gone := []string{
 		"/etc/cloud/cloud.cfg", "/var/lib/cloud/instance", "/etc/netplan/50-cloud-init.yaml", "/etc/netplan/90-NM-1.yaml",
-		"/etc/network/interfaces.1795397770", "/etc/sudoers.d/90-cloud-init-users",
+		"/etc/network/interfaces.1795397770", "/etc/sudoers.d/90-cloud-init-users", "/var/log/cloud-init.log",
 		"/etc/one-context.d/net-15-hostname.bak", "/etc/one-context.d/net-99-report-ready.dpkg-old", "/etc/one-context.d/loc-10~",
 	}
 	kept := []string{"/etc/network/interfaces", "/etc/one-context.d/net-99-report-ready", "/etc/one-context.d/loc-10-network.d/netcfg-netplan.bak"}

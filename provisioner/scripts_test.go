@@ -128,7 +128,7 @@ func TestCleanUp(t *testing.T) {
 		appliance.PasswordFile, appliance.EngineKeyFile, appliance.LocalAIEnvFile, appliance.CAKey, appliance.NginxEnabled,
 		appliance.ReportFile, appliance.StatusJSON, "/etc/ssh/ssh_host_rsa_key", "/etc/ssh/ssh_host_rsa_key.pub",
 		"/var/lib/systemd/random-seed", "/var/lib/apt/lists/mirror_InRelease", "/root/.bash_history", "/home/debian/.ssh/authorized_keys",
-		"/var/lib/dhcp/dhclient.leases", "/tmp/x/y", "/var/tmp/.hidden", "/var/log/syslog.1", "/var/log/dpkg.log.2.gz",
+		"/var/lib/dhcp/dhclient.leases", "/etc/.resolv.conf.systemd-resolved.bak", "/tmp/x/y", "/var/tmp/.hidden", "/var/log/syslog.1", "/var/log/dpkg.log.2.gz",
 		"/var/log/journal/0123/system.journal",
 	}
 	kept := []string{

@@ -74,7 +74,7 @@ mmdebstrap --quiet --mode="$mode" --variant=minbase --include="$packages" \
 	--customize-hook="copy-in $work/files/grub.cfg /boot/grub" \
 	--customize-hook="upload $work/files/datasource.cfg /etc/cloud/cloud.cfg.d/90_dpkg.cfg" \
 	--customize-hook='chown root:root "$1/etc/fstab" "$1/boot/grub/grub.cfg" "$1/etc/cloud/cloud.cfg.d/90_dpkg.cfg"' \
-	--customize-hook='rm -f "$1/etc/hostname" "$1"/etc/ssh/ssh_host_*' \
+	--customize-hook='rm -f "$1/etc/hostname" "$1/etc/.resolv.conf.systemd-resolved.bak" "$1"/etc/ssh/ssh_host_*' \
 	--customize-hook='chroot "$1" passwd --quiet --lock root' \
 	"$suite" "$work/tree" </dev/null
 as_owner mke2fs -q -t ext4 -L root -E root_owner=0:0 -d "$work/tree" "$work/fs/root.ext4" $((root_size / 2))k >/dev/null

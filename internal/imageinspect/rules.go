@@ -47,6 +47,7 @@ func rules() []rule {
 		{pattern: "/var/lib/dhcp/*", emptyIsFine: true, what: "a lease of the build machine", remedy: removeIt},
 		{pattern: "/var/lib/NetworkManager/*.lease", what: "a lease of the build machine", remedy: removeIt},
 		{pattern: "/etc/resolv.conf", emptyIsFine: true, what: "name servers of the build machine", remedy: "remove it, or make it the symbolic link of systemd-resolved"},
+		{pattern: "/etc/.resolv.conf.systemd-resolved.bak", what: "name servers of the machine where systemd-resolved was installed", remedy: removeIt},
 
 		{pattern: "/var/log/journal/*", what: "the journal of the build machine", remedy: removeIt},
 		{pattern: "/var/log/**", emptyIsFine: true, what: "a log of the build machine", remedy: emptyIt},

@@ -25,6 +25,8 @@ rm -f /etc/sudoers.d/90-cloud-init-users
 rm -rf /root/.cache /root/.*_history /root/.wget-hsts /root/.lesshst
 if [ -d /var/lib/nginx ]; then find /var/lib/nginx -type f -delete; fi
 rm -rf /var/lib/dhcp/*.leases /var/lib/NetworkManager/*.lease
+# systemd-resolved keeps the name servers of whoever installed it.
+rm -f /etc/.resolv.conf.systemd-resolved.bak
 find /tmp /var/tmp -mindepth 1 -maxdepth 1 ! -name 'systemd-private-*' -exec rm -rf {} +
 journalctl --quiet --rotate
 journalctl --quiet --vacuum-time=1s

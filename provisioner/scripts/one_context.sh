@@ -12,7 +12,7 @@ if [ -n "$leftover" ]; then
 	DEBIAN_FRONTEND=noninteractive quiet apt-get -q -y -o DPkg::Lock::Timeout=300 purge $leftover
 fi
 rm -rf /etc/cloud /var/lib/cloud
-rm -f /etc/sudoers.d/90-cloud-init-users
+rm -f /etc/sudoers.d/90-cloud-init-users /var/log/cloud-init.log /var/log/cloud-init-output.log
 
 # The network of the build, as cloud-init, NetworkManager and one-context's own package
 # have left it.
