@@ -40,6 +40,9 @@ func (t *Tools) resolve(ctx context.Context, input lockfile.Input, token string)
 		found, size, err := t.Puller.Resolve(ctx, ociimage.Request{
 			Field: input.Kind, Source: input.Source, Digest: digest, Arch: arch, Token: token,
 		})
+		if err != nil && digest != "" {
+			return told{}, fmt.Errorf("%w; if it serves %s alone, say so in the lock with arch = %q", err, served[0], served[0])
+		}
 		if err != nil {
 			return told{}, err
 		}

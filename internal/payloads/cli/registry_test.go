@@ -127,7 +127,7 @@ func TestABackendForOneArchitecture(t *testing.T) {
 	dir := t.TempDir()
 	input := lockfile.Input{Kind: lockfile.KindBackend, Name: "llama-cpp", Source: "oci://" + host + "/backends:v1"}
 	_, errors := whole(t, dir, 1, "lock", lockOf(t, dir, input))
-	assert.Contains(t, errors, "has no image for linux/arm64, only for: linux/amd64")
+	assert.Contains(t, errors, "has no image for linux/arm64, only for: linux/amd64; if it serves amd64 alone, say so in the lock with arch = \"amd64\"")
 	input.Arch = "amd64"
 	path := lockOf(t, dir, input)
 	whole(t, dir, 0, "lock", path)
