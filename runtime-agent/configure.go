@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -169,10 +170,12 @@ func (a app) fit(in plan.Input) (fit.Result, error) {
 	return fit.Decide(in.Facts.Memory, model, in.Settings.ContextSize)
 }
 
-// names are the DNS names of the machine, the one a client should use first.
-func names(settings appliance.Settings, facts machine.Facts) []string {
+// names are the DNS names of the machine, the one a client should use first. one-context
+// gives the machine its name only after the first configure.
+func names(settings appliance.Settings, values map[string]string, facts machine.Facts) []string {
 	var known []string
-	for _, name := range []string{settings.Domain, facts.Hostname} {
+	own := cmp.Or(facts.Hostname, machine.Certifiable(values[appliance.VarHostname]))
+	for _, name := range []string{settings.Domain, own} {
 		if name != "" {
 			known = append(known, name)
 		}
@@ -253,5 +256,5 @@ func host(in plan.Input) string {
 	if known := addresses(in.Context, in.Facts); len(known) > 0 {
 		return known[0].String()
 	}
-	return names(in.Settings, in.Facts)[0]
+	return names(in.Settings, in.Context, in.Facts)[0]
 }

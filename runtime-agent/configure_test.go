@@ -22,6 +22,21 @@ const restartBootstrap = "restart " + appliance.BootstrapUnit
 
 func inode(info fs.FileInfo) uint64 { return info.Sys().(*syscall.Stat_t).Ino }
 
+// one-context names the machine only after the first configure, which makes the root.
+func TestCertificatesOfAMachineWithoutAName(t *testing.T) {
+	for name, want := range map[string]string{"Copilot-3": "copilot-3", "no name": appliance.Name, "": appliance.Name} {
+		v := newVM(t)
+		v.facts.Hostname = ""
+		v.configure(map[string]string{appliance.VarHostname: name})
+		assert.Equal(t, "SLM-Copilot root of "+want, parseBlock(t, v.read(appliance.CACert)).Subject.CommonName)
+		leaf := v.read(plan.LeafFile)
+		assert.Contains(t, parseBlock(t, leaf).DNSNames, want)
+		v.facts.Hostname = want
+		v.configure(map[string]string{appliance.VarHostname: name})
+		assert.Equal(t, leaf, v.read(plan.LeafFile), "the name does not change when the machine gets it")
+	}
+}
+
 func TestConfigureAppliesTheContext(t *testing.T) {
 	v := newVM(t)
 	v.configure(map[string]string{

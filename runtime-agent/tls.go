@@ -98,7 +98,7 @@ func (a app) ownCertificates(settings appliance.Settings, values map[string]stri
 		now = clockFloor
 	}
 	return tlsca.Renew(old, tlsca.Request{
-		Names:     names(settings, facts),
+		Names:     names(settings, values, facts),
 		Addresses: addresses(values, facts),
 		NewBoot:   strings.TrimSpace(string(bootID)) != facts.BootID,
 		Now:       now,

@@ -143,6 +143,8 @@ const (
 	VarOneGateEndpoint = "ONEGATE_ENDPOINT"
 	VarOneGateToken    = "ONEGATE_TOKEN"
 	VarVMID            = "VMID"
+	// VarHostname is the host name that the machine is given.
+	VarHostname = "SET_HOSTNAME"
 	// VarReportReady has one-context report READY=YES as soon as its own work is done,
 	// unless a script says that the machine is not ready yet.
 	VarReportReady     = "REPORT_READY"

@@ -42,17 +42,17 @@ func CheckContext(user map[string]string) []error {
 // one generated inside the VM could not be known out here.
 func contextValues(user map[string]string) map[string]string {
 	values := map[string]string{
-		"DISK_ID":        "1",
-		"VMID":           "0",
-		"NETWORK":        "YES",
-		"SET_HOSTNAME":   appliance.Name,
-		"SSH_PUBLIC_KEY": "",
-		"ETH0_MAC":       qemuvm.GuestMAC,
-		"ETH0_IP":        qemuvm.GuestAddress,
-		"ETH0_MASK":      qemuvm.GuestMask,
-		"ETH0_NETWORK":   qemuvm.GuestNetwork,
-		"ETH0_GATEWAY":   qemuvm.GuestGateway,
-		"ETH0_DNS":       qemuvm.GuestNameserver,
+		"DISK_ID":             "1",
+		"VMID":                "0",
+		"NETWORK":             "YES",
+		appliance.VarHostname: appliance.Name,
+		"SSH_PUBLIC_KEY":      "",
+		"ETH0_MAC":            qemuvm.GuestMAC,
+		"ETH0_IP":             qemuvm.GuestAddress,
+		"ETH0_MASK":           qemuvm.GuestMask,
+		"ETH0_NETWORK":        qemuvm.GuestNetwork,
+		"ETH0_GATEWAY":        qemuvm.GuestGateway,
+		"ETH0_DNS":            qemuvm.GuestNameserver,
 	}
 	maps.Copy(values, user)
 	if values[appliance.VarPassword] == "" {

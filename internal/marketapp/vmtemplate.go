@@ -30,7 +30,7 @@ func (a App) VMTemplate(arch string) VMTemplate {
 		appliance.VarReportReady: "YES",
 		// Without it one-context says READY while the model is still being loaded.
 		appliance.VarReadyScript: appliance.ReadyScript,
-		"SET_HOSTNAME":           "$NAME",
+		appliance.VarHostname:    "$NAME",
 		"SSH_PUBLIC_KEY":         "$USER[SSH_PUBLIC_KEY]",
 	}
 	inputs := map[string]string{}

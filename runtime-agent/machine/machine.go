@@ -23,7 +23,7 @@ type Facts struct {
 	// Memory is what the kernel manages, in bytes: a few percent less than the virtual
 	// machine was given.
 	Memory uint64
-	// Hostname is empty if it cannot stand in a certificate.
+	// Hostname is empty if it cannot stand in a certificate, or nobody gave the machine one.
 	Hostname string
 	// Addresses are those other machines can reach.
 	Addresses []netip.Addr
@@ -61,7 +61,7 @@ func identity(root string) (Facts, error) {
 	}
 	_, noIPv6 := os.Stat(filepath.Join(root, "/proc/net/if_inet6"))
 	return Facts{
-		Hostname:  certifiable(hostname),
+		Hostname:  Certifiable(hostname),
 		Addresses: global(interfaces),
 		IPv6:      noIPv6 == nil,
 		BootID:    strings.TrimSpace(string(bootID)),
@@ -70,10 +70,11 @@ func identity(root string) (Facts, error) {
 
 var hostname = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
 
-// certifiable returns the name in the spelling of certificates, or nothing.
-func certifiable(name string) string {
+// Certifiable returns a host name in the spelling of certificates, or nothing: localhost is
+// what every machine is called that has no name yet.
+func Certifiable(name string) string {
 	name = strings.ToLower(name)
-	if len(name) > 253 || !hostname.MatchString(name) {
+	if name == "localhost" || len(name) > 253 || !hostname.MatchString(name) {
 		return ""
 	}
 	return name

@@ -33,9 +33,9 @@ func TestRead(t *testing.T) {
 func TestCertifiable(t *testing.T) {
 	for name, want := range map[string]string{
 		"vm-7": "vm-7", "VM-7.Example.org": "vm-7.example.org", "": "", "a b": "", "-a": "", "a-": "",
-		"under_score": "", "grüße": "", strings.Repeat("a", 254): "",
+		"under_score": "", "localhost": "", "Localhost": "", "grüße": "", strings.Repeat("a", 254): "",
 	} {
-		assert.Equal(t, want, certifiable(name))
+		assert.Equal(t, want, Certifiable(name))
 	}
 }
 
