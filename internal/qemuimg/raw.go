@@ -20,11 +20,7 @@ func ToRaw(ctx context.Context, source, target string, say func(string)) error {
 	if err != nil {
 		return err
 	}
-	from, err := plain(source)
-	if err != nil {
-		return err
-	}
-	to, err := plain(target)
+	from, to, err := plainPair(source, target)
 	if err != nil {
 		return err
 	}

@@ -51,11 +51,7 @@ func Compact(ctx context.Context, source, target string, say func(string)) error
 	if err != nil {
 		return err
 	}
-	from, err := plain(source)
-	if err != nil {
-		return err
-	}
-	to, err := plain(target)
+	from, to, err := plainPair(source, target)
 	if err != nil {
 		return err
 	}
@@ -64,6 +60,15 @@ func Compact(ctx context.Context, source, target string, say func(string)) error
 		return fmt.Errorf("compact %s into %s: %w", source, target, err)
 	}
 	return nil
+}
+
+// plainPair makes both names safe for qemu-img.
+func plainPair(source, target string) (from, to string, err error) {
+	if from, err = plain(source); err != nil {
+		return "", "", err
+	}
+	to, err = plain(target)
+	return from, to, err
 }
 
 // convert runs qemu-img with args, which write target+partialSuffix, and gives that its
@@ -87,11 +92,7 @@ func FromRaw(ctx context.Context, source, target string, say func(string)) error
 	if err != nil {
 		return fmt.Errorf("write %s: %w", target, err)
 	}
-	from, err := plain(source)
-	if err != nil {
-		return err
-	}
-	to, err := plain(target)
+	from, to, err := plainPair(source, target)
 	if err != nil {
 		return err
 	}
