@@ -4,7 +4,6 @@ package builder
 
 import (
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -19,6 +18,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hclunknown"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/sourceuri"
 )
 
 // Config is what a template may say in source "slm-copilot".
@@ -114,25 +114,15 @@ func (c *Config) decode(raws ...any) (warnings []string, err error) {
 
 // hideSecrets keeps them out of Packer's log.
 func (c *Config) hideSecrets() {
-	secrets := []string{password(c.BaseImage)}
+	secrets := []string{sourceuri.Password(c.BaseImage)}
 	if c.Model != nil {
-		secrets = append(secrets, password(c.Model.Source), c.Model.Token)
+		secrets = append(secrets, sourceuri.Password(c.Model.Source), c.Model.Token)
 	}
 	for _, secret := range secrets {
 		if secret != "" && !hclunknown.Is(secret) {
 			packersdk.LogSecretFilter.Set(secret)
 		}
 	}
-}
-
-// password is that in a URL, "" if there is none.
-func password(source string) string {
-	u, err := url.Parse(source)
-	if err != nil {
-		return ""
-	}
-	text, _ := u.User.Password()
-	return text
 }
 
 func (c *Config) warnings() []string {

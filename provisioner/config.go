@@ -5,7 +5,6 @@ package provisioner
 import (
 	"cmp"
 	"errors"
-	"net/url"
 
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 	"github.com/hashicorp/packer-plugin-sdk/template/config"
@@ -13,6 +12,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hclunknown"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/sourceuri"
 )
 
 // Config is what a template may say in provisioner "slm-copilot". What it does not say is
@@ -125,10 +125,7 @@ func (c *Config) decode(raws ...any) error {
 func (c *Config) hideSecrets() {
 	secrets := []string{c.Backend.Token, c.Model.Token}
 	for _, p := range c.payloads() {
-		if u, err := url.Parse(p.source); err == nil {
-			password, _ := u.User.Password()
-			secrets = append(secrets, password)
-		}
+		secrets = append(secrets, sourceuri.Password(p.source))
 	}
 	for _, secret := range secrets {
 		if secret != "" && !hclunknown.Is(secret) {

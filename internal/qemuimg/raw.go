@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
-	"runtime"
-	"strconv"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
@@ -24,9 +22,8 @@ func ToRaw(ctx context.Context, source, target string, say func(string)) error {
 	if err != nil {
 		return err
 	}
-	coroutines := min(max(runtime.NumCPU(), 2)*2, maxCoroutines)
 	args := []string{
-		"convert", "-p", "-f", Format, "-O", "raw", "-m", strconv.Itoa(coroutines), "-W", from, to + partialSuffix,
+		"convert", "-p", "-f", Format, "-O", "raw", "-m", coroutines(), "-W", from, to + partialSuffix,
 	}
 	meter := progress.Lines("unpack "+filepath.Base(source), info.VirtualSize, say)
 	if err := convert(ctx, meter, info.VirtualSize, args, to); err != nil {

@@ -104,13 +104,17 @@ func FromRaw(ctx context.Context, source, target string, say func(string)) error
 	return nil
 }
 
+// coroutines is what -m is given: enough to keep all cores busy.
+func coroutines() string {
+	return strconv.Itoa(min(max(runtime.NumCPU(), 2)*2, maxCoroutines))
+}
+
 // compactArgs allows writes out of order (-W): in order, clusters are compressed one
 // after the other on one core.
 func compactArgs(from, to string) []string {
-	coroutines := min(max(runtime.NumCPU(), 2)*2, maxCoroutines)
 	return []string{
 		"convert", "-p", "-f", Format, "-O", Format, "-c", "-o", "compression_type=zstd",
-		"-m", strconv.Itoa(coroutines), "-W", from, to,
+		"-m", coroutines(), "-W", from, to,
 	}
 }
 

@@ -39,6 +39,16 @@ func Strip(text string) string {
 	return u.String()
 }
 
+// Password is that in a URL, "" if there is none.
+func Password(source string) string {
+	u, err := url.Parse(source)
+	if err != nil {
+		return ""
+	}
+	password, _ := u.User.Password()
+	return password
+}
+
 // Shown is a source for messages and for the image: as Strip has it, and without the
 // directory of a local file, which nobody else has.
 func Shown(source string) string {

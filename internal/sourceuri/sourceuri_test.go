@@ -26,6 +26,15 @@ func TestURL(t *testing.T) {
 	}
 }
 
+func TestPassword(t *testing.T) {
+	for source, want := range map[string]string{
+		"https://user:secret@example.org/x": "secret", "https://user@example.org/x": "", "https://example.org/x": "",
+		"https://user:%zz@example.org/x": "", "/srv/model.gguf": "", "": "",
+	} {
+		assert.Equal(t, want, Password(source), source)
+	}
+}
+
 func TestShown(t *testing.T) {
 	for source, want := range map[string]string{
 		"https://user:secret@example.org/x?token=secret": "https://example.org/x",
