@@ -18,11 +18,7 @@ const (
 
 // readLock takes the lock in the plugin for an empty path.
 func (c *Config) readLock(path string) (err error) {
-	if path == "" {
-		c.lock = lockfile.Default()
-		return nil
-	}
-	c.lock, err = lockfile.Read(path)
+	c.lock, err = lockfile.Open(path)
 	return err
 }
 
@@ -59,7 +55,7 @@ func (c *Config) lockedBase() (lockfile.Input, bool) {
 func (c *Config) pinModel() (lockfile.Input, error) {
 	input, found := c.lock.Find(lockfile.KindModel, c.goArch(), c.Model.Source)
 	if !found && c.Model.Source == "" {
-		return input, fmt.Errorf("model.source: must be set: %s does not name one model", c.lockName())
+		return input, fmt.Errorf("model.source: must be set: %s does not name one model", lockfile.Called(c.LockFile))
 	}
 	if !found {
 		input = lockfile.Input{Kind: lockfile.KindModel, Name: filepath.Base(sourceuri.Shown(c.Model.Source)), Source: c.Model.Source}
@@ -78,18 +74,11 @@ func (c *Config) settle(field, checksum string, input *lockfile.Input) error {
 		return nil
 	case checksum != fetch.Unchecked && input.Digest != "" && checksum != input.Digest:
 		return fmt.Errorf("%s: its checksum %s contradicts %s, which has %s for %s: correct one of them",
-			field, checksum, c.lockName(), input.Digest, sourceuri.Shown(input.Source))
+			field, checksum, lockfile.Called(c.LockFile), input.Digest, sourceuri.Shown(input.Source))
 	}
 	if checksum != input.Digest {
 		input.Size = 0
 	}
 	input.Digest = checksum
 	return nil
-}
-
-func (c *Config) lockName() string {
-	if c.LockFile == "" {
-		return "the lock in the plugin"
-	}
-	return c.LockFile
 }

@@ -138,14 +138,10 @@ func (c *Config) hideSecrets() {
 func (c *Config) lockIsKnown() bool { return c.lock.Inputs != nil }
 
 func (c *Config) readLock() (err error) {
-	switch {
-	case hclunknown.Is(c.LockFile):
-		return nil
-	case c.LockFile == "":
-		c.lock = lockfile.Default()
+	if hclunknown.Is(c.LockFile) {
 		return nil
 	}
-	if c.lock, err = lockfile.Read(c.LockFile); err != nil {
+	if c.lock, err = lockfile.Open(c.LockFile); err != nil {
 		return errors.New("lock_file: " + err.Error())
 	}
 	if c.lock.Inputs == nil {

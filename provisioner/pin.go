@@ -53,7 +53,7 @@ type pinned struct {
 func (c *Config) pin(p payloadBlock, arch string) (pinned, error) {
 	locked, found := c.lock.Find(p.kind, arch, p.source)
 	if p.source == "" && !found {
-		return pinned{}, fmt.Errorf("%s.source: must be set: %s does not name one%s", p.field, c.lockName(), forArch(arch))
+		return pinned{}, fmt.Errorf("%s.source: must be set: %s does not name one%s", p.field, lockfile.Called(c.LockFile), forArch(arch))
 	}
 	result := pinned{field: p.field, input: locked, token: p.token}
 	if !found {
@@ -84,7 +84,7 @@ func (c *Config) digest(p payloadBlock, input lockfile.Input) (string, error) {
 		return wanted, nil
 	case wanted != "" && input.Digest != "" && wanted != input.Digest:
 		return "", fmt.Errorf("%s.checksum: %s contradicts %s, which has %s for %s: correct one of them",
-			p.field, wanted, c.lockName(), input.Digest, sourceuri.Shown(input.Source))
+			p.field, wanted, lockfile.Called(c.LockFile), input.Digest, sourceuri.Shown(input.Source))
 	case wanted != "":
 		return wanted, nil
 	case input.Digest != "":
@@ -93,13 +93,6 @@ func (c *Config) digest(p payloadBlock, input lockfile.Input) (string, error) {
 		return "", nil
 	}
 	return "", fmt.Errorf("%s: %s is not pinned: run `make lock`, set the checksum, or set allow_unpinned = true", p.field, sourceuri.Shown(input.Source))
-}
-
-func (c *Config) lockName() string {
-	if c.LockFile == "" {
-		return "the lock in the plugin"
-	}
-	return c.LockFile
 }
 
 func forArch(arch string) string {

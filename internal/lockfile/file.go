@@ -16,6 +16,22 @@ func Read(path string) (Lock, error) {
 	return Parse(path, content)
 }
 
+// Open reads the lock file that a template names, or gives Default if it names none.
+func Open(path string) (Lock, error) {
+	if path == "" {
+		return Default(), nil
+	}
+	return Read(path)
+}
+
+// Called is what messages call the lock that Open gives.
+func Called(path string) string {
+	if path == "" {
+		return "the lock in the plugin"
+	}
+	return path
+}
+
 // Write replaces the file at path, whole. It writes nothing that Read would refuse.
 func Write(path string, l Lock) error {
 	content := l.Encode()
