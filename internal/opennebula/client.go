@@ -1,6 +1,7 @@
 // Package opennebula talks to an OpenNebula front-end; it is the only package that
-// imports goca. Today it can ask for the version, which proves endpoint and
-// credentials; registering images and apps will be built on the same Client.
+// imports goca, and takes its client, its errors and its transport from there. Objects
+// go out as XML templates and are decoded here: goca writes quotes and backslashes that
+// oned stores wrongly, and reads attributes less exactly than a comparison needs.
 package opennebula
 
 import (
@@ -9,42 +10,65 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/OpenNebula/one/src/oca/go/src/goca"
-	gocaerrors "github.com/OpenNebula/one/src/oca/go/src/goca/errors"
 )
 
 // Client calls one front-end as one user. It may be used from several goroutines.
 type Client struct {
-	endpoint   string
-	controller *goca.Controller
+	endpoint string
+	goca     *goca.Client
+	say      func(string)
+	// pause is the first one between two tries of a call; each next one is twice as long.
+	pause time.Duration
+	// poll is the time between two looks at an object that is changing.
+	poll time.Duration
 }
 
-// NewClient checks its arguments and makes a client; it does not connect. httpClient
-// brings time-out, TLS and proxy settings, of which goca has none. The time-out must be
-// 120 seconds or more: the front-end answers an image allocation only after it has
-// looked at the source, which took 93 seconds for a source that hangs.
-func NewClient(endpoint, user, password string, httpClient *http.Client) (*Client, error) {
+// Options are what a Client needs.
+type Options struct {
+	// Endpoint is the URL of the API, "https://one.example.org:2633/RPC2".
+	Endpoint    string
+	Credentials Credentials
+	// HTTP brings time-outs, TLS and proxy settings, of which goca has none; see NewHTTP.
+	HTTP *http.Client
+	// Say is told of every call that is tried again.
+	Say func(string)
+	// Poll is the time between two looks at an object that is changing; 0 stands for two
+	// seconds.
+	Poll time.Duration
+}
+
+const (
+	firstPause  = time.Second
+	defaultPoll = 2 * time.Second
+)
+
+// New checks its arguments and makes a client; it does not connect.
+func New(o Options) (*Client, error) {
 	var mistakes []error
-	if err := checkEndpoint(endpoint); err != nil {
+	if err := CheckEndpoint(o.Endpoint); err != nil {
 		mistakes = append(mistakes, fmt.Errorf("endpoint: %w", err))
 	}
 	// goca.NewConfig ends the process when both are empty and there is no ONE_AUTH file.
-	if user == "" {
-		mistakes = append(mistakes, errors.New("user: must not be empty"))
-	}
-	if password == "" {
-		mistakes = append(mistakes, errors.New("password: must not be empty"))
+	if err := o.Credentials.check(); err != nil {
+		mistakes = append(mistakes, err)
 	}
 	if len(mistakes) > 0 {
 		return nil, errors.Join(mistakes...)
 	}
-	config := goca.NewConfig(user, password, endpoint)
-	return &Client{endpoint, goca.NewController(goca.NewClient(config, httpClient))}, nil
+	config := goca.NewConfig(o.Credentials.User, o.Credentials.Secret, o.Endpoint)
+	c := &Client{endpoint: o.Endpoint, goca: goca.NewClient(config, o.HTTP), say: o.Say, pause: firstPause, poll: defaultPoll}
+	if o.Poll > 0 {
+		c.poll, c.pause = o.Poll, o.Poll
+	}
+	return c, nil
 }
 
-// checkEndpoint refuses credentials in the URL, because errors and logs repeat it.
-func checkEndpoint(endpoint string) error {
+// CheckEndpoint says why endpoint is not the URL of an API. It refuses credentials in it,
+// because errors and logs repeat it.
+func CheckEndpoint(endpoint string) error {
 	const rule = `must be an http(s) URL without credentials such as "https://one.example.org:2633/RPC2"`
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
@@ -55,19 +79,5 @@ func checkEndpoint(endpoint string) error {
 
 // Version asks for the version of the front-end: "7.0.0".
 func (c *Client) Version(ctx context.Context) (string, error) {
-	version, err := c.controller.SystemVersionContext(ctx)
-	if err != nil {
-		return "", fmt.Errorf("ask %s for its version: %w", c.endpoint, withCause(err))
-	}
-	return version, nil
-}
-
-// withCause makes the cause of a transport error visible to errors.Is, which goca's
-// ClientError hides; so a cancelled context can be told from a front-end that is down.
-func withCause(err error) error {
-	var transport *gocaerrors.ClientError
-	if !errors.As(err, &transport) || transport.Err == nil {
-		return err
-	}
-	return fmt.Errorf("%s: %w", transport.Msg, transport.Err)
+	return c.read(ctx, "one.system.version")
 }

@@ -1,0 +1,108 @@
+package opennebula
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// New objects are told apart from those of other runs by an attribute whose value no other
+// run uses. It is how an object is found whose allocation got no answer.
+
+// Mark is such an attribute.
+type Mark struct{ Name, Value string }
+
+func (m Mark) is(t Template) bool { return t.Get(m.Name) == m.Value }
+
+// allocation is one object that is to be made.
+type allocation struct {
+	method string
+	name   string
+	mark   Mark
+	// find lists the user's own objects of the kind.
+	find func(context.Context) ([]named, error)
+}
+
+// named is what all kinds of objects have.
+type named struct {
+	id       int
+	name     string
+	template Template
+}
+
+// allocate makes the object and returns its id; a *TakenError says that another object has
+// the name. Where an answer is lost, the object is looked for before anything is repeated:
+// the front-end may have made it, and may still be making it when it is asked.
+func (c *Client) allocate(ctx context.Context, a allocation, template Template, arguments ...any) (int, error) {
+	content := append(Template{{Name: "NAME", Value: a.name}, {Name: a.mark.Name, Value: a.mark.Value}}, template...)
+	text, err := content.XML()
+	if err != nil {
+		return 0, fmt.Errorf("make %q: %w", a.name, err)
+	}
+	for try := 1; ; try++ {
+		response, err := c.call(ctx, a.method, append([]any{text}, arguments...)...)
+		if err == nil {
+			return response.BodyInt(), nil
+		}
+		if other := taken(err, a.name); other != nil {
+			return c.ownOrTaken(ctx, a, other)
+		}
+		if err := c.mayTryAgain(ctx, try, err); err != nil {
+			return 0, fmt.Errorf("make %q: %w", a.name, err)
+		}
+		id, found, err := c.lookUp(ctx, a)
+		if err != nil || found {
+			return id, err
+		}
+	}
+}
+
+// ownOrTaken is for a name that is taken: by the object of an earlier try, or by another.
+func (c *Client) ownOrTaken(ctx context.Context, a allocation, other *TakenError) (int, error) {
+	id, found, err := c.lookUp(ctx, a)
+	if err != nil {
+		return 0, err
+	}
+	if found && id == other.ID {
+		return id, nil
+	}
+	return 0, other
+}
+
+func (c *Client) lookUp(ctx context.Context, a allocation) (id int, found bool, err error) {
+	objects, err := a.find(ctx)
+	if err != nil {
+		return 0, false, fmt.Errorf("look for %q: %w", a.name, err)
+	}
+	for _, o := range objects {
+		if o.name == a.name && a.mark.is(o.template) {
+			return o.id, true, nil
+		}
+	}
+	return 0, false, nil
+}
+
+// remove makes a call that deletes an object; one that is gone is no error.
+func (c *Client) remove(ctx context.Context, method string, id int) error {
+	if err := c.change(ctx, method, id); err != nil && !IsGone(err) {
+		return err
+	}
+	return nil
+}
+
+// probe makes an allocation that the front-end refuses with the text expected, and only
+// after it has checked rights, quotas and room. Nothing is made.
+func (c *Client) probe(ctx context.Context, method, expected string, template Template, arguments ...any) error {
+	text, err := template.XML()
+	if err != nil {
+		return err
+	}
+	err = c.change(ctx, method, append([]any{text}, arguments...)...)
+	if err == nil {
+		return errors.New(method + " made an object of a template that cannot be one; this front-end is not known to the toolchain")
+	}
+	if says(err, expected) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,83 @@
+package opennebula
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	gocaerrors "github.com/OpenNebula/one/src/oca/go/src/goca/errors"
+)
+
+// RefusedError is the front-end's no. Its codes differ between versions for one and the
+// same refusal, so causes are told by the text where it is the same in all.
+type RefusedError struct {
+	Code int
+	Text string
+}
+
+func (e *RefusedError) Error() string {
+	switch {
+	case e.Code == gocaerrors.OneAuthenticationError:
+		return e.Text + " User, password or token is wrong, or the token has expired."
+	case strings.Contains(e.Text, "is locked"):
+		return e.Text + " Somebody has locked it on purpose; unlock it first."
+	}
+	return e.Text
+}
+
+// IsGone tells whether err says that an object does not exist.
+func IsGone(err error) bool {
+	var refused *RefusedError
+	return errors.As(err, &refused) && refused.Code == gocaerrors.OneNoExistsError
+}
+
+// IsAuthorization tells whether err says that the user lacks a right or has used up a quota.
+func IsAuthorization(err error) bool {
+	var refused *RefusedError
+	return errors.As(err, &refused) && refused.Code == gocaerrors.OneAuthorizationError
+}
+
+// says tells whether err is a refusal with this text in it.
+func says(err error, text string) bool {
+	var refused *RefusedError
+	return errors.As(err, &refused) && strings.Contains(refused.Text, text)
+}
+
+// TakenError says that another object has the name.
+type TakenError struct {
+	Name string
+	// Kind is IMAGE, TEMPLATE or MARKETPLACEAPP, ID the object's number.
+	Kind string
+	ID   int
+}
+
+func (e *TakenError) Error() string {
+	return fmt.Sprintf("the name %q is taken by %s %d", e.Name, e.Kind, e.ID)
+}
+
+var takenPattern = regexp.MustCompile(`NAME is already taken by ([A-Z]+) ([0-9]+)`)
+
+// taken returns nil if err is not about a name that is taken.
+func taken(err error, name string) *TakenError {
+	var refused *RefusedError
+	if !errors.As(err, &refused) {
+		return nil
+	}
+	match := takenPattern.FindStringSubmatch(refused.Text)
+	if match == nil {
+		return nil
+	}
+	id, err := strconv.Atoi(match[2])
+	if err != nil {
+		return nil
+	}
+	return &TakenError{Name: name, Kind: match[1], ID: id}
+}
+
+func asRefused(err error) (*RefusedError, bool) {
+	var refused *RefusedError
+	found := errors.As(err, &refused)
+	return refused, found
+}

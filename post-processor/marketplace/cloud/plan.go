@@ -1,0 +1,170 @@
+package cloud
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/opennebula"
+)
+
+// plan is what one run has to do. It follows from the appliance, the target and what is in
+// the cloud, and from nothing else.
+type plan struct {
+	apps   []appPlan
+	images []imagePlan
+	// template is nil where the cloud gets no VM template of its own.
+	template *templatePlan
+	prune    pruning
+}
+
+// appPlan says how one app comes to be.
+type appPlan struct {
+	app
+	// found holds the same bytes already: it is kept, waited for, brought up to date.
+	found *opennebula.App
+	// broken ones hold nothing; they go before one is made.
+	broken []opennebula.App
+	// replaced holds another build of the version; it goes when the new one is proven.
+	replaced *opennebula.App
+}
+
+// imagePlan says how the image of one disk comes to be.
+type imagePlan struct {
+	disk int
+	// needed is set where an app is to be copied from it, or a VM template uses it.
+	needed bool
+	// found holds the same bytes already.
+	found *opennebula.Image
+	// broken ones hold nothing; they go before one is made.
+	broken []opennebula.Image
+	// keep says that it stays when all is published.
+	keep bool
+}
+
+// templatePlan says how the VM template of the cloud comes to be.
+type templatePlan struct{ found *opennebula.VMTemplate }
+
+// plan plans a publication. The error lists everything in the way.
+func (a Appliance) plan(t Target, marketplace, datastore int, w world) (*plan, error) {
+	apps, err := a.apps(t)
+	if err != nil {
+		return nil, err
+	}
+	p := &plan{}
+	var obstacles []error
+	for _, wanted := range apps {
+		found, err := a.planApp(wanted, t, marketplace, w)
+		if err != nil {
+			obstacles = append(obstacles, err)
+		}
+		p.apps = append(p.apps, found)
+	}
+	for i := range a.Disks {
+		image, err := a.planImage(i, t, datastore, p.apps, w)
+		if err != nil {
+			obstacles = append(obstacles, err)
+		}
+		p.images = append(p.images, image)
+	}
+	if t.VMTemplate {
+		if p.template, err = a.planTemplate(w); err != nil {
+			obstacles = append(obstacles, err)
+		}
+	}
+	p.prune = a.planPruning(t, marketplace, w)
+	return p, errors.Join(obstacles...)
+}
+
+func (a Appliance) planApp(wanted app, t Target, marketplace int, w world) (appPlan, error) {
+	p := appPlan{app: wanted}
+	for _, seen := range w.apps {
+		ours := seen.MarketplaceID == marketplace && a.isPart(seen.Template, wanted.part) && a.isThisVersion(seen.Template)
+		switch {
+		case !ours && seen.Name == wanted.name:
+			if leftover(seen) {
+				p.broken = append(p.broken, seen)
+				continue
+			}
+			return p, fmt.Errorf("app %d of marketplace %d is called %q and was not published as this appliance: "+
+				"rename it, or set app.name to another name", seen.ID, seen.MarketplaceID, seen.Name)
+		case !ours:
+			continue
+		case seen.State == opennebula.AppError:
+			p.broken = append(p.broken, seen)
+		case seen.Template.Get(markSHA256) == wanted.content.Get(markSHA256):
+			p.found = &seen
+		case !t.ForceReplace:
+			return p, fmt.Errorf("%q is published already as app %d, with another image (build %s, sha256 %s): "+
+				"raise the version, or set force_replace", seen.Name, seen.ID, orUnknown(seen.Template.Get(markBuild)), seen.Template.Get(markSHA256))
+		default:
+			p.replaced = &seen
+		}
+	}
+	return p, nil
+}
+
+// leftover tells whether an app is what a refused allocation leaves: in ERROR, without
+// bytes.
+func leftover(seen opennebula.App) bool {
+	return seen.State == opennebula.AppError && seen.Source == ""
+}
+
+func orUnknown(build string) string {
+	if build == "" {
+		return "unknown"
+	}
+	return build
+}
+
+// made is the name a new app is made under: one that replaces another gets its own name
+// only when the other is gone.
+func (p appPlan) made() string {
+	if p.replaced != nil {
+		return p.name + " (new)"
+	}
+	return p.name
+}
+
+// isMissing tells whether an app must be made.
+func (p appPlan) isMissing() bool { return p.found == nil }
+
+func (a Appliance) planImage(i int, t Target, datastore int, apps []appPlan, w world) (imagePlan, error) {
+	copied := slices.ContainsFunc(apps, func(p appPlan) bool {
+		return p.kind == opennebula.AppImage && p.disk == i && p.isMissing()
+	})
+	// One that an earlier run kept for its VM template stays with it.
+	used := slices.ContainsFunc(w.templates, func(seen opennebula.VMTemplate) bool {
+		return a.isPart(seen.Template, partVM) && a.isThisVersion(seen.Template)
+	})
+	p := imagePlan{disk: i, needed: copied || t.VMTemplate, keep: t.VMTemplate || used}
+	for _, seen := range w.images {
+		ours := a.isPart(seen.Template, a.part(i)) && a.isThisVersion(seen.Template)
+		same := ours && seen.DatastoreID == datastore && seen.Template.Get(markSHA256) == a.Disks[i].Manifest.SHA256
+		switch {
+		case same && seen.State == opennebula.ImageError:
+			p.broken = append(p.broken, seen)
+		case same:
+			p.found = &seen
+		case seen.Name == a.imageName(i):
+			return p, fmt.Errorf("image %d of datastore %d is called %q and is not the one to be published: delete or rename it", seen.ID, seen.DatastoreID, seen.Name)
+		}
+	}
+	return p, nil
+}
+
+// isMissing tells whether an image must be made.
+func (p imagePlan) isMissing() bool { return p.needed && p.found == nil }
+
+func (a Appliance) planTemplate(w world) (*templatePlan, error) {
+	p := &templatePlan{}
+	for _, seen := range w.templates {
+		switch {
+		case a.isPart(seen.Template, partVM) && a.isThisVersion(seen.Template):
+			p.found = &seen
+		case seen.Name == a.title():
+			return p, fmt.Errorf("VM template %d is called %q and was not made for this appliance: rename it, or set app.name to another name", seen.ID, seen.Name)
+		}
+	}
+	return p, nil
+}

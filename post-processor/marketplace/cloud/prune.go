@@ -1,0 +1,77 @@
+package cloud
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/opennebula"
+)
+
+// pruning is what goes when everything else is done: versions beyond those that are kept,
+// and images and VM templates of builds that were replaced.
+type pruning struct {
+	versions  []string
+	apps      []opennebula.App
+	templates []opennebula.VMTemplate
+	images    []opennebula.Image
+}
+
+func (p pruning) isEmpty() bool { return len(p.apps)+len(p.templates)+len(p.images) == 0 }
+
+func (a Appliance) planPruning(t Target, marketplace int, w world) pruning {
+	old := a.oldVersions(t, marketplace, w)
+	p := pruning{versions: old}
+	isOld := func(content opennebula.Template) bool {
+		return content.Get(markFamily) == a.family() && slices.Contains(old, content.Get(markVersion))
+	}
+	for _, seen := range w.apps {
+		if seen.MarketplaceID == marketplace && isOld(seen.Template) {
+			p.apps = append(p.apps, seen)
+		}
+	}
+	// Templates before images: one that is used by a template only is free then.
+	for _, seen := range w.templates {
+		if isOld(seen.Template) && seen.Template.Get(markPart) == partVM {
+			p.templates = append(p.templates, seen)
+		}
+	}
+	for _, seen := range w.images {
+		if isOld(seen.Template) || a.isReplaced(seen) {
+			p.images = append(p.images, seen)
+		}
+	}
+	return p
+}
+
+// isReplaced tells whether an image is of another build of this version.
+func (a Appliance) isReplaced(seen opennebula.Image) bool {
+	for i, d := range a.Disks {
+		if a.isPart(seen.Template, a.part(i)) && a.isThisVersion(seen.Template) && seen.Template.Get(markSHA256) != d.Manifest.SHA256 {
+			return true
+		}
+	}
+	return false
+}
+
+// oldVersions are those beyond the newest, by the time they were published; the one that
+// is being published is the newest of all.
+func (a Appliance) oldVersions(t Target, marketplace int, w world) []string {
+	if t.KeepVersions == 0 {
+		return nil
+	}
+	published := map[string]int64{}
+	for _, seen := range w.apps {
+		version := seen.Template.Get(markVersion)
+		if seen.MarketplaceID == marketplace && seen.Template.Get(markFamily) == a.family() && version != a.App.Version {
+			published[version] = max(published[version], seen.RegTime)
+		}
+	}
+	versions := make([]string, 0, len(published))
+	for version := range published {
+		versions = append(versions, version)
+	}
+	slices.SortFunc(versions, func(x, y string) int {
+		return cmp.Or(cmp.Compare(published[y], published[x]), cmp.Compare(y, x))
+	})
+	return versions[min(t.KeepVersions-1, len(versions)):]
+}

@@ -1,0 +1,99 @@
+package cloud
+
+import (
+	"context"
+	"time"
+
+	"github.com/hashicorp/packer-plugin-sdk/multistep"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/opennebula"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/transfer"
+)
+
+// Publisher publishes one appliance in one cloud. Its exported fields are set before its
+// steps run.
+type Publisher struct {
+	Client    *opennebula.Client
+	Transfer  transfer.Method
+	Target    Target
+	Appliance Appliance
+	Say       func(string)
+	// DryRun tells what would be done instead of doing it.
+	DryRun bool
+	// Abort ends the run when another one has taken its claim over.
+	Abort context.CancelCauseFunc
+	// ClaimInterval is the time between two signs of life; 0 stands for 20 seconds.
+	ClaimInterval time.Duration
+
+	run         opennebula.Mark
+	user        opennebula.User
+	marketplace opennebula.Marketplace
+	datastore   opennebula.Datastore
+	// group is -1 for the user's own.
+	group int
+	plan  *plan
+	// paths are where the front-end finds the disks that were transferred.
+	paths []string
+	// images and apps are the numbers of what is there, by disk and by the plan's order.
+	images, apps []int
+	// template is the number of the VM template of the cloud, if there is one.
+	template int
+	// committed is set when the new apps are the ones that count: from then on nothing of
+	// them is taken back.
+	committed bool
+	done      bool
+}
+
+// Preflight returns the steps that change nothing: they find out whether the appliance can
+// be published, and what is to be done for it.
+func (p *Publisher) Preflight() []multistep.Step {
+	p.run = newRun()
+	return []multistep.Step{&stepConnect{p}, &stepPlan{p}}
+}
+
+// Steps returns the steps that publish.
+func (p *Publisher) Steps() []multistep.Step {
+	return []multistep.Step{
+		&stepClaim{Publisher: p},
+		&stepTransfer{Publisher: p},
+		&stepRegisterImages{Publisher: p},
+		&stepRegisterApps{Publisher: p},
+		&stepOffer{p},
+		&stepRegisterTemplate{Publisher: p},
+		&stepVerify{p},
+		&stepCommit{p},
+		&stepPrune{p},
+		&stepClean{p},
+	}
+}
+
+// Done tells whether the appliance is published, by this run or by an earlier one.
+func (p *Publisher) Done() bool { return p.done }
+
+// AppID is the number of the app that people import, once all is Done.
+func (p *Publisher) AppID() int {
+	for i, a := range p.plan.apps {
+		if a.name == p.Appliance.title() {
+			return p.apps[i]
+		}
+	}
+	return -1
+}
+
+// Marketplace names where it is, for people.
+func (p *Publisher) Marketplace() string { return p.marketplace.Name }
+
+// idle tells whether there is nothing to be done.
+func (p *Publisher) idle() bool { return p.done || p.DryRun }
+
+// stateError is the key under which Packer's runner looks for the error of a step.
+const stateError = "error"
+
+// end makes err the result of a step.
+func end(state multistep.StateBag, err error) multistep.StepAction {
+	if err == nil {
+		return multistep.ActionContinue
+	}
+	state.Put(stateError, err)
+	return multistep.ActionHalt
+}

@@ -1,0 +1,42 @@
+package cloud
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/hashicorp/packer-plugin-sdk/multistep"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/opennebula"
+)
+
+// stepOffer lets others see and import the apps: a new one is its owner's alone.
+type stepOffer struct{ *Publisher }
+
+func (s *stepOffer) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
+	if s.idle() {
+		return multistep.ActionContinue
+	}
+	for _, id := range s.apps {
+		if err := s.offerApp(ctx, id); err != nil {
+			return end(state, fmt.Errorf("offer app %d to others: %w", id, err))
+		}
+	}
+	return multistep.ActionContinue
+}
+
+func (s *stepOffer) offerApp(ctx context.Context, id int) error {
+	app, err := s.Client.App(ctx, id)
+	if err != nil {
+		return err
+	}
+	if app.State == opennebula.AppDisabled {
+		if err := s.Client.EnableApp(ctx, id); err != nil {
+			return err
+		}
+	}
+	return s.offer(id, app.Permissions, app.GroupID,
+		func(id int, p opennebula.Permissions) error { return s.Client.ChmodApp(ctx, id, p) },
+		func(id, group int) error { return s.Client.ChgrpApp(ctx, id, group) })
+}
+
+func (s *stepOffer) Cleanup(multistep.StateBag) {}

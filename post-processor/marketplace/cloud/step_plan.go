@@ -1,0 +1,114 @@
+package cloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/packer-plugin-sdk/multistep"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/transfer"
+)
+
+// stepPlan finds out what is to be done, and whether it can be.
+type stepPlan struct{ *Publisher }
+
+func (s *stepPlan) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
+	if err := s.makePlan(ctx); err != nil {
+		return end(state, err)
+	}
+	tasks := s.tasks()
+	if len(tasks) == 0 {
+		s.done = true
+		s.Say(fmt.Sprintf("%s is published in the marketplace %s already, as app %d; nothing was changed", s.Appliance.title(), s.marketplace.Name, s.AppID()))
+		return multistep.ActionContinue
+	}
+	if s.DryRun {
+		s.Say("A run would:\n- " + strings.Join(tasks, "\n- "))
+		s.Say("Who imports " + s.Appliance.title() + " gets this VM template:\n" + s.Appliance.ImportedTemplate())
+	}
+	return end(state, s.check(ctx))
+}
+
+// Cleanup ends connections, and a server that served the image.
+func (s *stepPlan) Cleanup(multistep.StateBag) {
+	if err := s.Transfer.Close(); err != nil {
+		s.Say("Ending the transfer: " + err.Error())
+	}
+}
+
+// makePlan compares what should be with what is there.
+func (p *Publisher) makePlan(ctx context.Context) error {
+	w, err := look(ctx, p.Client)
+	if err != nil {
+		return err
+	}
+	if p.plan, err = p.Appliance.plan(p.Target, p.marketplace.ID, p.datastore.ID, w); err != nil {
+		return err
+	}
+	p.images, p.apps, p.template = make([]int, len(p.plan.images)), make([]int, len(p.plan.apps)), -1
+	for i, image := range p.plan.images {
+		p.images[i] = -1
+		if image.found != nil {
+			p.images[i] = image.found.ID
+		}
+	}
+	for i, app := range p.plan.apps {
+		p.apps[i] = -1
+		if app.found != nil {
+			p.apps[i] = app.found.ID
+		}
+	}
+	if p.plan.template != nil && p.plan.template.found != nil {
+		p.template = p.plan.template.found.ID
+	}
+	return nil
+}
+
+// check asks for rights, quotas, room and the way there before anything is sent; an image
+// takes long to travel.
+func (s *stepPlan) check(ctx context.Context) error {
+	var mistakes []error
+	var files []transfer.File
+	var needMB, fileMB int64
+	for i, image := range s.plan.images {
+		if !image.isMissing() {
+			continue
+		}
+		disk := s.Appliance.Disks[i]
+		files = append(files, disk.file())
+		needMB += disk.sizeMB()
+		fileMB += disk.Manifest.FileSize >> 20
+		if err := s.Client.CheckImage(ctx, s.datastore.ID, disk.sizeMB()); err != nil {
+			mistakes = append(mistakes, s.explainImage(disk, err))
+		}
+	}
+	if s.datastore.TotalMB > 0 && needMB > s.datastore.FreeMB {
+		mistakes = append(mistakes, fmt.Errorf("datastore %q has %d MB free, the disks have %d MB", s.datastore.Name, s.datastore.FreeMB, needMB))
+	}
+	if s.marketplace.TotalMB > 0 && fileMB > s.marketplace.FreeMB {
+		mistakes = append(mistakes, fmt.Errorf("marketplace %q has %d MB free, the images have %d MB", s.marketplace.Name, s.marketplace.FreeMB, fileMB))
+	}
+	for _, app := range s.plan.apps {
+		if app.isMissing() && len(app.broken) == 0 {
+			if err := s.Client.CheckApp(ctx, app.made(), s.marketplace.ID); err != nil {
+				mistakes = append(mistakes, fmt.Errorf("publishing %q in the marketplace %q is refused: %w", app.made(), s.marketplace.Name, err))
+			}
+			break // The others need the same rights.
+		}
+	}
+	if len(files) > 0 {
+		if err := s.Transfer.Check(ctx, files); err != nil {
+			mistakes = append(mistakes, err)
+		}
+	}
+	return errors.Join(mistakes...)
+}
+
+func (s *stepPlan) explainImage(disk Disk, err error) error {
+	if s.datastore.TotalMB == 0 {
+		return fmt.Errorf("the front-end has not looked into the datastore %q yet and takes it for full; wait some minutes: %w", s.datastore.Name, err)
+	}
+	return fmt.Errorf("an image of %d MB in the datastore %q is refused: %w", disk.sizeMB(), s.datastore.Name, err)
+}

@@ -1,0 +1,42 @@
+package cloud
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/packer-plugin-sdk/multistep"
+)
+
+// stepPrune deletes old versions. The new one is published by now, so nothing here fails
+// the run: what cannot be deleted is said, and tried again by the next run.
+type stepPrune struct{ *Publisher }
+
+func (s *stepPrune) Run(ctx context.Context, _ multistep.StateBag) multistep.StepAction {
+	if s.idle() {
+		return multistep.ActionContinue
+	}
+	prune := s.plan.prune
+	if len(prune.versions) > 0 {
+		s.Say("Deleting the versions beyond those that are kept: " + strings.Join(prune.versions, ", "))
+	}
+	for _, app := range prune.apps {
+		s.tell("app", app.ID, app.Name, s.deleteApp(ctx, app.ID))
+	}
+	for _, template := range prune.templates {
+		s.tell("VM template", template.ID, template.Name, s.Client.DeleteVMTemplate(ctx, template.ID))
+	}
+	for _, image := range prune.images {
+		s.tell("image", image.ID, image.Name, s.deleteImage(ctx, image.ID))
+	}
+	return multistep.ActionContinue
+}
+
+// tell says what could not be deleted, such as an image that machines use.
+func (p *Publisher) tell(kind string, id int, name string, err error) {
+	if err != nil {
+		p.Say(fmt.Sprintf("%s %d (%s) stays: %v", kind, id, name, err))
+	}
+}
+
+func (s *stepPrune) Cleanup(multistep.StateBag) {}

@@ -1,0 +1,66 @@
+package cloud
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/hashicorp/packer-plugin-sdk/multistep"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/opennebula"
+)
+
+// stepRegisterApps has the marketplace copy the images, and makes the apps that name them.
+type stepRegisterApps struct{ *Publisher }
+
+func (s *stepRegisterApps) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
+	if s.idle() {
+		return multistep.ActionContinue
+	}
+	for i, app := range s.plan.apps {
+		if err := s.register(ctx, i, app); err != nil {
+			return end(state, err)
+		}
+	}
+	return multistep.ActionContinue
+}
+
+func (s *stepRegisterApps) register(ctx context.Context, i int, app appPlan) error {
+	for _, broken := range app.broken {
+		if err := s.deleteApp(ctx, broken.ID); err != nil {
+			return err
+		}
+	}
+	if app.isMissing() {
+		origin := -1
+		if app.kind == opennebula.AppImage {
+			origin = s.images[app.disk]
+		}
+		content := append(slices.Clone(app.content), opennebula.Attribute{Name: "ORIGIN_ID", Value: fmt.Sprint(origin)})
+		id, err := s.Client.CreateApp(ctx, app.made(), s.run, s.marketplace.ID, content)
+		if err != nil {
+			return fmt.Errorf("publish %q in the marketplace %q: %w", app.made(), s.marketplace.Name, err)
+		}
+		s.apps[i] = id
+		s.Say(fmt.Sprintf("App %d (%s): %q", id, app.kind, app.made()))
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.Target.Timeout)
+	defer cancel()
+	ready, err := s.Client.WaitApp(ctx, s.apps[i])
+	if err != nil {
+		return err
+	}
+	return s.complete(ctx, app, ready)
+}
+
+// complete brings what an app says up to date; the digest of its file is known only now.
+func (s *stepRegisterApps) complete(ctx context.Context, app appPlan, ready opennebula.App) error {
+	if differ := differing(app.contentFor(ready), ready.Template); len(differ) > 0 {
+		if err := s.Client.UpdateApp(ctx, ready.ID, differ); err != nil {
+			return fmt.Errorf("update app %d: %w", ready.ID, err)
+		}
+	}
+	return nil
+}
+
+func (s *stepRegisterApps) Cleanup(multistep.StateBag) {}
