@@ -63,6 +63,9 @@ ssh openssh-client
 node nodejs
 npm npm
 chromium chromium
+minisign minisign
+yamllint yamllint
+ruby ruby
 END
 }
 
