@@ -163,6 +163,23 @@ func TestUserInputsHaveFiveFieldsAndSunstoneNames(t *testing.T) {
 	}
 }
 
+// Sunstone finds the title of a group by the segment of the input's name.
+func TestEveryGroupHasInputsAndEveryInputAGroup(t *testing.T) {
+	inputs := map[string]int{}
+	for _, v := range Variables() {
+		segments := strings.Split(v.Input, "_")
+		assert.Equal(t, InputApp().Name, segments[1], v.Input)
+		inputs[segments[2]]++
+	}
+	for _, group := range InputGroups() {
+		assert.Positive(t, inputs[group.Name], group.Name)
+		delete(inputs, group.Name)
+		assert.NotEmpty(t, group.Title)
+		assert.NotContains(t, group.Description, `"`)
+	}
+	assert.Empty(t, inputs, "groups without a title")
+}
+
 func TestCheckDomain(t *testing.T) {
 	for name, valid := range map[string]bool{
 		"copilot.example.org":               true,

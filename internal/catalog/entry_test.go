@@ -10,20 +10,22 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/manifest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/marketapp"
 )
 
 func exampleEntry(t *testing.T) Entry {
 	t.Helper()
-	entry, err := NewEntry(exampleApp("1.0.0"), exampleManifest(), baseURL(t, "https://apps.example.org"))
+	entries, err := NewEntries(exampleApp("1.0.0"), []manifest.Manifest{exampleManifest()}, baseURL(t, "https://apps.example.org"))
 	require.NoError(t, err)
-	return entry
+	require.Len(t, entries, 1)
+	return entries[0]
 }
 
 func TestListIsGolden(t *testing.T) {
-	l, replaced, err := list{}.with(exampleEntry(t))
+	l, gone, err := list{}.with([]Entry{exampleEntry(t)}, 0)
 	require.NoError(t, err)
-	assert.Empty(t, replaced)
+	assert.Empty(t, gone)
 	content, err := l.content()
 	require.NoError(t, err)
 	golden(t, "appliances.json", content)
@@ -55,6 +57,7 @@ func TestEntryHasTheKeysOfARecordedOne(t *testing.T) {
 	got := shape(entry)
 	assert.Equal(t, "string", got["publisher_email"])
 	delete(got, "publisher_email") // Ours alone; OpenNebula's own marketplace has it.
+	delete(got, "app")             // Ours alone; the driver does not look at it.
 	assert.Equal(t, want, got)
 }
 
@@ -89,7 +92,7 @@ func TestTemplateOfEntryPassesTheLint(t *testing.T) {
 func TestQuotesInATemplateAreEscaped(t *testing.T) {
 	template := marketapp.VMTemplate{
 		Attributes: map[string]string{"A": `say "hi"`},
-		Vectors:    map[string]map[string]string{"V": {"B": `"`}},
+		Vectors:    map[string][]map[string]string{"V": {{"B": `"`}}},
 	}
 	content, err := marshal(template.Map(escapeQuotes))
 	require.NoError(t, err)
@@ -105,10 +108,10 @@ func TestIDChangesWithWhatMakesAnotherImage(t *testing.T) {
 	ids := map[string]bool{}
 	add := func(app marketapp.App, change func()) {
 		change()
-		entry, err := NewEntry(app, m, base)
+		entries, err := NewEntries(app, []manifest.Manifest{m}, base)
 		require.NoError(t, err)
-		assert.Regexp(t, idPattern, entry.ID.OID)
-		ids[entry.ID.OID] = true
+		assert.Regexp(t, idPattern, entries[0].ID.OID)
+		ids[entries[0].ID.OID] = true
 	}
 	add(app, func() {})
 	add(app, func() { m.CreationTime++ })
@@ -119,10 +122,10 @@ func TestIDChangesWithWhatMakesAnotherImage(t *testing.T) {
 	assert.Len(t, ids, 4)
 }
 
-func TestNewEntryRefusesANameOpenNebulaWould(t *testing.T) {
+func TestNewEntriesRefusesANameOpenNebulaWould(t *testing.T) {
 	app := exampleApp("1.0.0")
 	app.Name = strings.Repeat("n", 125)
-	_, err := NewEntry(app, exampleManifest(), baseURL(t, "http://h"))
+	_, err := NewEntries(app, []manifest.Manifest{exampleManifest()}, baseURL(t, "http://h"))
 	assert.ErrorContains(t, err, "app.name and app.version")
 	assert.ErrorContains(t, err, "must have at most 128 bytes")
 }

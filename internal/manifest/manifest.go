@@ -39,6 +39,18 @@ type Manifest struct {
 	OSID      string `json:"os_id,omitempty"`
 	OSRelease string `json:"os_release,omitempty"`
 	OSArch    string `json:"os_arch,omitempty"`
+	// BuildID is the invocation id in the provenance of the image.
+	BuildID string `json:"build_id,omitempty"`
+	// ModelID is what clients send as "model", ModelName is for people, ModelLicense is an
+	// SPDX expression and ModelSHA256 is of the weights, in lower-case hexadecimal. An
+	// image that was not made by our provisioner says nothing of its model.
+	ModelID      string `json:"model_id,omitempty"`
+	ModelName    string `json:"model_name,omitempty"`
+	ModelLicense string `json:"model_license,omitempty"`
+	ModelSHA256  string `json:"model_sha256,omitempty"`
+	// MemoryMiB is the memory of a virtual machine in which the model has its default
+	// context, 0 if nobody knows.
+	MemoryMiB int `json:"memory_mib,omitempty"`
 }
 
 // Path is where the manifest of an image lies.

@@ -66,6 +66,23 @@ func TestReadListsEveryMistake(t *testing.T) {
 	assert.Contains(t, err.Error(), path)
 }
 
+func TestWhatTheImageHoldsIsToldIfItIsKnown(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.json")
+	m := example()
+	m.BuildID, m.MemoryMiB = "3XGOHVTP2WBLB2RS4LC3XZPGXE", 32768
+	m.ModelID, m.ModelName, m.ModelLicense, m.ModelSHA256 = "devstral-small-2", "Devstral Small 2", "Apache-2.0", strings.Repeat("a", 64)
+	require.NoError(t, Write(path, m))
+	got, err := Read(path)
+	require.NoError(t, err)
+	assert.Equal(t, m, got)
+
+	m.BuildID, m.ModelID, m.ModelName, m.ModelLicense, m.ModelSHA256, m.MemoryMiB = "a\n", "b\t", "c\x7f", "d\r", "e", -1
+	err = Write(path, m)
+	for _, field := range []string{"build_id", "model_id", "model_name", "model_license", "model_sha256", "memory_mib"} {
+		assert.ErrorContains(t, err, field+": must")
+	}
+}
+
 func TestADiskWithoutASystem(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "model.json")
 	m := example()

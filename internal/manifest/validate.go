@@ -32,6 +32,16 @@ func (m Manifest) validate() error {
 		expect("os_release", checkWord(m.OSRelease))
 		expect("os_arch", checkWord(m.OSArch))
 	}
+	expect("build_id", checkLine(m.BuildID))
+	expect("model_id", checkLine(m.ModelID))
+	expect("model_name", checkLine(m.ModelName))
+	expect("model_license", checkLine(m.ModelLicense))
+	if m.ModelSHA256 != "" {
+		expect("model_sha256", checkHex(m.ModelSHA256, 64))
+	}
+	if m.MemoryMiB != 0 {
+		expect("memory_mib", checkPositive(int64(m.MemoryMiB)))
+	}
 	return errors.Join(mistakes...)
 }
 
@@ -72,6 +82,14 @@ func checkHex(digest string, length int) error {
 func checkWord(word string) error {
 	if word == "" || strings.ContainsAny(word, " \t\"'") || strings.ContainsFunc(word, isControl) {
 		return fmt.Errorf("must be one word, got %q", word)
+	}
+	return nil
+}
+
+// checkLine takes an empty text as well.
+func checkLine(text string) error {
+	if strings.ContainsFunc(text, isControl) {
+		return fmt.Errorf("must be one line without control characters, got %q", text)
 	}
 	return nil
 }

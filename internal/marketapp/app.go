@@ -4,8 +4,6 @@
 package marketapp
 
 import (
-	"errors"
-	"regexp"
 	"strings"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
@@ -53,77 +51,17 @@ func Default() App {
 	}
 }
 
-// Title is the name the app has in a cloud. It holds the version, because OpenNebula
-// knows an app by its name alone: two versions under one name would overwrite each other
-// at every refresh, and so would a private app of the same name.
-func (a App) Title() string {
-	return a.Name + " " + a.Version
-}
+// commonArch is the architecture that goes without saying.
+const commonArch = "x86_64"
 
-var (
-	logoPattern       = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]*\.png$`)
-	openNebulaPattern = regexp.MustCompile(`^[0-9]+\.[0-9]+$`)
-)
-
-// CheckVersion says why version cannot stand in object and file names.
-func CheckVersion(version string) error {
-	if !appliance.VersionPattern.MatchString(version) {
-		return errors.New(`must be a version such as "1.0.0": up to 64 letters, digits and . _ + ~ -`)
+// Title is the name the app has in a cloud, for a guest of architecture arch ("x86_64").
+// It holds the version, because OpenNebula knows an app by its name alone: two versions
+// under one name would overwrite each other at every refresh, and so would a private app
+// of the same name. For the same reason it tells architectures apart.
+func (a App) Title(arch string) string {
+	title := a.Name + " " + a.Version
+	if arch != commonArch {
+		title += " " + arch
 	}
-	return nil
-}
-
-// CheckLogo says why logo is not the base name of a PNG file.
-func CheckLogo(logo string) error {
-	if !logoPattern.MatchString(logo) {
-		return errors.New(`must be the base name of a PNG file such as "slm-copilot.png"`)
-	}
-	return nil
-}
-
-// CheckOpenNebulaVersion says why version is not a release such as "7.0".
-func CheckOpenNebulaVersion(version string) error {
-	if !openNebulaPattern.MatchString(version) {
-		return errors.New(`must be a release such as "7.0"`)
-	}
-	return nil
-}
-
-// CheckLine says why oned would not keep text as it is in an attribute of one line.
-func CheckLine(text string) error {
-	if strings.TrimSpace(text) == "" {
-		return errors.New("must not be empty")
-	}
-	for _, r := range text {
-		if r < ' ' || r == 0x7F {
-			return errors.New("must be one line without control characters")
-		}
-	}
-	return CheckText(text)
-}
-
-// CheckText says why oned would break on text: a backslash at the end swallows the
-// closing quote, "]]>" ends the CDATA section it is stored in, and a character above
-// U+FFFF makes every later answer about the object fail.
-func CheckText(text string) error {
-	switch {
-	case strings.HasSuffix(text, `\`):
-		return errors.New("must not end in a backslash")
-	case strings.Contains(text, "]]>"):
-		return errors.New(`must not hold "]]>"`)
-	}
-	for _, r := range text {
-		if r > 0xFFFF {
-			return errors.New("must not hold characters above U+FFFF such as emoji")
-		}
-	}
-	return nil
-}
-
-// CheckTag is CheckLine without commas, which OpenNebula joins tags with.
-func CheckTag(tag string) error {
-	if strings.Contains(tag, ",") {
-		return errors.New("must not hold a comma")
-	}
-	return CheckLine(tag)
+	return title
 }

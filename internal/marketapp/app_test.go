@@ -12,7 +12,7 @@ import (
 func TestDefaultPassesItsOwnRules(t *testing.T) {
 	app := Default()
 	app.Version = "1.0.0"
-	assert.NoError(t, appliance.CheckObjectName(app.Title()))
+	assert.NoError(t, appliance.CheckObjectName(app.Title("x86_64")))
 	assert.NoError(t, CheckLine(app.Publisher))
 	assert.NoError(t, CheckLine(app.ShortDescription))
 	assert.NoError(t, CheckText(app.Description))
@@ -22,7 +22,8 @@ func TestDefaultPassesItsOwnRules(t *testing.T) {
 	for _, version := range app.OpenNebulaVersions {
 		assert.NoError(t, CheckOpenNebulaVersion(version))
 	}
-	assert.Equal(t, "SLM-Copilot 1.0.0", app.Title())
+	assert.Equal(t, "SLM-Copilot 1.0.0", app.Title("x86_64"))
+	assert.Equal(t, "SLM-Copilot 1.0.0 aarch64", app.Title("aarch64"))
 }
 
 func TestChecks(t *testing.T) {
@@ -46,7 +47,7 @@ func TestChecks(t *testing.T) {
 			"a ]]> b": false, "rocket \U0001F680": false,
 		}},
 		"text": {CheckText, table{
-			"": true, "two\nlines": true, `ends in \`: false, "a ]]> b": false, "rocket \U0001F680": false,
+			"": true, "two\nlines": true, "a\tb": false, "a\r\n": false, "\xff": false, `ends in \`: false, "a ]]> b": false, "rocket \U0001F680": false,
 		}},
 		"tag": {CheckTag, table{"ai": true, "two words": true, "a,b": false, "": false}},
 	} {

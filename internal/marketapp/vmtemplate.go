@@ -1,8 +1,6 @@
 package marketapp
 
 import (
-	"encoding/json"
-	"maps"
 	"strconv"
 	"strings"
 
@@ -17,7 +15,8 @@ import (
 // importer adds the image it has just made.
 type VMTemplate struct {
 	Attributes map[string]string
-	Vectors    map[string]map[string]string
+	// Vectors are by name; USER_INPUTS_METADATA is there several times.
+	Vectors map[string][]map[string]string
 }
 
 // VMTemplate is the template that comes with the app, for a guest of architecture arch
@@ -47,13 +46,14 @@ func (a App) VMTemplate(arch string) VMTemplate {
 			"MEMORY":       strconv.Itoa(a.MemoryMiB),
 			"INPUTS_ORDER": strings.Join(order, ","),
 		},
-		Vectors: map[string]map[string]string{
-			"CONTEXT":     context,
-			"CPU_MODEL":   cpuModel(arch),
-			"GRAPHICS":    {"LISTEN": "0.0.0.0", "TYPE": "vnc"},
-			"NIC_DEFAULT": {"MODEL": "virtio"},
-			"OS":          {"ARCH": arch},
-			"USER_INPUTS": inputs,
+		Vectors: map[string][]map[string]string{
+			"CONTEXT":              {context},
+			"CPU_MODEL":            {cpuModel(arch)},
+			"GRAPHICS":             {{"LISTEN": "0.0.0.0", "TYPE": "vnc"}},
+			"NIC_DEFAULT":          {{"MODEL": "virtio"}},
+			"OS":                   {{"ARCH": arch}},
+			"USER_INPUTS":          {inputs},
+			"USER_INPUTS_METADATA": inputsMetadata(),
 		},
 	}
 	if a.Logo != "" {
@@ -72,31 +72,17 @@ func cpuModel(arch string) map[string]string {
 	return model
 }
 
-// MarshalJSON writes attributes and vectors as the members of one object.
-func (t VMTemplate) MarshalJSON() ([]byte, error) {
-	members := map[string]any{}
-	for name, value := range t.Attributes {
-		members[name] = value
+// inputsMetadata are the titles that Sunstone shows for the form and its groups; oned keeps
+// them unread. A "one" marketplace carries them to OpenNebula 7.0 and later; the driver of
+// 6.10 passes over a list, so that its users see the plain names of the groups.
+func inputsMetadata() []map[string]string {
+	metadata := []map[string]string{titles("APP", appliance.InputApp())}
+	for _, group := range appliance.InputGroups() {
+		metadata = append(metadata, titles("GROUP", group))
 	}
-	for name, value := range t.Vectors {
-		members[name] = value
-	}
-	return json.Marshal(members)
+	return metadata
 }
 
-// Map returns the template with every value passed through f.
-func (t VMTemplate) Map(f func(string) string) VMTemplate {
-	mapped := VMTemplate{Attributes: mapValues(t.Attributes, f), Vectors: maps.Clone(t.Vectors)}
-	for name, vector := range t.Vectors {
-		mapped.Vectors[name] = mapValues(vector, f)
-	}
-	return mapped
-}
-
-func mapValues(values map[string]string, f func(string) string) map[string]string {
-	mapped := make(map[string]string, len(values))
-	for name, value := range values {
-		mapped[name] = f(value)
-	}
-	return mapped
+func titles(kind string, group appliance.InputGroup) map[string]string {
+	return map[string]string{"TYPE": kind, "NAME": group.Name, "TITLE": group.Title, "DESCRIPTION": group.Description}
 }

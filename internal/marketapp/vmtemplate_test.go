@@ -16,10 +16,10 @@ func TestVMTemplateAsksForEveryVariableAndPassesTheAnswerOn(t *testing.T) {
 	var order []string
 	for _, v := range appliance.Variables() {
 		order = append(order, v.Input)
-		assert.Equal(t, "$"+v.Input, template.Vectors["CONTEXT"][v.Name])
-		assert.Equal(t, v.UserInput(), template.Vectors["USER_INPUTS"][v.Input])
+		assert.Equal(t, "$"+v.Input, template.Vectors["CONTEXT"][0][v.Name])
+		assert.Equal(t, v.UserInput(), template.Vectors["USER_INPUTS"][0][v.Input])
 	}
-	assert.Len(t, template.Vectors["USER_INPUTS"], len(appliance.Variables()))
+	assert.Len(t, template.Vectors["USER_INPUTS"][0], len(appliance.Variables()))
 	assert.Equal(t, strings.Join(order, ","), template.Attributes["INPUTS_ORDER"])
 }
 
@@ -35,17 +35,20 @@ func TestVMTemplateFollowsTheApp(t *testing.T) {
 }
 
 func TestVMTemplateFollowsTheArchitecture(t *testing.T) {
-	assert.Equal(t, map[string]string{"MODEL": "host-passthrough", "FEATURES": "avx2"}, Default().VMTemplate("x86_64").Vectors["CPU_MODEL"])
+	assert.Equal(t, map[string]string{"MODEL": "host-passthrough", "FEATURES": "avx2"}, Default().VMTemplate("x86_64").Vectors["CPU_MODEL"][0])
 	arm := Default().VMTemplate("aarch64")
-	assert.Equal(t, map[string]string{"MODEL": "host-passthrough"}, arm.Vectors["CPU_MODEL"])
-	assert.Equal(t, "aarch64", arm.Vectors["OS"]["ARCH"])
+	assert.Equal(t, map[string]string{"MODEL": "host-passthrough"}, arm.Vectors["CPU_MODEL"][0])
+	assert.Equal(t, "aarch64", arm.Vectors["OS"][0]["ARCH"])
 }
 
 func TestVMTemplateIsOneObjectOfStrings(t *testing.T) {
 	content, err := json.Marshal(VMTemplate{
 		Attributes: map[string]string{"CPU": "2"},
-		Vectors:    map[string]map[string]string{"OS": {"ARCH": "x86_64"}},
+		Vectors: map[string][]map[string]string{
+			"OS":                   {{"ARCH": "x86_64"}},
+			"USER_INPUTS_METADATA": {{"NAME": "A"}, {"NAME": "B"}},
+		},
 	})
 	require.NoError(t, err)
-	assert.JSONEq(t, `{"CPU":"2","OS":{"ARCH":"x86_64"}}`, string(content))
+	assert.JSONEq(t, `{"CPU":"2","OS":{"ARCH":"x86_64"},"USER_INPUTS_METADATA":[{"NAME":"A"},{"NAME":"B"}]}`, string(content))
 }
