@@ -90,9 +90,10 @@ func open(t *testing.T, dir string) *Catalog {
 
 func newEntry(t *testing.T, c *Catalog, version string, img image) Entry {
 	t.Helper()
-	entry, err := NewEntry(exampleApp(version), img.manifest, c.base)
+	entries, err := NewEntries(exampleApp(version), []manifest.Manifest{img.manifest}, c.base)
 	require.NoError(t, err)
-	return entry
+	require.Len(t, entries, 1)
+	return entries[0]
 }
 
 // publish does all that one run does, and tells whether it changed anything.
@@ -102,7 +103,7 @@ func publish(t *testing.T, dir, version string, img image) (Entry, bool) {
 	entry := newEntry(t, c, version, img)
 	require.NoError(t, c.PlaceImage(t.Context(), entry, img.path, img.manifest.FileSize, nil))
 	require.NoError(t, c.WriteApp(entry))
-	require.NoError(t, c.Publish(entry))
+	require.NoError(t, c.Publish([]Entry{entry}, Options{}))
 	require.NoError(t, c.Close())
 	return entry, c.Changed()
 }

@@ -61,6 +61,13 @@ func lintStrings(path string, value any) []string {
 		}
 		return mistakes
 	}
+	if repeated, ok := value.([]any); ok && !strings.Contains(path, "/") {
+		var mistakes []string
+		for i, v := range repeated {
+			mistakes = append(mistakes, lintStrings(fmt.Sprintf("%s[%d]", path, i), v)...)
+		}
+		return mistakes
+	}
 	return []string{fmt.Sprintf("%s is a %T, not a string", path, value)}
 }
 

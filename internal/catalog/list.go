@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"regexp"
 	"slices"
 
@@ -21,6 +22,8 @@ type list struct {
 type listed struct {
 	id, name string
 	raw      json.RawMessage
+	// own is nil for an entry that this package has not written.
+	own *Entry
 }
 
 // document is the list as the driver reads it. OpenNebula's own marketplace sends sEcho.
@@ -74,7 +77,24 @@ func parseListed(raw json.RawMessage) (listed, error) {
 	if err := appliance.CheckObjectName(entry.Name); err != nil {
 		return listed{}, fmt.Errorf("name %w", err)
 	}
-	return listed{id: entry.ID.OID, name: entry.Name, raw: raw}, nil
+	return listed{id: entry.ID.OID, name: entry.Name, raw: raw, own: readOwn(raw)}, nil
+}
+
+var sha256Pattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// readOwn reads an entry that this package has written. Of others some have no App, some
+// have values of other types, and some were copied from one of ours and changed.
+func readOwn(raw json.RawMessage) *Entry {
+	var e Entry
+	if json.Unmarshal(raw, &e) != nil || e.App == "" || !appliance.VersionPattern.MatchString(e.Version) {
+		return nil
+	}
+	isVM := e.Type == typeVMTemplate && len(e.Files) == 0
+	isImage := e.Type == typeImage && e.Format == "qcow2" && len(e.Files) == 1 && sha256Pattern.MatchString(e.Files[0].SHA256)
+	if !isVM && !isImage || isImage && path.Base(e.Files[0].URL) != e.image() {
+		return nil
+	}
+	return &e
 }
 
 func (l list) checkUnique(entry listed) error {
@@ -84,31 +104,6 @@ func (l list) checkUnique(entry listed) error {
 		}
 	}
 	return nil
-}
-
-// with returns the list with entry in it, first, and the ids of the entries it replaces:
-// those of the same name. An entry that is listed already keeps its place.
-func (l list) with(entry Entry) (list, []string, error) {
-	raw, err := marshal(entry)
-	if err != nil {
-		return list{}, nil, err
-	}
-	added := listed{id: entry.ID.OID, name: entry.Name, raw: raw}
-	if i := slices.IndexFunc(l.entries, func(e listed) bool { return e.id == added.id }); i >= 0 {
-		entries := slices.Clone(l.entries)
-		entries[i] = added
-		return list{entries}, nil, nil
-	}
-	entries := []listed{added}
-	var replaced []string
-	for _, e := range l.entries {
-		if e.name == added.name {
-			replaced = append(replaced, e.id)
-			continue
-		}
-		entries = append(entries, e)
-	}
-	return list{entries}, replaced, nil
 }
 
 func (l list) has(id string) bool {

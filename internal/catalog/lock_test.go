@@ -25,7 +25,7 @@ func TestASecondRunWaitsForTheFirst(t *testing.T) {
 	entry := newEntry(t, first, "1.0.0", imgs[0])
 	require.NoError(t, first.PlaceImage(t.Context(), entry, imgs[0].path, 10, nil))
 	require.NoError(t, first.WriteApp(entry))
-	require.NoError(t, first.Publish(entry))
+	require.NoError(t, first.Publish([]Entry{entry}, Options{}))
 	require.Empty(t, opened, "the second run does not get in while the first is at work")
 	require.NoError(t, first.Close())
 

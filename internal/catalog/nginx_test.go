@@ -185,6 +185,6 @@ func publishAt(t *testing.T, dir, endpoint, version string, img image) {
 	entry := newEntry(t, c, version, img)
 	require.NoError(t, c.PlaceImage(t.Context(), entry, img.path, img.manifest.FileSize, nil))
 	require.NoError(t, c.WriteApp(entry))
-	require.NoError(t, c.Publish(entry))
+	require.NoError(t, c.Publish([]Entry{entry}, Options{}))
 	require.NoError(t, c.Close())
 }

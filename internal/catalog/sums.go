@@ -1,0 +1,41 @@
+package catalog
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// sums is a file for sha256sum -c over the images of the list and the list itself. The
+// digests of images are those of their manifests: they are not read again.
+func (l list) sums(content []byte) []byte {
+	own := sha256.Sum256(content)
+	digests := map[string]string{listFile: hex.EncodeToString(own[:])}
+	for _, e := range l.entries {
+		if e.own != nil && e.own.image() != "" {
+			digests[imagesDir+"/"+e.own.image()] = e.own.Files[0].SHA256
+		}
+	}
+	var buffer bytes.Buffer
+	for _, name := range slices.Sorted(maps.Keys(digests)) {
+		// Names hold nothing that sha256sum would want escaped: versions are checked, and
+		// the rest is ours.
+		fmt.Fprintf(&buffer, "%s  %s\n", digests[name], name)
+	}
+	return buffer.Bytes()
+}
+
+// newest is when the newest image of the list was made, in seconds since 1970. The same
+// list is signed with the same time, and so has the same signature.
+func (l list) newest() int64 {
+	var at int64
+	for _, e := range l.entries {
+		if e.own != nil {
+			at = max(at, e.own.CreationTime)
+		}
+	}
+	return at
+}
