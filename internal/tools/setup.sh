@@ -60,6 +60,8 @@ git git
 gcc gcc
 /usr/include/stdlib.h libc6-dev
 ssh openssh-client
+sshd openssh-server
+rsync rsync
 node nodejs
 npm npm
 chromium chromium
@@ -69,14 +71,32 @@ ruby ruby
 END
 }
 
+# The tests run nginx and sshd by themselves, on the loopback address. The packages' own
+# services would listen to the network, so they neither start when they are installed
+# (policy-rc.d forbids it, see invoke-rc.d(8)) nor when the machine boots.
+without_services() (
+	policy=/usr/sbin/policy-rc.d
+	if [ ! -e $policy ]; then
+		trap 'as_root rm -f $policy' EXIT
+		trap 'exit 1' HUP INT TERM
+		printf '#!/bin/sh\nexit 101\n' | as_root install -m 0755 /dev/stdin $policy
+	fi
+	as_root "$@"
+)
+keep_off() {
+	[ ! -d /run/systemd/system ] || as_root systemctl disable --quiet --now "$@"
+}
+
 # shellcheck disable=SC2086 # a list of packages is one word per package
 install_packages() {
 	packages=$(missing_packages)
 	[ -n "$packages" ] || return 0
 	have apt-get || die "this machine is neither Debian nor Ubuntu; install by hand:" $packages
-	# Read before anything is installed: was nginx's service here before us?
+	# Read before anything is installed: which services were here before us?
 	nginx_was_here=no
 	! have nginx || nginx_was_here=yes
+	sshd_was_here=no
+	! have sshd || sshd_was_here=yes
 	say "installing Debian packages:" $packages
 	as_root apt-get -qq update
 	# Ubuntu has Chromium as a snap only.
@@ -84,12 +104,9 @@ install_packages() {
 		packages=$(echo $packages | sed 's/\<chromium\>//')
 		as_root snap install chromium
 	fi
-	as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $packages >/dev/null
-	# The tests run nginx by themselves, on the loopback address; the package's own
-	# service would listen to the network.
-	if [ "$nginx_was_here" = no ] && [ -d /run/systemd/system ]; then
-		as_root systemctl disable --quiet --now nginx.service
-	fi
+	without_services env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $packages >/dev/null
+	[ $nginx_was_here = yes ] || keep_off nginx.service
+	[ $sshd_was_here = yes ] || keep_off ssh.socket ssh.service
 	packages=$(missing_packages)
 	[ -z "$packages" ] || die "still missing after the installation:" $packages
 }
