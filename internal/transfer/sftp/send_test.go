@@ -1,0 +1,186 @@
+package sftp
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/transfer"
+)
+
+func TestSendThenRemove(t *testing.T) {
+	s := startServer(t, launch{})
+	file, said := image(t, imageSize), &heard{}
+	m := New(s.options)
+	require.NoError(t, m.Check(t.Context(), []transfer.File{file}))
+	assert.Empty(t, names(t, s.options.Directory), "a check leaves nothing")
+
+	path, err := m.Send(t.Context(), file, said.say)
+	require.NoError(t, err)
+	assert.Equal(t, filepath.Join(s.options.Directory, file.Name), path)
+	assertArrived(t, s.options, file)
+	assert.NotContains(t, said.text(), "back", "the server computes the digest")
+
+	leave(t, s.options, file, []byte("x"))
+	require.NoError(t, m.Remove(t.Context(), file))
+	assert.Empty(t, names(t, s.options.Directory))
+	require.NoError(t, m.Remove(t.Context(), file), "nothing there is no error")
+	require.NoError(t, m.Close())
+}
+
+func TestWhatIsThereIsNotSentAgain(t *testing.T) {
+	s := startServer(t, launch{})
+	p := startProxy(t, s.address)
+	options := s.optionsFor(t, p.address)
+	file, said := image(t, imageSize), &heard{}
+	m := New(options)
+	_, err := m.Send(t.Context(), file, said.say)
+	require.NoError(t, err)
+	before := p.sent.Load()
+	_, err = m.Send(t.Context(), file, said.say)
+	require.NoError(t, err)
+	assert.Less(t, p.sent.Load()-before, int64(64<<10))
+	assert.Contains(t, said.text(), "is there already")
+}
+
+func TestOtherContentIsReplaced(t *testing.T) {
+	s := startServer(t, launch{})
+	file := image(t, imageSize)
+	for name, content := range map[string][]byte{"same size": make([]byte, imageSize), "longer": make([]byte, imageSize+1)} {
+		t.Run(name, func(t *testing.T) {
+			said := &heard{}
+			require.NoError(t, os.WriteFile(filepath.Join(s.options.Directory, file.Name), content, 0o600))
+			_, err := New(s.options).Send(t.Context(), file, said.say)
+			require.NoError(t, err)
+			assertArrived(t, s.options, file)
+			assert.Contains(t, said.text(), "will be replaced")
+		})
+	}
+}
+
+func TestAPartIsContinuedIfItFits(t *testing.T) {
+	s := startServer(t, launch{})
+	file := image(t, imageSize)
+	content, err := os.ReadFile(file.Path)
+	require.NoError(t, err)
+	damaged := bytes.Clone(content[:20<<20])
+	damaged[10<<20]++
+	for name, c := range map[string]struct {
+		part []byte
+		// least and most are sent, in bytes.
+		least, most int64
+		says        string
+	}{
+		"a beginning": {content[:20<<20], 4 << 20, 5 << 20, "continuing after 20.0 MiB"},
+		"all of it":   {content, 0, 1 << 20, "continuing after 24.0 MiB"},
+		"damaged":     {damaged, imageSize, imageSize + 1<<20, "does not fit the file: sending it from the start"},
+		"too long":    {append(bytes.Clone(content), 0), imageSize, imageSize + 1<<20, "does not fit the file: sending it from the start"},
+		"empty":       {nil, imageSize, imageSize + 1<<20, "24.0 MiB in"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := startProxy(t, s.address)
+			options, said := s.optionsFor(t, p.address), &heard{}
+			leave(t, options, file, c.part)
+			_, err := New(options).Send(t.Context(), file, said.say)
+			require.NoError(t, err)
+			assertArrived(t, options, file)
+			assert.Contains(t, said.text(), c.says)
+			assert.GreaterOrEqual(t, p.sent.Load(), c.least)
+			assert.LessOrEqual(t, p.sent.Load(), c.most)
+		})
+	}
+}
+
+func TestABrokenConnectionIsMadeAgain(t *testing.T) {
+	s := startServer(t, launch{})
+	p := startProxy(t, s.address, fault{after: 5 << 20}, fault{after: 1000}, fault{after: 1500}, fault{after: 12 << 20})
+	options, file, said := s.optionsFor(t, p.address), image(t, imageSize), &heard{}
+	_, err := quick(options).Send(t.Context(), file, said.say)
+	require.NoError(t, err)
+	assertArrived(t, options, file)
+	assert.Contains(t, said.text(), "trying again in 1ms (failure 3 of 5)")
+	assert.Contains(t, said.text(), "continuing after")
+	assert.NotContains(t, said.text(), "from the start")
+	assert.Equal(t, int64(5), p.connections.Load())
+	// What was on its way when a connection broke is lost; the server's window bounds it.
+	assert.Less(t, p.sent.Load(), int64(imageSize+10<<20))
+}
+
+func TestAttemptsAreBounded(t *testing.T) {
+	s := startServer(t, launch{})
+	faults := []fault{{after: 8 << 20}}
+	for range 20 {
+		faults = append(faults, fault{after: 1000})
+	}
+	p := startProxy(t, s.address, faults...)
+	options, file, said := s.optionsFor(t, p.address), image(t, imageSize), &heard{}
+	_, err := quick(options).Send(t.Context(), file, said.say)
+	require.ErrorContains(t, err, "failed 5 times (")
+	assert.ErrorContains(t, err, "of it stay as "+filepath.Join(options.Directory, file.Name)+".part), at last: connect to ")
+	assert.Equal(t, int64(5), p.connections.Load())
+	assert.Equal(t, []string{file.Name + ".part"}, names(t, options.Directory))
+}
+
+func TestCancelEndsAtOnceAndKeepsThePart(t *testing.T) {
+	s := startServer(t, launch{})
+	p := startProxy(t, s.address, fault{after: 8 << 20, stall: true})
+	options, file, said := s.optionsFor(t, p.address), image(t, imageSize), &heard{}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		_, err := New(options).Send(ctx, file, said.say)
+		ended <- err
+	}()
+	require.Eventually(t, func() bool { return p.sent.Load() == 8<<20 }, 20*time.Second, time.Millisecond)
+	cancel()
+	select {
+	case err := <-ended:
+		require.ErrorIs(t, err, context.Canceled)
+		assert.ErrorContains(t, err, "upload of "+file.Name+" stopped")
+	case <-time.After(10 * time.Second):
+		require.Fail(t, "the cancel was not noticed")
+	}
+	assert.Equal(t, []string{file.Name + ".part"}, names(t, options.Directory))
+
+	_, err := New(options).Send(t.Context(), file, said.say)
+	require.NoError(t, err)
+	assertArrived(t, options, file)
+	assert.Contains(t, said.text(), "continuing after")
+}
+
+func TestAFileThatChangesIsNotPublished(t *testing.T) {
+	s := startServer(t, launch{})
+	file := image(t, imageSize)
+	file.SHA256 = strings.Repeat("0", 64)
+	_, err := New(s.options).Send(t.Context(), file, (&heard{}).say)
+	require.ErrorContains(t, err, "has "+file.Path+" changed meanwhile? The upload is deleted")
+	assert.Empty(t, names(t, s.options.Directory))
+
+	require.NoError(t, os.Truncate(file.Path, 1000))
+	_, err = New(s.options).Send(t.Context(), file, (&heard{}).say)
+	assert.ErrorContains(t, err, "has become shorter meanwhile")
+}
+
+func TestALinkInTheWayIsRefused(t *testing.T) {
+	s := startServer(t, launch{})
+	file := image(t, 1000)
+	victim := filepath.Join(t.TempDir(), "victim")
+	require.NoError(t, os.WriteFile(victim, []byte("content"), 0o600))
+	for _, name := range []string{file.Name, file.Name + ".part"} {
+		link := filepath.Join(s.options.Directory, name)
+		require.NoError(t, os.Symlink(victim, link))
+		_, err := New(s.options).Send(t.Context(), file, (&heard{}).say)
+		assert.ErrorContains(t, err, name+" is there and is not a regular file")
+		require.NoError(t, os.Remove(link))
+	}
+	content, err := os.ReadFile(victim)
+	require.NoError(t, err)
+	assert.Equal(t, "content", string(content))
+}

@@ -1,0 +1,185 @@
+package sftp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	pkgsftp "github.com/pkg/sftp"
+	"golang.org/x/crypto/ssh"
+)
+
+const (
+	// dialTimeout is for a TCP connection, handshakeTimeout for all until files can be
+	// asked for. A server that looks up names for a login can be slow.
+	dialTimeout      = 20 * time.Second
+	handshakeTimeout = time.Minute
+	// keepAlive is the time between two questions to the server, which answers each: so a
+	// connection that carries nothing for as long as silence is broken.
+	keepAlive = 15 * time.Second
+	silence   = time.Minute
+	// packet is how much of a file one message carries: what sftp-server of OpenSSH takes
+	// (SFTP_MAX_MSG_LENGTH of 256 KiB, less the head of the message).
+	packet = 255 << 10
+)
+
+// session is one connection to the front-end, and the files behind it.
+type session struct {
+	*pkgsftp.Client
+	conn *ssh.Client
+	// free ends the watch over the context.
+	free func() bool
+}
+
+// connect logs in. The session ends with its context, so that whatever waits for the
+// server ends too.
+func (o Options) connect(ctx context.Context) (*session, error) {
+	s, err := o.open(ctx)
+	if ctx.Err() != nil {
+		if s != nil {
+			s.close()
+		}
+		return nil, context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", o.shown(), err)
+	}
+	return s, nil
+}
+
+func (o Options) open(ctx context.Context) (*session, error) {
+	file, err := o.knownHostsFile()
+	if err != nil {
+		return nil, err
+	}
+	hosts, err := readHostKeys(file, o.address())
+	if err != nil {
+		return nil, err
+	}
+	methods, login, err := o.login(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer login.Close()
+	dialer := net.Dialer{Timeout: dialTimeout}
+	raw, err := dialer.DialContext(ctx, "tcp", o.address())
+	if err != nil {
+		return nil, err
+	}
+
+	limited, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	defer cancel()
+	stop := context.AfterFunc(limited, func() { raw.Close() })
+	s, err := handshake(watched{raw, silence}, o.address(), &ssh.ClientConfig{
+		User: o.User, Auth: methods, HostKeyCallback: hosts.verify, HostKeyAlgorithms: hosts.algorithms,
+	})
+	if !stop() && err == nil {
+		err = errors.Join(limited.Err(), s.conn.Close())
+	}
+	if limited.Err() != nil {
+		return nil, fmt.Errorf("the server did not let us in within %s: %w", handshakeTimeout, os.ErrDeadlineExceeded)
+	}
+	if err != nil {
+		return nil, explainHandshake(err)
+	}
+	s.free = context.AfterFunc(ctx, func() { raw.Close() })
+	go s.keepAlive()
+	return s, nil
+}
+
+func handshake(conn net.Conn, address string, config *ssh.ClientConfig) (*session, error) {
+	transport, channels, requests, err := ssh.NewClientConn(conn, address, config)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{conn: ssh.NewClient(transport, channels, requests)}
+	s.Client, err = pkgsftp.NewClient(s.conn)
+	if err != nil {
+		return nil, errors.Join(noFiles{err}, s.conn.Close())
+	}
+	if _, isOpenSSH := s.HasExtension("limits@openssh.com"); isOpenSSH {
+		// Others are promised no more than the 32 KiB of the protocol's draft.
+		err = pkgsftp.MaxPacketUnchecked(packet)(s.Client)
+	}
+	return s, err
+}
+
+// noFiles is an error of a server that lets us in, but does not offer SFTP.
+type noFiles struct{ error }
+
+func explainHandshake(err error) error {
+	var hostKey hostKeyError
+	var refused noFiles
+	switch {
+	case errors.As(err, &hostKey):
+		return hostKey
+	case isTemporary(err):
+		return err
+	case errors.As(err, &refused):
+		return fmt.Errorf("the server lets us in but offers no SFTP (Subsystem sftp in its sshd_config): %w", refused.error)
+	}
+	return fmt.Errorf("the server does not let us in: check the user name, and that the key or password is good for it: %w", err)
+}
+
+// keepAlive ends with the connection. A server that does not know the request refuses it,
+// which is an answer too.
+func (s *session) keepAlive() {
+	ended := make(chan struct{})
+	go func() {
+		_ = s.conn.Wait()
+		close(ended)
+	}()
+	ticks := time.NewTicker(keepAlive)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-ended:
+			return
+		case <-ticks.C:
+			// Returns when the connection breaks, at the latest.
+			_, _, _ = s.conn.SendRequest("keepalive@openssh.com", true, nil)
+		}
+	}
+}
+
+// close ends the connection first, so that nothing waits for an answer.
+func (s *session) close() {
+	s.free()
+	_ = s.conn.Close()
+	_ = s.Client.Close()
+}
+
+// watched is a connection that breaks when nothing moves on it.
+type watched struct {
+	net.Conn
+	silence time.Duration
+}
+
+func (w watched) Read(p []byte) (int, error) {
+	if err := w.SetReadDeadline(time.Now().Add(w.silence)); err != nil {
+		return 0, err
+	}
+	return w.Conn.Read(p)
+}
+
+func (w watched) Write(p []byte) (int, error) {
+	if err := w.SetWriteDeadline(time.Now().Add(w.silence)); err != nil {
+		return 0, err
+	}
+	return w.Conn.Write(p)
+}
+
+// isTemporary tells a connection that broke from an answer that will be the same next time.
+func isTemporary(err error) bool {
+	var network *net.OpError
+	for _, broken := range []error{pkgsftp.ErrSSHFxConnectionLost, pkgsftp.ErrSSHFxNoConnection, io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, net.ErrClosed, os.ErrDeadlineExceeded} {
+		if errors.Is(err, broken) {
+			return true
+		}
+	}
+	return errors.As(err, &network)
+}
