@@ -1,9 +1,10 @@
 package sftp
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"math/rand"
+
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,13 +18,13 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/transfer"
 )
 
-const imageSize = 24 << 20
+const imageSize = 12 << 20
 
 // image is a file of random bytes.
 func image(t testing.TB, size int) transfer.File {
 	t.Helper()
 	content := make([]byte, size)
-	_, _ = rand.New(rand.NewSource(1)).Read(content)
+	_, _ = rand.Read(content)
 	path := filepath.Join(t.TempDir(), "image.qcow2")
 	require.NoError(t, os.WriteFile(path, content, 0o600))
 	sum := sha256.Sum256(content)

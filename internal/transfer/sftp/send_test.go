@@ -70,19 +70,19 @@ func TestAPartIsContinuedIfItFits(t *testing.T) {
 	file := image(t, imageSize)
 	content, err := os.ReadFile(file.Path)
 	require.NoError(t, err)
-	damaged := bytes.Clone(content[:20<<20])
-	damaged[10<<20]++
+	damaged := bytes.Clone(content[:10<<20])
+	damaged[5<<20]++
 	for name, c := range map[string]struct {
 		part []byte
 		// least and most are sent, in bytes.
 		least, most int64
 		says        string
 	}{
-		"a beginning": {content[:20<<20], 4 << 20, 5 << 20, "continuing after 20.0 MiB"},
-		"all of it":   {content, 0, 1 << 20, "continuing after 24.0 MiB"},
+		"a beginning": {content[:10<<20], 2 << 20, 3 << 20, "continuing after 10.0 MiB"},
+		"all of it":   {content, 0, 1 << 20, "continuing after 12.0 MiB"},
 		"damaged":     {damaged, imageSize, imageSize + 1<<20, "does not fit the file: sending it from the start"},
 		"too long":    {append(bytes.Clone(content), 0), imageSize, imageSize + 1<<20, "does not fit the file: sending it from the start"},
-		"empty":       {nil, imageSize, imageSize + 1<<20, "24.0 MiB in"},
+		"empty":       {nil, imageSize, imageSize + 1<<20, "12.0 MiB in"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := startProxy(t, s.address)
@@ -100,7 +100,7 @@ func TestAPartIsContinuedIfItFits(t *testing.T) {
 
 func TestABrokenConnectionIsMadeAgain(t *testing.T) {
 	s := startServer(t, launch{})
-	p := startProxy(t, s.address, fault{after: 5 << 20}, fault{after: 1000}, fault{after: 1500}, fault{after: 12 << 20})
+	p := startProxy(t, s.address, fault{after: 4 << 20}, fault{after: 1000}, fault{after: 1500}, fault{after: 6 << 20})
 	options, file, said := s.optionsFor(t, p.address), image(t, imageSize), &heard{}
 	_, err := quick(options).Send(t.Context(), file, said.say)
 	require.NoError(t, err)
@@ -110,12 +110,12 @@ func TestABrokenConnectionIsMadeAgain(t *testing.T) {
 	assert.NotContains(t, said.text(), "from the start")
 	assert.Equal(t, int64(5), p.connections.Load())
 	// What was on its way when a connection broke is lost; the server's window bounds it.
-	assert.Less(t, p.sent.Load(), int64(imageSize+10<<20))
+	assert.Less(t, p.sent.Load(), int64(imageSize+8<<20))
 }
 
 func TestAttemptsAreBounded(t *testing.T) {
 	s := startServer(t, launch{})
-	faults := []fault{{after: 8 << 20}}
+	faults := []fault{{after: 5 << 20}}
 	for range 20 {
 		faults = append(faults, fault{after: 1000})
 	}
@@ -130,7 +130,7 @@ func TestAttemptsAreBounded(t *testing.T) {
 
 func TestCancelEndsAtOnceAndKeepsThePart(t *testing.T) {
 	s := startServer(t, launch{})
-	p := startProxy(t, s.address, fault{after: 8 << 20, stall: true})
+	p := startProxy(t, s.address, fault{after: 5 << 20, stall: true})
 	options, file, said := s.optionsFor(t, p.address), image(t, imageSize), &heard{}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -138,7 +138,7 @@ func TestCancelEndsAtOnceAndKeepsThePart(t *testing.T) {
 		_, err := New(options).Send(ctx, file, said.say)
 		ended <- err
 	}()
-	require.Eventually(t, func() bool { return p.sent.Load() == 8<<20 }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return p.sent.Load() == 5<<20 }, 20*time.Second, time.Millisecond)
 	cancel()
 	select {
 	case err := <-ended:

@@ -22,6 +22,9 @@ const (
 	// connection that carries nothing for as long as silence is broken.
 	keepAlive = 15 * time.Second
 	silence   = time.Minute
+	// keepAliveRequest is OpenSSH's; a server that does not know it refuses it, which is an
+	// answer too.
+	keepAliveRequest = "keepalive@openssh.com"
 	// packet is how much of a file one message carries: what sftp-server of OpenSSH takes
 	// (SFTP_MAX_MSG_LENGTH of 256 KiB, less the head of the message).
 	packet = 255 << 10
@@ -99,7 +102,11 @@ func handshake(conn net.Conn, address string, config *ssh.ClientConfig) (*sessio
 	s := &session{conn: ssh.NewClient(transport, channels, requests)}
 	s.Client, err = pkgsftp.NewClient(s.conn)
 	if err != nil {
-		return nil, errors.Join(noFiles{err}, s.conn.Close())
+		if _, _, broken := s.conn.SendRequest(keepAliveRequest, true, nil); broken == nil {
+			err = fmt.Errorf("the server lets us in but offers no SFTP to %s (see Subsystem in its sshd_config): %w", config.User, noFiles{err})
+		}
+		_ = s.conn.Close()
+		return nil, err
 	}
 	if _, isOpenSSH := s.HasExtension("limits@openssh.com"); isOpenSSH {
 		// Others are promised no more than the 32 KiB of the protocol's draft.
@@ -108,7 +115,7 @@ func handshake(conn net.Conn, address string, config *ssh.ClientConfig) (*sessio
 	return s, err
 }
 
-// noFiles is an error of a server that lets us in, but does not offer SFTP.
+// noFiles is an answer, although its text may be that of a broken connection.
 type noFiles struct{ error }
 
 func explainHandshake(err error) error {
@@ -117,16 +124,13 @@ func explainHandshake(err error) error {
 	switch {
 	case errors.As(err, &hostKey):
 		return hostKey
-	case isTemporary(err):
+	case errors.As(err, &refused), isTemporary(err):
 		return err
-	case errors.As(err, &refused):
-		return fmt.Errorf("the server lets us in but offers no SFTP (Subsystem sftp in its sshd_config): %w", refused.error)
 	}
 	return fmt.Errorf("the server does not let us in: check the user name, and that the key or password is good for it: %w", err)
 }
 
-// keepAlive ends with the connection. A server that does not know the request refuses it,
-// which is an answer too.
+// keepAlive ends with the connection.
 func (s *session) keepAlive() {
 	ended := make(chan struct{})
 	go func() {
@@ -141,7 +145,7 @@ func (s *session) keepAlive() {
 			return
 		case <-ticks.C:
 			// Returns when the connection breaks, at the latest.
-			_, _, _ = s.conn.SendRequest("keepalive@openssh.com", true, nil)
+			_, _, _ = s.conn.SendRequest(keepAliveRequest, true, nil)
 		}
 	}
 }

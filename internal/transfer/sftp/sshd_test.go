@@ -2,6 +2,7 @@ package sftp
 
 import (
 	"bytes"
+	"cmp"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -38,6 +39,8 @@ type launch struct {
 	settings []string
 	// shell is run before sshd, in the process that becomes it.
 	shell string
+	// subsystem is "sftp internal-sftp" if it is empty.
+	subsystem string
 }
 
 func startServer(t testing.TB, how launch) *server {
@@ -62,7 +65,7 @@ func startServer(t testing.TB, how launch) *server {
 	require.NoError(t, os.WriteFile(authorized, ssh.MarshalAuthorizedKey(login), 0o644))
 
 	settings := append([]string{"ListenAddress=" + s.address, "AuthorizedKeysFile=" + authorized, "StrictModes=no",
-		"UsePAM=no", "PidFile=none", "Subsystem=sftp internal-sftp", "LogLevel=VERBOSE", "KbdInteractiveAuthentication=no"}, hostKeys...)
+		"UsePAM=no", "PidFile=none", "Subsystem=" + cmp.Or(how.subsystem, "sftp internal-sftp"), "LogLevel=VERBOSE", "KbdInteractiveAuthentication=no"}, hostKeys...)
 	args := []string{"-c", how.shell + "\nexec \"$@\"", "sh", program, "-D", "-e", "-f", "/dev/null"}
 	for _, setting := range append(settings, how.settings...) {
 		args = append(args, "-o", setting)

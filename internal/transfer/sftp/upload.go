@@ -135,6 +135,10 @@ func (u *upload) write(s *session, offset int64) error {
 	if err != nil {
 		return fmt.Errorf("make %s: %w", u.part(u.file), err)
 	}
+	// OpenNebula reads it as oneadmin.
+	if err := part.Chmod(0o644); err != nil {
+		return fmt.Errorf("make %s readable: %w", u.part(u.file), err)
+	}
 	if err := u.fill(part, source, offset); err != nil {
 		_ = part.Close()
 		return u.explainWrite(s, err)
@@ -207,10 +211,6 @@ func (u *upload) finish(s *session) error {
 		u.reached = 0
 		return errors.Join(fmt.Errorf("%s has the SHA-256 %s there and should have %s: has %s changed meanwhile? The upload is deleted",
 			u.file.Name, sum, u.file.SHA256, u.file.Path), s.Remove(part))
-	}
-	// OpenNebula reads it as oneadmin.
-	if err := s.Chmod(part, 0o644); err != nil {
-		return fmt.Errorf("make %s readable: %w", part, err)
 	}
 	if err := s.rename(part, u.target(u.file)); err != nil {
 		return fmt.Errorf("rename %s: %w", part, err)
