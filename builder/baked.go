@@ -6,17 +6,20 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/manifest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remote"
 )
 
 // baked is what the provisioner left in the machine about what it baked; empty if another
 // one did the work.
 type baked struct {
-	lock lockfile.Lock
-	// lockText and sbom are the files as they are in the machine.
+	lock        lockfile.Lock
+	description appliance.Baked
+	// lockText and sbom are files as they are in the machine.
 	lockText, sbom string
 }
 
@@ -26,17 +29,25 @@ func (b baked) there() bool { return b.lockText != "" }
 // Limits of what is read from the machine, in bytes. A bill of some thousand packages is a
 // few megabytes.
 const (
-	lockLimit = 1 << 20
-	sbomLimit = 64 << 20
+	descriptionLimit = 1 << 16
+	lockLimit        = 1 << 20
+	sbomLimit        = 64 << 20
 )
 
-// readBaked reads both files from the machine.
+// readBaked reads the three files from the machine.
 func readBaked(ctx context.Context, machine *remote.Machine) (b baked, err error) {
 	if b.lockText, err = readFile(ctx, machine, appliance.BakedLock, lockLimit); err != nil || b.lockText == "" {
 		return baked{}, err
 	}
 	if b.lock, err = lockfile.Parse(appliance.BakedLock, []byte(b.lockText)); err != nil {
 		return baked{}, fmt.Errorf("what the provisioner left in the machine: %w", err)
+	}
+	description, err := readFile(ctx, machine, appliance.BakedFile, descriptionLimit)
+	if err != nil {
+		return baked{}, err
+	}
+	if err := json.Unmarshal([]byte(description), &b.description); err != nil {
+		return baked{}, fmt.Errorf("what the provisioner left in the machine: %s is missing or damaged: %w", appliance.BakedFile, err)
 	}
 	if b.sbom, err = readFile(ctx, machine, appliance.BakedSBOM, sbomLimit); err != nil {
 		return baked{}, err
@@ -45,6 +56,14 @@ func readBaked(ctx context.Context, machine *remote.Machine) (b baked, err error
 		return baked{}, errors.New("what the provisioner left in the machine: " + appliance.BakedSBOM + " is missing or no JSON")
 	}
 	return b, nil
+}
+
+// tell puts what is known of the model into the manifest of the image.
+func (b baked) tell(m *manifest.Manifest) {
+	model, _ := b.lock.Find(lockfile.KindModel, "", "")
+	m.ModelID, m.ModelName, m.ModelLicense = b.description.ModelID, b.description.ModelName, model.License
+	m.ModelSHA256 = strings.TrimPrefix(model.Digest, "sha256:")
+	m.MemoryMiB = b.description.MemoryMiB
 }
 
 // readFile returns nothing for a file that is not there.

@@ -15,14 +15,17 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/manifest"
 )
 
 // withBaked makes a build one that our provisioner worked in.
 func withBaked(work *build) *build {
 	lock := lockfile.Lock{Inputs: locked()[3:]}
-	work.baked = baked{lock: lock, lockText: string(lock.Encode()), sbom: "{}\n"}
+	description := appliance.Baked{ModelID: "devstral-small-2", ModelName: "Devstral Small 2", MemoryMiB: 32768}
+	work.baked = baked{lock: lock, description: description, lockText: string(lock.Encode()), sbom: "{}\n"}
 	return work
 }
 
@@ -62,12 +65,28 @@ func TestWhatWasBakedLiesBesideTheImage(t *testing.T) {
 			BuildDefinition struct {
 				ResolvedDependencies []struct{ Name string }
 			}
+			RunDetails struct {
+				Metadata struct{ InvocationID string }
+			}
 		}
 	}
 	require.NoError(t, json.Unmarshal(text, &statement))
 	require.Len(t, statement.Subject, 1)
 	assert.Equal(t, work.manifest.SHA256, statement.Subject[0].Digest["sha256"])
 	assert.Len(t, statement.Predicate.BuildDefinition.ResolvedDependencies, 2, "base image and model, each once")
+
+	m, err := manifest.Read(base + ".manifest.json")
+	require.NoError(t, err)
+	assert.NotEmpty(t, m.BuildID)
+	assert.Equal(t, statement.Predicate.RunDetails.Metadata.InvocationID, m.BuildID)
+	model, found := work.baked.lock.Find(lockfile.KindModel, "", "")
+	require.True(t, found)
+	assert.Equal(t, manifest.Manifest{
+		ModelID: "devstral-small-2", ModelName: "Devstral Small 2", ModelLicense: model.License,
+		ModelSHA256: strings.TrimPrefix(model.Digest, "sha256:"), MemoryMiB: 32768,
+	}, manifest.Manifest{
+		ModelID: m.ModelID, ModelName: m.ModelName, ModelLicense: m.ModelLicense, ModelSHA256: m.ModelSHA256, MemoryMiB: m.MemoryMiB,
+	})
 }
 
 // Nothing that a template may hold as a secret comes out of a build.

@@ -97,12 +97,16 @@ func TestHookTellsWhatWasTrimmed(t *testing.T) {
 func TestHookBringsBackWhatWasBaked(t *testing.T) {
 	lock := string(lockfile.Lock{Inputs: locked()}.Encode())
 	b := newBuild(new(Config))
-	_, err := runHook(t, b, guestWith(map[string]string{appliance.BakedLock: lock, appliance.BakedSBOM: "{}\n"}), new(recorder), map[string]any{})
+	description := `{"model_id": "devstral-small-2", "memory_mib": 32768}` + "\n"
+	_, err := runHook(t, b, guestWith(map[string]string{
+		appliance.BakedLock: lock, appliance.BakedFile: description, appliance.BakedSBOM: "{}\n",
+	}), new(recorder), map[string]any{})
 	require.NoError(t, err)
 	assert.True(t, b.baked.there())
 	assert.Equal(t, lock, b.baked.lockText)
 	assert.Equal(t, "{}\n", b.baked.sbom)
 	assert.Len(t, b.baked.lock.Inputs, len(locked()))
+	assert.Equal(t, appliance.Baked{ModelID: "devstral-small-2", MemoryMiB: 32768}, b.baked.description)
 }
 
 func TestHookRefusesWhatIsNoInventory(t *testing.T) {
@@ -112,8 +116,9 @@ func TestHookRefusesWhatIsNoInventory(t *testing.T) {
 		want  string
 	}{
 		"a damaged lock": {map[string]string{appliance.BakedLock: "nonsense\n", appliance.BakedSBOM: "{}\n"}, "slm-copilot.lock.hcl:1: "},
-		"no SBOM":        {map[string]string{appliance.BakedLock: lock}, "sbom.spdx.json is missing or no JSON"},
-		"a damaged SBOM": {map[string]string{appliance.BakedLock: lock, appliance.BakedSBOM: "{\n"}, "sbom.spdx.json is missing or no JSON"},
+		"no description": {map[string]string{appliance.BakedLock: lock}, "baked.json is missing or damaged"},
+		"no SBOM":        {map[string]string{appliance.BakedLock: lock, appliance.BakedFile: "{}\n"}, "sbom.spdx.json is missing or no JSON"},
+		"a damaged SBOM": {map[string]string{appliance.BakedLock: lock, appliance.BakedFile: "{}\n", appliance.BakedSBOM: "{\n"}, "sbom.spdx.json is missing or no JSON"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

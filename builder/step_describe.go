@@ -23,6 +23,8 @@ func (s *stepDescribe) Run(ctx context.Context, state multistep.StateBag) multis
 	}
 	m.Name, m.Version = s.config.ImageName, s.config.ImageVersion
 	m.CreationTime = time.Now().Unix()
+	m.BuildID = s.id
+	s.baked.tell(&m)
 	m.OSID, m.OSRelease, m.OSArch = s.guest.osID, s.guest.osRelease, s.guest.arch
 	s.manifest = m
 	if err := manifest.Write(manifest.Path(s.image()), m); err != nil {

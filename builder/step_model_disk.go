@@ -30,7 +30,7 @@ func (s *stepModelDisk) Run(ctx context.Context, state multistep.StateBag) multi
 		return fail(state, err)
 	}
 	described.Name, described.Version = s.config.ImageName+"-model", s.weights.SHA256[:12]
-	described.CreationTime = time.Now().Unix()
+	described.CreationTime, described.BuildID = time.Now().Unix(), s.id
 	s.modelManifest = described
 	if err := manifest.Write(manifest.Path(s.modelImage()), described); err != nil {
 		return fail(state, fmt.Errorf("describe the model disk: %w", err))

@@ -44,6 +44,8 @@ type bake struct {
 	// payload is known after fetchPayload, way after findModel.
 	payload payload
 	way     modelWay
+	// memoryMiB is what the model wants, known after fetchPayload.
+	memoryMiB int
 	// agentSHA256 is known after installAgent.
 	agentSHA256 string
 }

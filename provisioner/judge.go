@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fit"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/gguf"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/sourceuri"
 )
@@ -28,8 +30,8 @@ func checkProgram(path, arch string) error {
 	return nil
 }
 
-// checkModel finds a saved web page or a half copy, and what is said of a model where the
-// template does not.
+// checkModel finds a saved web page or a half copy, what is said of a model where the
+// template does not, and how large a machine the model wants.
 func (b *bake) checkModel() error {
 	path := b.payload.model.Path
 	file, err := os.Open(path)
@@ -45,6 +47,8 @@ func (b *bake) checkModel() error {
 	if err != nil {
 		return fmt.Errorf("model.source: %s: %w", path, err)
 	}
+	b.memoryMiB = fit.Memory(header, appliance.DefaultContextSize)
+	b.say(fmt.Sprintf("a context of %d tokens of this model wants a machine with %d MiB of memory", appliance.DefaultContextSize, b.memoryMiB))
 	if b.config.Model.Quantization == "" {
 		name := filepath.Base(sourceuri.Shown(b.pinned[fieldModel].input.Source))
 		b.config.Model.Quantization = cmp.Or(gguf.QuantizationInName(name), header.Quantization())

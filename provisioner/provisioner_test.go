@@ -141,7 +141,7 @@ func TestBake(t *testing.T) {
 		assert.Equal(t, mode, info.Mode().Perm(), path)
 	}
 	assert.JSONEq(t, `{"model_id": "devstral-small-2", "model_name": "devstral-small-2", "quantization": "F32",
-		"localai_version": "v4.9.0", "appliance_version": "1.0.0"}`, m.Read(appliance.BakedFile))
+		"localai_version": "v4.9.0", "appliance_version": "1.0.0", "memory_mib": 1024}`, m.Read(appliance.BakedFile))
 	assertBakedLock(t, m)
 	for _, path := range []string{appliance.BakedLock, appliance.BakedSBOM} {
 		info, err := os.Stat(m.Path(path))

@@ -56,21 +56,23 @@ func (b *bake) installAgent(ctx context.Context) error {
 	if err := b.uploadContent(ctx, "the agent", local, bytes.NewReader(content), appliance.AgentPath, 0o755); err != nil {
 		return err
 	}
-	baked, err := bakedJSON(b.config, b.way == modelDisk)
+	baked, err := b.bakedJSON()
 	if err != nil {
 		return err
 	}
 	return b.machine.WriteText(ctx, appliance.BakedFile, 0o644, baked)
 }
 
-func bakedJSON(c Config, onDisk bool) (string, error) {
+func (b *bake) bakedJSON() (string, error) {
+	c := b.config
 	text, err := json.MarshalIndent(appliance.Baked{
 		ModelID:          c.Model.ID,
 		ModelName:        c.Model.Name,
 		Quantization:     c.Model.Quantization,
 		LocalAIVersion:   c.LocalAI.Version,
 		ApplianceVersion: c.ApplianceVersion,
-		ModelDisk:        onDisk,
+		ModelDisk:        b.way == modelDisk,
+		MemoryMiB:        b.memoryMiB,
 	}, "", "  ")
 	if err != nil {
 		return "", fmt.Errorf("describe the image: %w", err)

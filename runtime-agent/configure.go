@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fit"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/apply"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/fit"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/lock"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/logfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"

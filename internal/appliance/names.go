@@ -199,6 +199,9 @@ type Baked struct {
 	LocalAIVersion string `json:"localai_version"`
 	// ApplianceVersion is the version of the image.
 	ApplianceVersion string `json:"appliance_version"`
+	// MemoryMiB is the memory of a virtual machine in which the model has a context of
+	// DefaultContextSize.
+	MemoryMiB int `json:"memory_mib,omitempty"`
 	// ModelDisk says that the weights are on a disk of their own, labelled ModelDiskLabel.
 	ModelDisk bool `json:"model_disk,omitempty"`
 }

@@ -93,6 +93,10 @@ type Settings struct {
 	RateLimit int
 }
 
+// DefaultContextSize is the number of tokens of one conversation unless the user wants
+// another.
+const DefaultContextSize = 32768
+
 const (
 	minContextSize = 512
 	maxContextSize = 131072
@@ -114,7 +118,7 @@ var variables = []Variable{
 		Input:       Prefix + "MODEL_CONTEXT_SIZE",
 		Type:        InputRange,
 		Options:     fmt.Sprintf("%d..%d", minContextSize, maxContextSize),
-		Default:     "32768",
+		Default:     strconv.Itoa(DefaultContextSize),
 		Description: "Tokens of one conversation. More needs more memory.",
 		store: func(value string, s *Settings) (err error) {
 			s.ContextSize, err = integer(value, minContextSize, maxContextSize)

@@ -9,7 +9,7 @@ import (
 	"text/template"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/fit"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fit"
 )
 
 // Config is what differs between two virtual machines.

@@ -121,3 +121,17 @@ func (s size) warnings(memory uint64, wanted, limit int, r Result, kind cacheTyp
 	}
 	return warnings
 }
+
+// spare is how many full contexts a machine of the recommended size has room for besides the
+// one in use: for the prompt cache, and for pages of the file while its weights are being
+// copied. With two, a 24B model in Q4_K_M and 32768 tokens come to 32 GiB.
+const spare = 2
+
+// Memory recommends the MEMORY of a virtual machine, in MiB and as whole GiB: the model has
+// so many tokens of context, or as many as it was made for, in f16, and Decide has nothing
+// to warn of. The header must be one that package weights let through.
+func Memory(model gguf.Header, context int) int {
+	s := sizes(model)
+	context = int(min(uint64(context), model.ContextLength))
+	return int(memoryFor(s.need(context, f16) + spare*s.state(context, f16)))
+}

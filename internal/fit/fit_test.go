@@ -85,7 +85,7 @@ func TestDocumentationHoldsTheTableOfMemory(t *testing.T) {
 		require.NoError(t, os.WriteFile(documentation, []byte(want), 0o644))
 		return
 	}
-	assert.Equal(t, want, string(text), "run go test ./runtime-agent/fit -update")
+	assert.Equal(t, want, string(text), "run go test ./internal/fit -update")
 }
 
 func TestTheModelsOwnContextIsTheLimit(t *testing.T) {
@@ -217,4 +217,25 @@ func FuzzDecide(f *testing.F) {
 			assert.NotEmpty(t, got.Warnings)
 		}
 	})
+}
+
+func TestMemoryOfAMachineForTheModel(t *testing.T) {
+	for name, tt := range map[string]struct {
+		shape shape
+		want  int
+	}{
+		"1B": {llama1B, 6 << 10}, "3B": {qwen3B, 8 << 10}, "8B": {llama8B, 19 << 10}, "14B": {qwen14B, 30 << 10}, "24B": {devstral, 32 << 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := tt.shape.header()
+			got := Memory(h, 32768)
+			assert.Equal(t, tt.want, got)
+			r, err := Decide(guest(uint64(got/1024)), h, 32768)
+			require.NoError(t, err)
+			assert.Empty(t, r.Warnings)
+			assert.Equal(t, 32768, r.ContextSize)
+		})
+	}
+	h := qwen3B.header()
+	assert.Equal(t, Memory(h, 32768), Memory(h, 131072), "no memory is asked for a context the model was not made for")
 }
