@@ -10,6 +10,7 @@ const (
 	StateModelImagePath    = "slm_copilot_model_image"
 	StateVerifyReportPath  = "slm_copilot_verify_report"
 	StateCatalogDirectory  = "slm_copilot_catalog"
+	StateOpenNebulaApp     = "slm_copilot_opennebula_app"
 	ManifestSuffix         = ".manifest.json"
 	VerifyReportTextSuffix = ".verify.txt"
 	VerifyReportJSONSuffix = ".verify.json"

@@ -1,6 +1,9 @@
 package marketplace
 
 import (
+	"fmt"
+	"strings"
+
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
@@ -9,24 +12,47 @@ import (
 // artifact is a published app. It holds no reference to the artifact it was made from,
 // which is out of reach when the post-processor has returned.
 type artifact struct {
-	id    string
-	name  string
-	files []string
-	state map[string]string
+	id     string
+	title  string
+	places []string
+	files  []string
+	state  map[string]string
 }
 
 var _ packersdk.Artifact = (*artifact)(nil)
 
 func newArtifact(pub *publication) *artifact {
-	return &artifact{
-		id:    pub.entry.ID.OID,
-		name:  pub.entry.Name,
-		files: []string{pub.catalog.ListPath(), pub.catalog.ImagePath(pub.entry), pub.catalog.SitePath()},
+	system := pub.disks[0]
+	a := &artifact{
+		id:    "sha256:" + system.manifest.SHA256,
+		title: pub.app.Title(system.manifest.OSArch),
 		state: map[string]string{
-			appliance.StateCatalogDirectory: pub.catalog.Directory(),
-			appliance.StateImagePath:        pub.image,
-			appliance.StateManifestPath:     pub.manifestPath,
+			appliance.StateImagePath:    system.path,
+			appliance.StateManifestPath: system.manifestPath,
 		},
+	}
+	if len(pub.disks) > 1 {
+		a.state[appliance.StateModelImagePath] = pub.disks[1].path
+	}
+	if pub.publisher != nil && pub.publisher.Done() {
+		id := fmt.Sprint(pub.publisher.AppID())
+		a.id = "opennebula:" + id
+		a.state[appliance.StateOpenNebulaApp] = id
+		a.places = append(a.places, "app "+id+" of the marketplace "+pub.publisher.Marketplace())
+	}
+	if pub.catalog != nil {
+		a.addCatalog(pub)
+	}
+	return a
+}
+
+func (a *artifact) addCatalog(pub *publication) {
+	a.id = pub.entry().ID.OID
+	a.state[appliance.StateCatalogDirectory] = pub.catalog.Directory()
+	a.places = append(a.places, a.id+" in the marketplace "+pub.catalog.Directory())
+	a.files = []string{pub.catalog.ListPath(), pub.catalog.SitePath(), pub.catalog.SumsPath()}
+	for i := range pub.disks {
+		a.files = append(a.files, pub.catalog.ImagePath(pub.entries[i]))
 	}
 }
 
@@ -37,7 +63,10 @@ func (a *artifact) Files() []string { return a.files }
 func (a *artifact) Id() string { return a.id }
 
 func (a *artifact) String() string {
-	return a.name + " (" + a.id + ") in the marketplace " + a.state[appliance.StateCatalogDirectory]
+	if len(a.places) == 0 {
+		return a.title + ", not published: this was a dry run"
+	}
+	return a.title + ": " + strings.Join(a.places, ", ")
 }
 
 func (a *artifact) State(name string) any {

@@ -55,8 +55,11 @@ func (*FlatApp) HCL2Spec() map[string]hcldec.Spec {
 // FlatCatalog is an auto-generated flat version of Catalog.
 // Where the contents of a field with a `mapstructure:,squash` tag are bubbled up.
 type FlatCatalog struct {
-	Directory *string `mapstructure:"directory" cty:"directory" hcl:"directory"`
-	BaseURL   *string `mapstructure:"base_url" cty:"base_url" hcl:"base_url"`
+	Directory          *string `mapstructure:"directory" cty:"directory" hcl:"directory"`
+	BaseURL            *string `mapstructure:"base_url" cty:"base_url" hcl:"base_url"`
+	KeepVersions       *int    `mapstructure:"keep_versions" cty:"keep_versions" hcl:"keep_versions"`
+	SigningKeyFile     *string `mapstructure:"signing_key_file" cty:"signing_key_file" hcl:"signing_key_file"`
+	SigningKeyPassword *string `mapstructure:"signing_key_password" cty:"signing_key_password" hcl:"signing_key_password"`
 }
 
 // FlatMapstructure returns a new FlatCatalog.
@@ -71,8 +74,11 @@ func (*Catalog) FlatMapstructure() interface{ HCL2Spec() map[string]hcldec.Spec 
 // The decoded values from this spec will then be applied to a FlatCatalog.
 func (*FlatCatalog) HCL2Spec() map[string]hcldec.Spec {
 	s := map[string]hcldec.Spec{
-		"directory": &hcldec.AttrSpec{Name: "directory", Type: cty.String, Required: false},
-		"base_url":  &hcldec.AttrSpec{Name: "base_url", Type: cty.String, Required: false},
+		"directory":            &hcldec.AttrSpec{Name: "directory", Type: cty.String, Required: false},
+		"base_url":             &hcldec.AttrSpec{Name: "base_url", Type: cty.String, Required: false},
+		"keep_versions":        &hcldec.AttrSpec{Name: "keep_versions", Type: cty.Number, Required: false},
+		"signing_key_file":     &hcldec.AttrSpec{Name: "signing_key_file", Type: cty.String, Required: false},
+		"signing_key_password": &hcldec.AttrSpec{Name: "signing_key_password", Type: cty.String, Required: false},
 	}
 	return s
 }
@@ -91,6 +97,7 @@ type FlatConfig struct {
 	App                 *FlatApp          `mapstructure:"app" cty:"app" hcl:"app"`
 	Catalog             *FlatCatalog      `mapstructure:"catalog" cty:"catalog" hcl:"catalog"`
 	OpenNebula          *FlatOpenNebula   `mapstructure:"opennebula" cty:"opennebula" hcl:"opennebula"`
+	DryRun              *bool             `mapstructure:"dry_run" cty:"dry_run" hcl:"dry_run"`
 }
 
 // FlatMapstructure returns a new FlatConfig.
@@ -116,6 +123,7 @@ func (*FlatConfig) HCL2Spec() map[string]hcldec.Spec {
 		"app":                        &hcldec.BlockSpec{TypeName: "app", Nested: hcldec.ObjectSpec((*FlatApp)(nil).HCL2Spec())},
 		"catalog":                    &hcldec.BlockSpec{TypeName: "catalog", Nested: hcldec.ObjectSpec((*FlatCatalog)(nil).HCL2Spec())},
 		"opennebula":                 &hcldec.BlockSpec{TypeName: "opennebula", Nested: hcldec.ObjectSpec((*FlatOpenNebula)(nil).HCL2Spec())},
+		"dry_run":                    &hcldec.AttrSpec{Name: "dry_run", Type: cty.Bool, Required: false},
 	}
 	return s
 }
@@ -123,11 +131,25 @@ func (*FlatConfig) HCL2Spec() map[string]hcldec.Spec {
 // FlatOpenNebula is an auto-generated flat version of OpenNebula.
 // Where the contents of a field with a `mapstructure:,squash` tag are bubbled up.
 type FlatOpenNebula struct {
-	Endpoint    *string `mapstructure:"endpoint" cty:"endpoint" hcl:"endpoint"`
-	Username    *string `mapstructure:"username" cty:"username" hcl:"username"`
-	Password    *string `mapstructure:"password" cty:"password" hcl:"password"`
-	Marketplace *string `mapstructure:"marketplace" cty:"marketplace" hcl:"marketplace"`
-	Datastore   *string `mapstructure:"datastore" cty:"datastore" hcl:"datastore"`
+	Endpoint           *string       `mapstructure:"endpoint" cty:"endpoint" hcl:"endpoint"`
+	Username           *string       `mapstructure:"username" cty:"username" hcl:"username"`
+	Password           *string       `mapstructure:"password" cty:"password" hcl:"password"`
+	Token              *string       `mapstructure:"token" cty:"token" hcl:"token"`
+	AuthFile           *string       `mapstructure:"auth_file" cty:"auth_file" hcl:"auth_file"`
+	CAFile             *string       `mapstructure:"ca_file" cty:"ca_file" hcl:"ca_file"`
+	TLSServerName      *string       `mapstructure:"tls_server_name" cty:"tls_server_name" hcl:"tls_server_name"`
+	InsecureSkipVerify *bool         `mapstructure:"insecure_skip_verify" cty:"insecure_skip_verify" hcl:"insecure_skip_verify"`
+	Marketplace        *string       `mapstructure:"marketplace" cty:"marketplace" hcl:"marketplace"`
+	Datastore          *string       `mapstructure:"datastore" cty:"datastore" hcl:"datastore"`
+	Group              *string       `mapstructure:"group" cty:"group" hcl:"group"`
+	Permissions        *string       `mapstructure:"permissions" cty:"permissions" hcl:"permissions"`
+	VMTemplate         *bool         `mapstructure:"vm_template" cty:"vm_template" hcl:"vm_template"`
+	VMTemplateApp      *bool         `mapstructure:"vm_template_app" cty:"vm_template_app" hcl:"vm_template_app"`
+	ServiceTemplateApp *bool         `mapstructure:"service_template_app" cty:"service_template_app" hcl:"service_template_app"`
+	KeepVersions       *int          `mapstructure:"keep_versions" cty:"keep_versions" hcl:"keep_versions"`
+	ForceReplace       *bool         `mapstructure:"force_replace" cty:"force_replace" hcl:"force_replace"`
+	Timeout            *string       `mapstructure:"timeout" cty:"timeout" hcl:"timeout"`
+	Transfer           *FlatTransfer `mapstructure:"transfer" cty:"transfer" hcl:"transfer"`
 }
 
 // FlatMapstructure returns a new FlatOpenNebula.
@@ -142,11 +164,128 @@ func (*OpenNebula) FlatMapstructure() interface{ HCL2Spec() map[string]hcldec.Sp
 // The decoded values from this spec will then be applied to a FlatOpenNebula.
 func (*FlatOpenNebula) HCL2Spec() map[string]hcldec.Spec {
 	s := map[string]hcldec.Spec{
-		"endpoint":    &hcldec.AttrSpec{Name: "endpoint", Type: cty.String, Required: false},
-		"username":    &hcldec.AttrSpec{Name: "username", Type: cty.String, Required: false},
-		"password":    &hcldec.AttrSpec{Name: "password", Type: cty.String, Required: false},
-		"marketplace": &hcldec.AttrSpec{Name: "marketplace", Type: cty.String, Required: false},
-		"datastore":   &hcldec.AttrSpec{Name: "datastore", Type: cty.String, Required: false},
+		"endpoint":             &hcldec.AttrSpec{Name: "endpoint", Type: cty.String, Required: false},
+		"username":             &hcldec.AttrSpec{Name: "username", Type: cty.String, Required: false},
+		"password":             &hcldec.AttrSpec{Name: "password", Type: cty.String, Required: false},
+		"token":                &hcldec.AttrSpec{Name: "token", Type: cty.String, Required: false},
+		"auth_file":            &hcldec.AttrSpec{Name: "auth_file", Type: cty.String, Required: false},
+		"ca_file":              &hcldec.AttrSpec{Name: "ca_file", Type: cty.String, Required: false},
+		"tls_server_name":      &hcldec.AttrSpec{Name: "tls_server_name", Type: cty.String, Required: false},
+		"insecure_skip_verify": &hcldec.AttrSpec{Name: "insecure_skip_verify", Type: cty.Bool, Required: false},
+		"marketplace":          &hcldec.AttrSpec{Name: "marketplace", Type: cty.String, Required: false},
+		"datastore":            &hcldec.AttrSpec{Name: "datastore", Type: cty.String, Required: false},
+		"group":                &hcldec.AttrSpec{Name: "group", Type: cty.String, Required: false},
+		"permissions":          &hcldec.AttrSpec{Name: "permissions", Type: cty.String, Required: false},
+		"vm_template":          &hcldec.AttrSpec{Name: "vm_template", Type: cty.Bool, Required: false},
+		"vm_template_app":      &hcldec.AttrSpec{Name: "vm_template_app", Type: cty.Bool, Required: false},
+		"service_template_app": &hcldec.AttrSpec{Name: "service_template_app", Type: cty.Bool, Required: false},
+		"keep_versions":        &hcldec.AttrSpec{Name: "keep_versions", Type: cty.Number, Required: false},
+		"force_replace":        &hcldec.AttrSpec{Name: "force_replace", Type: cty.Bool, Required: false},
+		"timeout":              &hcldec.AttrSpec{Name: "timeout", Type: cty.String, Required: false},
+		"transfer":             &hcldec.BlockSpec{TypeName: "transfer", Nested: hcldec.ObjectSpec((*FlatTransfer)(nil).HCL2Spec())},
+	}
+	return s
+}
+
+// FlatS3 is an auto-generated flat version of S3.
+// Where the contents of a field with a `mapstructure:,squash` tag are bubbled up.
+type FlatS3 struct {
+	Endpoint     *string `mapstructure:"endpoint" cty:"endpoint" hcl:"endpoint"`
+	Region       *string `mapstructure:"region" cty:"region" hcl:"region"`
+	Bucket       *string `mapstructure:"bucket" cty:"bucket" hcl:"bucket"`
+	Prefix       *string `mapstructure:"prefix" cty:"prefix" hcl:"prefix"`
+	AccessKey    *string `mapstructure:"access_key" cty:"access_key" hcl:"access_key"`
+	SecretKey    *string `mapstructure:"secret_key" cty:"secret_key" hcl:"secret_key"`
+	SessionToken *string `mapstructure:"session_token" cty:"session_token" hcl:"session_token"`
+	CAFile       *string `mapstructure:"ca_file" cty:"ca_file" hcl:"ca_file"`
+}
+
+// FlatMapstructure returns a new FlatS3.
+// FlatS3 is an auto-generated flat version of S3.
+// Where the contents a fields with a `mapstructure:,squash` tag are bubbled up.
+func (*S3) FlatMapstructure() interface{ HCL2Spec() map[string]hcldec.Spec } {
+	return new(FlatS3)
+}
+
+// HCL2Spec returns the hcl spec of a S3.
+// This spec is used by HCL to read the fields of S3.
+// The decoded values from this spec will then be applied to a FlatS3.
+func (*FlatS3) HCL2Spec() map[string]hcldec.Spec {
+	s := map[string]hcldec.Spec{
+		"endpoint":      &hcldec.AttrSpec{Name: "endpoint", Type: cty.String, Required: false},
+		"region":        &hcldec.AttrSpec{Name: "region", Type: cty.String, Required: false},
+		"bucket":        &hcldec.AttrSpec{Name: "bucket", Type: cty.String, Required: false},
+		"prefix":        &hcldec.AttrSpec{Name: "prefix", Type: cty.String, Required: false},
+		"access_key":    &hcldec.AttrSpec{Name: "access_key", Type: cty.String, Required: false},
+		"secret_key":    &hcldec.AttrSpec{Name: "secret_key", Type: cty.String, Required: false},
+		"session_token": &hcldec.AttrSpec{Name: "session_token", Type: cty.String, Required: false},
+		"ca_file":       &hcldec.AttrSpec{Name: "ca_file", Type: cty.String, Required: false},
+	}
+	return s
+}
+
+// FlatSSH is an auto-generated flat version of SSH.
+// Where the contents of a field with a `mapstructure:,squash` tag are bubbled up.
+type FlatSSH struct {
+	Host           *string `mapstructure:"host" cty:"host" hcl:"host"`
+	Port           *int    `mapstructure:"port" cty:"port" hcl:"port"`
+	Username       *string `mapstructure:"username" cty:"username" hcl:"username"`
+	Password       *string `mapstructure:"password" cty:"password" hcl:"password"`
+	PrivateKeyFile *string `mapstructure:"private_key_file" cty:"private_key_file" hcl:"private_key_file"`
+	Agent          *bool   `mapstructure:"agent" cty:"agent" hcl:"agent"`
+	KnownHostsFile *string `mapstructure:"known_hosts_file" cty:"known_hosts_file" hcl:"known_hosts_file"`
+	Directory      *string `mapstructure:"directory" cty:"directory" hcl:"directory"`
+}
+
+// FlatMapstructure returns a new FlatSSH.
+// FlatSSH is an auto-generated flat version of SSH.
+// Where the contents a fields with a `mapstructure:,squash` tag are bubbled up.
+func (*SSH) FlatMapstructure() interface{ HCL2Spec() map[string]hcldec.Spec } {
+	return new(FlatSSH)
+}
+
+// HCL2Spec returns the hcl spec of a SSH.
+// This spec is used by HCL to read the fields of SSH.
+// The decoded values from this spec will then be applied to a FlatSSH.
+func (*FlatSSH) HCL2Spec() map[string]hcldec.Spec {
+	s := map[string]hcldec.Spec{
+		"host":             &hcldec.AttrSpec{Name: "host", Type: cty.String, Required: false},
+		"port":             &hcldec.AttrSpec{Name: "port", Type: cty.Number, Required: false},
+		"username":         &hcldec.AttrSpec{Name: "username", Type: cty.String, Required: false},
+		"password":         &hcldec.AttrSpec{Name: "password", Type: cty.String, Required: false},
+		"private_key_file": &hcldec.AttrSpec{Name: "private_key_file", Type: cty.String, Required: false},
+		"agent":            &hcldec.AttrSpec{Name: "agent", Type: cty.Bool, Required: false},
+		"known_hosts_file": &hcldec.AttrSpec{Name: "known_hosts_file", Type: cty.String, Required: false},
+		"directory":        &hcldec.AttrSpec{Name: "directory", Type: cty.String, Required: false},
+	}
+	return s
+}
+
+// FlatTransfer is an auto-generated flat version of Transfer.
+// Where the contents of a field with a `mapstructure:,squash` tag are bubbled up.
+type FlatTransfer struct {
+	SSH  *FlatSSH `mapstructure:"ssh" cty:"ssh" hcl:"ssh"`
+	S3   *FlatS3  `mapstructure:"s3" cty:"s3" hcl:"s3"`
+	URL  *string  `mapstructure:"url" cty:"url" hcl:"url"`
+	Path *string  `mapstructure:"path" cty:"path" hcl:"path"`
+}
+
+// FlatMapstructure returns a new FlatTransfer.
+// FlatTransfer is an auto-generated flat version of Transfer.
+// Where the contents a fields with a `mapstructure:,squash` tag are bubbled up.
+func (*Transfer) FlatMapstructure() interface{ HCL2Spec() map[string]hcldec.Spec } {
+	return new(FlatTransfer)
+}
+
+// HCL2Spec returns the hcl spec of a Transfer.
+// This spec is used by HCL to read the fields of Transfer.
+// The decoded values from this spec will then be applied to a FlatTransfer.
+func (*FlatTransfer) HCL2Spec() map[string]hcldec.Spec {
+	s := map[string]hcldec.Spec{
+		"ssh":  &hcldec.BlockSpec{TypeName: "ssh", Nested: hcldec.ObjectSpec((*FlatSSH)(nil).HCL2Spec())},
+		"s3":   &hcldec.BlockSpec{TypeName: "s3", Nested: hcldec.ObjectSpec((*FlatS3)(nil).HCL2Spec())},
+		"url":  &hcldec.AttrSpec{Name: "url", Type: cty.String, Required: false},
+		"path": &hcldec.AttrSpec{Name: "path", Type: cty.String, Required: false},
 	}
 	return s
 }

@@ -1,7 +1,11 @@
 package marketplace
 
 import (
+	"bytes"
+	"log"
+	"os"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/packer-plugin-sdk/hcl2helper"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
@@ -10,6 +14,8 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hclunknown"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/marketapp"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/transfer"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/post-processor/marketplace/cloud"
 )
 
 type block = map[string]any
@@ -39,7 +45,7 @@ func TestConfigureStoresEveryField(t *testing.T) {
 		Description: "{{ not a template }}", ShortDescription: "S", Tags: []string{"t"}, Logo: "l.png",
 		CPU: 1, VCPU: 2, MemoryMiB: 3, OpenNebulaVersions: []string{"7.0"},
 	}, p.config.App.withDefaults())
-	assert.Equal(t, Catalog{"dist/marketplace", "https://apps.example.org"}, *p.config.Catalog)
+	assert.Equal(t, Catalog{Directory: "dist/marketplace", BaseURL: "https://apps.example.org"}, *p.config.Catalog)
 }
 
 func TestConfigureListsEveryMistake(t *testing.T) {
@@ -61,7 +67,7 @@ func TestConfigureListsEveryMistake(t *testing.T) {
 	assert.Equal(t, []string{
 		`app.name: must not hold any of & | : \ " ; / ' # { } $ < > or a control character`,
 		`app.version: must be a version such as "1.0.0": up to 64 letters, digits and . _ + ~ -`,
-		"app.publisher: must be one line without control characters",
+		"app.publisher: must be one line",
 		"app.publisher_email: must not end in a backslash",
 		"app.description: must not hold characters above U+FFFF such as emoji",
 		`app.short_description: must not hold "]]>"`,
@@ -79,23 +85,90 @@ func TestConfigureListsEveryMistake(t *testing.T) {
 
 func TestConfigureWantsADestination(t *testing.T) {
 	var p PostProcessor
-	assert.ErrorContains(t, p.Configure(block{}), "catalog: no destination is given")
-	assert.ErrorContains(t, p.Configure(block{"app": block{"name": "N"}}), "catalog: no destination is given")
+	assert.ErrorContains(t, p.Configure(block{}), "no destination is given")
+	assert.ErrorContains(t, p.Configure(block{"app": block{"name": "N"}}), "no destination is given")
 }
 
-func TestConfigureAnswersTheOpenNebulaBlock(t *testing.T) {
-	for name, opennebula := range map[string]block{
-		"empty":  {},
-		"filled": {"endpoint": "https://one.example.org:2633/RPC2", "username": "u", "password": "hush", "marketplace": "m", "datastore": "d"},
+func exampleCloud() block {
+	return block{
+		"endpoint": "https://one.example.org:2633/RPC2", "username": "u", "password": "hush", "marketplace": "private",
+		"transfer": block{"path": "/var/tmp/"},
+	}
+}
+
+func TestConfigureTakesACloud(t *testing.T) {
+	var p PostProcessor
+	require.NoError(t, p.Configure(block{"opennebula": exampleCloud()}))
+	assert.Equal(t, cloud.Target{Marketplace: "private", Datastore: "default", Permissions: "644", Timeout: 2 * time.Hour}, p.config.OpenNebula.target())
+	assert.Equal(t, transfer.Hosted{Location: "/var/tmp/"}, p.config.OpenNebula.Transfer.method())
+
+	changed := exampleCloud()
+	for name, value := range map[string]any{
+		"datastore": "1", "group": "users", "permissions": "640", "vm_template": true, "vm_template_app": true,
+		"service_template_app": true, "keep_versions": 2, "force_replace": true, "timeout": "90m",
+	} {
+		changed[name] = value
+	}
+	p = PostProcessor{}
+	require.NoError(t, p.Configure(block{"opennebula": changed}))
+	assert.Equal(t, cloud.Target{
+		Marketplace: "private", Datastore: "1", Group: "users", Permissions: "640", VMTemplate: true, VMTemplateApp: true,
+		ServiceTemplateApp: true, KeepVersions: 2, ForceReplace: true, Timeout: 90 * time.Minute,
+	}, p.config.OpenNebula.target())
+}
+
+func TestConfigureListsEveryMistakeOfACloud(t *testing.T) {
+	for name, test := range map[string]struct {
+		change block
+		want   []string
+	}{
+		"nothing": {block{"endpoint": "", "marketplace": "", "username": "", "password": "", "transfer": nil}, []string{
+			"opennebula.endpoint: must be an http(s) URL", "opennebula.marketplace: must be set", "opennebula.transfer: must be given",
+		}},
+		"credentials twice": {block{"token": "hush", "auth_file": "x"}, []string{
+			"opennebula.token: set it or opennebula.password", "opennebula.auth_file: set it or opennebula.username",
+		}},
+		"half of them": {block{"password": ""}, []string{"opennebula.username: goes with one of"}},
+		"bad values": {block{"username": "a:b", "permissions": "rw", "timeout": "soon", "keep_versions": -1, "insecure_skip_verify": true, "ca_file": "x"}, []string{
+			"opennebula.username: must not hold a colon", "opennebula.permissions: must be three octal digits", "opennebula.timeout: must be a duration",
+			"opennebula.keep_versions: must be 0 for all", "opennebula.insecure_skip_verify: looks at no certificate",
+		}},
+		"two ways":     {block{"transfer": block{"path": "/x", "url": "https://x/y"}}, []string{"exactly one of ssh, s3, url and path must be given, got 2"}},
+		"a bad path":   {block{"transfer": block{"path": "x"}}, []string{"opennebula.transfer.path: must be an http(s) URL or an absolute path"}},
+		"a bad host":   {block{"transfer": block{"ssh": block{"host": ""}}}, []string{"opennebula.transfer.ssh.host: "}},
+		"a bad bucket": {block{"transfer": block{"s3": block{"secret_key": "hush"}}}, []string{"opennebula.transfer.s3.endpoint: ", "opennebula.transfer.s3.bucket: "}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			o := exampleCloud()
+			for field, value := range test.change {
+				if o[field] = value; value == nil {
+					delete(o, field)
+				}
+			}
 			var p PostProcessor
-			err := p.Configure(block{"catalog": exampleCatalog(), "opennebula": opennebula})
-			require.ErrorContains(t, err, "opennebula: publishing through OpenNebula's API is not available in this version; use a block catalog")
+			err := p.Configure(block{"opennebula": o})
+			require.Error(t, err)
+			for _, want := range test.want {
+				assert.ErrorContains(t, err, want)
+			}
 			assert.NotContains(t, err.Error(), "hush")
-			assert.NotContains(t, err.Error(), "no destination", "one answer is enough")
 		})
 	}
+}
+
+func TestSecretsStayOutOfTheLog(t *testing.T) {
+	var written bytes.Buffer
+	packersdk.LogSecretFilter.SetOutput(&written)
+	t.Cleanup(func() { packersdk.LogSecretFilter.SetOutput(os.Stderr) })
+	o := exampleCloud()
+	o["password"] = "kennwort"
+	o["transfer"] = block{"s3": block{"endpoint": "https://s3.example.org", "bucket": "images", "access_key": "a", "secret_key": "schluessel"}}
+	var p PostProcessor
+	require.NoError(t, p.Configure(block{"opennebula": o}))
+	log.New(&packersdk.LogSecretFilter, "", 0).Print("kennwort schluessel seen")
+	assert.Contains(t, written.String(), "seen")
+	assert.NotContains(t, written.String(), "kennwort")
+	assert.NotContains(t, written.String(), "schluessel")
 }
 
 func TestConfigureRefusesUnknownFields(t *testing.T) {

@@ -104,7 +104,7 @@ func TestPostProcessPublishes(t *testing.T) {
 	assert.Equal(t, b.image, artifact.State(appliance.StateImagePath))
 	assert.Equal(t, manifest.Path(b.image), artifact.State(appliance.StateManifestPath))
 	assert.Nil(t, artifact.State("something else"))
-	require.Len(t, artifact.Files(), 3)
+	require.Len(t, artifact.Files(), 4)
 	for _, file := range artifact.Files() {
 		assert.FileExists(t, file)
 	}
@@ -150,9 +150,9 @@ func TestPostProcessRefuses(t *testing.T) {
 		"image changed": {func(t *testing.T, b bench, _ *packersdk.MockArtifact) {
 			require.NoError(t, os.WriteFile(b.image, []byte("another"), 0o644))
 		}, []string{"is not the one its manifest describes", "file_size: the manifest says", "md5: ", "sha1: ", "sha256: "}},
-		"a model disk": {func(_ *testing.T, b bench, input *packersdk.MockArtifact) {
+		"a model disk that is gone": {func(_ *testing.T, b bench, input *packersdk.MockArtifact) {
 			input.StateValues[appliance.StateModelImagePath] = "dist/model.qcow2"
-		}, []string{"a disk of their own (dist/model.qcow2)", "build without model_disk"}},
+		}, []string{"read manifest: open dist/model.manifest.json"}},
 		"no system": {func(t *testing.T, b bench, _ *packersdk.MockArtifact) {
 			m, err := manifest.Read(manifest.Path(b.image))
 			require.NoError(t, err)

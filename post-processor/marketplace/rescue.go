@@ -5,46 +5,61 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-
-	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
-
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 )
 
-// withRescue keeps the image of a run that failed with err, and adds to err where it is.
-// Packer deletes what the source has made when the first post-processor fails, whatever
-// that one asks for, and an image takes long to bake. (After verify this is not the first.)
-func withRescue(err error, input packersdk.Artifact, pub *publication) error {
-	if pub.image == "" || input.BuilderId() != appliance.BuilderID {
-		return err
-	}
-	kept, rescueErr := rescue(pub.image, input.Files())
-	if rescueErr != nil {
-		return errors.Join(err, fmt.Errorf("the image could not be kept either: %w", rescueErr))
-	}
-	return fmt.Errorf("%w\nThe image is kept as %s", err, kept)
+// kept is where the links to an image lie. Its zero value is nowhere.
+type kept struct {
+	directory string
+	files     []string
 }
 
-// rescue links the image, and the files that came with it, into a directory beside theirs.
-func rescue(image string, files []string) (string, error) {
-	directory := filepath.Dir(image) + ".unpublished"
-	if err := os.MkdirAll(directory, 0o755); err != nil {
-		return "", err
+// keep links the image, and the files that came with it, into a directory beside theirs.
+func keep(image string, files []string) (kept, error) {
+	k := kept{directory: filepath.Dir(image) + ".unpublished"}
+	if err := os.MkdirAll(k.directory, 0o755); err != nil {
+		return kept{}, err
 	}
-	kept := filepath.Join(directory, filepath.Base(image))
-	if err := link(image, kept); err != nil {
-		return "", err
-	}
-	for _, file := range files {
-		if file == image || filepath.Dir(file) != filepath.Dir(image) {
+	for _, file := range append([]string{image}, files...) {
+		target := filepath.Join(k.directory, filepath.Base(file))
+		if file != image && (filepath.Dir(file) != filepath.Dir(image) || target == k.image()) {
 			continue
 		}
-		err := link(file, filepath.Join(directory, filepath.Base(file)))
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return "", err
+		err := link(file, target)
+		if errors.Is(err, os.ErrNotExist) && file != image {
+			continue
 		}
+		if err != nil {
+			return kept{}, err
+		}
+		k.files = append(k.files, target)
 	}
-	return kept, nil
+	return k, nil
+}
+
+// image is the link to the image, the first of all.
+func (k kept) image() string {
+	if len(k.files) == 0 {
+		return ""
+	}
+	return k.files[0]
+}
+
+// tell adds to err where the image is.
+func (k kept) tell(err error) error {
+	if k.directory == "" {
+		return err
+	}
+	return fmt.Errorf("%w\nThe image is kept as %s", err, k.image())
+}
+
+// remove leaves alone what others have put into the directory.
+func (k kept) remove() {
+	for _, file := range k.files {
+		_ = os.Remove(file)
+	}
+	if k.directory != "" {
+		_ = os.Remove(k.directory)
+	}
 }
 
 // link replaces what an earlier failure left under the name.

@@ -9,18 +9,20 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
 
-// stepPlaceImage brings the image into the catalog. Nothing lists it yet.
+// stepPlaceImage brings the images into the catalog. Nothing lists them yet.
 type stepPlaceImage struct {
 	pub *publication
 	ui  packersdk.Ui
 }
 
 func (s *stepPlaceImage) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
-	s.ui.Say("Publishing " + s.pub.entry.Name + " in " + s.pub.catalog.Directory())
-	size := s.pub.manifest.FileSize
-	meter := progress.Lines("copy", size, s.ui.Say)
-	if err := s.pub.catalog.PlaceImage(ctx, s.pub.entry, s.pub.image, size, meter); err != nil {
-		return halt(state, err)
+	s.ui.Say("Publishing " + s.pub.entry().Name + " in " + s.pub.catalog.Directory())
+	for i, d := range s.pub.disks {
+		size := d.manifest.FileSize
+		meter := progress.Lines("copy", size, s.ui.Say)
+		if err := s.pub.catalog.PlaceImage(ctx, s.pub.entries[i], d.path, size, meter); err != nil {
+			return halt(state, err)
+		}
 	}
 	return multistep.ActionContinue
 }

@@ -7,75 +7,63 @@ import (
 	"github.com/hashicorp/packer-plugin-sdk/multistep"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/catalog"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/digest"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/imageartifact"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/manifest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/marketapp"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/signature"
 )
 
-// stepPreflight finds the image, proves it against its manifest, and decides what will be
-// published. It changes nothing.
+// stepPreflight finds the images and decides what will be published. It changes nothing.
 type stepPreflight struct {
 	config *Config
 	input  packersdk.Artifact
 	pub    *publication
-	ui     packersdk.Ui
 }
 
-func (s *stepPreflight) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
-	if err := s.prepare(ctx); err != nil {
+func (s *stepPreflight) Run(_ context.Context, state multistep.StateBag) multistep.StepAction {
+	if err := s.prepare(); err != nil {
 		return halt(state, err)
 	}
 	return multistep.ActionContinue
 }
 
-func (s *stepPreflight) prepare(ctx context.Context) (err error) {
-	s.pub.image, s.pub.manifestPath, err = imageartifact.Find(s.input)
-	if err != nil {
+func (s *stepPreflight) prepare() (err error) {
+	if s.pub.disks, err = findDisks(s.input); err != nil {
 		return err
-	}
-	if model, split := s.input.State(appliance.StateModelImagePath).(string); split {
-		return fmt.Errorf("the weights are on a disk of their own (%s), which this post-processor cannot publish yet; "+
-			"build without model_disk, or leave this post-processor out", model)
 	}
 	if err := s.config.checkKnown(); err != nil {
 		return err
 	}
-	s.pub.manifest, err = manifest.Read(s.pub.manifestPath)
-	if err != nil {
-		return fmt.Errorf(`%w; the source "slm-copilot" writes a manifest beside each image it builds`, err)
+	system := s.pub.disks[0].manifest
+	s.pub.app = s.config.App.withDefaults()
+	s.pub.app.Version = orDefault(s.pub.app.Version, system.Version)
+	if err := marketapp.CheckVersion(s.pub.app.Version); err != nil {
+		return fmt.Errorf("app.version: %w, got %q", err, s.pub.app.Version)
 	}
-	if s.pub.manifest.OSID == "" {
-		return fmt.Errorf("%s holds no operating system, only data: it is no appliance", s.pub.image)
+	if err := s.pub.app.VMTemplate(system.OSArch).Check(); err != nil {
+		return fmt.Errorf("app: the VM template made of it cannot be stored: %w", err)
 	}
-	if err := s.prove(ctx); err != nil {
-		return err
+	if s.config.Catalog == nil {
+		return nil
 	}
-	s.pub.base, err = catalog.ParseBaseURL(s.config.Catalog.BaseURL)
-	if err != nil {
-		return fmt.Errorf("catalog.base_url: %w", err)
-	}
-	app := s.config.App.withDefaults()
-	app.Version = orDefault(app.Version, s.pub.manifest.Version)
-	if err := marketapp.CheckVersion(app.Version); err != nil {
-		return fmt.Errorf("app.version: %w, got %q", err, app.Version)
-	}
-	s.pub.entry, err = catalog.NewEntry(app, s.pub.manifest, s.pub.base)
-	return err
+	return s.prepareCatalog()
 }
 
-func (s *stepPreflight) prove(ctx context.Context) error {
-	s.ui.Say("Checking the image " + s.pub.image + " against its manifest")
-	meter := progress.Lines("check", s.pub.manifest.FileSize, s.ui.Say)
-	is, err := digest.File(ctx, s.pub.image, meter)
-	if err != nil {
-		return fmt.Errorf("read the image: %w", err)
+func (s *stepPreflight) prepareCatalog() (err error) {
+	if s.pub.base, err = catalog.ParseBaseURL(s.config.Catalog.BaseURL); err != nil {
+		return fmt.Errorf("catalog.base_url: %w", err)
 	}
-	meter.Finish()
-	return checkDigests(s.pub.image, s.pub.manifest, is)
+	if file := s.config.Catalog.SigningKeyFile; file != "" {
+		if s.pub.signingKey, err = signature.ReadKey(file, s.config.Catalog.SigningKeyPassword); err != nil {
+			return err
+		}
+	}
+	manifests := make([]manifest.Manifest, len(s.pub.disks))
+	for i, d := range s.pub.disks {
+		manifests[i] = d.manifest
+	}
+	s.pub.entries, err = catalog.NewEntries(s.pub.app, manifests, s.pub.base)
+	return err
 }
 
 func (s *stepPreflight) Cleanup(multistep.StateBag) {}

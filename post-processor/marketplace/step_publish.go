@@ -5,25 +5,32 @@ import (
 
 	"github.com/hashicorp/packer-plugin-sdk/multistep"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/catalog"
 )
 
 // stepPublish replaces the list. It is the moment at which clouds see the app.
 type stepPublish struct {
-	pub *publication
-	ui  packersdk.Ui
+	keepVersions int
+	pub          *publication
+	ui           packersdk.Ui
 }
 
 func (s *stepPublish) Run(_ context.Context, state multistep.StateBag) multistep.StepAction {
-	if err := s.pub.catalog.Publish(s.pub.entry); err != nil {
+	options := catalog.Options{KeepVersions: s.keepVersions, SigningKey: s.pub.signingKey}
+	if err := s.pub.catalog.Publish(s.pub.entries, options); err != nil {
 		return halt(state, err)
 	}
-	s.pub.listed = true
+	id := s.pub.entry().ID.OID
 	if s.pub.catalog.Changed() {
-		s.ui.Say("Published as " + s.pub.entry.ID.OID + "; " + s.pub.catalog.SitePath() + " says how to serve it")
+		s.ui.Say("Published as " + id + "; " + s.pub.catalog.SitePath() + " says how to serve it")
 	} else {
-		s.ui.Say("It is published already as " + s.pub.entry.ID.OID + "; nothing was changed")
+		s.ui.Say("It is published already as " + id + "; nothing was changed")
 	}
 	return multistep.ActionContinue
 }
 
 func (s *stepPublish) Cleanup(multistep.StateBag) {}
+
+// entry is the one that people import.
+func (p *publication) entry() catalog.Entry { return p.entries[len(p.entries)-1] }

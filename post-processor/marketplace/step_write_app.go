@@ -6,14 +6,16 @@ import (
 	"github.com/hashicorp/packer-plugin-sdk/multistep"
 )
 
-// stepWriteApp writes the files of the app and the nginx site. Nothing lists the app yet.
+// stepWriteApp writes the files of the apps and the nginx site. Nothing lists them yet.
 type stepWriteApp struct {
 	pub *publication
 }
 
 func (s *stepWriteApp) Run(_ context.Context, state multistep.StateBag) multistep.StepAction {
-	if err := s.pub.catalog.WriteApp(s.pub.entry); err != nil {
-		return halt(state, err)
+	for _, entry := range s.pub.entries {
+		if err := s.pub.catalog.WriteApp(entry); err != nil {
+			return halt(state, err)
+		}
 	}
 	return multistep.ActionContinue
 }

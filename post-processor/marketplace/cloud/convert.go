@@ -1,0 +1,28 @@
+package cloud
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/marketapp"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/opennebula"
+)
+
+// templateOf writes a VM template as attributes, in the order of their names.
+func templateOf(t marketapp.VMTemplate) opennebula.Template {
+	content := attributesOf(t.Attributes)
+	for _, name := range slices.Sorted(maps.Keys(t.Vectors)) {
+		for _, vector := range t.Vectors[name] {
+			content = append(content, opennebula.Attribute{Name: name, Vector: attributesOf(vector)})
+		}
+	}
+	return content
+}
+
+func attributesOf(values map[string]string) []opennebula.Attribute {
+	var attributes []opennebula.Attribute
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		attributes = append(attributes, opennebula.Attribute{Name: name, Value: values[name]})
+	}
+	return attributes
+}

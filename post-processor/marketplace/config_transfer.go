@@ -1,0 +1,149 @@
+package marketplace
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hclunknown"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/transfer"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/transfer/s3"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/transfer/sftp"
+)
+
+// Transfer is the block "transfer": exactly one way for an image to reach the front-end.
+type Transfer struct {
+	SSH *SSH `mapstructure:"ssh"`
+	S3  *S3  `mapstructure:"s3"`
+	// URL and Path say where the image lies already; one that ends in a slash is followed
+	// by the name of the file.
+	URL  string `mapstructure:"url"`
+	Path string `mapstructure:"path"`
+}
+
+// SSH is the block "ssh": a directory of the front-end, reached by SFTP.
+type SSH struct {
+	Host           string `mapstructure:"host"`
+	Port           int    `mapstructure:"port"`
+	Username       string `mapstructure:"username"`
+	Password       string `mapstructure:"password"`
+	PrivateKeyFile string `mapstructure:"private_key_file"`
+	Agent          bool   `mapstructure:"agent"`
+	KnownHostsFile string `mapstructure:"known_hosts_file"`
+	Directory      string `mapstructure:"directory"`
+}
+
+// S3 is the block "s3": a bucket from which the front-end fetches by a signed URL.
+type S3 struct {
+	Endpoint     string `mapstructure:"endpoint"`
+	Region       string `mapstructure:"region"`
+	Bucket       string `mapstructure:"bucket"`
+	Prefix       string `mapstructure:"prefix"`
+	AccessKey    string `mapstructure:"access_key"`
+	SecretKey    string `mapstructure:"secret_key"`
+	SessionToken string `mapstructure:"session_token"`
+	CAFile       string `mapstructure:"ca_file"`
+}
+
+func (t *Transfer) secrets() []string {
+	var secrets []string
+	if t.SSH != nil {
+		secrets = append(secrets, t.SSH.Password)
+	}
+	if t.S3 != nil {
+		secrets = append(secrets, t.S3.SecretKey, t.S3.SessionToken)
+	}
+	return secrets
+}
+
+func (t *Transfer) rules() []rule {
+	rules := []rule{
+		{"opennebula.transfer.url", given(t.URL), anything},
+		{"opennebula.transfer.path", given(t.Path), anything},
+	}
+	if t.SSH != nil {
+		rules = append(rules, known("opennebula.transfer.ssh", t.SSH.Host, t.SSH.Username, t.SSH.Password, t.SSH.PrivateKeyFile, t.SSH.KnownHostsFile, t.SSH.Directory))
+	}
+	if t.S3 != nil {
+		rules = append(rules, known("opennebula.transfer.s3", t.S3.Endpoint, t.S3.Region, t.S3.Bucket, t.S3.Prefix, t.S3.AccessKey, t.S3.SecretKey, t.S3.SessionToken, t.S3.CAFile))
+	}
+	return rules
+}
+
+// known is for a block whose values are judged together, by the package that uses them.
+func known(block string, values ...string) rule {
+	return rule{block, values, anything}
+}
+
+// checkRest is for what rules of single fields do not tell. A block that holds a value
+// which is not known yet is judged when the build runs.
+func (t *Transfer) checkRest() []error {
+	given := 0
+	for _, is := range []bool{t.SSH != nil, t.S3 != nil, t.URL != "", t.Path != ""} {
+		if is {
+			given++
+		}
+	}
+	if given != 1 {
+		return []error{fmt.Errorf("opennebula.transfer: exactly one of ssh, s3, url and path must be given, got %d", given)}
+	}
+	for _, r := range t.rules() {
+		if slices.ContainsFunc(r.values, hclunknown.Is) {
+			return nil
+		}
+	}
+	return t.mistakes()
+}
+
+// mistakes are those of the one way that is given, each with the name of its field.
+func (t *Transfer) mistakes() []error {
+	var block string
+	var mistakes []error
+	switch {
+	case t.SSH != nil:
+		block, mistakes = "ssh.", t.SSH.options().Mistakes()
+	case t.S3 != nil:
+		block, mistakes = "s3.", t.S3.options().Mistakes()
+	default:
+		block, mistakes = t.hostedField()+": ", t.hosted().Mistakes()
+	}
+	for i, mistake := range mistakes {
+		mistakes[i] = errors.New("opennebula.transfer." + block + mistake.Error())
+	}
+	return mistakes
+}
+
+func (t *Transfer) method() transfer.Method {
+	switch {
+	case t.SSH != nil:
+		return sftp.New(t.SSH.options())
+	case t.S3 != nil:
+		return s3.New(t.S3.options())
+	}
+	return t.hosted()
+}
+
+func (t *Transfer) hosted() transfer.Hosted {
+	return transfer.Hosted{Location: orDefault(t.URL, t.Path)}
+}
+
+func (t *Transfer) hostedField() string {
+	if t.URL != "" {
+		return "url"
+	}
+	return "path"
+}
+
+func (s *SSH) options() sftp.Options {
+	return sftp.Options{
+		Host: s.Host, Port: s.Port, User: s.Username, Password: s.Password, PrivateKeyFile: s.PrivateKeyFile,
+		UseAgent: s.Agent, KnownHostsFile: s.KnownHostsFile, Directory: s.Directory,
+	}
+}
+
+func (s *S3) options() s3.Options {
+	return s3.Options{
+		Endpoint: s.Endpoint, Region: s.Region, Bucket: s.Bucket, Prefix: s.Prefix,
+		AccessKey: s.AccessKey, SecretKey: s.SecretKey, SessionToken: s.SessionToken, CAFile: s.CAFile,
+	}
+}

@@ -1,0 +1,42 @@
+package marketplace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/hashicorp/packer-plugin-sdk/multistep"
+	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+)
+
+// stepKeep links the images into a directory beside theirs before anything long begins.
+// Packer deletes what the source has made when the first post-processor fails or is
+// killed, whatever that one asks for, and an image takes long to bake. (After verify this
+// is not the first.)
+type stepKeep struct {
+	input packersdk.Artifact
+	pub   *publication
+}
+
+func (s *stepKeep) Run(_ context.Context, state multistep.StateBag) multistep.StepAction {
+	if s.input.BuilderId() != appliance.BuilderID {
+		return multistep.ActionContinue
+	}
+	var err error
+	s.pub.kept, err = keep(s.pub.disks[0].path, s.input.Files())
+	// What is not there cannot be kept; the step that reads it says so.
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return halt(state, fmt.Errorf("keep the image for the case that publishing fails: %w", err))
+	}
+	return multistep.ActionContinue
+}
+
+// Cleanup removes the links of an image that is published.
+func (s *stepKeep) Cleanup(multistep.StateBag) {
+	if s.pub.done() {
+		s.pub.kept.remove()
+	}
+}
