@@ -4,9 +4,8 @@
 package marketapp
 
 import (
-	"strings"
-
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/manifest"
 )
 
 // App is one version of the appliance, without its image.
@@ -28,27 +27,31 @@ type App struct {
 	MemoryMiB int
 }
 
-// Default is the appliance with every text filled in but the version.
+// Default is the appliance with the model that is baked in unless another is named, every
+// text filled in but the version.
 func Default() App {
-	return App{
-		Name:             appliance.Title,
-		Publisher:        appliance.Title,
-		ShortDescription: "Private AI coding copilot that runs on CPU alone",
-		Description: strings.Join([]string{
-			"A private AI coding copilot with an OpenAI-compatible API, on CPU alone: no GPU, and no",
-			"code leaves the virtual machine.",
-			"",
-			"Point Cline, Continue, aider, OpenCode, a JetBrains IDE or an OpenAI SDK at",
-			"`https://<address of the VM>/v1`. The user name is `" + appliance.APIUser + "`; the password, and how to",
-			"trust the certificate, are in `" + appliance.ReportFile + "` inside the VM.",
-		}, "\n"),
+	app := App{
+		Name:               appliance.Title,
+		Publisher:          appliance.Title,
+		ShortDescription:   "Private AI coding copilot that runs on CPU alone",
+		Description:        describe(devstral),
 		Tags:               []string{"ai", "llm", "copilot", "cpu"},
 		OpenNebulaVersions: []string{"6.10", "7.0", "7.2", "7.4"},
-		// What a model of 24 billion parameters in four bits wants.
-		CPU:       16,
-		VCPU:      16,
-		MemoryMiB: 32768,
 	}
+	return app.sized(devstralMemory)
+}
+
+// DefaultFor is the appliance with the system image of m: its version, its model and the
+// size that this model wants. Of a manifest that says nothing of its model the size is that
+// of Default, and no claim about the model is made.
+func DefaultFor(m manifest.Manifest) App {
+	app := Default()
+	app.Version = m.Version
+	app.Description = describe(modelOf(m))
+	if m.MemoryMiB > 0 {
+		app = app.sized(m.MemoryMiB)
+	}
+	return app
 }
 
 // commonArch is the architecture that goes without saying.
