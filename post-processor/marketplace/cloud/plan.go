@@ -16,6 +16,8 @@ type plan struct {
 	// template is nil where the cloud gets no VM template of its own.
 	template *templatePlan
 	prune    pruning
+	// claim is that of another run, which lives or was killed.
+	claim *opennebula.VMTemplate
 }
 
 // appPlan says how one app comes to be.

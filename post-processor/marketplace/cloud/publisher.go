@@ -24,6 +24,9 @@ type Publisher struct {
 	Abort context.CancelCauseFunc
 	// ClaimInterval is the time between two signs of life; 0 stands for 20 seconds.
 	ClaimInterval time.Duration
+	// Settle is how long a failed run waits for copies that are about to end; 0 stands for
+	// 15 seconds.
+	Settle time.Duration
 
 	run         opennebula.Mark
 	user        opennebula.User

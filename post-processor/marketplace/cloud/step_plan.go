@@ -8,6 +8,7 @@ import (
 
 	"github.com/hashicorp/packer-plugin-sdk/multistep"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/opennebula"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/transfer"
 )
 
@@ -47,6 +48,7 @@ func (p *Publisher) makePlan(ctx context.Context) error {
 	if p.plan, err = p.Appliance.plan(p.Target, p.marketplace.ID, p.datastore.ID, w); err != nil {
 		return err
 	}
+	p.plan.claim = p.otherClaim(w)
 	p.images, p.apps, p.template = make([]int, len(p.plan.images)), make([]int, len(p.plan.apps)), -1
 	for i, image := range p.plan.images {
 		p.images[i] = -1
@@ -62,6 +64,17 @@ func (p *Publisher) makePlan(ctx context.Context) error {
 	}
 	if p.plan.template != nil && p.plan.template.found != nil {
 		p.template = p.plan.template.found.ID
+	}
+	return nil
+}
+
+// otherClaim is the claim of another run on this version, if there is one.
+func (p *Publisher) otherClaim(w world) *opennebula.VMTemplate {
+	for _, seen := range w.templates {
+		isClaim := p.Appliance.isPart(seen.Template, partClaim) && p.Appliance.isThisVersion(seen.Template)
+		if isClaim && seen.Template.Get(p.run.Name) != p.run.Value {
+			return &seen
+		}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,8 +13,8 @@ import (
 const (
 	// cleanupTimeout is for everything that a run takes back at its end.
 	cleanupTimeout = 2 * time.Minute
-	// settleTimeout is for a copy that the front-end is about to end.
-	settleTimeout = 15 * time.Second
+	// defaultSettle is for a copy that the front-end is about to end.
+	defaultSettle = 15 * time.Second
 )
 
 // takeBack deletes what this run has made, its claim last. When the new apps count, or all
@@ -48,7 +49,7 @@ func (p *Publisher) takeBack(ctx context.Context) error {
 // takeBackApp leaves an app alone that is being copied: when it is deleted then, its file
 // stays in the marketplace and nothing names it any more.
 func (p *Publisher) takeBackApp(ctx context.Context, id int) error {
-	settle, cancel := context.WithTimeout(ctx, settleTimeout)
+	settle, cancel := context.WithTimeout(ctx, cmp.Or(p.Settle, defaultSettle))
 	defer cancel()
 	if _, err := p.Client.WaitApp(settle, id); settle.Err() != nil {
 		p.Say(fmt.Sprintf("App %d is being copied still and stays; the next run goes on with it, or: onemarketapp delete %d", id, id))
@@ -61,7 +62,7 @@ func (p *Publisher) takeBackApp(ctx context.Context, id int) error {
 
 // takeBackImage leaves an image alone that is being copied, for the same reason.
 func (p *Publisher) takeBackImage(ctx context.Context, id int) error {
-	settle, cancel := context.WithTimeout(ctx, settleTimeout)
+	settle, cancel := context.WithTimeout(ctx, cmp.Or(p.Settle, defaultSettle))
 	defer cancel()
 	if _, err := p.Client.WaitImage(settle, id); settle.Err() != nil {
 		p.Say(fmt.Sprintf("Image %d is being copied still and stays; the next run goes on with it, or: oneimage delete %d", id, id))

@@ -1,0 +1,142 @@
+package cloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/onedtest"
+)
+
+// whole is a publication that makes every kind of change: an old version goes, another
+// build of the version is replaced.
+func whole(t *testing.T) (oned *onedtest.Oned, f front, a Appliance, wanted Target) {
+	t.Helper()
+	oned, f = double(t)
+	wanted = target()
+	wanted.KeepVersions, wanted.ForceReplace = 1, true
+	for _, version := range []string{"0.9.0", "1.0.0"} {
+		all := wanted
+		all.KeepVersions = 0
+		_, _, err := f.run(t.Context(), t, newAppliance(t, "Copilot", version), all, never)
+		require.NoError(t, err)
+	}
+	return oned, f, newAppliance(t, "Copilot", "1.0.0"), wanted
+}
+
+// calls are how many calls the publication takes, and those before it.
+func calls(t *testing.T) (before, after int) {
+	oned, f, a, wanted := whole(t)
+	before = len(oned.Calls())
+	_, _, err := f.run(t.Context(), t, a, wanted, never)
+	require.NoError(t, err)
+	assertPublished(t, oned, f, a)
+	after = len(oned.Calls())
+	require.Greater(t, after-before, 30)
+	return before, after
+}
+
+func TestAnyCallMayGetNoAnswer(t *testing.T) {
+	before, after := calls(t)
+	for name, fault := range map[string]onedtest.Fault{
+		"cut before": onedtest.CutBefore, "answer lost": onedtest.LoseAnswer, "bad gateway": onedtest.BadGateway, "slow": onedtest.Slow,
+	} {
+		t.Run(name, func(t *testing.T) {
+			for n := before; n < after; n++ {
+				t.Run(fmt.Sprint(n-before), func(t *testing.T) {
+					t.Parallel()
+					oned, f, a, wanted := whole(t)
+					oned.FailCall(len(oned.Calls())+n-before, fault)
+					_, _, err := f.run(t.Context(), t, a, wanted, never)
+					require.NoError(t, err)
+					assertPublished(t, oned, f, a)
+				})
+			}
+		})
+	}
+}
+
+// assertOldVersionOr is for a run that failed: the old versions are there, or the new one is.
+func assertOldVersionOr(t *testing.T, oned *onedtest.Oned, a Appliance) {
+	t.Helper()
+	ready := 0
+	for _, app := range oned.Apps() {
+		if app.State == 1 && app.Get(markVersion) == a.App.Version {
+			ready++
+		}
+	}
+	assert.GreaterOrEqual(t, ready, 1, "the version is never gone")
+}
+
+func TestCancelledAtAnyCall(t *testing.T) {
+	before, after := calls(t)
+	reason := errors.New("Ctrl-C")
+	for n := before; n < after; n++ {
+		t.Run(fmt.Sprint(n-before), func(t *testing.T) {
+			t.Parallel()
+			oned, f, a, wanted := whole(t)
+			ctx, cancel := context.WithCancelCause(t.Context())
+			at := len(oned.Calls()) + n - before
+			oned.OnCall(func(n int, _ string) {
+				if n == at {
+					cancel(reason)
+				}
+			})
+			p, said, err := f.run(ctx, t, a, wanted, never)
+			assertOldVersionOr(t, oned, a)
+			assert.Empty(t, oned.Templates(), "the claim is given up")
+			if err != nil && !p.committed {
+				assert.Empty(t, oned.Images(), "a run whose app does not count yet leaves no object: %s", said)
+				assert.Len(t, oned.Apps(), 2)
+			}
+			oned.OnCall(nil)
+			_, _, err = f.run(t.Context(), t, a, wanted, never)
+			require.NoError(t, err)
+			assertPublished(t, oned, f, a)
+		})
+	}
+}
+
+func TestKilledAtAnyCall(t *testing.T) {
+	before, after := calls(t)
+	for n := before; n < after; n++ {
+		t.Run(fmt.Sprint(n-before), func(t *testing.T) {
+			t.Parallel()
+			oned, f, a, wanted := whole(t)
+			// Whoever is cut off for good cannot clean up either.
+			oned.DownFrom(len(oned.Calls()) + n - before)
+			_, _, err := f.run(t.Context(), t, a, wanted, never)
+			assert.True(t, err != nil || n-before > 20, "only what is proven may lack its cleaning")
+			oned.DownFrom(-1)
+			assertOldVersionOr(t, oned, a)
+			_, _, err = f.run(t.Context(), t, a, wanted, 2*time.Millisecond)
+			require.NoError(t, err)
+			assertPublished(t, oned, f, a)
+		})
+	}
+}
+
+func TestTwoRunsAtOnce(t *testing.T) {
+	oned, f := double(t)
+	a := newAppliance(t, "Copilot", "1.0.0")
+	oned.Hold(true)
+	first := make(chan error, 1)
+	go func() {
+		_, _, err := f.run(t.Context(), t, a, target(), 20*time.Millisecond)
+		first <- err
+	}()
+	require.Eventually(t, func() bool { return len(oned.Images()) == 1 }, 10*time.Second, time.Millisecond)
+	_, said, err := f.run(t.Context(), t, a, target(), 200*time.Millisecond)
+	require.ErrorContains(t, err, "another run is publishing Copilot 1.0.0: ")
+	assert.ErrorContains(t, err, fmt.Sprintf(" pid %d ", os.Getpid()))
+	assert.Contains(t, said, "Another run publishes this version")
+	oned.Hold(false)
+	require.NoError(t, <-first)
+	assertPublished(t, oned, f, a)
+}
