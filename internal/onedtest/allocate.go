@@ -55,7 +55,7 @@ func (o *Oned) allocateImage(c call) string {
 		return refuse(internal, "Parse error: XML Template malformed.")
 	}
 	if c.number(2) != Datastore {
-		return refuse(noExists, fmt.Sprintf("Error getting datastore [%d].", c.number(2)))
+		return refusalOf(noExists, fmt.Sprintf("[one.image.allocate] Error getting datastore [%d].", c.number(2)), c.number(2))
 	}
 	image := &Object{Kind: kindImage, State: 4, Place: Datastore, Name: get(content, "NAME"), Format: "raw"}
 	var bytes []byte
@@ -138,6 +138,8 @@ func (o *Oned) allocateApp(c call) string {
 	switch place := c.number(2); {
 	case place == Public:
 		return refusal(action, "[one.marketapp.allocate] Create disabled for market: public")
+	case place != Marketplace && strings.HasPrefix(o.version, "7.4"):
+		return refusal(internal, fmt.Sprintf("[one.marketapp.allocate] Cannot find associated MARKETPLACE ID = %d", place))
 	case place != Marketplace:
 		return refusal(internal, "[one.marketapp.allocate] Cannot find associated MARKETPLACE")
 	case o.revoked:
@@ -153,6 +155,9 @@ func (o *Oned) allocateApp(c call) string {
 	}
 	if text := o.checkName(kindApp, name); text != "" {
 		return refusePool(text)
+	}
+	if !storable(c.text(1)) {
+		return refusePool("Error transforming the marketplace app to XML.")
 	}
 	app := o.add(&Object{
 		Kind: kindApp, Name: name, State: 2, Type: appTypes[get(content, "TYPE")], OriginID: origin, Place: Marketplace,

@@ -33,7 +33,7 @@ func (o *Oned) answer(c call) string {
 	case "one.datastorepool.info":
 		return text(o.datastores())
 	case "one.datastore.info":
-		return refusal(noExists, fmt.Sprintf("[one.datastore.info] Error getting datastore [%d].", c.number(1)))
+		return refusalOf(noExists, fmt.Sprintf("[one.datastore.info] Error getting datastore [%d].", c.number(1)), c.number(1))
 	case "one.marketpool.info":
 		return text(o.marketplaces())
 	case "one.grouppool.info":
@@ -90,7 +90,7 @@ func (o *Oned) onObject(c call) string {
 	object := o.find(kind, c.number(1))
 	if object == nil {
 		noun := map[string]string{kindImage: "image", kindApp: "marketplaceapp", kindTemplate: "virtual machine template"}[kind]
-		return refusal(noExists, fmt.Sprintf("[%s] Error getting %s [%d].", c.Method, noun, c.number(1)))
+		return refusalOf(noExists, fmt.Sprintf("[%s] Error getting %s [%d].", c.Method, noun, c.number(1)), c.number(1))
 	}
 	return o.act(c, parts[2], object)
 }

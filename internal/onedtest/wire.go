@@ -96,7 +96,8 @@ func (o *Oned) begin(method string) (n int, hook func(int, string), failure Faul
 
 func write(w http.ResponseWriter, body string) {
 	w.Header().Set("Content-Type", "text/xml; charset=utf-8")
-	_, _ = io.WriteString(w, body)
+	// The line ends are those of xmlrpc-c.
+	_, _ = io.WriteString(w, strings.ReplaceAll(body, "\n", "\r\n"))
 }
 
 const (
@@ -118,9 +119,12 @@ func number(n int) string {
 }
 
 // refusal has the texts and codes of the recordings.
-func refusal(code int, message string) string {
+func refusal(code int, message string) string { return refusalOf(code, message, -1) }
+
+// refusalOf names the object it is about.
+func refusalOf(code int, message string, id int) string {
 	return begin + fmt.Sprintf("<value><boolean>0</boolean></value>\n<value><string>%s</string></value>\n<value><i4>%d</i4></value>\n"+
-		"<value><i4>-1</i4></value>\n<value><i8>-1</i8></value>\n", escape(message), code) + finish
+		"<value><i4>%d</i4></value>\n<value><i8>-1</i8></value>\n", escape(message), code, id) + finish
 }
 
 func fault(code int, message string) string {
