@@ -36,8 +36,7 @@ func TestDocumentationNamesEveryAttribute(t *testing.T) {
 }
 
 // attributes lists "name" for an attribute and "block.name" for one in a block. The
-// fields Packer adds to every component, and the fields of a block that this version
-// refuses as a whole, are left out.
+// fields Packer adds to every component are left out.
 func attributes(spec hcldec.ObjectSpec) []string {
 	var names []string
 	for name, field := range spec {
@@ -45,7 +44,7 @@ func attributes(spec hcldec.ObjectSpec) []string {
 			continue
 		}
 		block, nested := field.(*hcldec.BlockSpec)
-		if !nested || name == "opennebula" {
+		if !nested {
 			names = append(names, name)
 			continue
 		}

@@ -59,13 +59,15 @@ func (a *App) checkNumbers() []error {
 	return mistakes
 }
 
-// withDefaults is the app with a default for every field that is not given, but for the
-// version, which comes from the image.
-func (a *App) withDefaults() marketapp.App {
-	d := marketapp.Default()
+// withDefaults is the app with a default for every field that is not given; one for any
+// image, until it is known which.
+func (a *App) withDefaults() marketapp.App { return a.over(marketapp.Default()) }
+
+// over is d with the fields that are given.
+func (a *App) over(d marketapp.App) marketapp.App {
 	return marketapp.App{
 		Name:               orDefault(a.Name, d.Name),
-		Version:            a.Version,
+		Version:            orDefault(a.Version, d.Version),
 		Publisher:          orDefault(a.Publisher, d.Publisher),
 		PublisherEmail:     a.PublisherEmail,
 		Description:        orDefault(a.Description, d.Description),

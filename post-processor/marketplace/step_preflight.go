@@ -35,8 +35,7 @@ func (s *stepPreflight) prepare() (err error) {
 		return err
 	}
 	system := s.pub.disks[0].manifest
-	s.pub.app = s.config.App.withDefaults()
-	s.pub.app.Version = orDefault(s.pub.app.Version, system.Version)
+	s.pub.app = s.config.App.over(marketapp.DefaultFor(system))
 	if err := marketapp.CheckVersion(s.pub.app.Version); err != nil {
 		return fmt.Errorf("app.version: %w, got %q", err, s.pub.app.Version)
 	}
