@@ -46,6 +46,20 @@ func TestTheDemoIsValid(t *testing.T) {
 	assert.Contains(t, output, "The configuration is valid.")
 }
 
+func TestPublishingIsValid(t *testing.T) {
+	arguments := []string{"-var=image=dist/x.qcow2", "-var=endpoint=https://one.example.org:2633/RPC2"}
+	output, err := packer(t, append(append([]string{"validate"}, arguments...), "examples/publish")...)
+	require.NoError(t, err, output)
+	assert.Contains(t, output, "The configuration is valid.")
+
+	output, err = packer(t, "validate", "-var=image=x", "-var=endpoint=one.example.org", "-var=staging=tmp", "-var=username=u", "-var=password=hush", "-var=keep_versions=-1", "examples/publish")
+	require.Error(t, err, output)
+	for _, mistake := range []string{"opennebula.endpoint: must be", "opennebula.transfer.path: must be", "opennebula.keep_versions: must be"} {
+		assert.Contains(t, flat(output), mistake)
+	}
+	assert.NotContains(t, output, "hush")
+}
+
 // applianceExample is a copy of the real appliance's example.
 func applianceExample(t *testing.T) string {
 	t.Helper()
@@ -69,8 +83,8 @@ func TestTheApplianceIsValidOnceItIsPinned(t *testing.T) {
 	variants := map[string][]string{
 		"as it is":      nil,
 		"small":         {"-var-file=small.pkrvars.hcl"},
-		"model disk":    {"-var-file=model-disk.pkrvars.hcl", "-except=marketplace"},
-		"small, apart":  {"-var-file=small.pkrvars.hcl", "-var-file=model-disk.pkrvars.hcl", "-except=marketplace"},
+		"model disk":    {"-var-file=model-disk.pkrvars.hcl"},
+		"small, apart":  {"-var-file=small.pkrvars.hcl", "-var-file=model-disk.pkrvars.hcl"},
 		"offline":       {"-var-file=offline.pkrvars.hcl"},
 		"arm64":         {"-var=architecture=aarch64"},
 		"a gated model": {"-var=model_token=secret"},
