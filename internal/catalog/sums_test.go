@@ -29,13 +29,10 @@ func checkSums(t *testing.T, dir string) []string {
 	return checked
 }
 
-func newKey(t *testing.T) (key *signature.Key, public string) {
+func newKey(t *testing.T) (*signature.Key, string) {
 	t.Helper()
-	dir := t.TempDir()
-	secret, public := filepath.Join(dir, "key"), filepath.Join(dir, "key.pub")
-	output, err := exec.CommandContext(t.Context(), "minisign", "-GW", "-s", secret, "-p", public).CombinedOutput()
-	require.NoError(t, err, "run make setup: %s", output)
-	key, err = signature.ReadKey(secret, "")
+	secret, public := newKeyFile(t)
+	key, err := signature.ReadKey(secret, "")
 	require.NoError(t, err)
 	return key, public
 }
