@@ -123,10 +123,39 @@ func TestNginxServesTheCatalogToOpenNebula(t *testing.T) {
 		require.NoError(t, head.Body.Close())
 		assert.EqualValues(t, 5<<20, head.ContentLength)
 	})
+	t.Run("heads", func(t *testing.T) {
+		for _, path := range []string{"//appliance", "/appliance/" + entry.ID.OID, "/SHA256SUMS"} {
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodHead, endpoint+path, nil)
+			require.NoError(t, err)
+			request.Header.Set("User-Agent", "OpenNebula 7.4.0 EE (Market Driver)")
+			head, err := driver.Do(request)
+			require.NoError(t, err)
+			require.NoError(t, head.Body.Close())
+			assert.Equal(t, http.StatusOK, head.StatusCode, path)
+			assert.Positive(t, head.ContentLength, path)
+		}
+	})
+	t.Run("the digests are those of what is served", func(t *testing.T) {
+		response, sums := get(t, endpoint+"/SHA256SUMS")
+		require.Equal(t, http.StatusOK, response.StatusCode)
+		assert.Equal(t, "text/plain", response.Header.Get("Content-Type"))
+		response, _ = get(t, endpoint+"/SHA256SUMS.minisig")
+		assert.Equal(t, http.StatusNotFound, response.StatusCode, "it is not signed")
+
+		into := t.TempDir()
+		_, list := get(t, endpoint+"//appliance")
+		_, content := get(t, entry.Files[0].URL)
+		require.NoError(t, os.Mkdir(filepath.Join(into, imagesDir), 0o755))
+		for name, content := range map[string][]byte{sumsFile: sums, listFile: list, "images/" + entry.image(): content} {
+			require.NoError(t, os.WriteFile(filepath.Join(into, name), content, 0o600))
+		}
+		assert.Len(t, checkSums(t, into), 2)
+	})
 	t.Run("nothing else", func(t *testing.T) {
 		for _, path := range []string{
 			"/", "/nginx.conf", "/.lock", "/appliances.json", "/appliance/", "/images/", "/appliance/" + idA,
 			"/appliance/" + idA + "/download/0", "/appliance/" + entry.ID.OID + "/download/1", "/appliance/" + entry.ID.OID + "/",
+			"/lists/current/appliances.json", "/SHA256SUMS.x", "/images/SHA256SUMS",
 			"/images/x.qcow2" + partial, "/images/..%2fnginx.conf",
 		} {
 			response, _ := get(t, endpoint+path)
@@ -145,6 +174,47 @@ func TestNginxServesTheCatalogToOpenNebula(t *testing.T) {
 			assert.Equal(t, app.Files[0].MD5, hex.EncodeToString(sum[:]))
 		}
 	})
+}
+
+// Whoever asks while versions come and go is never told that there is nothing.
+func TestNginxServesWhileVersionsArePublished(t *testing.T) {
+	address := nginxtest.FreeAddress(t)
+	dir := filepath.Join(t.TempDir(), "market")
+	key, public := newKey(t)
+	publishSet(t, dir, "1.0.0", newSet(t), Options{SigningKey: key})
+	site, err := renderSite(dir, baseURL(t, "http://"+address))
+	require.NoError(t, err)
+	adapted := filepath.Join(t.TempDir(), "nginx.conf")
+	require.NoError(t, os.WriteFile(adapted, site, 0o600))
+	serve(t, adapted, address)
+
+	done := make(chan struct{})
+	published := make(chan int)
+	go func() {
+		asked := 0
+		defer func() { published <- asked }()
+		for {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			for _, path := range []string{"//appliance", "/SHA256SUMS", "/SHA256SUMS.minisig"} {
+				response, err := driver.Get("http://" + address + path)
+				if assert.NoError(t, err) {
+					_ = response.Body.Close()
+					assert.Equal(t, http.StatusOK, response.StatusCode, path)
+				}
+				asked++
+			}
+		}
+	}()
+	for i := range 10 {
+		publishSet(t, dir, fmt.Sprint("1.1.", i), newSet(t), Options{KeepVersions: 2, SigningKey: key})
+	}
+	close(done)
+	assert.Greater(t, <-published, 10)
+	checkWhole(t, dir, public)
 }
 
 func TestNginxServesTheCatalogOverTLS(t *testing.T) {
