@@ -12,8 +12,9 @@ import (
 	gocaerrors "github.com/OpenNebula/one/src/oca/go/src/goca/errors"
 )
 
-// tries is how often a call is made that gets no answer.
-const tries = 5
+// tries is how often a call is made that gets no answer: with doubling pauses about a minute,
+// in which an oned that was restarted is back.
+const tries = 7
 
 // lostError is a call that got no answer: it may have had its effect, or not.
 type lostError struct {
