@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/sourceuri"
 )
 
 var (
@@ -72,9 +74,9 @@ func (l *linter) address(n *node) {
 	u, err := url.Parse(n.str())
 	switch {
 	case placeholder.MatchString(n.str()):
-		l.add(n.line, rulePlaceholder, "%q is a placeholder", n.str())
+		l.add(n.line, rulePlaceholder, "%q is a placeholder", sourceuri.Shown(n.str()))
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		l.add(n.line, rulePlaceholder, "%q is no http(s) URL", n.str())
+		l.add(n.line, rulePlaceholder, "%q is no http(s) URL", sourceuri.Shown(n.str()))
 	}
 }
 

@@ -64,6 +64,7 @@ func (l *linter) fromYAML(from *yaml.Node, depth int) (*node, error) {
 	case yaml.AliasNode:
 		// OpenNebula's servers read with Ruby, whose safe loader refuses them.
 		l.add(from.Line, ruleYAMLAlias, "*%s refers to another place", from.Value)
+		n.text = from.Alias.Value
 	default:
 		n.kind = scalarKind(from)
 	}

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+const (
+	good = "../testdata/good/template.txt"
+	bad  = "../testdata/bad/nic-template.txt"
+)
+
+func TestRun(t *testing.T) {
+	for name, tt := range map[string]struct {
+		files     []string
+		status    int
+		out, errs string
+	}{
+		"nothing":          {nil, 2, "", "usage: lint-app FILE..."},
+		"good":             {[]string{good}, 0, "", ""},
+		"bad":              {[]string{good, bad}, 1, bad + ":24: nic: a NIC is in the template", ""},
+		"missing":          {[]string{"none.yaml"}, 2, "", "none.yaml: no such file"},
+		"a directory":      {[]string{"..", bad}, 2, bad + ":24: nic: ", "is a directory"},
+		"missing and bad":  {[]string{"none.yaml", bad}, 2, bad + ":24: nic: ", "none.yaml: no such file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out, errs bytes.Buffer
+			assert.Equal(t, tt.status, run(tt.files, &out, &errs))
+			assert.Contains(t, out.String(), tt.out)
+			assert.Contains(t, errs.String(), tt.errs)
+			if tt.out == "" {
+				assert.Empty(t, strings.TrimSpace(out.String()))
+			}
+		})
+	}
+}
