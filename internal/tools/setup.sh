@@ -68,6 +68,7 @@ chromium chromium
 minisign minisign
 yamllint yamllint
 ruby ruby
+rspec ruby-rspec
 END
 }
 
