@@ -235,3 +235,27 @@ func TestPostProcessRefusesWhatIsStillUnknown(t *testing.T) {
 	assert.ErrorContains(t, err, "The image is kept as ")
 	assert.NoDirExists(t, b.catalog)
 }
+
+// The app of examples/demo, which is as small as one can be.
+func TestASmallAppHasNoFindings(t *testing.T) {
+	b := newBench(t)
+	var p PostProcessor
+	require.NoError(t, p.Configure(block{
+		"app":     block{"name": "SLM-Copilot Demo", "description": "A demonstration.", "vcpu": 2, "cpu": 2, "memory": 2048},
+		"catalog": block{"directory": b.catalog, "base_url": "http://127.0.0.1:8085"},
+	}))
+	_, _, _, err := p.PostProcess(t.Context(), b.ui, b.built())
+	assert.NoError(t, err)
+}
+
+func TestADryRunLeavesTheCatalogAlone(t *testing.T) {
+	b := newBench(t)
+	var p PostProcessor
+	require.NoError(t, p.Configure(block{"dry_run": true, "catalog": block{"directory": b.catalog, "base_url": "http://127.0.0.1:8085"}}))
+	artifact, _, _, err := p.PostProcess(t.Context(), b.ui, b.built())
+	require.NoError(t, err)
+	assert.Contains(t, artifact.String(), "not published: this was a dry run")
+	assert.Contains(t, b.said(), "A run would publish SLM-Copilot 1.0.0 (IMAGE)")
+	assert.NoDirExists(t, b.catalog)
+	assert.NoDirExists(t, filepath.Dir(b.image)+".unpublished")
+}

@@ -2,11 +2,13 @@ package marketplace
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"github.com/hashicorp/packer-plugin-sdk/multistep"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/applint"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/catalog"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/manifest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/marketapp"
@@ -42,10 +44,30 @@ func (s *stepPreflight) prepare() (err error) {
 	if err := s.pub.app.VMTemplate(system.OSArch).Check(); err != nil {
 		return fmt.Errorf("app: the VM template made of it cannot be stored: %w", err)
 	}
-	if s.config.Catalog == nil {
-		return nil
+	if s.config.Catalog != nil {
+		if err := s.prepareCatalog(); err != nil {
+			return err
+		}
 	}
-	return s.prepareCatalog()
+	return s.lint()
+}
+
+// lint looks for the mistakes that published apps have been seen to make.
+func (s *stepPreflight) lint() error {
+	text := s.pub.app.VMTemplate(s.pub.disks[0].manifest.OSArch).Text()
+	findings := applint.LintTemplate("VM template", []byte(text))
+	for _, entry := range s.pub.entries {
+		content, err := json.MarshalIndent(entry, "", "  ")
+		if err != nil {
+			return err
+		}
+		more, err := applint.Lint(entry.Name+".json", content)
+		if err != nil {
+			return err
+		}
+		findings = append(findings, more...)
+	}
+	return applint.Error(findings)
 }
 
 func (s *stepPreflight) prepareCatalog() (err error) {
