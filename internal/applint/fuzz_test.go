@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -34,7 +35,13 @@ func FuzzLint(f *testing.F) {
 		if err != nil {
 			assert.Empty(t, findings)
 		}
-		lines := bytes.Count(content, []byte("\n")) + 1
+		// To YAML all of these end a line.
+		lines := 1
+		for _, r := range string(content) {
+			if strings.ContainsRune("\n\r\u0085\u2028\u2029", r) {
+				lines++
+			}
+		}
 		for _, finding := range findings {
 			assert.True(t, finding.Line >= 1 && finding.Line <= lines, "%s, the file has %d lines", finding, lines)
 			assert.NotEmpty(t, finding.Fix, finding.Rule)
