@@ -1,0 +1,48 @@
+package community
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
+)
+
+// Write writes what Files returned below directory, a checkout of the repository or any
+// other, says which files it has changed, and tells whether there were any. Files of others
+// stay, and so do the sections of CHANGELOG.md that are there. Each file is whole at any
+// moment; a run that was interrupted is finished by the next.
+func Write(directory string, files map[string][]byte, say func(string)) (changed bool, err error) {
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		written, err := writeFile(filepath.Join(directory, filepath.FromSlash(name)), name == changelogFile, files[name])
+		if err != nil {
+			return changed, fmt.Errorf("write the files of a pull request: %w", err)
+		}
+		if written {
+			changed = true
+			say("wrote " + filepath.Join(directory, filepath.FromSlash(name)))
+		}
+	}
+	return changed, nil
+}
+
+func writeFile(path string, isChangelog bool, content []byte) (bool, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return false, err
+	}
+	if isChangelog {
+		existing, err := os.ReadFile(path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return false, err
+		}
+		content = mergeChangelog(existing, content)
+	}
+	if err := atomicfile.Sweep(path); err != nil {
+		return false, err
+	}
+	return atomicfile.WriteIfChanged(path, content, 0o644, nil)
+}
