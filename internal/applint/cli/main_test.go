@@ -21,10 +21,10 @@ func TestRun(t *testing.T) {
 	}{
 		"nothing":         {nil, 2, "", "usage: lint-app FILE..."},
 		"good":            {[]string{good}, 0, "", ""},
-		"bad":             {[]string{good, bad}, 1, bad + ":24: nic: a NIC is in the template", ""},
+		"bad":             {[]string{good, bad}, 1, bad + ":25: nic: a NIC is in the template", ""},
 		"missing":         {[]string{"none.yaml"}, 2, "", "none.yaml: no such file"},
-		"a directory":     {[]string{"..", bad}, 2, bad + ":24: nic: ", "is a directory"},
-		"missing and bad": {[]string{"none.yaml", bad}, 2, bad + ":24: nic: ", "none.yaml: no such file"},
+		"a directory":     {[]string{"..", bad}, 2, bad + ":25: nic: ", "is a directory"},
+		"missing and bad": {[]string{"none.yaml", bad}, 2, bad + ":25: nic: ", "none.yaml: no such file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out, errs bytes.Buffer
