@@ -46,6 +46,7 @@ func TestFilesPassYAMLLint(t *testing.T) {
 	app.Description = "A line with blanks   \n\n  indented first\ta tab\n\n\n\n# no comment: 'q' \"d\"\n- no list\n"
 	files, err := Files(app, exampleManifest(), imageURL, nil)
 	require.NoError(t, err)
+	assert.Contains(t, string(files[entryName(t, files)]), "\ndescription: |-\n  A line with blanks\n\n", "people can read it")
 	for _, files := range []map[string][]byte{exampleFiles(t), files} {
 		const config = "{extends: default, rules: {line-length: disable, indentation: {indent-sequences: whatever}}}"
 		lint := exec.CommandContext(t.Context(), "yamllint", "--strict", "-d", config, "appliances")
@@ -122,6 +123,17 @@ func TestEveryValueOfTheTemplateIsAQuotedString(t *testing.T) {
 		}
 	}
 	assert.Greater(t, checked, 20)
+}
+
+func TestQuotesInTheTemplateAreEscaped(t *testing.T) {
+	content, err := yaml.Marshal(vmTemplate(marketapp.VMTemplate{
+		Attributes: map[string]string{"A": `say "hi"`},
+		Vectors:    map[string][]map[string]string{"V": {{"B": `"`}}},
+	}))
+	require.NoError(t, err)
+	var read map[string]any
+	require.NoError(t, yaml.Unmarshal(content, &read))
+	assert.Equal(t, map[string]any{"A": `say \"hi\"`, "V": map[string]any{"B": `\"`}}, read)
 }
 
 func TestArchitecturesAreTwoApps(t *testing.T) {
