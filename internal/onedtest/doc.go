@@ -2,6 +2,7 @@
 // API that publishing uses, with states that change in time and faults on demand. Its
 // answers are compared with recordings of a real front-end in testdata.
 //
-// It does less than oned: it knows one user, checks the rights that are taken from him
-// alone, and takes templates in XML and in the plainest form of the plain syntax.
+// Files and URLs that an image is made of are really read. Nothing is kept of their bytes
+// but digests, and no virtual machine is started. Rights are those of owner, group and
+// others; of access rules only the right to make apps is known.
 package onedtest

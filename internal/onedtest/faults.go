@@ -22,22 +22,14 @@ const (
 )
 
 // FailCall makes a fault happen to the n-th call from the start, which is 0.
-func (o *Oned) FailCall(n int, fault Fault) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.faults[n] = fault
-}
+func (o *Oned) FailCall(n int, fault Fault) { o.set(func() { o.faults[n] = fault }) }
 
 // DownFrom makes every call from the n-th on fail, as if oned were away or its client
 // killed; a negative n brings it back.
 func (o *Oned) DownFrom(n int) { o.set(func() { o.downFrom = n }) }
 
 // OnCall has f called before each call; n counts from the start.
-func (o *Oned) OnCall(f func(n int, method string)) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.onCall = f
-}
+func (o *Oned) OnCall(f func(n int, method string)) { o.set(func() { o.onCall = f }) }
 
 // FailImages and FailApps let the copies of images or apps end in ERROR with a text; an
 // empty one lets them succeed.
@@ -50,43 +42,58 @@ func (o *Oned) FailApps(text string) { o.set(func() { o.failCopy[kindApp] = text
 // would for ever.
 func (o *Oned) Hold(held bool) { o.set(func() { o.held = held }) }
 
-// SetFree sets the free space of the datastore and of the marketplace in MB.
-func (o *Oned) SetFree(datastore, marketplace int64) {
-	o.set(func() { o.freeMB, o.marketMB = datastore, marketplace })
-}
-
-// Revoke takes the right to make apps from the user.
-func (o *Oned) Revoke() { o.set(func() { o.revoked = true }) }
-
-// SetQuota makes every image exceed a quota.
-func (o *Oned) SetQuota() {
+// SetFree sets the free space of datastores and of marketplaces in MB.
+func (o *Oned) SetFree(datastores, marketplaces int64) {
 	o.set(func() {
-		o.quota = "[one.image.allocate] User [2] : user [2] limit of 40 reached for SIZE quota in DATASTORE with ID: 1."
+		for _, datastore := range o.objects[kindDatastore] {
+			datastore.FreeMB = datastores
+		}
+		for _, marketplace := range o.objects[kindMarketplace] {
+			marketplace.FreeMB = marketplaces
+		}
 	})
 }
 
-// DisableMarketplace disables the private marketplace.
-func (o *Oned) DisableMarketplace() { o.set(func() { o.marketOff = true }) }
+// Revoke takes the right to make apps from the user.
+func (o *Oned) Revoke() { o.set(func() { o.authenticate(User + ":" + Password).makesApps = false }) }
+
+const noQuota = -1
+
+// SetQuota gives the user a quota of 40 MB, which is used up.
+func (o *Oned) SetQuota() { o.set(func() { o.quota, o.quotaUsed = 40, 40 }) }
+
+// DisableMarketplace disables the private marketplace, which loses its apps by that.
+func (o *Oned) DisableMarketplace() {
+	o.set(func() { o.enableMarketplace(o.find(kindMarketplace, Marketplace), false) })
+}
 
 // ConvertTo makes the datastore convert images to a format ("raw").
-func (o *Oned) ConvertTo(format string) { o.set(func() { o.driver = format }) }
+func (o *Oned) ConvertTo(format string) {
+	o.set(func() {
+		datastore := o.find(kindDatastore, Datastore)
+		datastore.Template = merge(datastore.Template, content("DRIVER", format))
+	})
+}
 
 // Edit changes an app behind everybody's back.
 func (o *Oned) Edit(id int, edit func(*Object)) {
 	o.set(func() { edit(o.find(kindApp, id)) })
 }
 
+// AddApp makes an app that somebody else has published as the same user.
+func (o *Oned) AddApp(name string, state int) (id int) {
+	o.set(func() {
+		app := o.add(&Object{Kind: kindApp, Name: name, OwnerID: 2, GroupID: 1, Type: appImage, Place: Marketplace, Source: "http://elsewhere", Version: "0.0"})
+		app.become(state)
+		id = app.ID
+	})
+	return id
+}
+
 func (o *Oned) set(f func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	f()
-}
-
-// AddApp makes an app that somebody else has published as the same user.
-func (o *Oned) AddApp(name string, state int) int {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.add(&Object{Kind: kindApp, Name: name, State: state, Type: 1, Place: Marketplace, Source: "http://elsewhere"}).ID
 }
 
 // slowAnswer is long beside the time a copy takes.

@@ -2,163 +2,156 @@ package onedtest
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
-// Codes of refusals (OpenNebula's include/Request.h).
-const (
-	authentication = 0x0100
-	authorization  = 0x0200
-	noExists       = 0x0400
-	action         = 0x0800
-	internal       = 0x2000
-	allocate       = 0x4000
-)
+// request is a call of a user that is known; source is for the allocation of an image.
+type request struct {
+	call
+	user   *user
+	source source
+}
 
-var kinds = map[string]string{"image": kindImage, "marketapp": kindApp, "template": kindTemplate}
+// method has the letters of its parameters and what answers it, with the lock held.
+type method struct {
+	params string
+	answer func(*Oned, request) string
+}
+
+// verb is a method of one object, for which the user must have a right.
+type verb struct {
+	params string
+	right  int
+	answer func(*Oned, request, *Object) string
+}
+
+var verbs = map[string]verb{
+	"info":   {"si?bb", use, func(o *Oned, _ request, object *Object) string { return text(o.info(object)) }},
+	"update": {"sisi", manage, (*Oned).update},
+	"chmod":  {"siiiiiiiiii", manage, (*Oned).chmod},
+	"chown":  {"siii", manage, (*Oned).chown},
+	"rename": {"sis", manage, (*Oned).rename},
+	"delete": {"si?b", manage, (*Oned).remove},
+	"enable": {"sib", manage, (*Oned).enable},
+	"lock":   {"si?ib", manage, (*Oned).lock},
+	"unlock": {"si", manage, (*Oned).unlock},
+}
+
+// paths are the words of methods for kinds, with their verbs.
+var paths = map[string]struct{ kind, verbs string }{
+	"image":     {kindImage, "info update chmod chown rename delete lock unlock"},
+	"marketapp": {kindApp, "info update chmod chown rename delete enable lock unlock"},
+	"template":  {kindTemplate, "info update chmod chown rename delete"},
+	"datastore": {kindDatastore, "info"},
+	"market":    {kindMarketplace, "info chmod delete enable"},
+}
+
+var methods = map[string]method{
+	"one.system.version":     {"s", func(o *Oned, _ request) string { return text(o.version) }},
+	"one.user.info":          {"si?b", (*Oned).userInfo},
+	"one.grouppool.info":     {"s", (*Oned).groupPool},
+	"one.zonepool.info":      {"s", (*Oned).zonePool},
+	"one.image.allocate":     {"ssi?b", (*Oned).allocateImage},
+	"one.marketapp.allocate": {"ssi", (*Oned).allocateApp},
+	"one.template.allocate":  {"ss", (*Oned).allocateTemplate},
+	"one.market.allocate":    {"ss", (*Oned).allocateMarketplace},
+}
 
 func (o *Oned) answer(c call) string {
+	m, known := methodOf(c.Method)
+	if !known {
+		return fault(-506, "Method '"+c.Method+"' not defined")
+	}
+	if problem := c.mismatch("s"); problem != "" {
+		return fault(-501, problem)
+	}
+	r := request{call: c}
+	o.set(func() { r.user = o.authenticate(c.text(0)) })
+	if r.user == nil {
+		return refusal(authentication, "["+c.Method+"] User couldn't be authenticated, aborting call.")
+	}
+	if problem := c.mismatch(m.params); problem != "" {
+		return fault(-501, problem)
+	}
+	if c.Method == "one.image.allocate" {
+		// The source may take its time, and other calls do not wait for it.
+		r.source = probeTemplate(o.ctx, c.text(1))
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.settle()
-	if c.text(0) != User+":"+Password {
-		return refusal(authentication, "["+c.Method+"] User couldn't be authenticated, aborting call.")
-	}
-	switch c.Method {
-	case "one.system.version":
-		return text(o.version)
-	case "one.user.info":
-		return text("<USER><ID>2</ID><GID>1</GID><GNAME>users</GNAME><NAME>" + User + "</NAME><TEMPLATE></TEMPLATE></USER>")
-	case "one.datastorepool.info":
-		return text(o.datastores())
-	case "one.datastore.info":
-		return refusalOf(noExists, fmt.Sprintf("[one.datastore.info] Error getting datastore [%d].", c.number(1)), c.number(1))
-	case "one.marketpool.info":
-		return text(o.marketplaces())
-	case "one.grouppool.info":
-		return text("<GROUP_POOL><GROUP><ID>0</ID><NAME>oneadmin</NAME></GROUP><GROUP><ID>1</ID><NAME>users</NAME></GROUP><GROUP><ID>7</ID><NAME>lab</NAME></GROUP></GROUP_POOL>")
-	case "one.zonepool.info":
-		return text("<ZONE_POOL><ZONE><ID>0</ID><NAME>OpenNebula</NAME><TEMPLATE><ENDPOINT><![CDATA[" + o.Endpoint() + "]]></ENDPOINT></TEMPLATE></ZONE></ZONE_POOL>")
-	case "one.image.allocate":
-		return o.allocateImage(c)
-	case "one.marketapp.allocate":
-		return o.allocateApp(c)
-	case "one.template.allocate":
-		return o.allocateTemplate(c)
-	}
-	return o.onObject(c)
+	return m.answer(o, r)
 }
 
-func (o *Oned) datastores() string {
-	store := func(id int, name string, kind int, driver string) string {
-		return fmt.Sprintf("<DATASTORE><ID>%d</ID><NAME>%s</NAME><TYPE>%d</TYPE><TOTAL_MB>%d</TOTAL_MB><FREE_MB>%d</FREE_MB><TEMPLATE>%s</TEMPLATE></DATASTORE>",
-			id, name, kind, 1<<21, o.freeMB, driver)
+func methodOf(name string) (method, bool) {
+	if m, found := methods[name]; found {
+		return m, true
 	}
-	driver := ""
-	if o.driver != "" {
-		driver = "<DRIVER>" + o.driver + "</DRIVER>"
+	parts := strings.Split(name, ".")
+	if len(parts) != 3 || parts[0] != "one" {
+		return method{}, false
 	}
-	return "<DATASTORE_POOL>" + store(0, "system", 1, "") + store(Datastore, "default", 0, driver) + store(2, "files", 2, "") + "</DATASTORE_POOL>"
+	if word, isPool := strings.CutSuffix(parts[1], "pool"); isPool && parts[2] == "info" && paths[word].kind != "" {
+		params := "siii"
+		if paths[word].kind == kindDatastore || paths[word].kind == kindMarketplace {
+			params = "s"
+		}
+		return method{params, func(o *Oned, r request) string { return o.poolInfo(r, paths[word].kind) }}, true
+	}
+	path, v := paths[parts[1]], verbs[parts[2]]
+	if !strings.Contains(" "+path.verbs+" ", " "+parts[2]+" ") {
+		return method{}, false
+	}
+	return method{v.params, func(o *Oned, r request) string { return o.onObject(r, path.kind, parts[2], v) }}, true
 }
 
-func (o *Oned) marketplaces() string {
-	market := func(id int, name, driver string, state int) string {
-		return fmt.Sprintf("<MARKETPLACE><ID>%d</ID><NAME>%s</NAME><STATE>%d</STATE><MARKET_MAD><![CDATA[%s]]></MARKET_MAD><ZONE_ID><![CDATA[0]]></ZONE_ID>"+
-			"<TOTAL_MB>%d</TOTAL_MB><FREE_MB>%d</FREE_MB></MARKETPLACE>", id, name, state, driver, 1<<21, o.marketMB)
+// onObject is for calls whose second parameter is the number of an object.
+func (o *Oned) onObject(r request, kind, name string, v verb) string {
+	id := r.number(1)
+	object := o.find(kind, id)
+	label := strings.TrimPrefix(kind, "VM")
+	switch {
+	case object == nil:
+		return refusalOf(id, noExists, fmt.Sprintf("[%s] Error getting %s [%d].", r.Method, nouns[kind], id))
+	case object.lockedBy != nil && name != "info" && name != "unlock":
+		return notAuthorized(r, fmt.Sprintf("%s is locked. [%d].", label, id))
+	case !r.user.may(v.right, object):
+		return notAuthorized(r, fmt.Sprintf("Not authorized to perform %s %s [%d].", rightNames[v.right], label, id))
 	}
-	state := 0
-	if o.marketOff {
-		state = 1
-	}
-	return "<MARKETPLACE_POOL>" + market(Marketplace, "private", "http", state) + market(Public, "public", "one", 0) + "</MARKETPLACE_POOL>"
+	return v.answer(o, r, object)
 }
 
-// onObject is for calls whose second parameter is the number of an object, and for pools.
-func (o *Oned) onObject(c call) string {
-	parts := strings.Split(c.Method, ".")
-	if len(parts) != 3 {
-		return undefined(c.Method)
-	}
-	if noun, found := strings.CutSuffix(parts[1], "pool"); found && kinds[noun] != "" && parts[2] == "info" {
-		return text(o.pool(kinds[noun]))
-	}
-	kind, known := kinds[parts[1]]
-	if !known || !slices.Contains([]string{"info", "chmod", "chown", "rename", "update", "enable", "delete"}, parts[2]) {
-		return undefined(c.Method)
-	}
-	object := o.find(kind, c.number(1))
-	if object == nil {
-		noun := map[string]string{kindImage: "image", kindApp: "marketplaceapp", kindTemplate: "virtual machine template"}[kind]
-		return refusalOf(noExists, fmt.Sprintf("[%s] Error getting %s [%d].", c.Method, noun, c.number(1)), c.number(1))
-	}
-	return o.act(c, parts[2], object)
-}
+// Who a pool is filtered by (OpenNebula's include/RequestManagerPoolInfoFilter.h).
+const (
+	poolMine      = -3
+	poolAll       = -2
+	poolMineGroup = -1
+)
 
-func undefined(method string) string {
-	return fault(-506, "Method '"+method+"' not defined")
-}
-
-func (o *Oned) act(c call, verb string, object *Object) string {
-	switch verb {
-	case "info":
-		return text(object.xml())
-	case "chmod":
-		for i := range object.Permissions {
-			if bit := c.number(2 + i); bit >= 0 {
-				object.Permissions[i] = bit
-			}
-		}
-	case "chown":
-		if group := c.number(3); group >= 0 {
-			object.GroupID = group
-		}
-	case "rename":
-		for _, other := range o.objects[object.Kind] {
-			if other != object && other.Name == c.text(2) {
-				return refusal(action, fmt.Sprintf("[%s] %s cannot be renamed to %s because it collides with %s %d", c.Method, strings.ToLower(object.Kind), c.text(2), strings.ToLower(object.Kind), other.ID))
-			}
-		}
-		object.Name = c.text(2)
-	case "update":
-		// What cannot be stored is dropped without a word.
-		if !strings.Contains(c.text(2), "]]&gt;") {
-			add, err := parse(c.text(2))
-			if err != nil {
-				return refusal(internal, "["+c.Method+"] Cannot update template. Parse error: XML Template malformed.")
-			}
-			object.Template = merge(object.Template, without(add, "MD5", "SIZE", "SOURCE", "FORMAT", "ORIGIN_ID"))
-		}
-	case "enable":
-		if object.State == 4 {
-			object.State = 1
-		}
-	case "delete":
-		return o.remove(c, object)
+// poolInfo lists the newest first, as oned does.
+func (o *Oned) poolInfo(r request, kind string) string {
+	filter := poolAll
+	if kind != kindDatastore && kind != kindMarketplace {
+		filter = r.number(1)
 	}
-	return number(object.ID)
-}
-
-func (o *Oned) remove(c call, object *Object) string {
-	if object.Kind == kindImage {
-		switch object.State {
-		case 4:
-			return refusal(internal, "["+c.Method+"] Image locked, use --force flag to remove the image. Force delete may leave some files on Datastore")
-		case 2:
-			return refusal(action, "["+c.Method+"] Cannot delete image. There are 0 VMs using it.")
+	objects := o.objects[kind]
+	var b strings.Builder
+	for i := len(objects) - 1; i >= 0; i-- {
+		object := objects[i]
+		listed := false
+		switch filter {
+		case poolAll:
+			listed = true
+		case poolMine:
+			listed = object.OwnerID == r.user.id
+		case poolMineGroup:
+			listed = object.OwnerID == r.user.id || object.GroupID == r.user.group
+		default:
+			listed = object.OwnerID == filter
 		}
-		object.State = 7
-	}
-	if object.Kind == kindTemplate {
-		o.drop(object)
-		return number(object.ID)
-	}
-	if object.Kind == kindApp {
-		if origin := o.find(kindImage, object.OriginID); origin != nil && origin.State == 2 {
-			origin.State = 1
+		if listed && r.user.may(use, object) {
+			b.WriteString(o.info(object))
 		}
-		object.State = 2
 	}
-	o.later(object, func() { o.drop(object) })
-	return number(object.ID)
+	return text("<" + kind + "_POOL>" + b.String() + "</" + kind + "_POOL>")
 }

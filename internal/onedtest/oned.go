@@ -1,31 +1,20 @@
 package onedtest
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"sync"
 	"testing"
 	"time"
-)
-
-// User and Password are those of the one user, whose number is 2.
-const (
-	User     = "publisher"
-	Password = "publisher-password"
 )
 
 // Numbers of what a new Oned holds.
 const (
 	Datastore   = 1   // "default", for images
 	Marketplace = 100 // "private", of the kind http
-	Public      = 101 // "public", of the kind one, with no right to create
-)
-
-// Kinds of objects.
-const (
-	kindImage    = "IMAGE"
-	kindApp      = "MARKETPLACEAPP"
-	kindTemplate = "VMTEMPLATE"
+	Public      = 101 // "public", of the kind one, which takes no apps
 )
 
 // Oned is a running double. Its methods may be called while it serves.
@@ -33,11 +22,16 @@ type Oned struct {
 	mu      sync.Mutex
 	url     string
 	version string
-	// copying is how long a copy or a deletion takes.
+	// ctx ends with the test, busy counts what reads images until then.
+	ctx  context.Context
+	busy sync.WaitGroup
+	// copying is how long a copy or a deletion takes beside reading the bytes.
 	copying time.Duration
+	users   []*user
 	next    map[string]int
 	objects map[string][]*Object
-	now     int64
+	// now is the clock of the objects, which goes on with each of them.
+	now int64
 
 	calls     []string
 	faults    map[int]Fault
@@ -45,42 +39,30 @@ type Oned struct {
 	onCall    func(n int, method string)
 	failCopy  map[string]string
 	held      bool
-	freeMB    int64
-	marketMB  int64
-	revoked   bool
-	quota     string
-	marketOff bool
-	driver    string
-}
-
-// Object is an image, an app or a VM template.
-type Object struct {
-	Kind        string
-	ID          int
-	Name        string
-	State       int
-	Permissions [9]int
-	GroupID     int
-	Template    []Attribute
-	// What follows is for images and apps.
-	Type, OriginID, Place int
-	MD5, Format, Source   string
-	SizeMB, RegTime       int64
-	// until is when the state changes, then is what happens.
-	until time.Time
-	then  func()
+	quota     int64
+	quotaUsed int64
 }
 
 // Start runs a double of the version ("7.0.0" or "7.4.0") until the test ends.
 func Start(t testing.TB, version string) *Oned {
 	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
 	o := &Oned{
-		version: version, copying: 3 * time.Millisecond, now: 1795375830,
-		next: map[string]int{}, objects: map[string][]*Object{}, faults: map[int]Fault{}, failCopy: map[string]string{},
-		freeMB: 1 << 20, marketMB: 1 << 20, downFrom: -1,
+		version: version, ctx: ctx, copying: 3 * time.Millisecond, now: 1795375830, users: newUsers(),
+		next: map[string]int{kindMarketplace: Marketplace, kindDatastore: Marketplace}, objects: map[string][]*Object{},
+		faults: map[int]Fault{}, failCopy: map[string]string{}, downFrom: -1, quota: noQuota,
 	}
+	o.addDatastores("/var/tmp " + os.TempDir())
+	o.addMarketplace(0, "private", content("MARKET_MAD", "http", "BASE_URL", "http://127.0.0.1:18081/", "PUBLIC_DIR", "/var/tmp/one-market"))
+	o.addMarketplace(0, "public", content("MARKET_MAD", "one", "ENDPOINT", "http://127.0.0.1:18082"))
+	o.addMarketplace(0, "bucket", content("MARKET_MAD", "s3", "BUCKET", "apps", "REGION", "default"))
+	o.SetFree(1<<20, 1<<20)
 	server := httptest.NewServer(http.HandlerFunc(o.serve))
-	t.Cleanup(server.Close)
+	t.Cleanup(func() {
+		cancel()
+		server.Close()
+		o.busy.Wait()
+	})
 	o.url = server.URL
 	return o
 }
@@ -95,7 +77,7 @@ func (o *Oned) Calls() []string {
 	return append([]string(nil), o.calls...)
 }
 
-// Images, Apps and Templates are copies of what there is.
+// Images are copies of the images, in the order in which they were made.
 func (o *Oned) Images() []Object { return o.all(kindImage) }
 
 // Apps are copies of the apps.
@@ -115,9 +97,6 @@ func (o *Oned) all(kind string) []Object {
 	return objects
 }
 
-// Get returns the value of an attribute of the object.
-func (o Object) Get(name string) string { return get(o.Template, name) }
-
 // settle lets everything happen whose time has come.
 func (o *Oned) settle() {
 	for _, kind := range []string{kindImage, kindApp} {
@@ -135,32 +114,14 @@ func (o *Oned) later(object *Object, then func()) {
 	object.until, object.then = time.Now().Add(o.copying), then
 }
 
-func (o *Oned) add(object *Object) *Object {
-	object.ID = o.next[object.Kind]
-	o.next[object.Kind]++
-	o.now++
-	object.RegTime = o.now
-	object.GroupID = 1
-	object.Permissions = [9]int{1, 1}
-	o.objects[object.Kind] = append(o.objects[object.Kind], object)
-	return object
-}
-
-func (o *Oned) drop(object *Object) {
-	var left []*Object
-	for _, other := range o.objects[object.Kind] {
-		if other != object {
-			left = append(left, other)
+// read runs without the lock; what it returns happens later, unless the object is gone by then.
+func (o *Oned) readLater(object *Object, read func(context.Context) (then func())) {
+	o.busy.Go(func() {
+		then := read(o.ctx)
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		if o.find(object.Kind, object.ID) == object {
+			o.later(object, then)
 		}
-	}
-	o.objects[object.Kind] = left
-}
-
-func (o *Oned) find(kind string, id int) *Object {
-	for _, object := range o.objects[kind] {
-		if object.ID == id {
-			return object
-		}
-	}
-	return nil
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -11,6 +12,15 @@ import (
 type Attribute struct {
 	Name, Value string
 	Vector      []Attribute
+}
+
+// content makes attributes of names and values that follow each other.
+func content(pairs ...string) []Attribute {
+	var attributes []Attribute
+	for i := 0; i < len(pairs); i += 2 {
+		attributes = append(attributes, Attribute{Name: pairs[i], Value: pairs[i+1]})
+	}
+	return attributes
 }
 
 func get(t []Attribute, name string) string {
@@ -22,47 +32,48 @@ func get(t []Attribute, name string) string {
 	return ""
 }
 
-// parse reads a template: XML if the first byte says so, else lines of NAME=value.
+var errMalformed = errors.New("Parse error: XML Template malformed.") //nolint:staticcheck // oned's text
+
+// parse reads a template: XML if the first byte says so, the plain syntax otherwise.
 func parse(text string) ([]Attribute, error) {
 	if !strings.HasPrefix(text, "<") {
-		return parsePlain(text), nil
+		return parsePlain(text)
 	}
 	d := xml.NewDecoder(strings.NewReader(text))
-	if _, err := d.Token(); err != nil {
-		return nil, err
-	}
-	attributes, _, err := read(d)
-	return attributes, err
-}
-
-func parsePlain(text string) []Attribute {
-	var attributes []Attribute
-	for _, line := range strings.Split(text, "\n") {
-		if name, value, found := strings.Cut(line, "="); found {
-			attributes = append(attributes, Attribute{Name: strings.TrimSpace(name), Value: strings.Trim(strings.TrimSpace(value), `"`)})
+	for {
+		token, err := d.Token()
+		if err != nil {
+			return nil, errMalformed
+		}
+		if _, begins := token.(xml.StartElement); begins {
+			break
 		}
 	}
-	return attributes
+	attributes, _, err := readElement(d, 0)
+	if err != nil {
+		return nil, errMalformed
+	}
+	return attributes, nil
 }
 
-// read leaves empty elements out, as oned does.
-func read(d *xml.Decoder) (attributes []Attribute, text string, err error) {
+// readElement leaves out what is empty, and what is below a vector, as oned does.
+func readElement(d *xml.Decoder, depth int) (attributes []Attribute, text string, err error) {
 	var content strings.Builder
 	for {
 		token, err := d.Token()
-		if errors.Is(err, io.EOF) {
-			return nil, "", io.ErrUnexpectedEOF
-		}
 		if err != nil {
-			return nil, "", err
+			return nil, "", errors.Join(err, io.ErrUnexpectedEOF)
 		}
 		switch token := token.(type) {
 		case xml.StartElement:
-			a := Attribute{Name: token.Name.Local}
-			if a.Vector, a.Value, err = read(d); err != nil {
+			a := Attribute{Name: strings.ToUpper(token.Name.Local)}
+			if a.Vector, a.Value, err = readElement(d, depth+1); err != nil {
 				return nil, "", err
 			}
-			if a.Vector != nil || a.Value != "" {
+			if a.Vector != nil {
+				a.Value = ""
+			}
+			if depth < 2 && (a.Vector != nil || a.Value != "") {
 				attributes = append(attributes, a)
 			}
 		case xml.CharData:
@@ -73,38 +84,41 @@ func read(d *xml.Decoder) (attributes []Attribute, text string, err error) {
 	}
 }
 
+// maxValue is where oned's reader of its own database gives up (libxml2's XML_MAX_TEXT_LENGTH).
+const maxValue = 10_000_000
+
+// storable tells what oned can read again once it has written it.
+func storable(t []Attribute) bool {
+	return !slices.ContainsFunc(t, func(a Attribute) bool {
+		return strings.Contains(a.Value, "]]>") || len(a.Value) > maxValue || !storable(a.Vector)
+	})
+}
+
 // merge replaces all attributes of a name by those given.
 func merge(old, add []Attribute) []Attribute {
-	named := map[string]bool{}
+	var names []string
 	for _, a := range add {
-		named[a.Name] = true
+		names = append(names, a.Name)
 	}
-	var merged []Attribute
-	for _, a := range old {
-		if !named[a.Name] {
-			merged = append(merged, a)
-		}
-	}
-	return append(merged, add...)
+	return append(without(old, names...), add...)
 }
 
 // without leaves out what is not kept in the TEMPLATE of an object.
 func without(t []Attribute, names ...string) []Attribute {
 	var left []Attribute
 	for _, a := range t {
-		kept := true
-		for _, name := range names {
-			kept = kept && a.Name != name
-		}
-		if kept {
+		if !slices.Contains(names, a.Name) {
 			left = append(left, a)
 		}
 	}
 	return left
 }
 
+// writeTemplate sorts by name, as oned's map does.
 func writeTemplate(b *strings.Builder, t []Attribute) {
-	for _, a := range t {
+	sorted := slices.Clone(t)
+	slices.SortStableFunc(sorted, func(a, b Attribute) int { return strings.Compare(a.Name, b.Name) })
+	for _, a := range sorted {
 		b.WriteString("<" + a.Name + ">")
 		if a.Vector != nil {
 			writeTemplate(b, a.Vector)

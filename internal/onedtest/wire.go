@@ -11,53 +11,117 @@ import (
 
 // call is one request.
 type call struct {
-	Method string `xml:"methodName"`
-	Params []struct {
-		Value struct {
-			String  *string `xml:"string"`
-			Int     *string `xml:"int"`
-			I4      *string `xml:"i4"`
-			Boolean *string `xml:"boolean"`
-		} `xml:"value"`
-	} `xml:"params>param"`
+	Method string  `xml:"methodName"`
+	Params []param `xml:"params>param"`
+}
+
+type param struct {
+	Value struct {
+		Bare    string  `xml:",chardata"`
+		String  *string `xml:"string"`
+		Int     *string `xml:"int"`
+		I4      *string `xml:"i4"`
+		Boolean *string `xml:"boolean"`
+	} `xml:"value"`
+}
+
+// types are those of XML-RPC that calls use, by the letters of the table of methods.
+var types = map[byte]string{'s': "string", 'i': "integer", 'b': "boolean"}
+
+func (p param) is(letter byte) bool {
+	v := p.Value
+	switch letter {
+	case 'i':
+		return v.Int != nil || v.I4 != nil
+	case 'b':
+		return v.Boolean != nil
+	}
+	return v.String != nil || v.Int == nil && v.I4 == nil && v.Boolean == nil
+}
+
+// mismatch says why the parameters are not those of letters; what follows a "?" may be
+// left out.
+func (c call) mismatch(letters string) string {
+	needed, optional, _ := strings.Cut(letters, "?")
+	if len(c.Params) < len(needed) {
+		return "Not enough parameters"
+	}
+	for i, letter := range []byte(needed + optional) {
+		if i < len(c.Params) && !c.Params[i].is(letter) {
+			return "Parameter that is supposed to be " + types[letter] + " is not"
+		}
+	}
+	return ""
 }
 
 func (c call) text(i int) string {
-	if i >= len(c.Params) || c.Params[i].Value.String == nil {
+	switch {
+	case i >= len(c.Params):
 		return ""
+	case c.Params[i].Value.String != nil:
+		return *c.Params[i].Value.String
 	}
-	return *c.Params[i].Value.String
+	return c.Params[i].Value.Bare
 }
 
+// number is 0 for what is not there, and 0 or 1 for a boolean.
 func (c call) number(i int) int {
 	if i >= len(c.Params) {
 		return 0
 	}
 	for _, text := range []*string{c.Params[i].Value.Int, c.Params[i].Value.I4, c.Params[i].Value.Boolean} {
 		if text != nil {
-			n, _ := strconv.Atoi(*text)
+			n, _ := strconv.Atoi(strings.TrimSpace(*text))
 			return n
 		}
 	}
 	return 0
 }
 
+// notBasic is the text of the library beneath oned about a string with a rune above U+FFFF.
+func notBasic(text string) string {
+	i := strings.IndexFunc(text, func(r rune) bool { return r > 0xFFFF })
+	if i < 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d-byte supposed UTF-8 string is not valid UTF-8.  UTF-8 string contains a character not in the Basic Multilingual Plane (first byte 0xffffff%x)",
+		len(text), text[i])
+}
+
+func parseCall(content []byte) (c call, problem string) {
+	const prefix = "Call XML not a proper XML-RPC call.  "
+	if err := xml.Unmarshal(content, &c); err != nil || c.Method == "" {
+		return c, prefix + "Call is not valid XML.  syntax error"
+	}
+	for i := range c.Params {
+		if problem := notBasic(c.text(i)); problem != "" {
+			return c, prefix + problem
+		}
+	}
+	return c, ""
+}
+
+const onlyPost = `<HTML><HEAD><TITLE>Error 405</TITLE></HEAD><BODY><H1>Error 405</H1><P>POST is the only HTTP method this server understands</P><p><HR>` +
+	`<b><i><a href="http://xmlrpc-c.sourceforge.net">ABYSS Web Server for XML-RPC For C/C++</a></i></b> version 1.33.14<br></p></BODY></HTML>`
+
 func (o *Oned) serve(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Server", "Xmlrpc-c_Abyss/1.33.14")
 	if r.URL.Path != "/RPC2" {
-		http.Error(w, "not found", http.StatusNotFound)
+		http.Error(w, "<HTML><HEAD><TITLE>Error 404</TITLE></HEAD></HTML>", http.StatusNotFound)
 		return
 	}
 	if r.Method != http.MethodPost {
-		http.Error(w, "only POST", http.StatusMethodNotAllowed)
+		w.WriteHeader(http.StatusMethodNotAllowed)
+		_, _ = io.WriteString(w, onlyPost)
 		return
 	}
 	content, err := io.ReadAll(r.Body)
 	if err != nil {
 		return
 	}
-	var c call
-	if err := xml.Unmarshal(content, &c); err != nil || strings.ContainsFunc(string(content), func(r rune) bool { return r > 0xFFFF }) {
-		write(w, fault(-503, "Call XML not a proper XML-RPC call."))
+	c, problem := parseCall(content)
+	if problem != "" {
+		write(w, fault(-503, problem))
 		return
 	}
 	n, hook, failure := o.begin(c.Method)
@@ -96,38 +160,5 @@ func (o *Oned) begin(method string) (n int, hook func(int, string), failure Faul
 
 func write(w http.ResponseWriter, body string) {
 	w.Header().Set("Content-Type", "text/xml; charset=utf-8")
-	// The line ends are those of xmlrpc-c.
-	_, _ = io.WriteString(w, strings.ReplaceAll(body, "\n", "\r\n"))
-}
-
-const (
-	header = `<?xml version="1.0" encoding="UTF-8"?>` + "\n<methodResponse>\n"
-	begin  = header + "<params>\n<param><value><array><data>\n"
-	finish = "</data></array></value></param>\n</params>\n</methodResponse>\n"
-)
-
-func escape(text string) string {
-	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(text)
-}
-
-func text(body string) string {
-	return begin + "<value><boolean>1</boolean></value>\n<value><string>" + escape(body) + "</string></value>\n<value><i4>0</i4></value>\n" + finish
-}
-
-func number(n int) string {
-	return begin + fmt.Sprintf("<value><boolean>1</boolean></value>\n<value><i4>%d</i4></value>\n<value><i4>0</i4></value>\n", n) + finish
-}
-
-// refusal has the texts and codes of the recordings.
-func refusal(code int, message string) string { return refusalOf(code, message, -1) }
-
-// refusalOf names the object it is about.
-func refusalOf(code int, message string, id int) string {
-	return begin + fmt.Sprintf("<value><boolean>0</boolean></value>\n<value><string>%s</string></value>\n<value><i4>%d</i4></value>\n"+
-		"<value><i4>%d</i4></value>\n<value><i8>-1</i8></value>\n", escape(message), code, id) + finish
-}
-
-func fault(code int, message string) string {
-	return header + fmt.Sprintf("<fault>\n<value><struct>\n<member><name>faultCode</name>\n<value><i4>%d</i4></value></member>\n"+
-		"<member><name>faultString</name>\n<value><string>%s</string></value></member>\n</struct></value>\n</fault>\n</methodResponse>\n", code, escape(message))
+	_, _ = io.WriteString(w, body)
 }
