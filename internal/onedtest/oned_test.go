@@ -127,6 +127,8 @@ func TestRights(t *testing.T) {
 	assert.Contains(t, send(t, o, publisher, "one.templatepool.info", -3, -1, -1), "&lt;NAME&gt;x&lt;")
 	assert.Contains(t, send(t, o, reader, "one.template.delete", 0), "Not authorized to perform MANAGE TEMPLATE [0].")
 	assert.Contains(t, send(t, o, reader, "one.marketapp.allocate", "NAME=x ORIGIN_ID=-1 TYPE=VMTEMPLATE", Marketplace), "Not authorized to perform CREATE MARKETPLACEAPP.")
+	template(0, 0, 0)
+	assert.Contains(t, send(t, o, publisher, "one.template.info", 0), "Not authorized to perform USE TEMPLATE [0].", "its owner has taken it from himself")
 	assert.Contains(t, send(t, o, Admin+":"+AdminPassword, "one.template.delete", 0), "<boolean>1</boolean>")
 	assert.Empty(t, o.Templates())
 }
