@@ -195,7 +195,7 @@ func TestRefusedBeforeAnythingIsSent(t *testing.T) {
 		"full marketplace":     {func(o *onedtest.Oned, _ *front, _ *Target) { o.SetFree(1000, -1) }, `marketplace "private" has -1 MB free`},
 		"disabled":             {func(o *onedtest.Oned, _ *front, _ *Target) { o.DisableMarketplace() }, "is disabled; onemarket enable 100 first"},
 		"read-only":            {func(_ *onedtest.Oned, _ *front, t *Target) { t.Marketplace = "public" }, `is of the kind "one", which takes no apps`},
-		"no such marketplace":  {func(_ *onedtest.Oned, _ *front, t *Target) { t.Marketplace = "x" }, `there is no marketplace "x" that this user can see; these are: "private" (100)`},
+		"no such marketplace":  {func(_ *onedtest.Oned, _ *front, t *Target) { t.Marketplace = "x" }, `there is no marketplace "x" that this user can see; these are: "bucket" (102) "public" (101) "private" (100)`},
 		"no such datastore":    {func(_ *onedtest.Oned, _ *front, t *Target) { t.Datastore = "x" }, `there is no datastore "x"`},
 		"a system datastore":   {func(_ *onedtest.Oned, _ *front, t *Target) { t.Datastore = "0" }, "is not for disk images"},
 		"no such group":        {func(_ *onedtest.Oned, _ *front, t *Target) { t.Group = "x" }, `there is no group "x"`},
