@@ -1,0 +1,56 @@
+package serve
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"strconv"
+)
+
+// Options say where this machine is reached.
+type Options struct {
+	// Listen is the host:port to listen on. Port 0 takes a free one.
+	Listen string
+	// Address is the host:port that the front-end dials. It may be empty where Listen names
+	// a host.
+	Address string
+	// CertificateFile and KeyFile hold PEM; with them the images are served over TLS.
+	CertificateFile, KeyFile string
+}
+
+// Mistakes are all that can be told without looking at a file or at the network. Each
+// begins with the name of its field in a template.
+func (o Options) Mistakes() []error {
+	var mistakes []error
+	expect := func(ok bool, mistake string) {
+		if !ok {
+			mistakes = append(mistakes, errors.New(mistake))
+		}
+	}
+	host, _, valid := split(o.Listen, 0)
+	expect(valid, `listen: must be host:port such as "0.0.0.0:8099"`)
+	if o.Address != "" {
+		dialled, _, valid := split(o.Address, 1)
+		expect(valid && !isAny(dialled), `address: must be the host:port that the front-end dials, such as "ci.example.org:8099"`)
+	} else {
+		expect(!valid || !isAny(host), "address: must be set, because listen names no host that the front-end could dial")
+	}
+	expect((o.CertificateFile == "") == (o.KeyFile == ""), "certificate_file: goes with key_file; set both or none")
+	return mistakes
+}
+
+// split tells whether text is host:port with a port from lowest to 65535.
+func split(text string, lowest int) (host string, port int, valid bool) {
+	host, digits, err := net.SplitHostPort(text)
+	if err != nil {
+		return "", 0, false
+	}
+	port, err = strconv.Atoi(digits)
+	return host, port, err == nil && port >= lowest && port <= 65535
+}
+
+// isAny tells whether host stands for all addresses of a machine.
+func isAny(host string) bool {
+	address, err := netip.ParseAddr(host)
+	return host == "" || err == nil && address.IsUnspecified()
+}
