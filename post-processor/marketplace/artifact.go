@@ -2,6 +2,9 @@ package marketplace
 
 import (
 	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
@@ -42,6 +45,14 @@ func newArtifact(pub *publication) *artifact {
 	}
 	if pub.catalog != nil {
 		a.addCatalog(pub)
+	}
+	for _, name := range slices.Sorted(maps.Keys(pub.communityFiles)) {
+		if pub.communityDirectory != "" {
+			a.files = append(a.files, filepath.Join(pub.communityDirectory, name))
+		}
+	}
+	if pub.communityDirectory != "" {
+		a.places = append(a.places, "files of a pull request in "+pub.communityDirectory)
 	}
 	return a
 }

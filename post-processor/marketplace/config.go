@@ -1,4 +1,4 @@
-//go:generate packer-sdc mapstructure-to-hcl2 -type Config,App,Catalog,OpenNebula,Transfer,SSH,S3
+//go:generate packer-sdc mapstructure-to-hcl2 -type Config,App,Catalog,Community,OpenNebula,Transfer,SSH,S3,Serve
 
 package marketplace
 
@@ -19,9 +19,10 @@ type Config struct {
 	common.PackerConfig `mapstructure:",squash"`
 	// App says what is published; every field has a default.
 	App App `mapstructure:"app"`
-	// Catalog is a directory to publish into, OpenNebula a cloud. At least one of them is
-	// given.
+	// Catalog is a directory to publish into, Community one for the files of a pull
+	// request, OpenNebula a cloud. At least one of them is given.
 	Catalog    *Catalog    `mapstructure:"catalog"`
+	Community  *Community  `mapstructure:"community"`
 	OpenNebula *OpenNebula `mapstructure:"opennebula"`
 	// DryRun tells what would be done, and does nothing.
 	DryRun bool `mapstructure:"dry_run"`
@@ -60,8 +61,8 @@ func (c *Config) hideSecrets() {
 // validated on machines that hold neither image nor catalog nor credentials.
 func (c *Config) check() []error {
 	var mistakes []error
-	if c.Catalog == nil && c.OpenNebula == nil {
-		mistakes = append(mistakes, errors.New(`no destination is given; add a block catalog or opennebula, such as `+
+	if c.Catalog == nil && c.Community == nil && c.OpenNebula == nil {
+		mistakes = append(mistakes, errors.New(`no destination is given; add a block catalog, community or opennebula, such as `+
 			`catalog { directory = "dist/marketplace", base_url = "https://apps.example.org" }, one attribute per line`))
 	}
 	for _, r := range c.rules() {
@@ -93,6 +94,9 @@ func (c *Config) rules() []rule {
 	rules := c.App.rules()
 	if c.Catalog != nil {
 		rules = append(rules, c.Catalog.rules()...)
+	}
+	if c.Community != nil {
+		rules = append(rules, c.Community.rules()...)
 	}
 	if c.OpenNebula != nil {
 		rules = append(rules, c.OpenNebula.rules()...)

@@ -83,6 +83,33 @@ func (*FlatCatalog) HCL2Spec() map[string]hcldec.Spec {
 	return s
 }
 
+// FlatCommunity is an auto-generated flat version of Community.
+// Where the contents of a field with a `mapstructure:,squash` tag are bubbled up.
+type FlatCommunity struct {
+	Directory *string `mapstructure:"directory" cty:"directory" hcl:"directory"`
+	ImageURL  *string `mapstructure:"image_url" cty:"image_url" hcl:"image_url"`
+	LogoFile  *string `mapstructure:"logo_file" cty:"logo_file" hcl:"logo_file"`
+}
+
+// FlatMapstructure returns a new FlatCommunity.
+// FlatCommunity is an auto-generated flat version of Community.
+// Where the contents a fields with a `mapstructure:,squash` tag are bubbled up.
+func (*Community) FlatMapstructure() interface{ HCL2Spec() map[string]hcldec.Spec } {
+	return new(FlatCommunity)
+}
+
+// HCL2Spec returns the hcl spec of a Community.
+// This spec is used by HCL to read the fields of Community.
+// The decoded values from this spec will then be applied to a FlatCommunity.
+func (*FlatCommunity) HCL2Spec() map[string]hcldec.Spec {
+	s := map[string]hcldec.Spec{
+		"directory": &hcldec.AttrSpec{Name: "directory", Type: cty.String, Required: false},
+		"image_url": &hcldec.AttrSpec{Name: "image_url", Type: cty.String, Required: false},
+		"logo_file": &hcldec.AttrSpec{Name: "logo_file", Type: cty.String, Required: false},
+	}
+	return s
+}
+
 // FlatConfig is an auto-generated flat version of Config.
 // Where the contents of a field with a `mapstructure:,squash` tag are bubbled up.
 type FlatConfig struct {
@@ -96,6 +123,7 @@ type FlatConfig struct {
 	PackerSensitiveVars []string          `mapstructure:"packer_sensitive_variables" cty:"packer_sensitive_variables" hcl:"packer_sensitive_variables"`
 	App                 *FlatApp          `mapstructure:"app" cty:"app" hcl:"app"`
 	Catalog             *FlatCatalog      `mapstructure:"catalog" cty:"catalog" hcl:"catalog"`
+	Community           *FlatCommunity    `mapstructure:"community" cty:"community" hcl:"community"`
 	OpenNebula          *FlatOpenNebula   `mapstructure:"opennebula" cty:"opennebula" hcl:"opennebula"`
 	DryRun              *bool             `mapstructure:"dry_run" cty:"dry_run" hcl:"dry_run"`
 }
@@ -122,6 +150,7 @@ func (*FlatConfig) HCL2Spec() map[string]hcldec.Spec {
 		"packer_sensitive_variables": &hcldec.AttrSpec{Name: "packer_sensitive_variables", Type: cty.List(cty.String), Required: false},
 		"app":                        &hcldec.BlockSpec{TypeName: "app", Nested: hcldec.ObjectSpec((*FlatApp)(nil).HCL2Spec())},
 		"catalog":                    &hcldec.BlockSpec{TypeName: "catalog", Nested: hcldec.ObjectSpec((*FlatCatalog)(nil).HCL2Spec())},
+		"community":                  &hcldec.BlockSpec{TypeName: "community", Nested: hcldec.ObjectSpec((*FlatCommunity)(nil).HCL2Spec())},
 		"opennebula":                 &hcldec.BlockSpec{TypeName: "opennebula", Nested: hcldec.ObjectSpec((*FlatOpenNebula)(nil).HCL2Spec())},
 		"dry_run":                    &hcldec.AttrSpec{Name: "dry_run", Type: cty.Bool, Required: false},
 	}
@@ -261,13 +290,43 @@ func (*FlatSSH) HCL2Spec() map[string]hcldec.Spec {
 	return s
 }
 
+// FlatServe is an auto-generated flat version of Serve.
+// Where the contents of a field with a `mapstructure:,squash` tag are bubbled up.
+type FlatServe struct {
+	Listen          *string `mapstructure:"listen" cty:"listen" hcl:"listen"`
+	Address         *string `mapstructure:"address" cty:"address" hcl:"address"`
+	CertificateFile *string `mapstructure:"certificate_file" cty:"certificate_file" hcl:"certificate_file"`
+	KeyFile         *string `mapstructure:"key_file" cty:"key_file" hcl:"key_file"`
+}
+
+// FlatMapstructure returns a new FlatServe.
+// FlatServe is an auto-generated flat version of Serve.
+// Where the contents a fields with a `mapstructure:,squash` tag are bubbled up.
+func (*Serve) FlatMapstructure() interface{ HCL2Spec() map[string]hcldec.Spec } {
+	return new(FlatServe)
+}
+
+// HCL2Spec returns the hcl spec of a Serve.
+// This spec is used by HCL to read the fields of Serve.
+// The decoded values from this spec will then be applied to a FlatServe.
+func (*FlatServe) HCL2Spec() map[string]hcldec.Spec {
+	s := map[string]hcldec.Spec{
+		"listen":           &hcldec.AttrSpec{Name: "listen", Type: cty.String, Required: false},
+		"address":          &hcldec.AttrSpec{Name: "address", Type: cty.String, Required: false},
+		"certificate_file": &hcldec.AttrSpec{Name: "certificate_file", Type: cty.String, Required: false},
+		"key_file":         &hcldec.AttrSpec{Name: "key_file", Type: cty.String, Required: false},
+	}
+	return s
+}
+
 // FlatTransfer is an auto-generated flat version of Transfer.
 // Where the contents of a field with a `mapstructure:,squash` tag are bubbled up.
 type FlatTransfer struct {
-	SSH  *FlatSSH `mapstructure:"ssh" cty:"ssh" hcl:"ssh"`
-	S3   *FlatS3  `mapstructure:"s3" cty:"s3" hcl:"s3"`
-	URL  *string  `mapstructure:"url" cty:"url" hcl:"url"`
-	Path *string  `mapstructure:"path" cty:"path" hcl:"path"`
+	SSH   *FlatSSH   `mapstructure:"ssh" cty:"ssh" hcl:"ssh"`
+	S3    *FlatS3    `mapstructure:"s3" cty:"s3" hcl:"s3"`
+	Serve *FlatServe `mapstructure:"serve" cty:"serve" hcl:"serve"`
+	URL   *string    `mapstructure:"url" cty:"url" hcl:"url"`
+	Path  *string    `mapstructure:"path" cty:"path" hcl:"path"`
 }
 
 // FlatMapstructure returns a new FlatTransfer.
@@ -282,10 +341,11 @@ func (*Transfer) FlatMapstructure() interface{ HCL2Spec() map[string]hcldec.Spec
 // The decoded values from this spec will then be applied to a FlatTransfer.
 func (*FlatTransfer) HCL2Spec() map[string]hcldec.Spec {
 	s := map[string]hcldec.Spec{
-		"ssh":  &hcldec.BlockSpec{TypeName: "ssh", Nested: hcldec.ObjectSpec((*FlatSSH)(nil).HCL2Spec())},
-		"s3":   &hcldec.BlockSpec{TypeName: "s3", Nested: hcldec.ObjectSpec((*FlatS3)(nil).HCL2Spec())},
-		"url":  &hcldec.AttrSpec{Name: "url", Type: cty.String, Required: false},
-		"path": &hcldec.AttrSpec{Name: "path", Type: cty.String, Required: false},
+		"ssh":   &hcldec.BlockSpec{TypeName: "ssh", Nested: hcldec.ObjectSpec((*FlatSSH)(nil).HCL2Spec())},
+		"s3":    &hcldec.BlockSpec{TypeName: "s3", Nested: hcldec.ObjectSpec((*FlatS3)(nil).HCL2Spec())},
+		"serve": &hcldec.BlockSpec{TypeName: "serve", Nested: hcldec.ObjectSpec((*FlatServe)(nil).HCL2Spec())},
+		"url":   &hcldec.AttrSpec{Name: "url", Type: cty.String, Required: false},
+		"path":  &hcldec.AttrSpec{Name: "path", Type: cty.String, Required: false},
 	}
 	return s
 }

@@ -125,7 +125,7 @@ func (o *OpenNebula) checkRest() []error {
 	expect(o.KeepVersions >= 0, fmt.Sprintf("opennebula.keep_versions: must be 0 for all or a number of versions, got %d", o.KeepVersions))
 	if o.Transfer == nil {
 		return append(mistakes, errors.New(`opennebula.transfer: must be given: the API carries no images; `+
-			`one of the blocks ssh, s3 or the attributes url, path in it says how the front-end gets them`))
+			`one of the blocks ssh, s3, serve or the attributes url, path in it says how the front-end gets them`))
 	}
 	return append(mistakes, o.Transfer.checkRest()...)
 }

@@ -133,8 +133,9 @@ func TestConfigureListsEveryMistakeOfACloud(t *testing.T) {
 			"opennebula.username: must not hold a colon", "opennebula.permissions: must be three octal digits", "opennebula.timeout: must be a duration",
 			"opennebula.keep_versions: must be 0 for all", "opennebula.insecure_skip_verify: looks at no certificate",
 		}},
-		"two ways":     {block{"transfer": block{"path": "/x", "url": "https://x/y"}}, []string{"exactly one of ssh, s3, url and path must be given, got 2"}},
+		"two ways":     {block{"transfer": block{"path": "/x", "url": "https://x/y"}}, []string{"exactly one of ssh, s3, serve, url and path must be given, got 2"}},
 		"a bad path":   {block{"transfer": block{"path": "x"}}, []string{"opennebula.transfer.path: must be an http(s) URL or an absolute path"}},
+		"a bad server": {block{"transfer": block{"serve": block{"listen": "0.0.0.0:80"}}}, []string{"opennebula.transfer.serve.address: must be set"}},
 		"a bad host":   {block{"transfer": block{"ssh": block{"host": ""}}}, []string{"opennebula.transfer.ssh.host: "}},
 		"a bad bucket": {block{"transfer": block{"s3": block{"secret_key": "hush"}}}, []string{"opennebula.transfer.s3.endpoint: ", "opennebula.transfer.s3.bucket: "}},
 	} {

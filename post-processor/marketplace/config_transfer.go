@@ -8,13 +8,15 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hclunknown"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/transfer"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/transfer/s3"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/transfer/serve"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/transfer/sftp"
 )
 
 // Transfer is the block "transfer": exactly one way for an image to reach the front-end.
 type Transfer struct {
-	SSH *SSH `mapstructure:"ssh"`
-	S3  *S3  `mapstructure:"s3"`
+	SSH   *SSH   `mapstructure:"ssh"`
+	S3    *S3    `mapstructure:"s3"`
+	Serve *Serve `mapstructure:"serve"`
 	// URL and Path say where the image lies already; one that ends in a slash is followed
 	// by the name of the file.
 	URL  string `mapstructure:"url"`
@@ -45,6 +47,14 @@ type S3 struct {
 	CAFile       string `mapstructure:"ca_file"`
 }
 
+// Serve is the block "serve": this machine serves the image until the front-end has it.
+type Serve struct {
+	Listen          string `mapstructure:"listen"`
+	Address         string `mapstructure:"address"`
+	CertificateFile string `mapstructure:"certificate_file"`
+	KeyFile         string `mapstructure:"key_file"`
+}
+
 func (t *Transfer) secrets() []string {
 	var secrets []string
 	if t.SSH != nil {
@@ -67,6 +77,9 @@ func (t *Transfer) rules() []rule {
 	if t.S3 != nil {
 		rules = append(rules, known("opennebula.transfer.s3", t.S3.Endpoint, t.S3.Region, t.S3.Bucket, t.S3.Prefix, t.S3.AccessKey, t.S3.SecretKey, t.S3.SessionToken, t.S3.CAFile))
 	}
+	if t.Serve != nil {
+		rules = append(rules, known("opennebula.transfer.serve", t.Serve.Listen, t.Serve.Address, t.Serve.CertificateFile, t.Serve.KeyFile))
+	}
 	return rules
 }
 
@@ -79,13 +92,13 @@ func known(block string, values ...string) rule {
 // which is not known yet is judged when the build runs.
 func (t *Transfer) checkRest() []error {
 	given := 0
-	for _, is := range []bool{t.SSH != nil, t.S3 != nil, t.URL != "", t.Path != ""} {
+	for _, is := range []bool{t.SSH != nil, t.S3 != nil, t.Serve != nil, t.URL != "", t.Path != ""} {
 		if is {
 			given++
 		}
 	}
 	if given != 1 {
-		return []error{fmt.Errorf("opennebula.transfer: exactly one of ssh, s3, url and path must be given, got %d", given)}
+		return []error{fmt.Errorf("opennebula.transfer: exactly one of ssh, s3, serve, url and path must be given, got %d", given)}
 	}
 	for _, r := range t.rules() {
 		if slices.ContainsFunc(r.values, hclunknown.Is) {
@@ -104,6 +117,8 @@ func (t *Transfer) mistakes() []error {
 		block, mistakes = "ssh.", t.SSH.options().Mistakes()
 	case t.S3 != nil:
 		block, mistakes = "s3.", t.S3.options().Mistakes()
+	case t.Serve != nil:
+		block, mistakes = "serve.", t.Serve.options().Mistakes()
 	default:
 		block, mistakes = t.hostedField()+": ", t.hosted().Mistakes()
 	}
@@ -119,6 +134,8 @@ func (t *Transfer) method() transfer.Method {
 		return sftp.New(t.SSH.options())
 	case t.S3 != nil:
 		return s3.New(t.S3.options())
+	case t.Serve != nil:
+		return serve.New(t.Serve.options())
 	}
 	return t.hosted()
 }
@@ -146,4 +163,8 @@ func (s *S3) options() s3.Options {
 		Endpoint: s.Endpoint, Region: s.Region, Bucket: s.Bucket, Prefix: s.Prefix,
 		AccessKey: s.AccessKey, SecretKey: s.SecretKey, SessionToken: s.SessionToken, CAFile: s.CAFile,
 	}
+}
+
+func (s *Serve) options() serve.Options {
+	return serve.Options{Listen: s.Listen, Address: s.Address, CertificateFile: s.CertificateFile, KeyFile: s.KeyFile}
 }

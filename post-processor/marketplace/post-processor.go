@@ -32,6 +32,10 @@ type publication struct {
 	entries    []catalog.Entry
 	signingKey *signature.Key
 	catalog    *catalog.Catalog
+	// communityFiles are for a pull request, by name.
+	communityFiles map[string][]byte
+	// communityDirectory is where they have been written.
+	communityDirectory string
 	// publisher is for a cloud.
 	publisher *cloud.Publisher
 	kept      kept
@@ -93,14 +97,18 @@ func (p *PostProcessor) steps(ui packersdk.Ui, input packersdk.Artifact, pub *pu
 		steps = append(steps, pub.publisher.Preflight()...)
 	}
 	steps = append(steps, &stepProve{pub: pub, ui: ui})
-	if c := p.config.Catalog; c != nil && p.config.DryRun {
-		steps = append(steps, &stepForecast{directory: c.Directory, pub: pub, ui: ui})
-	} else if c != nil {
+	if p.config.DryRun {
+		steps = append(steps, &stepForecast{config: &p.config, pub: pub, ui: ui})
+	}
+	if c := p.config.Catalog; c != nil && !p.config.DryRun {
 		steps = append(steps,
 			&stepOpenCatalog{directory: c.Directory, pub: pub, ui: ui},
 			&stepPlaceImage{pub: pub, ui: ui},
 			&stepWriteApp{pub: pub},
 			&stepPublish{keepVersions: c.KeepVersions, pub: pub, ui: ui})
+	}
+	if c := p.config.Community; c != nil && !p.config.DryRun {
+		steps = append(steps, &stepCommunity{config: c, pub: pub, ui: ui})
 	}
 	if pub.publisher != nil {
 		steps = append(steps, pub.publisher.Steps()...)

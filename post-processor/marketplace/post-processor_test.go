@@ -259,3 +259,41 @@ func TestADryRunLeavesTheCatalogAlone(t *testing.T) {
 	assert.NoDirExists(t, b.catalog)
 	assert.NoDirExists(t, filepath.Dir(b.image)+".unpublished")
 }
+
+func TestTheFilesOfAPullRequest(t *testing.T) {
+	b := newBench(t)
+	directory := filepath.Join(t.TempDir(), "marketplace-community")
+	publish := func(dryRun bool, input packersdk.Artifact) (packersdk.Artifact, error) {
+		var p PostProcessor
+		require.NoError(t, p.Configure(block{"dry_run": dryRun, "community": block{
+			"directory": directory, "image_url": "https://cdn.example.org/slm-copilot-1.0.0.qcow2",
+		}, "app": block{"logo": "slm-copilot.png"}}))
+		artifact, _, _, err := p.PostProcess(t.Context(), b.ui, input)
+		return artifact, err
+	}
+	_, err := publish(true, b.built())
+	require.NoError(t, err)
+	assert.NoDirExists(t, directory)
+	assert.Contains(t, b.said(), "A run would write "+filepath.Join(directory, "appliances/slm-copilot/metadata.yaml"))
+
+	artifact, err := publish(false, b.built())
+	require.NoError(t, err)
+	assert.Contains(t, artifact.String(), "files of a pull request in "+directory)
+	require.NotEmpty(t, artifact.Files())
+	for _, file := range artifact.Files() {
+		assert.FileExists(t, file)
+	}
+	_, err = publish(false, b.built())
+	require.NoError(t, err)
+	assert.Contains(t, b.said(), "are up to date already; nothing was changed")
+}
+
+func TestTheFilesOfAPullRequestAreOfOneImage(t *testing.T) {
+	b := newBench(t)
+	input := b.built()
+	input.StateValues[appliance.StateModelImagePath] = b.image
+	var p PostProcessor
+	require.NoError(t, p.Configure(block{"community": block{"directory": "x", "image_url": "https://cdn.example.org/x.qcow2"}}))
+	_, _, _, err := p.PostProcess(t.Context(), b.ui, input)
+	assert.ErrorContains(t, err, "build without model_disk, or leave the block community out")
+}

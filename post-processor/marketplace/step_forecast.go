@@ -2,21 +2,27 @@ package marketplace
 
 import (
 	"context"
+	"maps"
+	"path/filepath"
+	"slices"
 
 	"github.com/hashicorp/packer-plugin-sdk/multistep"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 )
 
-// stepForecast says what a run without dry_run would put into the catalog.
+// stepForecast says what a run without dry_run would write here.
 type stepForecast struct {
-	directory string
-	pub       *publication
-	ui        packersdk.Ui
+	config *Config
+	pub    *publication
+	ui     packersdk.Ui
 }
 
 func (s *stepForecast) Run(context.Context, multistep.StateBag) multistep.StepAction {
 	for _, entry := range s.pub.entries {
-		s.ui.Say("A run would publish " + entry.Name + " (" + entry.Type + ") as " + entry.ID.OID + " in the catalog " + s.directory)
+		s.ui.Say("A run would publish " + entry.Name + " (" + entry.Type + ") as " + entry.ID.OID + " in the catalog " + s.config.Catalog.Directory)
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.pub.communityFiles)) {
+		s.ui.Say("A run would write " + filepath.Join(s.config.Community.Directory, name))
 	}
 	return multistep.ActionContinue
 }

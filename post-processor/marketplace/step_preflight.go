@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 
 	"github.com/hashicorp/packer-plugin-sdk/multistep"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
@@ -49,6 +50,11 @@ func (s *stepPreflight) prepare() (err error) {
 			return err
 		}
 	}
+	if s.config.Community != nil {
+		if s.pub.communityFiles, err = s.config.Community.files(s.pub); err != nil {
+			return err
+		}
+	}
 	return s.lint()
 }
 
@@ -62,6 +68,16 @@ func (s *stepPreflight) lint() error {
 			return err
 		}
 		more, err := applint.Lint(entry.Name+".json", content)
+		if err != nil {
+			return err
+		}
+		findings = append(findings, more...)
+	}
+	for name, content := range s.pub.communityFiles {
+		if ext := filepath.Ext(name); ext != ".yaml" || filepath.Base(name) == "context.yaml" || filepath.Base(name) == "tests.yaml" {
+			continue
+		}
+		more, err := applint.Lint(name, content)
 		if err != nil {
 			return err
 		}
