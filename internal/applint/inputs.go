@@ -8,7 +8,7 @@ import (
 // capacityInputs choose the size of the machine; they have names and rules of their own.
 var capacityInputs = []string{"CPU", "VCPU", "MEMORY"}
 
-func (l *linter) inputs(line int, t []attribute) {
+func (l *linter) inputs(t []attribute) {
 	inputs, order := find(t, "USER_INPUTS"), find(t, "INPUTS_ORDER")
 	if inputs == nil {
 		return

@@ -107,7 +107,7 @@ func (l *linter) shape(root *node, s shape) {
 		l.add(n.line, ruleMetadataShape, "%s is no mapping", s.path)
 	case !s.mapping && (isMapping || n.kind == sequence || n.empty()):
 		l.add(n.line, ruleMetadataShape, "%s is no text", s.path)
-	case s.words != nil && !slices.Contains(s.words, n.str()) && !(n.kind == other && slices.Contains(s.words, strings.ToLower(n.str()))):
+	case s.words != nil && !slices.Contains(s.words, n.str()) && (n.kind != other || !slices.Contains(s.words, strings.ToLower(n.str()))):
 		l.add(n.line, ruleMetadataShape, "%s is %q, not %s", s.path, n.str(), strings.Join(s.words, " or "))
 	}
 }

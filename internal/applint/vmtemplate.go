@@ -34,7 +34,7 @@ func (l *linter) template(line int, t []attribute, arch string) {
 	l.hardware(line, t, arch)
 	l.topology(t)
 	l.context(line, t)
-	l.inputs(line, t)
+	l.inputs(t)
 }
 
 // find returns the first attribute of that name, nil if there is none.

@@ -6,7 +6,6 @@ import (
 	"encoding/pem"
 	"encoding/xml"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -63,22 +62,6 @@ func cut(w http.ResponseWriter, _ *http.Request) {
 	if err == nil {
 		conn.Close()
 	}
-}
-
-func success(value string) string {
-	return `<?xml version="1.0"?><methodResponse><params><param><value><array><data><value><boolean>1</boolean></value>` +
-		`<value>` + value + `</value><value><i4>0</i4></value></data></array></value></param></params></methodResponse>`
-}
-
-func text(s string) string {
-	var escaped strings.Builder
-	_ = xml.EscapeText(&escaped, []byte(s))
-	return "<string>" + escaped.String() + "</string>"
-}
-
-func refusal(code int, message string) string {
-	return fmt.Sprintf(`<?xml version="1.0"?><methodResponse><params><param><value><array><data><value><boolean>0</boolean></value>`+
-		`<value>%s</value><value><i4>%d</i4></value><value><i4>-1</i4></value></data></array></value></param></params></methodResponse>`, text(message), code)
 }
 
 func TestVersionSendsAndReadsWhatAFrontEndDoes(t *testing.T) {

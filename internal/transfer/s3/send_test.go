@@ -150,7 +150,7 @@ func TestSessionTokens(t *testing.T) {
 }
 
 // breakAfter closes the connection of a request after it has sent n bytes.
-func breakAfter(w http.ResponseWriter, r *http.Request, n int64) {
+func breakAfter(r *http.Request, n int64) {
 	_, _ = r.Body.Read(make([]byte, n))
 	panic(http.ErrAbortHandler)
 }
@@ -160,7 +160,7 @@ func TestAPartThatFailsIsSentAgain(t *testing.T) {
 		fail func(http.ResponseWriter, *http.Request)
 		says string
 	}{
-		"broken connection": {func(w http.ResponseWriter, r *http.Request) { breakAfter(w, r, 1000) },
+		"broken connection": {func(_ http.ResponseWriter, r *http.Request) { breakAfter(r, 1000) },
 			"part 2: "},
 		"busy": {func(w http.ResponseWriter, r *http.Request) {
 			refuse(w, http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate.", "")
@@ -198,7 +198,7 @@ func TestAttemptsAreBoundedAndNothingIsLeft(t *testing.T) {
 	s := startStore(t, false)
 	s.fault = func(w http.ResponseWriter, r *http.Request) bool {
 		if kind(r) == "part 3" {
-			breakAfter(w, r, 10)
+			breakAfter(r, 10)
 		}
 		return false
 	}

@@ -52,10 +52,10 @@ func New(options Options) *Method {
 }
 
 // Check begins to listen.
-func (m *Method) Check(context.Context, []transfer.File) error { return m.listen() }
+func (m *Method) Check(ctx context.Context, _ []transfer.File) error { return m.listen(ctx) }
 
 // Send offers the file and returns its URL, which is a secret.
-func (m *Method) Send(_ context.Context, file transfer.File, say func(string)) (string, error) {
+func (m *Method) Send(ctx context.Context, file transfer.File, say func(string)) (string, error) {
 	info, err := os.Stat(file.Path)
 	if err != nil {
 		return "", fmt.Errorf("serve the image: %w", err)
@@ -63,7 +63,7 @@ func (m *Method) Send(_ context.Context, file transfer.File, say func(string)) (
 	if info.Size() != file.Size {
 		return "", fmt.Errorf("serve the image: %s has %d bytes now, %d were expected: something changed it meanwhile", file.Path, info.Size(), file.Size)
 	}
-	if err := m.listen(); err != nil {
+	if err := m.listen(ctx); err != nil {
 		return "", err
 	}
 	m.mu.Lock()
@@ -102,7 +102,7 @@ func (m *Method) Close() error {
 }
 
 // listen does nothing if it has been done.
-func (m *Method) listen() error {
+func (m *Method) listen(ctx context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.server != nil {
@@ -124,7 +124,7 @@ func (m *Method) listen() error {
 		}
 		scheme, server.TLSConfig = "https", &tls.Config{Certificates: []tls.Certificate{certificate}}
 	}
-	listener, err := net.Listen("tcp", m.options.Listen)
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", m.options.Listen)
 	if err != nil {
 		return fmt.Errorf("serve the image: %w; choose another port for listen", err)
 	}
@@ -143,7 +143,7 @@ func (m *Method) dialled(address net.Addr) string {
 	if m.options.Address != "" {
 		return m.options.Address
 	}
-	host, _, _ := split(m.options.Listen, 0)
+	host, _ := split(m.options.Listen, 0)
 	_, port, _ := net.SplitHostPort(address.String())
 	return net.JoinHostPort(host, port)
 }

@@ -27,10 +27,10 @@ func (o Options) Mistakes() []error {
 			mistakes = append(mistakes, errors.New(mistake))
 		}
 	}
-	host, _, valid := split(o.Listen, 0)
+	host, valid := split(o.Listen, 0)
 	expect(valid, `listen: must be host:port such as "0.0.0.0:8099"`)
 	if o.Address != "" {
-		dialled, _, valid := split(o.Address, 1)
+		dialled, valid := split(o.Address, 1)
 		expect(valid && !isAny(dialled), `address: must be the host:port that the front-end dials, such as "ci.example.org:8099"`)
 	} else {
 		expect(!valid || !isAny(host), "address: must be set, because listen names no host that the front-end could dial")
@@ -40,13 +40,13 @@ func (o Options) Mistakes() []error {
 }
 
 // split tells whether text is host:port with a port from lowest to 65535.
-func split(text string, lowest int) (host string, port int, valid bool) {
+func split(text string, lowest int) (host string, valid bool) {
 	host, digits, err := net.SplitHostPort(text)
 	if err != nil {
-		return "", 0, false
+		return "", false
 	}
-	port, err = strconv.Atoi(digits)
-	return host, port, err == nil && port >= lowest && port <= 65535
+	port, err := strconv.Atoi(digits)
+	return host, err == nil && port >= lowest && port <= 65535
 }
 
 // isAny tells whether host stands for all addresses of a machine.

@@ -154,7 +154,7 @@ func (s *session) keepAlive() {
 func (s *session) close() {
 	s.free()
 	_ = s.conn.Close()
-	_ = s.Client.Close()
+	_ = s.Close()
 }
 
 // watched is a connection that breaks when nothing moves on it.

@@ -16,8 +16,6 @@ type pruning struct {
 	images    []opennebula.Image
 }
 
-func (p pruning) isEmpty() bool { return len(p.apps)+len(p.templates)+len(p.images) == 0 }
-
 func (a Appliance) planPruning(t Target, marketplace int, w world) pruning {
 	old := a.oldVersions(t, marketplace, w)
 	p := pruning{versions: old}
