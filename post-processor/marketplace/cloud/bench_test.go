@@ -80,7 +80,7 @@ func target() Target {
 }
 
 // newImage makes a QCOW2 image that no other has the bytes of.
-func newImage(t *testing.T, name, osID string) Disk {
+func newImage(t testing.TB, name, osID string) Disk {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "image.qcow2")
 	output, err := exec.Command("qemu-img", "create", "-q", "-f", "qcow2", path, "20M").CombinedOutput()
@@ -102,7 +102,7 @@ func newImage(t *testing.T, name, osID string) Disk {
 	return Disk{Path: path, Manifest: m}
 }
 
-func newAppliance(t *testing.T, name, version string) Appliance {
+func newAppliance(t testing.TB, name, version string) Appliance {
 	app := marketapp.Default()
 	app.Name, app.Version = name, version
 	app.Description = "Two lines,\nwith \"quotes\" <and> a back\\slash & more."
@@ -128,7 +128,7 @@ func (s *said) text() string {
 }
 
 // run publishes as the post-processor does.
-func (f front) run(ctx context.Context, t *testing.T, a Appliance, target Target, claimInterval time.Duration, change ...func(*Publisher)) (*Publisher, string, error) {
+func (f front) run(ctx context.Context, t testing.TB, a Appliance, target Target, claimInterval time.Duration, change ...func(*Publisher)) (*Publisher, string, error) {
 	t.Helper()
 	lines := &said{}
 	client, err := opennebula.New(opennebula.Options{
