@@ -23,9 +23,9 @@ func forgetfulStore(b *testing.B) Options {
 		switch {
 		case r.Method == http.MethodPost && kind(r) == "uploads":
 			object = r.Header.Clone()
-			_, _ = io.WriteString(w, "<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>")
+			_, _ = io.WriteString(w, "<InitiateMultipartUploadResult><Bucket>images</Bucket><Key>x</Key><UploadId>1</UploadId></InitiateMultipartUploadResult>")
 		case r.Method == http.MethodPost:
-			_, _ = io.WriteString(w, "<CompleteMultipartUploadResult><ETag>0</ETag></CompleteMultipartUploadResult>")
+			_, _ = io.WriteString(w, "<CompleteMultipartUploadResult><Bucket>images</Bucket><Key>x</Key><ETag>0</ETag></CompleteMultipartUploadResult>")
 		case r.Method == http.MethodGet:
 			_, _ = io.WriteString(w, "<ListMultipartUploadsResult></ListMultipartUploadsResult>")
 		case r.Method == http.MethodHead && object == nil:

@@ -140,3 +140,22 @@ func TestTwoRunsAtOnce(t *testing.T) {
 	require.NoError(t, <-first)
 	assertPublished(t, oned, f, a)
 }
+
+// What a run says, and what it stores in the cloud, holds no secret: also when its calls
+// fail and are tried again.
+func TestNoSecretIsSaidOrStored(t *testing.T) {
+	oned, f, a, wanted := whole(t)
+	for n := range 40 {
+		oned.FailCall(len(oned.Calls())+3*n, onedtest.CutBefore)
+	}
+	_, said, err := f.run(t.Context(), t, a, wanted, never)
+	require.NoError(t, err)
+	assert.Contains(t, said, "trying again")
+	assert.NotContains(t, said, f.credentials.Secret)
+	assert.NotContains(t, fmt.Sprint(oned.Apps(), oned.Images(), oned.Templates()), f.credentials.Secret)
+
+	oned.DownFrom(0)
+	_, said, err = f.run(t.Context(), t, a, wanted, never)
+	require.Error(t, err)
+	assert.NotContains(t, said+err.Error(), f.credentials.Secret)
+}
