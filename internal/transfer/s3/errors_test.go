@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/saidtest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/transfer"
 )
 
@@ -57,10 +58,10 @@ func TestRefusals(t *testing.T) {
 			err := m.Check(t.Context(), []transfer.File{file})
 			require.ErrorContains(t, err, "begin an upload to "+s.URL+"/"+s.options.Bucket+"/copilot/"+file.Name+": ")
 			assert.ErrorContains(t, err, c.want)
-			said := &heard{}
-			_, err = m.Send(t.Context(), file, said.say)
+			said := &saidtest.Lines{}
+			_, err = m.Send(t.Context(), file, said.Say)
 			require.ErrorContains(t, err, "upload "+file.Name+" to ")
-			assert.Empty(t, said.lines, "what is refused is not tried again")
+			assert.Empty(t, said.All(), "what is refused is not tried again")
 			assert.NotContains(t, err.Error(), "geheim")
 			assert.Error(t, m.Remove(t.Context(), file))
 		})
@@ -77,7 +78,7 @@ func TestAKeyThatMayWriteAndNotRead(t *testing.T) {
 		w.WriteHeader(http.StatusForbidden)
 		return true
 	}
-	_, err := quick(s.options).Send(t.Context(), image(t, 10), (&heard{}).say)
+	_, err := quick(s.options).Send(t.Context(), image(t, 10), (&saidtest.Lines{}).Say)
 	assert.ErrorContains(t, err, "the access key may not do this: ")
 	assert.Equal(t, 1, s.count("PUT part"))
 }
@@ -85,13 +86,13 @@ func TestAKeyThatMayWriteAndNotRead(t *testing.T) {
 func TestNobodyListens(t *testing.T) {
 	s := startStore(t, false)
 	s.Close()
-	m, file, said := quick(s.options), image(t, 10), &heard{}
+	m, file, said := quick(s.options), image(t, 10), &saidtest.Lines{}
 	err := m.Check(t.Context(), []transfer.File{file})
 	var refused *net.OpError
 	require.ErrorAs(t, err, &refused)
-	_, err = m.Send(t.Context(), file, said.say)
+	_, err = m.Send(t.Context(), file, said.Say)
 	require.ErrorContains(t, err, "looking at the object failed 6 times, at last: dial tcp ")
-	assert.Len(t, said.lines, 5)
+	assert.Len(t, said.All(), 5)
 }
 
 func TestCertificates(t *testing.T) {
@@ -99,10 +100,10 @@ func TestCertificates(t *testing.T) {
 	file := image(t, 10)
 	options := s.options
 	options.CAFile = ""
-	said := &heard{}
-	_, err := quick(options).Send(t.Context(), file, said.say)
+	said := &saidtest.Lines{}
+	_, err := quick(options).Send(t.Context(), file, said.Say)
 	require.ErrorContains(t, err, "certificate signed by unknown authority")
-	assert.Empty(t, said.lines, "it is not tried again")
+	assert.Empty(t, said.All(), "it is not tried again")
 
 	options.CAFile = filepath.Join(t.TempDir(), "none")
 	assert.ErrorIs(t, quick(options).Check(t.Context(), nil), os.ErrNotExist)
@@ -111,6 +112,6 @@ func TestCertificates(t *testing.T) {
 
 	options = s.options
 	options.Endpoint = "http" + options.Endpoint[len("https"):]
-	_, err = quick(options).Send(t.Context(), file, said.say)
+	_, err = quick(options).Send(t.Context(), file, said.Say)
 	assert.ErrorContains(t, err, "the store answered 400")
 }

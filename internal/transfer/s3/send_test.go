@@ -10,8 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/saidtest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/transfer"
 )
 
@@ -45,24 +44,6 @@ func quick(options Options) *Method {
 	return m
 }
 
-// heard collects what is said.
-type heard struct {
-	mu    sync.Mutex
-	lines []string
-}
-
-func (h *heard) say(line string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.lines = append(h.lines, line)
-}
-
-func (h *heard) text() string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return strings.Join(h.lines, "\n")
-}
-
 // curl fetches a URL as OpenNebula's downloader does.
 func curl(t *testing.T, location string) []byte {
 	t.Helper()
@@ -83,11 +64,11 @@ func TestSendThenRemove(t *testing.T) {
 	for name, secure := range map[string]bool{"https": true, "http": false} {
 		t.Run(name, func(t *testing.T) {
 			s := startStore(t, secure)
-			m, file, said := quick(s.options), image(t, imageSize), &heard{}
+			m, file, said := quick(s.options), image(t, imageSize), &saidtest.Lines{}
 			require.NoError(t, m.Check(t.Context(), []transfer.File{file}))
 			assert.Zero(t, uploads(t, m), "a check leaves nothing")
 
-			location, err := m.Send(t.Context(), file, said.say)
+			location, err := m.Send(t.Context(), file, said.Say)
 			require.NoError(t, err)
 			content, err := os.ReadFile(file.Path)
 			require.NoError(t, err)
@@ -101,8 +82,8 @@ func TestSendThenRemove(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, "/images/copilot/slm%20copilot%2B1.0.0.qcow2", u.EscapedPath())
 			assert.Equal(t, "86400", u.Query().Get("X-Amz-Expires"))
-			assert.NotContains(t, said.text(), u.Query().Get("X-Amz-Signature"))
-			assert.NotContains(t, said.text(), "geheim")
+			assert.NotContains(t, said.Text(), u.Query().Get("X-Amz-Signature"))
+			assert.NotContains(t, said.Text(), "geheim")
 
 			u.RawQuery = ""
 			response, err := s.Client().Get(u.String())
@@ -112,7 +93,7 @@ func TestSendThenRemove(t *testing.T) {
 
 			require.NoError(t, m.Remove(t.Context(), file))
 			require.NoError(t, m.Remove(t.Context(), file), "nothing there is no error")
-			there, err := (&upload{Method: m, file: file, key: m.options.key(file), say: said.say}).isThere(t.Context())
+			there, err := (&upload{Method: m, file: file, key: m.options.key(file), say: said.Say}).isThere(t.Context())
 			assert.True(t, isMissing(err))
 			assert.False(t, there)
 			require.NoError(t, m.Close())
@@ -122,19 +103,19 @@ func TestSendThenRemove(t *testing.T) {
 
 func TestWhatIsThereIsNotSentAgain(t *testing.T) {
 	s := startStore(t, false)
-	m, file, said := quick(s.options), image(t, imageSize), &heard{}
-	first, err := m.Send(t.Context(), file, said.say)
+	m, file, said := quick(s.options), image(t, imageSize), &saidtest.Lines{}
+	first, err := m.Send(t.Context(), file, said.Say)
 	require.NoError(t, err)
-	again, err := quick(s.options).Send(t.Context(), file, said.say)
+	again, err := quick(s.options).Send(t.Context(), file, said.Say)
 	require.NoError(t, err)
 	assert.Equal(t, 3, s.count("PUT part"))
-	assert.Contains(t, said.text(), s.URL+"/images/copilot/"+file.Name+" is there already")
+	assert.Contains(t, said.Text(), s.URL+"/images/copilot/"+file.Name+" is there already")
 	assert.NotEmpty(t, curl(t, again))
 	assert.NotEmpty(t, curl(t, first))
 
 	// Another file of that name and size takes its place.
 	other := image(t, imageSize)
-	_, err = m.Send(t.Context(), other, said.say)
+	_, err = m.Send(t.Context(), other, said.Say)
 	require.NoError(t, err)
 	assert.Equal(t, 6, s.count("PUT part"))
 }
@@ -143,7 +124,7 @@ func TestSessionTokens(t *testing.T) {
 	s := startStore(t, false)
 	s.token, s.options.SessionToken = "geheim-token", "geheim-token"
 	s.options.Prefix = ""
-	location, err := quick(s.options).Send(t.Context(), image(t, 10), (&heard{}).say)
+	location, err := quick(s.options).Send(t.Context(), image(t, 10), (&saidtest.Lines{}).Say)
 	require.NoError(t, err)
 	assert.Contains(t, location, "/images/slm%20copilot%2B1.0.0.qcow2?")
 	assert.Len(t, curl(t, location), 10)
@@ -181,15 +162,15 @@ func TestAPartThatFailsIsSentAgain(t *testing.T) {
 				c.fail(w, r)
 				return true
 			}
-			m, file, said := quick(s.options), image(t, imageSize), &heard{}
-			location, err := m.Send(t.Context(), file, said.say)
+			m, file, said := quick(s.options), image(t, imageSize), &saidtest.Lines{}
+			location, err := m.Send(t.Context(), file, said.Say)
 			require.NoError(t, err)
 			assert.Len(t, curl(t, location), imageSize)
-			assert.Contains(t, said.text(), c.says)
+			assert.Contains(t, said.Text(), c.says)
 			assert.Equal(t, 3, s.count("PUT part 2"))
-			assert.NotContains(t, said.text(), "uploadId")
-			assert.NotContains(t, said.text(), "geheim")
-			assert.Contains(t, said.text(), "upload "+file.Name+": 513.2 KiB in ", "what was sent in vain is not counted")
+			assert.NotContains(t, said.Text(), "uploadId")
+			assert.NotContains(t, said.Text(), "geheim")
+			assert.Contains(t, said.Text(), "upload "+file.Name+": 513.2 KiB in ", "what was sent in vain is not counted")
 		})
 	}
 }
@@ -202,8 +183,8 @@ func TestAttemptsAreBoundedAndNothingIsLeft(t *testing.T) {
 		}
 		return false
 	}
-	m, file, said := quick(s.options), image(t, imageSize), &heard{}
-	_, err := m.Send(t.Context(), file, said.say)
+	m, file, said := quick(s.options), image(t, imageSize), &saidtest.Lines{}
+	_, err := m.Send(t.Context(), file, said.Say)
 	require.ErrorContains(t, err, "upload "+file.Name+" to "+s.URL+"/images/copilot/"+file.Name+": part 3 failed 6 times, at last: ")
 	assert.Equal(t, 6, s.count("PUT part 3"))
 	assert.Zero(t, uploads(t, m))
@@ -220,11 +201,11 @@ func TestAStoreThatTakesNothingAnyMore(t *testing.T) {
 		<-s.ended
 		return true
 	}
-	m, said := quick(s.options), &heard{}
+	m, said := quick(s.options), &saidtest.Lines{}
 	m.stall = time.Second
-	_, err := m.Send(t.Context(), image(t, imageSize), said.say)
+	_, err := m.Send(t.Context(), image(t, imageSize), said.Say)
 	require.NoError(t, err)
-	assert.Contains(t, said.text(), "part 1: the store took nothing any more; trying again in 1ms (failure 1 of 6)")
+	assert.Contains(t, said.Text(), "part 1: the store took nothing any more; trying again in 1ms (failure 1 of 6)")
 }
 
 func TestCancelLeavesNothing(t *testing.T) {
@@ -239,7 +220,7 @@ func TestCancelLeavesNothing(t *testing.T) {
 		return true
 	}
 	m := quick(s.options)
-	_, err := m.Send(ctx, image(t, imageSize), (&heard{}).say)
+	_, err := m.Send(ctx, image(t, imageSize), (&saidtest.Lines{}).Say)
 	require.ErrorIs(t, err, context.Canceled)
 	assert.Zero(t, uploads(t, m))
 	assert.Equal(t, 1, s.count("DELETE upload"))
@@ -255,7 +236,7 @@ func TestUploadsOfKilledRunsAreGivenUp(t *testing.T) {
 		require.Equal(t, 1, uploads(t, m))
 	}
 	begin()
-	_, err := m.Send(t.Context(), file, (&heard{}).say)
+	_, err := m.Send(t.Context(), file, (&saidtest.Lines{}).Say)
 	require.NoError(t, err)
 	assert.Zero(t, uploads(t, m))
 
@@ -275,11 +256,11 @@ func TestALostAnswerToTheLastRequest(t *testing.T) {
 		s.Config.Handler.ServeHTTP(&nowhere{}, r)
 		panic(http.ErrAbortHandler)
 	}
-	said := &heard{}
-	location, err := quick(s.options).Send(t.Context(), image(t, imageSize), said.say)
+	said := &saidtest.Lines{}
+	location, err := quick(s.options).Send(t.Context(), image(t, imageSize), said.Say)
 	require.NoError(t, err)
 	assert.Len(t, curl(t, location), imageSize)
-	assert.Contains(t, said.text(), "putting the parts together: the server closed the connection; trying again")
+	assert.Contains(t, said.Text(), "putting the parts together: the server closed the connection; trying again")
 	assert.Equal(t, 3, s.count("PUT part"))
 }
 
@@ -299,7 +280,7 @@ func TestAFileThatBecomesShorter(t *testing.T) {
 	s := startStore(t, false)
 	m, file := quick(s.options), image(t, imageSize)
 	require.NoError(t, os.Truncate(file.Path, testPart))
-	_, err := m.Send(t.Context(), file, (&heard{}).say)
+	_, err := m.Send(t.Context(), file, (&saidtest.Lines{}).Say)
 	assert.ErrorContains(t, err, file.Path+" has become shorter meanwhile")
 	assert.Zero(t, uploads(t, m))
 }

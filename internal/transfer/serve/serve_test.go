@@ -13,31 +13,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/saidtest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/transfer"
 )
-
-type lines struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lines) say(line string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.text.WriteString(line + "\n")
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
 
 func newFile(t testing.TB, size int) (transfer.File, []byte) {
 	t.Helper()
@@ -48,13 +31,13 @@ func newFile(t testing.TB, size int) (transfer.File, []byte) {
 	return transfer.File{Path: path, Name: "slm copilot-1.0.0.qcow2", Size: int64(size)}, content
 }
 
-func offer(t testing.TB, options Options, file transfer.File) (*Method, string, *lines) {
+func offer(t testing.TB, options Options, file transfer.File) (*Method, string, *saidtest.Lines) {
 	t.Helper()
 	require.Empty(t, options.Mistakes())
-	m, said := New(options), new(lines)
+	m, said := New(options), new(saidtest.Lines)
 	t.Cleanup(func() { assert.NoError(t, m.Close()) })
 	require.NoError(t, m.Check(t.Context(), []transfer.File{file}))
-	address, err := m.Send(t.Context(), file, said.say)
+	address, err := m.Send(t.Context(), file, said.Say)
 	require.NoError(t, err)
 	return m, address, said
 }
@@ -100,8 +83,8 @@ func TestAFrontEndFetches(t *testing.T) {
 
 	secret := strings.Split(address, "/")[3]
 	assert.Len(t, secret, 40)
-	assert.NotContains(t, said.String(), secret)
-	assert.Contains(t, said.String(), "Serving "+file.Name+" at http://127.0.0.1:")
+	assert.NotContains(t, said.Text(), secret)
+	assert.Contains(t, said.Text(), "Serving "+file.Name+" at http://127.0.0.1:")
 }
 
 func TestNothingElseIsServed(t *testing.T) {
@@ -168,7 +151,7 @@ func TestAFileThatChangesIsNotServed(t *testing.T) {
 	_, address, said := offer(t, Options{Listen: "127.0.0.1:0"}, file)
 	require.NoError(t, os.Truncate(file.Path, 50))
 	assert.Equal(t, http.StatusInternalServerError, status(t, http.MethodGet, address))
-	assert.Contains(t, said.String(), "it has changed since")
+	assert.Contains(t, said.Text(), "it has changed since")
 	require.NoError(t, os.Remove(file.Path))
 	assert.Equal(t, http.StatusInternalServerError, status(t, http.MethodGet, address))
 }

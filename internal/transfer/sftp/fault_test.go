@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/saidtest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/transfer"
 )
 
@@ -28,22 +29,22 @@ func filesOnly(t *testing.T) *server {
 
 func TestAnAccountForFilesAlone(t *testing.T) {
 	s := filesOnly(t)
-	file, said := image(t, imageSize), &heard{}
+	file, said := image(t, imageSize), &saidtest.Lines{}
 	content, err := os.ReadFile(file.Path)
 	require.NoError(t, err)
 	part := filepath.Join(s.options.Directory, file.Name+".part")
 	leave(t, s.options, file, content[:3<<20])
 	require.NoError(t, os.Chmod(part, 0o644))
-	_, err = New(s.options).Send(t.Context(), file, said.say)
+	_, err = New(s.options).Send(t.Context(), file, said.Say)
 	if os.Geteuid() == 0 {
 		require.ErrorContains(t, err, "nobody may not write "+part, "it was left by somebody else")
 		require.NoError(t, os.Chown(part, 65534, -1))
-		_, err = New(s.options).Send(t.Context(), file, said.say)
+		_, err = New(s.options).Send(t.Context(), file, said.Say)
 	}
 	require.NoError(t, err)
 	assertArrived(t, s.options, file)
-	assert.Contains(t, said.text(), "continuing after 3.0 MiB")
-	assert.Contains(t, said.text(), "the server runs no sha256sum for us: reading "+part+" back")
+	assert.Contains(t, said.Text(), "continuing after 3.0 MiB")
+	assert.Contains(t, said.Text(), "the server runs no sha256sum for us: reading "+part+" back")
 }
 
 func TestDirectoriesThatDoNotWork(t *testing.T) {
@@ -62,7 +63,7 @@ func TestDirectoriesThatDoNotWork(t *testing.T) {
 		err := New(options).Check(t.Context(), nil)
 		assert.EqualError(t, err, "look at "+directory+" on "+options.address()+": "+want)
 	}
-	_, err := New(s.options).Send(t.Context(), image(t, 1), (&heard{}).say)
+	_, err := New(s.options).Send(t.Context(), image(t, 1), (&saidtest.Lines{}).Say)
 	assert.ErrorContains(t, err, s.options.User+" may not write "+closed)
 }
 
@@ -74,7 +75,7 @@ func TestTooLittleSpaceIsToldBeforeAnythingIsSent(t *testing.T) {
 	err := New(s.options).Check(t.Context(), []transfer.File{file, small})
 	require.ErrorContains(t, err, "look at "+s.options.Directory+" on "+s.options.address()+": it has ")
 	assert.ErrorContains(t, err, " free, and 4.0 EiB are to be uploaded: make room, or name a directory on a larger disk")
-	_, err = New(s.options).Send(t.Context(), file, (&heard{}).say)
+	_, err = New(s.options).Send(t.Context(), file, (&saidtest.Lines{}).Say)
 	assert.ErrorContains(t, err, s.options.Directory+": it has ")
 	assert.Empty(t, names(t, s.options.Directory))
 
@@ -94,12 +95,12 @@ func TestADiskThatTakesNoMore(t *testing.T) {
 	// In blocks of 512 bytes, to bash as to dash when they are sh.
 	s := startServer(t, launch{shell: "trap '' XFSZ; ulimit -f 10240"})
 	p := startProxy(t, s.address)
-	options, file, said := s.optionsFor(t, p.address), image(t, imageSize), &heard{}
-	_, err := New(options).Send(t.Context(), file, said.say)
+	options, file, said := s.optionsFor(t, p.address), image(t, imageSize), &saidtest.Lines{}
+	_, err := New(options).Send(t.Context(), file, said.Say)
 	require.ErrorContains(t, err, "upload "+file.Name+" to "+options.address()+" (5.0 MiB of it stay as ")
 	require.ErrorContains(t, err, "Failure")
 	assert.ErrorContains(t, err, "so look for a quota, a limit of file sizes, or a broken disk; 7.0 MiB are missing")
-	assert.NotContains(t, said.text(), "trying again")
+	assert.NotContains(t, said.Text(), "trying again")
 	assert.Equal(t, int64(1), p.connections.Load())
 
 	got, err := os.ReadFile(filepath.Join(options.Directory, file.Name+".part"))
@@ -111,17 +112,17 @@ func TestADiskThatTakesNoMore(t *testing.T) {
 
 func TestNobodyListens(t *testing.T) {
 	s := startServer(t, launch{})
-	options, said := s.optionsFor(t, freeAddress(t)), &heard{}
+	options, said := s.optionsFor(t, freeAddress(t)), &saidtest.Lines{}
 	err := New(options).Check(t.Context(), nil)
 	assert.ErrorContains(t, err, "connect to "+options.shown()+": dial tcp "+options.address()+": connect: connection refused")
-	_, err = quick(options).Send(t.Context(), image(t, 1), said.say)
+	_, err = quick(options).Send(t.Context(), image(t, 1), said.Say)
 	assert.ErrorContains(t, err, "failed 5 times, at last: connect to ")
-	assert.Len(t, said.lines, 4)
+	assert.Len(t, said.All(), 4)
 	assert.Error(t, New(options).Remove(t.Context(), image(t, 1)))
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = New(options).Send(ctx, image(t, 1), said.say)
+	_, err = New(options).Send(ctx, image(t, 1), said.Say)
 	assert.ErrorIs(t, err, context.Canceled)
 	assert.ErrorIs(t, New(options).Check(ctx, nil), context.Canceled)
 }

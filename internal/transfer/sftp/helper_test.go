@@ -7,8 +7,6 @@ import (
 
 	"os"
 	"path/filepath"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -36,24 +34,6 @@ func quick(options Options) *Method {
 	m := New(options)
 	m.pause = func(int) time.Duration { return time.Millisecond }
 	return m
-}
-
-// heard collects what is said.
-type heard struct {
-	mu    sync.Mutex
-	lines []string
-}
-
-func (h *heard) say(line string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.lines = append(h.lines, line)
-}
-
-func (h *heard) text() string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return strings.Join(h.lines, "\n")
 }
 
 // assertArrived compares what is at the destination with the file, and that nothing is

@@ -16,6 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/saidtest"
 )
 
 func TestAgent(t *testing.T) {
@@ -146,11 +148,11 @@ func TestPasswords(t *testing.T) {
 	}
 	for name, configure := range map[string]func(*ssh.ServerConfig){"plain": plain, "asked for": asking("Password: ", false)} {
 		t.Run(name, func(t *testing.T) {
-			options, file, said := startPasswordServer(t, configure), image(t, 3<<20), &heard{}
-			_, err := New(options).Send(t.Context(), file, said.say)
+			options, file, said := startPasswordServer(t, configure), image(t, 3<<20), &saidtest.Lines{}
+			_, err := New(options).Send(t.Context(), file, said.Say)
 			require.NoError(t, err)
 			assertArrived(t, options, file)
-			assert.Contains(t, said.text(), "the server runs no sha256sum for us: reading ")
+			assert.Contains(t, said.Text(), "the server runs no sha256sum for us: reading ")
 
 			options.Password = "other"
 			err = New(options).Check(t.Context(), nil)

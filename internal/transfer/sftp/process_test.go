@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/saidtest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/transfer"
 )
 
@@ -38,7 +39,7 @@ func TestMain(m *testing.M) {
 func TestAKilledRunIsContinued(t *testing.T) {
 	s := startServer(t, launch{})
 	p := startProxy(t, s.address, fault{after: 7 << 20, stall: true})
-	options, file, said := s.optionsFor(t, p.address), image(t, imageSize), &heard{}
+	options, file, said := s.optionsFor(t, p.address), image(t, imageSize), &saidtest.Lines{}
 	task, err := json.Marshal(sending{options, file})
 	require.NoError(t, err)
 	first := exec.CommandContext(t.Context(), os.Args[0])
@@ -48,9 +49,9 @@ func TestAKilledRunIsContinued(t *testing.T) {
 	require.NoError(t, first.Process.Kill())
 	require.Error(t, first.Wait())
 
-	_, err = New(options).Send(t.Context(), file, said.say)
+	_, err = New(options).Send(t.Context(), file, said.Say)
 	require.NoError(t, err)
 	assertArrived(t, options, file)
-	assert.Contains(t, said.text(), "continuing after")
+	assert.Contains(t, said.Text(), "continuing after")
 	assert.Less(t, p.sent.Load(), int64(imageSize+3<<20))
 }

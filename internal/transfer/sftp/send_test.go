@@ -12,21 +12,22 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/saidtest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/transfer"
 )
 
 func TestSendThenRemove(t *testing.T) {
 	s := startServer(t, launch{})
-	file, said := image(t, imageSize), &heard{}
+	file, said := image(t, imageSize), &saidtest.Lines{}
 	m := New(s.options)
 	require.NoError(t, m.Check(t.Context(), []transfer.File{file}))
 	assert.Empty(t, names(t, s.options.Directory), "a check leaves nothing")
 
-	path, err := m.Send(t.Context(), file, said.say)
+	path, err := m.Send(t.Context(), file, said.Say)
 	require.NoError(t, err)
 	assert.Equal(t, filepath.Join(s.options.Directory, file.Name), path)
 	assertArrived(t, s.options, file)
-	assert.NotContains(t, said.text(), "back", "the server computes the digest")
+	assert.NotContains(t, said.Text(), "back", "the server computes the digest")
 
 	leave(t, s.options, file, []byte("x"))
 	require.NoError(t, m.Remove(t.Context(), file))
@@ -39,15 +40,15 @@ func TestWhatIsThereIsNotSentAgain(t *testing.T) {
 	s := startServer(t, launch{})
 	p := startProxy(t, s.address)
 	options := s.optionsFor(t, p.address)
-	file, said := image(t, imageSize), &heard{}
+	file, said := image(t, imageSize), &saidtest.Lines{}
 	m := New(options)
-	_, err := m.Send(t.Context(), file, said.say)
+	_, err := m.Send(t.Context(), file, said.Say)
 	require.NoError(t, err)
 	before := p.sent.Load()
-	_, err = m.Send(t.Context(), file, said.say)
+	_, err = m.Send(t.Context(), file, said.Say)
 	require.NoError(t, err)
 	assert.Less(t, p.sent.Load()-before, int64(64<<10))
-	assert.Contains(t, said.text(), "is there already")
+	assert.Contains(t, said.Text(), "is there already")
 }
 
 func TestOtherContentIsReplaced(t *testing.T) {
@@ -55,12 +56,12 @@ func TestOtherContentIsReplaced(t *testing.T) {
 	file := image(t, imageSize)
 	for name, content := range map[string][]byte{"same size": make([]byte, imageSize), "longer": make([]byte, imageSize+1)} {
 		t.Run(name, func(t *testing.T) {
-			said := &heard{}
+			said := &saidtest.Lines{}
 			require.NoError(t, os.WriteFile(filepath.Join(s.options.Directory, file.Name), content, 0o600))
-			_, err := New(s.options).Send(t.Context(), file, said.say)
+			_, err := New(s.options).Send(t.Context(), file, said.Say)
 			require.NoError(t, err)
 			assertArrived(t, s.options, file)
-			assert.Contains(t, said.text(), "will be replaced")
+			assert.Contains(t, said.Text(), "will be replaced")
 		})
 	}
 }
@@ -86,12 +87,12 @@ func TestAPartIsContinuedIfItFits(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := startProxy(t, s.address)
-			options, said := s.optionsFor(t, p.address), &heard{}
+			options, said := s.optionsFor(t, p.address), &saidtest.Lines{}
 			leave(t, options, file, c.part)
-			_, err := New(options).Send(t.Context(), file, said.say)
+			_, err := New(options).Send(t.Context(), file, said.Say)
 			require.NoError(t, err)
 			assertArrived(t, options, file)
-			assert.Contains(t, said.text(), c.says)
+			assert.Contains(t, said.Text(), c.says)
 			assert.GreaterOrEqual(t, p.sent.Load(), c.least)
 			assert.LessOrEqual(t, p.sent.Load(), c.most)
 		})
@@ -101,13 +102,13 @@ func TestAPartIsContinuedIfItFits(t *testing.T) {
 func TestABrokenConnectionIsMadeAgain(t *testing.T) {
 	s := startServer(t, launch{})
 	p := startProxy(t, s.address, fault{after: 4 << 20}, fault{after: 1000}, fault{after: 1500}, fault{after: 6 << 20})
-	options, file, said := s.optionsFor(t, p.address), image(t, imageSize), &heard{}
-	_, err := quick(options).Send(t.Context(), file, said.say)
+	options, file, said := s.optionsFor(t, p.address), image(t, imageSize), &saidtest.Lines{}
+	_, err := quick(options).Send(t.Context(), file, said.Say)
 	require.NoError(t, err)
 	assertArrived(t, options, file)
-	assert.Contains(t, said.text(), "trying again in 1ms (failure 3 of 5)")
-	assert.Contains(t, said.text(), "continuing after")
-	assert.NotContains(t, said.text(), "from the start")
+	assert.Contains(t, said.Text(), "trying again in 1ms (failure 3 of 5)")
+	assert.Contains(t, said.Text(), "continuing after")
+	assert.NotContains(t, said.Text(), "from the start")
 	assert.Equal(t, int64(5), p.connections.Load())
 	// What was on its way when a connection broke is lost; the server's window bounds it.
 	assert.Less(t, p.sent.Load(), int64(imageSize+8<<20))
@@ -120,8 +121,8 @@ func TestAttemptsAreBounded(t *testing.T) {
 		faults = append(faults, fault{after: 1000})
 	}
 	p := startProxy(t, s.address, faults...)
-	options, file, said := s.optionsFor(t, p.address), image(t, imageSize), &heard{}
-	_, err := quick(options).Send(t.Context(), file, said.say)
+	options, file, said := s.optionsFor(t, p.address), image(t, imageSize), &saidtest.Lines{}
+	_, err := quick(options).Send(t.Context(), file, said.Say)
 	require.ErrorContains(t, err, "failed 5 times (")
 	assert.ErrorContains(t, err, "of it stay as "+filepath.Join(options.Directory, file.Name)+".part), at last: connect to ")
 	assert.Equal(t, int64(5), p.connections.Load())
@@ -131,11 +132,11 @@ func TestAttemptsAreBounded(t *testing.T) {
 func TestCancelEndsAtOnceAndKeepsThePart(t *testing.T) {
 	s := startServer(t, launch{})
 	p := startProxy(t, s.address, fault{after: 5 << 20, stall: true})
-	options, file, said := s.optionsFor(t, p.address), image(t, imageSize), &heard{}
+	options, file, said := s.optionsFor(t, p.address), image(t, imageSize), &saidtest.Lines{}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		_, err := New(options).Send(ctx, file, said.say)
+		_, err := New(options).Send(ctx, file, said.Say)
 		ended <- err
 	}()
 	require.Eventually(t, func() bool { return p.sent.Load() == 5<<20 }, 20*time.Second, time.Millisecond)
@@ -149,22 +150,22 @@ func TestCancelEndsAtOnceAndKeepsThePart(t *testing.T) {
 	}
 	assert.Equal(t, []string{file.Name + ".part"}, names(t, options.Directory))
 
-	_, err := New(options).Send(t.Context(), file, said.say)
+	_, err := New(options).Send(t.Context(), file, said.Say)
 	require.NoError(t, err)
 	assertArrived(t, options, file)
-	assert.Contains(t, said.text(), "continuing after")
+	assert.Contains(t, said.Text(), "continuing after")
 }
 
 func TestAFileThatChangesIsNotPublished(t *testing.T) {
 	s := startServer(t, launch{})
 	file := image(t, imageSize)
 	file.SHA256 = strings.Repeat("0", 64)
-	_, err := New(s.options).Send(t.Context(), file, (&heard{}).say)
+	_, err := New(s.options).Send(t.Context(), file, (&saidtest.Lines{}).Say)
 	require.ErrorContains(t, err, "has "+file.Path+" changed meanwhile? The upload is deleted")
 	assert.Empty(t, names(t, s.options.Directory))
 
 	require.NoError(t, os.Truncate(file.Path, 1000))
-	_, err = New(s.options).Send(t.Context(), file, (&heard{}).say)
+	_, err = New(s.options).Send(t.Context(), file, (&saidtest.Lines{}).Say)
 	assert.ErrorContains(t, err, "has become shorter meanwhile")
 }
 
@@ -176,7 +177,7 @@ func TestALinkInTheWayIsRefused(t *testing.T) {
 	for _, name := range []string{file.Name, file.Name + ".part"} {
 		link := filepath.Join(s.options.Directory, name)
 		require.NoError(t, os.Symlink(victim, link))
-		_, err := New(s.options).Send(t.Context(), file, (&heard{}).say)
+		_, err := New(s.options).Send(t.Context(), file, (&saidtest.Lines{}).Say)
 		assert.ErrorContains(t, err, name+" is there and is not a regular file")
 		require.NoError(t, os.Remove(link))
 	}

@@ -6,8 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +17,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/marketapp"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/onedtest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/opennebula"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/saidtest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/transfer"
 )
 
@@ -109,36 +108,18 @@ func newAppliance(t testing.TB, name, version string) Appliance {
 	return Appliance{App: app, Disks: []Disk{newImage(t, version, "ubuntu")}}
 }
 
-// said gathers lines from several goroutines.
-type said struct {
-	mu    sync.Mutex
-	lines []string
-}
-
-func (s *said) say(line string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.lines = append(s.lines, line)
-}
-
-func (s *said) text() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return strings.Join(s.lines, "\n")
-}
-
 // run publishes as the post-processor does.
 func (f front) run(ctx context.Context, t testing.TB, a Appliance, target Target, claimInterval time.Duration, change ...func(*Publisher)) (*Publisher, string, error) {
 	t.Helper()
-	lines := &said{}
+	lines := &saidtest.Lines{}
 	client, err := opennebula.New(opennebula.Options{
-		Endpoint: f.endpoint, Credentials: f.credentials, HTTP: &http.Client{Timeout: time.Minute}, Say: lines.say, Poll: f.poll,
+		Endpoint: f.endpoint, Credentials: f.credentials, HTTP: &http.Client{Timeout: time.Minute}, Say: lines.Say, Poll: f.poll,
 	})
 	require.NoError(t, err)
 	ctx, abort := context.WithCancelCause(ctx)
 	defer abort(nil)
 	p := &Publisher{
-		Client: client, Transfer: f.spool, Target: target, Appliance: a, Say: lines.say, Abort: abort, ClaimInterval: claimInterval,
+		Client: client, Transfer: f.spool, Target: target, Appliance: a, Say: lines.Say, Abort: abort, ClaimInterval: claimInterval,
 	}
 	for _, c := range change {
 		c(p)
@@ -146,12 +127,12 @@ func (f front) run(ctx context.Context, t testing.TB, a Appliance, target Target
 	state := new(multistep.BasicStateBag)
 	(&multistep.BasicRunner{Steps: append(p.Preflight(), p.Steps()...)}).Run(ctx, state)
 	if err, failed := state.Get(stateError).(error); failed {
-		return p, lines.text(), err
+		return p, lines.Text(), err
 	}
 	if !p.Done() && !p.DryRun {
-		return p, lines.text(), context.Cause(ctx)
+		return p, lines.Text(), context.Cause(ctx)
 	}
-	return p, lines.text(), nil
+	return p, lines.Text(), nil
 }
 
 func (f front) spooled(t *testing.T) []string {
