@@ -31,7 +31,7 @@ type publication struct {
 // expected to have it. CHANGELOG.md holds this version alone; Write adds it to what is
 // there. The error lists every mistake.
 func Files(app marketapp.App, m manifest.Manifest, imageURL string, logo []byte) (map[string][]byte, error) {
-	if err := errors.Join(checkSystem(m), checkImageURL(imageURL), checkLogo(logo), checkParams()); err != nil {
+	if err := errors.Join(checkSystem(m), CheckImageURL(imageURL), checkLogo(logo), checkParams()); err != nil {
 		return nil, err
 	}
 	// The web interface of a cloud has the logos of this repository, by their names.
@@ -74,8 +74,8 @@ func checkSystem(m manifest.Manifest) error {
 	return nil
 }
 
-// checkImageURL refuses what only some could download.
-func checkImageURL(text string) error {
+// CheckImageURL refuses what only some could download.
+func CheckImageURL(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.Path == "" || u.Path == "/" {
 		return errors.New(`the URL of the image must be one such as "https://cdn.example.org/slm-copilot-1.0.0.qcow2"`)

@@ -171,7 +171,7 @@ func TestCheckImageURL(t *testing.T) {
 		"https://user@h/x":                false,
 		"https://h:port/x":                false,
 	} {
-		assert.Equal(t, valid, checkImageURL(text) == nil, "%q", text)
+		assert.Equal(t, valid, CheckImageURL(text) == nil, "%q", text)
 	}
 }
 

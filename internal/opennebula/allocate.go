@@ -82,6 +82,17 @@ func (c *Client) lookUp(ctx context.Context, a allocation) (id int, found bool, 
 	return 0, false, nil
 }
 
+// merge makes a call that puts attributes into an object; those of the same name are
+// replaced, others stay.
+func (c *Client) merge(ctx context.Context, method string, id int, template Template) error {
+	text, err := template.XML()
+	if err != nil {
+		return err
+	}
+	const merge = 1 // 0 would replace the whole template
+	return c.change(ctx, method, id, text, merge)
+}
+
 // remove makes a call that deletes an object; one that is gone is no error.
 func (c *Client) remove(ctx context.Context, method string, id int) error {
 	if err := c.change(ctx, method, id); err != nil && !IsGone(err) {

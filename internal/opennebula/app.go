@@ -117,12 +117,7 @@ func (c *Client) CheckApp(ctx context.Context, name string, marketplace int) err
 
 // UpdateApp merges attributes into an app; those of the same name are replaced.
 func (c *Client) UpdateApp(ctx context.Context, id int, template Template) error {
-	text, err := template.XML()
-	if err != nil {
-		return err
-	}
-	const merge = 1
-	return c.change(ctx, "one.marketapp.update", id, text, merge)
+	return c.merge(ctx, "one.marketapp.update", id, template)
 }
 
 // EnableApp makes a DISABLED app READY. It does nothing to one that is LOCKED or in ERROR.

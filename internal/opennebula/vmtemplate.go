@@ -43,12 +43,7 @@ func (c *Client) CreateVMTemplate(ctx context.Context, name string, mark Mark, t
 // UpdateVMTemplate merges attributes into a VM template; those of the same name are
 // replaced.
 func (c *Client) UpdateVMTemplate(ctx context.Context, id int, template Template) error {
-	text, err := template.XML()
-	if err != nil {
-		return err
-	}
-	const merge = 1
-	return c.change(ctx, "one.template.update", id, text, merge)
+	return c.merge(ctx, "one.template.update", id, template)
 }
 
 // ChmodVMTemplate sets the permissions of a VM template.

@@ -46,15 +46,17 @@ func newArtifact(pub *publication) *artifact {
 	if pub.catalog != nil {
 		a.addCatalog(pub)
 	}
-	for _, name := range slices.Sorted(maps.Keys(pub.communityFiles)) {
-		if pub.communityDirectory != "" {
-			a.files = append(a.files, filepath.Join(pub.communityDirectory, name))
-		}
-	}
 	if pub.communityDirectory != "" {
-		a.places = append(a.places, "files of a pull request in "+pub.communityDirectory)
+		a.addCommunity(pub)
 	}
 	return a
+}
+
+func (a *artifact) addCommunity(pub *publication) {
+	a.places = append(a.places, "files of a pull request in "+pub.communityDirectory)
+	for _, name := range slices.Sorted(maps.Keys(pub.communityFiles)) {
+		a.files = append(a.files, filepath.Join(pub.communityDirectory, name))
+	}
 }
 
 func (a *artifact) addCatalog(pub *publication) {

@@ -1,9 +1,6 @@
 package marketplace
 
-import (
-	"errors"
-	"net/url"
-)
+import "github.com/slm-copilot/packer-plugin-slm-copilot/internal/community"
 
 // Community is the block "community": the files of a pull request to OpenNebula's
 // community marketplace.
@@ -19,16 +16,7 @@ type Community struct {
 func (c *Community) rules() []rule {
 	return []rule{
 		{"community.directory", []string{c.Directory}, checkGiven},
-		{"community.image_url", []string{c.ImageURL}, checkURL},
+		{"community.image_url", []string{c.ImageURL}, community.CheckImageURL},
 		{"community.logo_file", given(c.LogoFile), anything},
 	}
-}
-
-// checkURL is the coarse rule; the package that writes the files knows the finer ones.
-func checkURL(text string) error {
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
-		return errors.New(`must be an http(s) URL without credentials, such as "https://cdn.example.org/slm-copilot-1.0.0.qcow2"`)
-	}
-	return nil
 }

@@ -43,8 +43,6 @@ type publication struct {
 	finished bool
 }
 
-func (p *publication) done() bool { return p.finished }
-
 // stateError is the key under which Packer's runner looks for the error of a step.
 const stateError = "error"
 
@@ -127,9 +125,7 @@ func (p *publication) appliance() cloud.Appliance {
 // rescued adds to err where the image is kept, and keeps it if that has not been done.
 func rescued(err error, input packersdk.Artifact, pub *publication) error {
 	if pub.kept.directory == "" && pub.disks != nil {
-		state := new(multistep.BasicStateBag)
-		(&stepKeep{input: input, pub: pub}).Run(context.Background(), state)
-		if keepErr, failed := state.Get(stateError).(error); failed {
+		if keepErr := pub.keep(input); keepErr != nil {
 			return errors.Join(err, keepErr)
 		}
 	}

@@ -22,21 +22,28 @@ type stepKeep struct {
 }
 
 func (s *stepKeep) Run(_ context.Context, state multistep.StateBag) multistep.StepAction {
-	if s.input.BuilderId() != appliance.BuilderID {
-		return multistep.ActionContinue
-	}
-	var err error
-	s.pub.kept, err = keep(s.pub.disks[0].path, s.input.Files())
-	// What is not there cannot be kept; the step that reads it says so.
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return halt(state, fmt.Errorf("keep the image for the case that publishing fails: %w", err))
+	if err := s.pub.keep(s.input); err != nil {
+		return halt(state, err)
 	}
 	return multistep.ActionContinue
 }
 
+// keep links the image if it comes straight from the source.
+func (p *publication) keep(input packersdk.Artifact) (err error) {
+	if input.BuilderId() != appliance.BuilderID {
+		return nil
+	}
+	p.kept, err = keep(p.disks[0].path, input.Files())
+	// What is not there cannot be kept; the step that reads it says so.
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("keep the image for the case that publishing fails: %w", err)
+	}
+	return nil
+}
+
 // Cleanup removes the links of an image that is published.
 func (s *stepKeep) Cleanup(multistep.StateBag) {
-	if s.pub.done() {
+	if s.pub.finished {
 		s.pub.kept.remove()
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"path/filepath"
+	"maps"
+	"path"
+	"slices"
 
 	"github.com/hashicorp/packer-plugin-sdk/multistep"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
@@ -73,17 +75,23 @@ func (s *stepPreflight) lint() error {
 		}
 		findings = append(findings, more...)
 	}
-	for name, content := range s.pub.communityFiles {
-		if ext := filepath.Ext(name); ext != ".yaml" || filepath.Base(name) == "context.yaml" || filepath.Base(name) == "tests.yaml" {
+	for _, name := range slices.Sorted(maps.Keys(s.pub.communityFiles)) {
+		if !isLinted(name) {
 			continue
 		}
-		more, err := applint.Lint(name, content)
+		more, err := applint.Lint(name, s.pub.communityFiles[name])
 		if err != nil {
 			return err
 		}
 		findings = append(findings, more...)
 	}
 	return applint.Error(findings)
+}
+
+// isLinted tells the descriptions of the app among the files of a pull request.
+func isLinted(name string) bool {
+	base := path.Base(name)
+	return path.Ext(base) == ".yaml" && base != "context.yaml" && base != "tests.yaml"
 }
 
 func (s *stepPreflight) prepareCatalog() (err error) {
