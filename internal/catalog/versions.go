@@ -1,11 +1,10 @@
 package catalog
 
 import (
-	"cmp"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/marketapp"
 )
 
 // with returns the list with the entries of one version in it, and those it no longer has:
@@ -33,7 +32,7 @@ func (l list) with(entries []Entry, keep int) (list, []listed, error) {
 			kept = append(kept, again)
 		case e.own == nil:
 			kept = append(kept, e)
-		case e.own.isOfApp(&entries[0]) && (e.own.Version == entries[0].Version || beyond[e.own.Version]):
+		case e.own.isOfApp(&entries[0]) && (e.own.Version == entries[0].Version || slices.Contains(beyond, e.own.Version)):
 			gone = append(gone, e)
 		default:
 			kept = append(kept, e)
@@ -64,24 +63,14 @@ func (l list) checkNames() error {
 
 // versionsBeyond are the versions that have to go so that only the newest keep are left of
 // the app of entry. That of entry counts and stays, however old it is.
-func (l list) versionsBeyond(entry *Entry, keep int) map[string]bool {
-	if keep == 0 {
-		return nil
-	}
+func (l list) versionsBeyond(entry *Entry, keep int) []string {
 	made := map[string]int64{}
 	for _, e := range l.entries {
 		if e.own != nil && e.own.isOfApp(entry) && e.own.Version != entry.Version {
 			made[e.own.Version] = max(made[e.own.Version], e.own.CreationTime)
 		}
 	}
-	newestFirst := slices.SortedFunc(maps.Keys(made), func(a, b string) int {
-		return cmp.Or(cmp.Compare(made[b], made[a]), strings.Compare(b, a))
-	})
-	beyond := map[string]bool{}
-	for _, version := range newestFirst[min(keep-1, len(newestFirst)):] {
-		beyond[version] = true
-	}
-	return beyond
+	return marketapp.VersionsBeyond(made, keep)
 }
 
 // isOfApp tells whether e and other are the same app for the same architecture, in whatever

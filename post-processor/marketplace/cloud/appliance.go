@@ -70,6 +70,9 @@ func (a Appliance) imageName(i int) string {
 	return name + " " + a.Disks[i].Manifest.SHA256[:8]
 }
 
+// claimName is that of the VM template by which a run claims the version.
+func (a Appliance) claimName() string { return a.title() + " (publishing)" }
+
 // file is what is transferred of a disk. The name at the destination holds a part of the
 // digest, so that what is there under it is this very file, or a piece of it.
 func (d Disk) file() transfer.File {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/opennebula"
 )
 
@@ -54,7 +55,7 @@ func (a Appliance) plan(t Target, marketplace, datastore int, w world) (*plan, e
 		return nil, err
 	}
 	p := &plan{}
-	var obstacles []error
+	obstacles := a.checkNames(apps)
 	for _, wanted := range apps {
 		found, err := a.planApp(wanted, t, marketplace, w)
 		if err != nil {
@@ -76,6 +77,24 @@ func (a Appliance) plan(t Target, marketplace, datastore int, w world) (*plan, e
 	}
 	p.prune = a.planPruning(t, marketplace, w)
 	return p, errors.Join(obstacles...)
+}
+
+// checkNames says which of all the names that publishing may use oned would refuse.
+func (a Appliance) checkNames(apps []app) []error {
+	names := []string{a.claimName()}
+	for i := range a.Disks {
+		names = append(names, a.imageName(i))
+	}
+	for _, app := range apps {
+		names = append(names, appPlan{app: app, replaced: new(opennebula.App)}.made())
+	}
+	var mistakes []error
+	for _, name := range names {
+		if err := appliance.CheckObjectName(name); err != nil {
+			mistakes = append(mistakes, fmt.Errorf("app.name and app.version: the name %q made of them %w", name, err))
+		}
+	}
+	return mistakes
 }
 
 func (a Appliance) planApp(wanted app, t Target, marketplace int, w world) (appPlan, error) {

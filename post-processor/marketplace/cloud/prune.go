@@ -1,9 +1,9 @@
 package cloud
 
 import (
-	"cmp"
 	"slices"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/marketapp"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/opennebula"
 )
 
@@ -54,9 +54,6 @@ func (a Appliance) isReplaced(seen opennebula.Image) bool {
 // oldVersions are those beyond the newest, by the time they were published; the one that
 // is being published is the newest of all.
 func (a Appliance) oldVersions(t Target, marketplace int, w world) []string {
-	if t.KeepVersions == 0 {
-		return nil
-	}
 	published := map[string]int64{}
 	for _, seen := range w.apps {
 		version := seen.Template.Get(markVersion)
@@ -64,12 +61,5 @@ func (a Appliance) oldVersions(t Target, marketplace int, w world) []string {
 			published[version] = max(published[version], seen.RegTime)
 		}
 	}
-	versions := make([]string, 0, len(published))
-	for version := range published {
-		versions = append(versions, version)
-	}
-	slices.SortFunc(versions, func(x, y string) int {
-		return cmp.Or(cmp.Compare(published[y], published[x]), cmp.Compare(y, x))
-	})
-	return versions[min(t.KeepVersions-1, len(versions)):]
+	return marketapp.VersionsBeyond(published, t.KeepVersions)
 }

@@ -42,7 +42,7 @@ func (s *stepClaim) claim(ctx context.Context) error {
 	if s.ClaimInterval == 0 {
 		s.ClaimInterval = defaultClaimInterval
 	}
-	name := s.Appliance.title() + " (publishing)"
+	name := s.Appliance.claimName()
 	content := append(s.Appliance.marks(partClaim, s.Appliance.system().Manifest.SHA256),
 		opennebula.Attribute{Name: "DESCRIPTION", Value: "Not a template: held while this version is being published"},
 		opennebula.Attribute{Name: markFrom, Value: time.Now().UTC().Format(time.RFC3339)},

@@ -24,7 +24,9 @@ func (s *stepRegisterImages) Run(ctx context.Context, state multistep.StateBag) 
 			return end(state, err)
 		}
 	}
-	return multistep.ActionContinue
+	// The front-end has them all: nothing need be served, and no connection kept, while the
+	// marketplace copies.
+	return end(state, s.Transfer.Close())
 }
 
 func (s *stepRegisterImages) register(ctx context.Context, i int, image imagePlan) error {
