@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -86,13 +87,26 @@ func (b *bake) runSteps(ctx context.Context, started func(title string)) error {
 	return nil
 }
 
+// aptScripts run apt-get, with the functions of scripts/apt.sh.
+var aptScripts = []string{"install_packages", "one_context", "clean_up"}
+
+// scriptText is scripts/<name>.sh, after the functions that it uses.
+func scriptText(name string) (string, error) {
+	text, err := scripts.ReadFile("scripts/" + name + ".sh")
+	if err != nil || !slices.Contains(aptScripts, name) {
+		return string(text), err
+	}
+	functions, err := scripts.ReadFile("scripts/apt.sh")
+	return string(functions) + string(text), err
+}
+
 // script runs scripts/<name>.sh on the machine.
 func (b *bake) script(ctx context.Context, name string, env remote.Env, timeout time.Duration, line func(string)) (string, error) {
-	text, err := scripts.ReadFile("scripts/" + name + ".sh")
+	text, err := scriptText(name)
 	if err != nil {
 		return "", err
 	}
-	output, err := b.machine.Run(ctx, remote.Script{Text: string(text), Env: env, Timeout: timeout, Line: line})
+	output, err := b.machine.Run(ctx, remote.Script{Text: text, Env: env, Timeout: timeout, Line: line})
 	if failure := (*remote.Failure)(nil); errors.As(err, &failure) && strings.Contains(failure.Output, "No space left on device") {
 		err = fmt.Errorf("%w\nthe disk of the machine is full: give the source a larger disk_size", err)
 	}

@@ -50,6 +50,10 @@ func writeSums(t *testing.T, dir string) {
 // withApt lets the machine run the real apt and dpkg-deb, on a state of its own, without
 // installing anything.
 func withApt(t *testing.T, m *remotetest.Machine) {
+	withAptOptions(t, m, "-o Debug::NoLocking=1 -o APT::Get::Simulate=true")
+}
+
+func withAptOptions(t *testing.T, m *remotetest.Machine, options string) {
 	apt, err := exec.LookPath("apt-get")
 	require.NoError(t, err)
 	deb, err := exec.LookPath("dpkg-deb")
@@ -60,7 +64,7 @@ func withApt(t *testing.T, m *remotetest.Machine) {
 	m.Write("/state/status", "")
 	m.Stub("dpkg-deb", `PATH=/usr/bin:/bin exec `+deb+` "$@"`)
 	m.Stub("apt-get", `PATH=/usr/bin:/bin exec `+apt+` -o Dir::State=`+m.Path("/state")+` -o Dir::State::status=`+m.Path("/state/status")+
-		` -o Dir::Cache=`+m.Path("/cache")+` -o Dir::Etc=`+m.Path("/etc/apt")+` -o Debug::NoLocking=1 -o APT::Sandbox::User=root -o APT::Architecture=amd64 -o APT::Get::Simulate=true "$@"`)
+		` -o Dir::Cache=`+m.Path("/cache")+` -o Dir::Etc=`+m.Path("/etc/apt")+` `+options+` -o APT::Sandbox::User=root -o APT::Architecture=amd64 "$@"`)
 	m.Stub("cloud-init", "")
 }
 
@@ -111,7 +115,7 @@ func TestPackageDirectoryIsFilled(t *testing.T) {
 			b.config.PackageDirectory = dir
 			require.NoError(t, b.run(t.Context(), "install packages"))
 			assert.Contains(t, *said, dir+" is filled with 2 packages for the next build, which needs no mirror")
-			assert.Contains(t, strings.Join(m.Calls(), "\n"), "-o Dir::Cache::Archives=/var/tmp/slm-copilot-archives -o APT::Keep-Downloaded-Packages=true -o DPkg::Lock::Timeout=300 install")
+			assert.Contains(t, strings.Join(m.Calls(), "\n"), "-o Dir::Cache::Archives=/var/tmp/slm-copilot-archives -o APT::Keep-Downloaded-Packages=true install")
 
 			read, err := readPackageDirectory(t.Context(), dir)
 			require.NoError(t, err, "the next build takes it")

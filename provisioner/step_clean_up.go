@@ -18,6 +18,6 @@ func (b *bake) cleanUp(ctx context.Context) error {
 		"STATUS_FILE":     appliance.StatusFile,
 		"INSTALL_SUCCESS": appliance.InstallSuccess,
 	}
-	_, err := b.script(ctx, "clean_up", env, 5*time.Minute, nil)
+	_, err := b.script(ctx, "clean_up", env, 15*time.Minute, b.say)
 	return err
 }

@@ -11,7 +11,7 @@ done
 mkdir -p "$(dirname "$STATUS_FILE")"
 echo "$INSTALL_SUCCESS" >"$STATUS_FILE"
 
-apt-get clean
+patiently apt-get clean
 rm -rf /var/lib/apt/lists/*
 
 # Access: nobody gets in but by what the context says.

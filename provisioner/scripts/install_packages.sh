@@ -62,33 +62,25 @@ if [ -n "$missing" ]; then
 
 	export DEBIAN_FRONTEND=noninteractive
 	options=
-	attempts=3
 	hint="the machine needs a package mirror, or package_directory, or a base image that holds$missing"
 	if [ -n "$REPOSITORY" ]; then
 		describe_repository
 		options="-o Dir::Etc::SourceList=$REPOSITORY/sources.list -o Dir::Etc::SourceParts=/dev/null -o Dir::State::Lists=$REPOSITORY/lists"
-		attempts=1
 		hint="package_directory does not hold what$missing needs on this base image: empty it, and build once where a mirror can be reached"
 	fi
 	if [ -n "$ARCHIVES" ]; then
 		options="-o Dir::Cache::Archives=$ARCHIVES -o APT::Keep-Downloaded-Packages=true"
 	fi
-	attempt=1
-	# Without the error mode apt takes a mirror that does not answer for a success.
-	# shellcheck disable=SC2086 # lists of words, here and below
-	until apt-get -q $options -o APT::Update::Error-Mode=any update; do
-		if [ "$attempt" -ge "$attempts" ]; then
-			echo "apt-get update failed ($attempt of $attempts attempts): $hint" >&2
-			exit 1
-		fi
-		attempt=$((attempt + 1))
-		sleep 10
-	done
-	# shellcheck disable=SC2086
-	apt-get -q -y $options -o DPkg::Lock::Timeout=300 install --no-install-recommends $missing || {
-		echo "apt-get install failed: $hint" >&2
+	# give_up does not blame the packages if another process never let go of a lock.
+	give_up() {
+		if [ "$1" != 75 ]; then echo "apt-get $2 failed: $hint" >&2; fi
 		exit 1
 	}
+	# Without the error mode apt takes a mirror that does not answer for a success.
+	# shellcheck disable=SC2086 # lists of words, here and below
+	patiently apt-get -q $options -o APT::Update::Error-Mode=any update || give_up $? update
+	# shellcheck disable=SC2086
+	patiently apt-get -q -y $options install --no-install-recommends $missing || give_up $? install
 	# Under a policy that starts nothing, accounts that packages declare may not be made.
 	systemd-sysusers
 fi

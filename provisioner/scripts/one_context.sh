@@ -8,8 +8,9 @@ leftover=$(dpkg-query --show --showformat='${db:Status-Status} ${Package}\n' 'cl
 		if [ "$state" != not-installed ]; then echo "$package"; fi
 	done) || true
 if [ -n "$leftover" ]; then
+	export DEBIAN_FRONTEND=noninteractive
 	# shellcheck disable=SC2086 # a list of words
-	DEBIAN_FRONTEND=noninteractive quiet apt-get -q -y -o DPkg::Lock::Timeout=300 purge $leftover
+	quiet patiently apt-get -q -y purge $leftover
 fi
 rm -rf /etc/cloud /var/lib/cloud
 rm -f /etc/sudoers.d/90-cloud-init-users /var/log/cloud-init.log /var/log/cloud-init-output.log
