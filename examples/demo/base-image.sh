@@ -63,9 +63,11 @@ datasource_list: [ NoCloud, OpenNebula, None ]
 locale: C.UTF-8
 END
 
-say "installing Debian $suite from its packages (about two minutes)"
+say "installing Debian $suite from its packages"
+# Without --keyring, mmdebstrap finds the key of another distribution's archive with gpg
+# alone, which minimal systems lack. What it says is kept: when it fails, only that is the reason.
 # shellcheck disable=SC2016 # mmdebstrap's shell is to expand $1
-mmdebstrap --quiet --mode="$mode" --variant=minbase --include="$packages" \
+mmdebstrap --mode="$mode" --keyring=/usr/share/keyrings/debian-archive-keyring.gpg --variant=minbase --include="$packages" \
 	--aptopt='APT::Install-Recommends "false"' \
 	--dpkgopt='path-exclude=/usr/share/doc/*' \
 	--dpkgopt='path-exclude=/usr/share/man/*' \
@@ -78,6 +80,7 @@ mmdebstrap --quiet --mode="$mode" --variant=minbase --include="$packages" \
 	--customize-hook='rm -f "$1/etc/hostname" "$1/etc/.resolv.conf.systemd-resolved.bak" "$1"/etc/ssh/ssh_host_*' \
 	--customize-hook='chroot "$1" passwd --quiet --lock root' \
 	"$suite" "$work/tree" </dev/null
+say "making the file system"
 as_owner mke2fs -q -t ext4 -L root -E root_owner=0:0 -d "$work/tree" "$work/fs/root.ext4" $((root_size / 2))k >/dev/null
 
 say "adding the boot loaders"

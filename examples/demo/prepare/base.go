@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -16,52 +17,68 @@ import (
 const (
 	baseName   = "base.qcow2"
 	baseRecipe = "examples/demo/base-image.sh"
-	// recordName holds, beside the image, which recipe made it and what came out.
-	recordName = "base.qcow2.made"
+	// recordSuffix makes the name of the file that tells what came out of the recipe.
+	recordSuffix = ".made"
 )
 
-// baseImage returns the checksum of the base image, made anew if the recipe has changed or
-// the file is not the one that was made.
-func baseImage(ctx context.Context, cache string) (string, error) {
-	image := filepath.Join(cache, baseName)
-	record := filepath.Join(cache, recordName)
+// baseImage puts the base image into cache and returns its checksum. It is kept in images,
+// named for its recipe, and made if it is not there or not the one that was made.
+func baseImage(ctx context.Context, cache, images string) (string, error) {
 	recipe, err := checksum(ctx, baseRecipe)
 	if err != nil {
 		return "", err
 	}
-	made, err := readOptional(record)
+	image, err := filepath.Abs(filepath.Join(images, "base-"+strings.TrimPrefix(recipe, "sha256:")[:12]+".qcow2"))
 	if err != nil {
+		return "", err
+	}
+	present, err := madeBefore(ctx, image, recipe)
+	if err == nil && present == "" {
+		present, err = makeBaseImage(ctx, image, recipe)
+	}
+	if err != nil {
+		return "", err
+	}
+	return present, link(image, filepath.Join(cache, baseName))
+}
+
+// madeBefore returns the checksum of the image, or "" if the recipe did not make it.
+func madeBefore(ctx context.Context, image, recipe string) (string, error) {
+	made, err := readOptional(image + recordSuffix)
+	if err != nil || made == "" {
 		return "", err
 	}
 	present, err := checksum(ctx, image)
-	if err == nil && made == describe(recipe, present) {
-		return present, nil
+	if errors.Is(err, os.ErrNotExist) || err == nil && made != describe(recipe, present) {
+		return "", nil
 	}
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return "", err
-	}
-	if err := makeBaseImage(ctx, image); err != nil {
-		return "", err
-	}
-	present, err = checksum(ctx, image)
-	if err != nil {
-		return "", err
-	}
-	return present, atomicfile.Write(record, []byte(describe(recipe, present)), 0o644, nil)
+	return present, err
 }
 
 func describe(recipe, image string) string {
 	return fmt.Sprintf("recipe %s\nimage %s\n", recipe, image)
 }
 
-func makeBaseImage(ctx context.Context, image string) error {
-	recipe := exec.CommandContext(ctx, "sh", baseRecipe, image)
-	recipe.Stdout, recipe.Stderr = os.Stderr, os.Stderr
+func makeBaseImage(ctx context.Context, image, recipe string) (string, error) {
+	script := exec.CommandContext(ctx, "sh", baseRecipe, image)
+	script.Stdout, script.Stderr = os.Stderr, os.Stderr
 	// The script cleans up after itself when it is asked to stop, so it is asked first.
-	recipe.Cancel = func() error { return recipe.Process.Signal(syscall.SIGTERM) }
-	recipe.WaitDelay = time.Minute
-	if err := recipe.Run(); err != nil {
-		return fmt.Errorf("%s: %w", baseRecipe, err)
+	script.Cancel = func() error { return script.Process.Signal(syscall.SIGTERM) }
+	script.WaitDelay = time.Minute
+	if err := script.Run(); err != nil {
+		return "", fmt.Errorf("%s: %w", baseRecipe, err)
 	}
-	return nil
+	made, err := checksum(ctx, image)
+	if err != nil {
+		return "", err
+	}
+	return made, atomicfile.Write(image+recordSuffix, []byte(describe(recipe, made)), 0o644, nil)
+}
+
+// link makes name a link to target, whatever it was before.
+func link(target, name string) error {
+	if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return os.Symlink(target, name)
 }

@@ -2,9 +2,9 @@
 // and this repository: a base image, a stand-in for LocalAI and its backend, and a tiny
 // model. It writes their digests to a file of variables for packer build.
 //
-// It is run from the top of the repository:
+// It is run at the top of the repository, by make demo-payloads:
 //
-//	go run ./examples/demo/prepare
+//	go run ./examples/demo/prepare -base-images .cache
 package main
 
 import (
@@ -27,21 +27,22 @@ const variablesFile = "payloads.pkrvars.json"
 
 func main() {
 	cache := flag.String("cache", ".cache/demo", "directory to keep the payloads in")
+	images := flag.String("base-images", ".cache", "directory to keep base images in, one for each recipe")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := prepare(ctx, *cache); err != nil {
+	if err := prepare(ctx, *cache, *images); err != nil {
 		fmt.Fprintln(os.Stderr, "prepare:", err)
 		stop()
 		os.Exit(1)
 	}
 }
 
-func prepare(ctx context.Context, cache string) error {
+func prepare(ctx context.Context, cache, images string) error {
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return err
 	}
-	base, err := baseImage(ctx, cache)
+	base, err := baseImage(ctx, cache, images)
 	if err != nil {
 		return fmt.Errorf("base image: %w", err)
 	}

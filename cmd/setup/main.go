@@ -1,0 +1,151 @@
+// Command setup compiles and makes what a level of the checkout needs and Debian has no
+// package for: Packer, the agents, the plugin, and what the demonstration bakes. What does
+// not depend on each other is made at the same time, and how far it is is always shown.
+//
+// It is run by make at the top of the repository, after internal/tools/setup.sh:
+//
+//	go run ./cmd/setup build|demo|test
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
+)
+
+// The levels, each of which holds the ones before it.
+var levels = []string{"build", "demo", "test"}
+
+// appliances are Go's names of the architectures an appliance can have.
+var appliances = []string{"amd64", "arm64"}
+
+func main() {
+	if len(os.Args) != 2 || !slices.Contains(levels, os.Args[1]) {
+		fmt.Fprintf(os.Stderr, "usage: setup %s|%s|%s\n", levels[0], levels[1], levels[2])
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := setUp(ctx, os.Args[1]); err != nil {
+		fmt.Fprintln(os.Stderr, "setup:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func setUp(ctx context.Context, level string) error {
+	cache, err := cacheDirectory()
+	if err != nil {
+		return err
+	}
+	jobs, end := progress.StartJobs(os.Stdout)
+	defer end()
+	s := &setup{jobs: jobs, cache: cache}
+	lanes := []func(context.Context) error{func(ctx context.Context) error { return s.programs(ctx, level) }}
+	if level != "build" {
+		lanes = append(lanes, s.payloads)
+	}
+	return together(ctx, lanes)
+}
+
+// setup is what the jobs of one run share.
+type setup struct {
+	jobs *progress.Jobs
+	// cache keeps what every checkout of this user can use.
+	cache string
+}
+
+// cacheDirectory is where what takes long to make is kept.
+func cacheDirectory() (string, error) {
+	directory := os.Getenv("SLM_COPILOT_CACHE")
+	if directory == "" {
+		base, err := os.UserCacheDir()
+		if err != nil {
+			return "", fmt.Errorf("%w: say in SLM_COPILOT_CACHE where to keep what takes long to make", err)
+		}
+		directory = filepath.Join(base, "slm-copilot")
+	}
+	return directory, os.MkdirAll(directory, 0o755)
+}
+
+// programs are compiled one after the other: a compiler uses all cores, and the later ones
+// find what they share with the earlier ones.
+func (s *setup) programs(ctx context.Context, level string) error {
+	architectures := appliances
+	if level != "build" {
+		architectures = agentsOfTheDemo()
+	}
+	for _, architecture := range architectures {
+		if err := s.agent(ctx, architecture); err != nil {
+			return err
+		}
+	}
+	if err := s.plugin(ctx); err != nil {
+		return err
+	}
+	if level == "build" {
+		return nil
+	}
+	return s.packer(ctx)
+}
+
+// agentsOfTheDemo are the agent that the demonstration bakes, and those that the plugin
+// carries already: none of them may be older than the plugin.
+func agentsOfTheDemo() []string {
+	return slices.DeleteFunc(slices.Clone(appliances), func(architecture string) bool {
+		_, err := os.Stat(agentPath(architecture))
+		return architecture != "amd64" && err != nil
+	})
+}
+
+func agentPath(architecture string) string {
+	return filepath.Join("provisioner", "agent", "slm-copilot-linux-"+architecture)
+}
+
+func (s *setup) agent(ctx context.Context, architecture string) error {
+	return s.compile(ctx, "agent for "+architecture, program{
+		source: "./runtime-agent", output: agentPath(architecture), strip: true, architecture: architecture,
+	})
+}
+
+// payloads makes what the demonstration bakes. It is a program of its own, because it links
+// what takes longer to compile than this one.
+func (s *setup) payloads(ctx context.Context) error {
+	job := s.jobs.Start("what the demo bakes")
+	command := goCommand(ctx, "run", "./examples/demo/prepare", "-base-images", s.cache)
+	if err := follow(command, func(line string) { job.Far(line) }); err != nil {
+		job.End("failed")
+		return err
+	}
+	job.End("made")
+	return nil
+}
+
+// together runs the lanes at the same time; the first that fails stops the others.
+func together(ctx context.Context, lanes []func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wait sync.WaitGroup
+	for _, lane := range lanes {
+		wait.Go(func() {
+			if err := lane(ctx); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	wait.Wait()
+	if err := context.Cause(ctx); errors.Is(err, context.Canceled) {
+		return errors.New("interrupted; make goes on from here when it is called again")
+	} else if err != nil {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
+)
+
+const (
+	pluginBinary = ".cache/build/packer-plugin-slm-copilot"
+	// pluginDirectory is where Packer looks for github.com/slm-copilot/slm-copilot below
+	// PACKER_PLUGIN_PATH.
+	pluginDirectory = ".tools/plugins/github.com/slm-copilot/slm-copilot"
+)
+
+// plugin compiles the plugin and installs it as "packer plugins install --path" does, but
+// without touching a file that is there already, or one that runs.
+func (s *setup) plugin(ctx context.Context) error {
+	if err := s.compile(ctx, "plugin", program{source: ".", output: pluginBinary, strip: true}); err != nil {
+		return err
+	}
+	name, err := pluginName(ctx)
+	if err != nil {
+		return err
+	}
+	content, err := os.ReadFile(pluginBinary)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(pluginDirectory, 0o755); err != nil {
+		return err
+	}
+	target := filepath.Join(pluginDirectory, name)
+	sum := fmt.Sprintf("%x", sha256.Sum256(content))
+	if present, err := os.ReadFile(target + "_SHA256SUM"); err == nil && string(present) == sum {
+		return nil
+	}
+	// Packer refuses a plugin whose checksum is another: in between there is none to refuse.
+	if err := atomicfile.Write(target, content, 0o755, nil); err != nil {
+		return err
+	}
+	return atomicfile.Write(target+"_SHA256SUM", []byte(sum), 0o644, nil)
+}
+
+// pluginName is the name by which Packer tells version, API and platform of a plugin.
+func pluginName(ctx context.Context) (string, error) {
+	output, err := exec.CommandContext(ctx, "./"+pluginBinary, "describe").Output()
+	if err != nil {
+		return "", fmt.Errorf("ask the plugin what it is: %w", err)
+	}
+	var described struct {
+		Version string `json:"version"`
+		API     string `json:"api_version"`
+	}
+	if err := json.Unmarshal(output, &described); err != nil {
+		return "", fmt.Errorf("read what the plugin says it is: %w", err)
+	}
+	return fmt.Sprintf("packer-plugin-slm-copilot_v%s_%s_%s_%s", described.Version, described.API, runtime.GOOS, runtime.GOARCH), nil
+}
