@@ -20,12 +20,16 @@ const (
 	pluginDirectory = ".tools/plugins/github.com/slm-copilot/slm-copilot"
 )
 
-// plugin compiles the plugin and installs it as "packer plugins install --path" does, but
-// without touching a file that is there already, or one that runs.
 func (s *setup) plugin(ctx context.Context) error {
 	if err := s.compile(ctx, "plugin", program{source: ".", output: pluginBinary, strip: true}); err != nil {
 		return err
 	}
+	return installPlugin(ctx)
+}
+
+// installPlugin does what "packer plugins install --path" does, but leaves alone what is
+// there already, and a plugin that runs.
+func installPlugin(ctx context.Context) error {
 	name, err := pluginName(ctx)
 	if err != nil {
 		return err
@@ -39,7 +43,8 @@ func (s *setup) plugin(ctx context.Context) error {
 	}
 	target := filepath.Join(pluginDirectory, name)
 	sum := fmt.Sprintf("%x", sha256.Sum256(content))
-	if present, err := os.ReadFile(target + "_SHA256SUM"); err == nil && string(present) == sum {
+	present, err := os.ReadFile(target + "_SHA256SUM")
+	if _, missing := os.Stat(target); err == nil && missing == nil && string(present) == sum {
 		return nil
 	}
 	// Packer refuses a plugin whose checksum is another: in between there is none to refuse.

@@ -45,7 +45,7 @@ func outputDirectory(t *testing.T) string {
 
 func prepare(t *testing.T) {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), "go", "run", "./examples/demo/prepare")
+	command := exec.CommandContext(t.Context(), "go", "run", "./cmd/setup", "demo")
 	command.Dir = top(t)
 	command.Stderr = os.Stderr
 	require.NoError(t, command.Run())

@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2034
 # What a level of setup needs of this machine, and whether it is there. Sourced by setup.sh
 # at the top of the repository; nothing here changes anything.
 

@@ -23,7 +23,7 @@ die() {
 # the log, and returns the status that apt ended with. A terminal gets one line that
 # changes, a file one every ten seconds.
 follow() {
-	far= seconds=0
+	far='' seconds=0
 	while read -r line; do
 		case $line in
 		dlstatus:* | pmstatus:*)
@@ -61,8 +61,8 @@ apt() {
 		kill $ticks
 		echo "ended:$status"
 	} | follow "$what" && status=0 || status=$?
-	grep -E '^(E|W):' "$log" >&2 || [ $status = 0 ] || tail -n 10 "$log" >&2
-	return $status
+	grep -E '^(E|W):' "$log" >&2 || [ "$status" = 0 ] || tail -n 10 "$log" >&2
+	return "$status"
 }
 
 # The tests run nginx and sshd by themselves, on the loopback address. The packages' own
