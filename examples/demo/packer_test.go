@@ -47,7 +47,7 @@ func prepare(t *testing.T) {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), "go", "run", "./cmd/setup", "demo")
 	command.Dir = top(t)
-	command.Stderr = os.Stderr
+	command.Stdout, command.Stderr = os.Stdout, os.Stderr
 	require.NoError(t, command.Run())
 }
 
