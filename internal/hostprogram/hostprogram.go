@@ -33,18 +33,32 @@ func Find(program string, from Package) (string, error) {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("%s is not installed: install the package %s", program, from)
+	return "", missing{program, from}
+}
+
+// missing is the error of a program that is not installed.
+type missing struct {
+	program string
+	from    Package
+}
+
+func (m missing) Error() string {
+	return fmt.Sprintf("%s is not installed: install the package %s", m.program, m.from)
 }
 
 // A Try uses programs on something small in an empty directory of its own.
 type Try func(ctx context.Context, directory string) error
 
 // TryOut makes every try, so that what does not work is known before it is needed, and all
-// of it at once.
+// of it at once. What several tries miss is said once.
 func TryOut(ctx context.Context, tries ...Try) error {
 	var errs []error
+	said := map[string]bool{}
 	for _, try := range tries {
-		errs = append(errs, tryOut(ctx, try))
+		if err := tryOut(ctx, try); err != nil && !said[err.Error()] {
+			said[err.Error()] = true
+			errs = append(errs, err)
+		}
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -61,26 +75,30 @@ func tryOut(ctx context.Context, try Try) (err error) {
 	return try(ctx, directory)
 }
 
-// Failed adds to the error of a try which program it was about: its version, and the package
-// to look for another one in.
-func Failed(ctx context.Context, err error, program string, from Package, versionFlag string) error {
-	return fmt.Errorf("%s of this host does not do what is needed later: %w\n(its version: %s; install another one of the package %s)",
-		program, err, version(ctx, program, versionFlag), from)
+// Failed is the error of a try: what could not be done, the program that says its version
+// when it is given a flag, and the package to look for another version of. A program that
+// is missing is all there is to say.
+func Failed(ctx context.Context, what string, err error, program, versionFlag string, from Package) error {
+	if gone := (missing{}); errors.As(err, &gone) {
+		return gone
+	}
+	return fmt.Errorf("%s fails on this host: %w\n  with %s; install another version of the package %s",
+		what, err, version(ctx, program, versionFlag), from)
 }
 
 // version is the first line that a program says about itself.
 func version(ctx context.Context, program, flag string) string {
-	const unknown = "unknown"
-	path, err := Find(program, Package{})
-	if err != nil {
-		return unknown
-	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	said, err := exec.CommandContext(ctx, path, flag).CombinedOutput()
+	path, err := Find(program, Package{})
+	if err != nil {
+		return program
+	}
+	// Some programs say it as a complaint, some fail after it.
+	said, _ := exec.CommandContext(ctx, path, flag).CombinedOutput()
 	line, _, _ := strings.Cut(strings.TrimSpace(string(said)), "\n")
-	if err != nil && line == "" {
-		return unknown
+	if !strings.Contains(line, program) {
+		return program + " (" + line + ")"
 	}
 	return line
 }

@@ -40,6 +40,23 @@ func Available() error {
 
 func find(name string) (string, error) { return hostprogram.Find(name, distributionPackage) }
 
+// output runs a program of e2fsprogs and returns what it says.
+func (f fileSystem) output(ctx context.Context, name string, arguments ...string) ([]byte, error) {
+	var stderr bytes.Buffer
+	command, err := f.command(ctx, &stderr, name, arguments...)
+	if err != nil {
+		return nil, err
+	}
+	output, err := command.Output()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: %.200s", name, err, strings.TrimSpace(stderr.String()))
+	}
+	return output, nil
+}
+
 // command is a program of e2fsprogs. Its messages are not translated and go to stderr.
 func (f fileSystem) command(ctx context.Context, stderr io.Writer, name string, arguments ...string) (*exec.Cmd, error) {
 	program, err := find(name)

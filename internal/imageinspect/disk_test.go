@@ -25,7 +25,6 @@ const (
 	mebibyte  = 1 << 20
 	rootStart = 4 * mebibyte
 	rootSize  = 24 * mebibyte
-	linuxType = 0x83
 	// What the fixture bakes.
 	engine  = "engine\n"
 	weights = "weights\n"
@@ -190,18 +189,6 @@ func writeAt(t *testing.T, path string, content []byte, at int64) {
 	_, err = file.WriteAt(content, at)
 	require.NoError(t, err)
 	require.NoError(t, file.Close())
-}
-
-func mbr(kind byte, partitions ...qemuimg.Part) []byte {
-	sector := make([]byte, sectorSize)
-	for n, p := range partitions {
-		entry := sector[446+16*n:]
-		entry[4] = kind
-		binary.LittleEndian.PutUint32(entry[8:], uint32(p.Start/sectorSize))
-		binary.LittleEndian.PutUint32(entry[12:], uint32(p.Size/sectorSize))
-	}
-	sector[510], sector[511] = 0x55, 0xAA
-	return sector
 }
 
 // gpt returns the first sectors of a disk with these partitions.

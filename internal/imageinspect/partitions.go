@@ -15,6 +15,7 @@ const (
 	sectorSize = 512
 	// protective is the type by which an MBR says that there is a GPT.
 	protective = 0xEE
+	linuxType  = 0x83
 	// maxEntries is eight times what anybody writes.
 	maxEntries = 1024
 )

@@ -8,12 +8,16 @@ import (
 	"github.com/hashicorp/packer-plugin-sdk/multistep"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/accelerator"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/contextiso"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/firmware"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hostprogram"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/imageartifact"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/instance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/manifest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuimg"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuvm"
 )
 
 // stepPreflight finds the image and everything that is needed to boot it.
@@ -45,7 +49,7 @@ func (s *stepPreflight) prepare(ctx context.Context) error {
 	if err := s.config.checkKnown(); err != nil {
 		return err
 	}
-	if err := instance.Available(s.trial.arch, s.config.Firmware != firmware.BIOS); err != nil {
+	if err := s.checkHost(ctx); err != nil {
 		return fmt.Errorf("verifying needs programs of this host:\n%w", err)
 	}
 	if err := checkFormat(ctx, image); err != nil {
@@ -55,6 +59,15 @@ func (s *stepPreflight) prepare(ctx context.Context) error {
 		return checkFormat(ctx, s.trial.modelImage)
 	}
 	return nil
+}
+
+// checkHost finds what is missing, then tries what is there.
+func (s *stepPreflight) checkHost(ctx context.Context) error {
+	if err := instance.Available(s.trial.arch, s.config.Firmware != firmware.BIOS); err != nil {
+		return err
+	}
+	settled, _ := accelerator.Settle(s.config.Accelerator, s.trial.arch)
+	return hostprogram.TryOut(ctx, qemuvm.TryOut(s.trial.arch, "", settled), qemuimg.TryOut, contextiso.TryOut)
 }
 
 // architecture is Go's name of that of an image. An image without a manifest is taken for
