@@ -39,12 +39,15 @@ func (s *stepPreflight) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.trial.image, s.trial.files = image, s.input.Files()
+	s.trial.image = image
 	s.trial.modelImage, _ = s.input.State(appliance.StateModelImagePath).(string)
 	s.trial.arch = architecture(manifestPath)
-	// From here on a failure keeps the image.
 	if s.trial.before, err = os.Stat(image); err != nil {
 		return fmt.Errorf("the image to verify: %w", err)
+	}
+	// From here on a failure keeps the image.
+	if err := s.trial.keep(s.input); err != nil {
+		return fmt.Errorf("keep the image for the case that verifying fails: %w", err)
 	}
 	if err := s.config.checkKnown(); err != nil {
 		return err
