@@ -101,7 +101,7 @@ func TestTheModelDiskIsAnImageOfItsOwn(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, qemuimg.Format, info.Format)
 	raw := filepath.Join(t.TempDir(), "raw")
-	require.NoError(t, qemuimg.ToRaw(t.Context(), model, raw, func(string) {}))
+	require.NoError(t, qemuimg.ToRaw(t.Context(), model, qemuimg.Part{Size: info.VirtualSize}, raw, func(string) {}))
 	output, err := exec.Command("/usr/sbin/debugfs", "-R", "cat model.gguf", raw).Output()
 	require.NoError(t, err)
 	assert.Equal(t, string(content), string(output))

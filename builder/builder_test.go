@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -198,10 +200,44 @@ func TestRunListsSeveralFaultsOfABaseImage(t *testing.T) {
 	assert.ErrorContains(t, err, "disk_size: 16M is less than the disk of the base image (32.0 MiB)")
 }
 
+// What a later step needs is tried first: this dumpe2fs is as good as that of e2fsprogs
+// 1.47.2 was for names with an offset.
+func TestRunTriesWhatLaterStepsNeed(t *testing.T) {
+	inWorkplace(t)
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		assert.Fail(t, "something is downloaded")
+	}))
+	defer server.Close()
+	fakeProgram(t, "dumpe2fs", `test "$1" != -V || { echo dumpe2fs 1.47.2 >&2; exit; }; echo "dumpe2fs: Unable to resolve 'disk.raw?offset=1'" >&2; exit 1`)
+	fakeProgram(t, "xorriso", `echo "xorriso : FATAL : no memory"; exit 5`)
+	err := run(t, map[string]any{"base_image": server.URL + "/base.qcow2", "base_image_checksum": someChecksum, "machine_type": "steam-engine"})
+	for _, want := range []string{
+		"looking into an image fails on this host: dumpe2fs: exit status 1: dumpe2fs: Unable to resolve 'disk.raw?offset=1'\n" +
+			"  with dumpe2fs 1.47.2; install another version of the package e2fsprogs (Debian, Ubuntu, Fedora)",
+		"writing a CD-ROM fails on this host: ", "xorriso : FATAL : no memory",
+		"making a machine type=steam-engine with tcg fails on this host: " + qemuProgram + ": unsupported machine type",
+	} {
+		assert.ErrorContains(t, err, want)
+	}
+	assert.Equal(t, []string{"base.qcow2"}, left(t))
+}
+
+// fakeProgram stands before the real one on the PATH.
+func fakeProgram(t *testing.T, name, script string) {
+	t.Helper()
+	directory := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(directory, name), []byte("#!/bin/sh\n"+script+"\n"), 0o755))
+	t.Setenv("PATH", directory+":"+os.Getenv("PATH"))
+}
+
 // QEMU's own words reach the user, though its builder only says "Build was halted."
 func TestRunShowsWhyQEMUDoesNotStart(t *testing.T) {
 	inWorkplace(t)
-	err := run(t, map[string]any{"machine_type": "steam-engine"})
+	// It does what is tried, and not what is needed.
+	real, err := exec.LookPath(qemuProgram)
+	require.NoError(t, err)
+	fakeProgram(t, qemuProgram, `case "$*" in *version*|*stdio*) exec `+real+` "$@" ;; esac; exec `+real+` -machine steam-engine`)
+	err = run(t, nil)
 	assert.ErrorContains(t, err, "QEMU says: "+qemuProgram+": unsupported machine type")
 	assert.Equal(t, []string{"base.qcow2"}, left(t))
 	assertNoMachines(t)

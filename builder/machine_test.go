@@ -88,8 +88,8 @@ func TestArmMachine(t *testing.T) {
 	input, err := work.config.pinBase()
 	require.NoError(t, err)
 	assert.Contains(t, input.Source, "debian-13-generic-arm64.qcow2")
-	assert.ErrorContains(t, (&stepCheckHost{work}).check(), "qemu-system-aarch64 is not installed: install the package qemu-system-arm")
-	assert.ErrorContains(t, (&stepCheckHost{work}).check(), "install the package qemu-efi-aarch64")
+	assert.ErrorContains(t, (&stepCheckHost{work}).check(t.Context()), "qemu-system-aarch64 is not installed: install the package qemu-system-arm")
+	assert.ErrorContains(t, (&stepCheckHost{work}).check(t.Context()), "install the package qemu-efi-aarch64")
 
 	var c Config
 	_, err = c.decode(map[string]any{"base_image": "debian-13", "base_image_checksum": someChecksum, "architecture": arm, "firmware": "bios"}, packerData())

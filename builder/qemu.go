@@ -98,13 +98,8 @@ func (b *build) qemuArguments(serialLog string) ([][]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	machine := "type=" + b.config.MachineType
-	if b.config.Architecture == arm {
-		// The newest interrupt controller is the only one that works on every host with KVM.
-		machine += ",gic-version=max"
-	}
 	arguments := [][]string{
-		{"-machine", machine},
+		{"-machine", b.config.machineOption()},
 		{"-accel", accelerator.Option(b.accelerator)},
 		// The default forwards the port on every address of this host.
 		{"-netdev", "user,id=user.0,hostfwd=tcp:127.0.0.1:{{ .SSHHostPort }}-:22"},
@@ -118,6 +113,15 @@ func (b *build) qemuArguments(serialLog string) ([][]string, error) {
 	}
 	attached, err := b.attachedDisk()
 	return append(arguments, attached...), err
+}
+
+// machineOption is the value of -machine.
+func (c *Config) machineOption() string {
+	if c.Architecture == arm {
+		// The newest interrupt controller is the only one that works on every host with KVM.
+		return "type=" + c.MachineType + ",gic-version=max"
+	}
+	return "type=" + c.MachineType
 }
 
 // attachedDisk is the second disk of the machine. It has a place behind that of the first,

@@ -4,21 +4,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
 
 	"github.com/hashicorp/packer-plugin-sdk/multistep"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/contextiso"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/firmware"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hostprogram"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/imageinspect"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/modeldisk"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuimg"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuvm"
 )
 
-// stepCheckHost finds everything that is missing on this host before anything starts.
+// stepCheckHost finds out before anything starts what is missing on this host, and what
+// does not do what a later step needs, that of verifying included.
 type stepCheckHost struct{ *build }
 
-func (s *stepCheckHost) Run(_ context.Context, state multistep.StateBag) multistep.StepAction {
-	if err := s.check(); err != nil {
+func (s *stepCheckHost) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
+	if err := s.check(ctx); err != nil {
 		return fail(state, err)
 	}
 	if s.warning != "" {
@@ -29,29 +32,27 @@ func (s *stepCheckHost) Run(_ context.Context, state multistep.StateBag) multist
 
 func (s *stepCheckHost) Cleanup(multistep.StateBag) {}
 
-func (s *stepCheckHost) check() error {
-	// The programs that make a model disk are also those that look into the finished image.
-	missing := []error{qemuvm.Available(s.config.goArch()), qemuimg.Available(), modeldisk.Available()}
-	if !canMakeISO() {
-		missing = append(missing, errors.New("neither xorriso nor mkisofs is installed: install the package xorriso (Debian, Ubuntu)"))
-	}
+func (s *stepCheckHost) check(ctx context.Context) error {
+	errs := []error{hostprogram.TryOut(ctx, s.tries()...)}
 	if s.config.Firmware == firmware.UEFI {
 		_, err := firmware.Find(s.config.goArch())
-		missing = append(missing, err)
+		errs = append(errs, err)
 	}
 	// Better now than after a download of many gigabytes.
 	if err := s.config.outputFree(); err != nil {
-		missing = append(missing, fmt.Errorf("output_directory: %w", err))
+		errs = append(errs, fmt.Errorf("output_directory: %w", err))
 	}
-	return errors.Join(missing...)
+	return errors.Join(errs...)
 }
 
-// canMakeISO looks for the programs the SDK's CD step knows on Linux.
-func canMakeISO() bool {
-	for _, program := range []string{"xorriso", "mkisofs"} {
-		if _, err := exec.LookPath(program); err == nil {
-			return true
-		}
+// tries are of all programs that the build runs. xorriso writes the CD-ROM of the build too.
+func (s *stepCheckHost) tries() []hostprogram.Try {
+	tries := []hostprogram.Try{
+		qemuvm.TryOut(s.config.goArch(), s.config.machineOption(), s.accelerator),
+		qemuimg.TryOut, imageinspect.TryOut, contextiso.TryOut,
 	}
-	return false
+	if s.config.ModelDisk {
+		tries = append(tries, modeldisk.TryOut)
+	}
+	return tries
 }

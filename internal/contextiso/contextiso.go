@@ -16,18 +16,19 @@ import (
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hostprogram"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/onecontext"
 )
 
 // Program writes ISO 9660 images.
 const Program = "xorriso"
 
+var distributionPackage = hostprogram.Package{Debian: "xorriso", Fedora: "xorriso"}
+
 // Available says whether xorriso is installed and, if not, how to get it.
 func Available() error {
-	if _, err := exec.LookPath(Program); err != nil {
-		return fmt.Errorf("%s is not installed: install the package xorriso", Program)
-	}
-	return nil
+	_, err := hostprogram.Find(Program, distributionPackage)
+	return err
 }
 
 // Write makes the image at path: context.sh with the given values, and further files by

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hostprogram"
 )
 
 // The kinds of firmware, as templates spell them.
@@ -22,17 +24,17 @@ type Files struct {
 	Vars string
 }
 
-// known is where Debian and Ubuntu put the firmware, newest first. None of it checks
+// known is where Debian, Ubuntu and Fedora put the firmware, newest first. None of it checks
 // signatures (Secure Boot): any cloud image boots.
 var known = map[string]struct {
-	distributionPackage string
+	distributionPackage hostprogram.Package
 	places              []Files
 }{
-	"amd64": {"ovmf", []Files{
+	"amd64": {hostprogram.Package{Debian: "ovmf", Fedora: "edk2-ovmf"}, []Files{
 		{"/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"},
 		{"/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"},
 	}},
-	"arm64": {"qemu-efi-aarch64", []Files{
+	"arm64": {hostprogram.Package{Debian: "qemu-efi-aarch64", Fedora: "edk2-aarch64"}, []Files{
 		{"/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"},
 	}},
 }
@@ -50,7 +52,7 @@ func find(root, arch string) (Files, error) {
 			return place, nil
 		}
 	}
-	return Files{}, fmt.Errorf("the UEFI firmware for %s is not installed: install the package %s (Debian, Ubuntu)",
+	return Files{}, fmt.Errorf("the UEFI firmware for %s is not installed: install the package %s",
 		arch, known[arch].distributionPackage)
 }
 

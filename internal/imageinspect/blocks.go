@@ -25,17 +25,9 @@ type usage struct {
 type extent struct{ first, last int64 }
 
 func (f fileSystem) usage(ctx context.Context) (usage, error) {
-	var stderr bytes.Buffer
-	command, err := f.command(ctx, &stderr, "dumpe2fs")
+	output, err := f.output(ctx, "dumpe2fs")
 	if err != nil {
 		return usage{}, err
-	}
-	output, err := command.Output()
-	if ctx.Err() != nil {
-		return usage{}, context.Cause(ctx)
-	}
-	if err != nil {
-		return usage{}, fmt.Errorf("dumpe2fs: %w: %.200s", err, strings.TrimSpace(stderr.String()))
 	}
 	return parseUsage(bytes.NewReader(output))
 }

@@ -7,21 +7,26 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hostprogram"
 )
 
-// fileSystem is an ext file system in a raw disk, read without mounting it.
+// fileSystem is an ext file system, read without mounting it. It is a file of its own: how
+// e2fsprogs are told where one starts in a disk differs between their versions.
 type fileSystem struct {
-	// directory holds the disk, which is called diskName.
+	// directory holds the file, which is called fileName.
 	directory string
-	// offset is where the file system starts in it, in bytes.
-	offset int64
 }
 
-// diskName is the name of the raw disk: a plain one, because e2fsprogs take what follows
-// a question mark for an option.
-const diskName = "disk.raw"
+// fileName is a plain name, because e2fsprogs take some characters for options and tags.
+const fileName = "part.raw"
+
+func (f fileSystem) path() string { return filepath.Join(f.directory, fileName) }
+
+var distributionPackage = hostprogram.Package{Debian: "e2fsprogs", Fedora: "e2fsprogs"}
 
 // Available says what to install if the programs are missing that read a file system.
 func Available() error {
@@ -33,14 +38,23 @@ func Available() error {
 	return nil
 }
 
-// find knows where Debian keeps programs for root, which need no root here.
-func find(name string) (string, error) {
-	for _, path := range []string{name, "/usr/sbin/" + name, "/sbin/" + name} {
-		if found, err := exec.LookPath(path); err == nil {
-			return found, nil
-		}
+func find(name string) (string, error) { return hostprogram.Find(name, distributionPackage) }
+
+// output runs a program of e2fsprogs and returns what it says.
+func (f fileSystem) output(ctx context.Context, name string, arguments ...string) ([]byte, error) {
+	var stderr bytes.Buffer
+	command, err := f.command(ctx, &stderr, name, arguments...)
+	if err != nil {
+		return nil, err
 	}
-	return "", fmt.Errorf("%s is not there: install the package e2fsprogs", name)
+	output, err := command.Output()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: %.200s", name, err, strings.TrimSpace(stderr.String()))
+	}
+	return output, nil
 }
 
 // command is a program of e2fsprogs. Its messages are not translated and go to stderr.
@@ -49,8 +63,7 @@ func (f fileSystem) command(ctx context.Context, stderr io.Writer, name string, 
 	if err != nil {
 		return nil, err
 	}
-	arguments = append(arguments, fmt.Sprintf("%s?offset=%d", diskName, f.offset))
-	command := exec.CommandContext(ctx, program, arguments...)
+	command := exec.CommandContext(ctx, program, append(arguments, fileName)...)
 	command.Dir = f.directory
 	command.Env = []string{"LC_ALL=C"}
 	command.Stderr = stderr

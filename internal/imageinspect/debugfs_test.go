@@ -15,7 +15,9 @@ import (
 
 func rootOf(t *testing.T, f files) fileSystem {
 	t.Helper()
-	return fileSystem{filepath.Dir(makeDisk(t, f)), rootStart}
+	root := fileSystem{t.TempDir()}
+	require.NoError(t, os.WriteFile(root.path(), makeExt4(t, 4096, rootSize, f), 0o600))
+	return root
 }
 
 func skip(int, *bufio.Reader) error { return nil }

@@ -17,6 +17,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/imagefiles"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuimg"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/sbom"
 )
 
@@ -28,6 +29,8 @@ const (
 	engine  = "engine\n"
 	weights = "weights\n"
 )
+
+var rootPart = qemuimg.Part{Start: rootStart, Size: rootSize}
 
 // files are those of a tree by their paths. A name that ends in "/" is a directory, content
 // that begins with "-> " the target of a symbolic link.
@@ -116,25 +119,33 @@ func (f files) write(t *testing.T, top string) {
 	}
 }
 
-// makeExt4 writes a file system that holds the files to a place in a disk.
-func makeExt4(t *testing.T, disk string, start, size int64, f files) {
+// makeExt4 makes a file system that holds the files, and returns its bytes.
+func makeExt4(t *testing.T, blockSize int, size int64, f files) []byte {
 	t.Helper()
-	top := t.TempDir()
+	top, path := t.TempDir(), filepath.Join(t.TempDir(), "made.raw")
 	f.write(t, top)
 	program, err := find("mke2fs")
 	require.NoError(t, err, "run make setup")
-	command(t, program, "-q", "-t", "ext4", "-b", "4096", "-d", top,
-		"-E", "offset="+strconv.FormatInt(start, 10), disk, strconv.FormatInt(size/1024, 10)+"k")
+	command(t, program, "-q", "-t", "ext4", "-b", strconv.Itoa(blockSize), "-d", top, path, strconv.FormatInt(size/1024, 10)+"k")
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return content
+}
+
+// emptyDisk makes one, with a partition table at its start.
+func emptyDisk(t *testing.T, size int64, table []byte) string {
+	t.Helper()
+	disk := filepath.Join(t.TempDir(), "disk.raw")
+	require.NoError(t, os.WriteFile(disk, table, 0o600))
+	require.NoError(t, os.Truncate(disk, size))
+	return disk
 }
 
 // makeDisk makes a disk as base images have it: the root file system in its only partition.
 func makeDisk(t *testing.T, f files) string {
 	t.Helper()
-	disk := filepath.Join(t.TempDir(), "disk.raw")
-	require.NoError(t, os.WriteFile(disk, nil, 0o600))
-	require.NoError(t, os.Truncate(disk, rootStart+rootSize))
-	makeExt4(t, disk, rootStart, rootSize, f)
-	writeMBR(t, disk, partition{rootStart, rootSize})
+	disk := emptyDisk(t, rootStart+rootSize, mbr(linuxType, rootPart))
+	writeAt(t, disk, makeExt4(t, 4096, rootSize, f), rootStart)
 	return disk
 }
 
@@ -151,7 +162,14 @@ func debugfs(t *testing.T, disk, request string) {
 	t.Helper()
 	program, err := find("debugfs")
 	require.NoError(t, err, "run make setup")
-	command(t, program, "-w", "-R", request, disk+"?offset="+strconv.Itoa(rootStart))
+	content, err := os.ReadFile(disk)
+	require.NoError(t, err)
+	root := filepath.Join(t.TempDir(), "root.raw")
+	require.NoError(t, os.WriteFile(root, content[rootStart:], 0o600))
+	command(t, program, "-w", "-R", request, root)
+	content, err = os.ReadFile(root)
+	require.NoError(t, err)
+	writeAt(t, disk, content, rootStart)
 }
 
 func digest(content string) string {
@@ -173,32 +191,15 @@ func writeAt(t *testing.T, path string, content []byte, at int64) {
 	require.NoError(t, file.Close())
 }
 
-func mbr(kind byte, partitions ...partition) []byte {
-	sector := make([]byte, sectorSize)
-	for n, p := range partitions {
-		entry := sector[446+16*n:]
-		entry[4] = kind
-		binary.LittleEndian.PutUint32(entry[8:], uint32(p.start/sectorSize))
-		binary.LittleEndian.PutUint32(entry[12:], uint32(p.size/sectorSize))
-	}
-	sector[510], sector[511] = 0x55, 0xAA
-	return sector
-}
-
-func writeMBR(t *testing.T, disk string, partitions ...partition) {
-	t.Helper()
-	writeAt(t, disk, mbr(0x83, partitions...), 0)
-}
-
 // gpt returns the first sectors of a disk with these partitions.
-func gpt(diskSize int64, partitions ...partition) []byte {
+func gpt(diskSize int64, partitions ...qemuimg.Part) []byte {
 	const entrySize, count = 128, 128
 	entries := make([]byte, entrySize*count)
 	for n, p := range partitions {
 		entry := entries[n*entrySize:]
 		copy(entry, "some type of it.")
-		binary.LittleEndian.PutUint64(entry[32:], uint64(p.start/sectorSize))
-		binary.LittleEndian.PutUint64(entry[40:], uint64((p.start+p.size)/sectorSize-1))
+		binary.LittleEndian.PutUint64(entry[32:], uint64(p.Start/sectorSize))
+		binary.LittleEndian.PutUint64(entry[40:], uint64((p.Start+p.Size)/sectorSize-1))
 	}
 	header := make([]byte, sectorSize)
 	copy(header, "EFI PART")
@@ -208,5 +209,5 @@ func gpt(diskSize int64, partitions ...partition) []byte {
 	binary.LittleEndian.PutUint32(header[84:], entrySize)
 	binary.LittleEndian.PutUint32(header[88:], crc32.ChecksumIEEE(entries))
 	binary.LittleEndian.PutUint32(header[16:], crc32.ChecksumIEEE(header[:92]))
-	return append(append(mbr(protective, partition{sectorSize, diskSize - sectorSize}), header...), entries...)
+	return append(append(mbr(protective, qemuimg.Part{Start: sectorSize, Size: diskSize - sectorSize}), header...), entries...)
 }

@@ -17,8 +17,9 @@ import (
 )
 
 // Inspect returns nil, or one error that lists everything in the QCOW2 image that must not
-// be there, and everything that is missing. A raw copy of the disk is made in a directory
-// of its own below workDir, and removed again; it takes as much room as the files on it.
+// be there, and everything that is missing. A raw copy of its root file system is made in
+// a directory of its own below workDir, and removed again; it takes as much room as the
+// files on it.
 func Inspect(ctx context.Context, qcow2 string, workDir string, say func(string)) (err error) {
 	if err := Available(); err != nil {
 		return fmt.Errorf("inspect %s: %w", qcow2, err)
@@ -28,18 +29,22 @@ func Inspect(ctx context.Context, qcow2 string, workDir string, say func(string)
 		return fmt.Errorf("inspect %s: %w", qcow2, err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(directory)) }()
-	if err := unpack(ctx, qcow2, directory, say); err != nil {
+	if err := checkImage(ctx, qcow2, directory); err != nil {
 		return fmt.Errorf("inspect %s: %w", qcow2, err)
 	}
-	findings, err := inspectDisk(ctx, directory, say)
+	root, err := disk{qcow2, directory, say}.findRoot(ctx)
+	if err != nil {
+		return fmt.Errorf("inspect %s: %w", qcow2, err)
+	}
+	findings, err := inspectRoot(ctx, root, say)
 	if err != nil {
 		return fmt.Errorf("inspect %s: %w", qcow2, err)
 	}
 	return verdict(qcow2, findings)
 }
 
-// unpack makes the raw copy, if there is room for it.
-func unpack(ctx context.Context, qcow2, directory string, say func(string)) error {
+// checkImage sees that the image is whole, and that there is room for a raw copy of it.
+func checkImage(ctx context.Context, qcow2, directory string) error {
 	// What is missing at the end of a file that was cut short would be read as zeros.
 	if err := qemuimg.Check(ctx, qcow2); err != nil {
 		return err
@@ -52,10 +57,7 @@ func unpack(ctx context.Context, qcow2, directory string, say func(string)) erro
 	if err := unix.Statfs(directory, &fs); err != nil {
 		return fmt.Errorf("read the free space of %s: %w", directory, err)
 	}
-	if err := checkRoom(need, int64(fs.Bavail)*fs.Bsize, filepath.Dir(directory)); err != nil {
-		return err
-	}
-	return qemuimg.ToRaw(ctx, qcow2, filepath.Join(directory, diskName), say)
+	return checkRoom(need, int64(fs.Bavail)*fs.Bsize, filepath.Dir(directory))
 }
 
 func checkRoom(need, free int64, directory string) error {
@@ -66,25 +68,14 @@ func checkRoom(need, free int64, directory string) error {
 		progress.Bytes(need), directory, progress.Bytes(free))
 }
 
-// image is a raw disk and what is known of it.
+// image is the root file system of an image and what is known of it.
 type image struct {
 	root fileSystem
-	disk *os.File
 	tree tree
 	say  func(string)
 }
 
-// inspectDisk reads the raw disk in directory.
-func inspectDisk(ctx context.Context, directory string, say func(string)) ([]finding, error) {
-	disk, err := os.Open(filepath.Join(directory, diskName))
-	if err != nil {
-		return nil, err
-	}
-	defer disk.Close()
-	root, err := findRoot(ctx, disk, directory)
-	if err != nil {
-		return nil, err
-	}
+func inspectRoot(ctx context.Context, root fileSystem, say func(string)) ([]finding, error) {
 	t, err := root.load(ctx)
 	if err != nil {
 		return nil, err
@@ -94,7 +85,7 @@ func inspectDisk(ctx context.Context, directory string, say func(string)) ([]fin
 	}
 	findings := inspectTree(t)
 	for _, check := range []func(context.Context, image) ([]finding, error){inspectBlocks, inspectPayload} {
-		found, err := check(ctx, image{root, disk, t, say})
+		found, err := check(ctx, image{root, t, say})
 		if err != nil {
 			return nil, err
 		}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/imagefiles"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuimg"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -158,14 +159,11 @@ func TestDeletedFiles(t *testing.T) {
 
 func TestManyDeletedFiles(t *testing.T) {
 	const size = mostLeftovers + 32*mebibyte
-	disk := filepath.Join(t.TempDir(), "disk.raw")
-	require.NoError(t, os.WriteFile(disk, nil, 0o600))
-	require.NoError(t, os.Truncate(disk, rootStart+size))
-	makeExt4(t, disk, rootStart, size, goodFiles(t).with(files{
+	disk := emptyDisk(t, rootStart+size, mbr(linuxType, qemuimg.Part{Start: rootStart, Size: size}))
+	writeAt(t, disk, makeExt4(t, 4096, size, goodFiles(t).with(files{
 		"/root/deleted": strings.Repeat("x", mostLeftovers),
 		"/root/another": strings.Repeat("x", 4096),
-	}))
-	writeMBR(t, disk, partition{rootStart, size})
+	})), rootStart)
 	debugfs(t, disk, "rm /root/deleted")
 	require.NoError(t, inspect(t, makeImage(t, disk)), "as much as a trim may leave")
 	debugfs(t, disk, "rm /root/another")
@@ -185,13 +183,11 @@ func TestGPTWithBoot(t *testing.T) {
 	const bootStart, bootSize = 4 * mebibyte, 8 * mebibyte
 	const start = bootStart + bootSize
 	const size = start + rootSize + mebibyte
-	disk := filepath.Join(t.TempDir(), "disk.raw")
-	require.NoError(t, os.WriteFile(disk, nil, 0o600))
-	require.NoError(t, os.Truncate(disk, size))
-	makeExt4(t, disk, bootStart, bootSize, files{"/grub/grub.cfg": ""})
-	makeExt4(t, disk, start, rootSize, goodFiles(t).with(files{"/etc/ssh/ssh_host_rsa_key": "x"}))
-	boot, root, esp := partition{bootStart, bootSize}, partition{start, rootSize}, partition{mebibyte, mebibyte}
-	for _, order := range [][]partition{{root, esp, boot}, {esp, boot, root}} {
+	disk := emptyDisk(t, size, nil)
+	writeAt(t, disk, makeExt4(t, 4096, bootSize, files{"/grub/grub.cfg": ""}), bootStart)
+	writeAt(t, disk, makeExt4(t, 4096, rootSize, goodFiles(t).with(files{"/etc/ssh/ssh_host_rsa_key": "x"})), start)
+	boot, root, esp := qemuimg.Part{Start: bootStart, Size: bootSize}, qemuimg.Part{Start: start, Size: rootSize}, qemuimg.Part{Start: mebibyte, Size: mebibyte}
+	for _, order := range [][]qemuimg.Part{{root, esp, boot}, {esp, boot, root}} {
 		writeAt(t, disk, gpt(size, order...), 0)
 		err := inspect(t, makeImage(t, disk))
 		require.Error(t, err)
@@ -201,10 +197,7 @@ func TestGPTWithBoot(t *testing.T) {
 }
 
 func TestImagesThatCannotBeLookedInto(t *testing.T) {
-	empty := filepath.Join(t.TempDir(), "empty.raw")
-	require.NoError(t, os.WriteFile(empty, nil, 0o600))
-	require.NoError(t, os.Truncate(empty, mebibyte))
-	assert.ErrorContains(t, failed(t, makeImage(t, empty)), "the disk has no partition table")
+	assert.ErrorContains(t, failed(t, makeImage(t, emptyDisk(t, mebibyte, nil))), "the disk has no partition table")
 
 	noSystem := makeDisk(t, files{"/data": ""})
 	assert.ErrorContains(t, failed(t, makeImage(t, noSystem)), "none of its partitions holds an ext4 file system with /etc")
@@ -264,7 +257,7 @@ func TestNoRoom(t *testing.T) {
 func TestMissingProgram(t *testing.T) {
 	assert.NoError(t, Available(), "run make setup")
 	_, err := find("debugfs-of-nobody")
-	assert.EqualError(t, err, "debugfs-of-nobody is not there: install the package e2fsprogs")
+	assert.EqualError(t, err, "debugfs-of-nobody is not installed: install the package e2fsprogs (Debian, Ubuntu, Fedora)")
 }
 
 func TestManyPathsAreCounted(t *testing.T) {

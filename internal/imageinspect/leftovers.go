@@ -27,7 +27,7 @@ func inspectBlocks(ctx context.Context, i image) ([]finding, error) {
 		// Its list of free blocks may be wrong then.
 		return []finding{{[]string{"/"}, "the file system was not unmounted in order", "let the machine shut down by itself"}}, nil
 	}
-	left, err := i.root.leftovers(ctx, i.disk, u)
+	left, err := i.root.leftovers(ctx, u)
 	if err != nil {
 		return nil, err
 	}
@@ -49,15 +49,18 @@ type leftovers struct {
 }
 
 // leftovers reads the free blocks of the file system.
-func (f fileSystem) leftovers(ctx context.Context, disk *os.File, u usage) (leftovers, error) {
+func (f fileSystem) leftovers(ctx context.Context, u usage) (leftovers, error) {
+	file, err := os.Open(f.path())
+	if err != nil {
+		return leftovers{}, fmt.Errorf("read the free blocks: %w", err)
+	}
+	defer file.Close()
 	var found leftovers
 	for _, e := range u.free {
 		if ctx.Err() != nil {
 			return leftovers{}, context.Cause(ctx)
 		}
-		start := f.offset + e.first*u.blockSize
-		end := f.offset + (e.last+1)*u.blockSize
-		if err := found.read(disk, start, end, u.blockSize); err != nil {
+		if err := found.read(file, e.first*u.blockSize, (e.last+1)*u.blockSize, u.blockSize); err != nil {
 			return leftovers{}, fmt.Errorf("read the free blocks: %w", err)
 		}
 	}
@@ -65,10 +68,10 @@ func (f fileSystem) leftovers(ctx context.Context, disk *os.File, u usage) (left
 }
 
 // read counts the blocks between start and end. It skips holes, which is nearly everything.
-func (l *leftovers) read(disk *os.File, start, end, blockSize int64) error {
+func (l *leftovers) read(file *os.File, start, end, blockSize int64) error {
 	block, zeros := make([]byte, blockSize), make([]byte, blockSize)
 	for at := start; at < end; at += blockSize {
-		data, err := unix.Seek(int(disk.Fd()), at, unix.SEEK_DATA)
+		data, err := unix.Seek(int(file.Fd()), at, unix.SEEK_DATA)
 		if errors.Is(err, unix.ENXIO) || err == nil && data >= end {
 			return nil
 		}
@@ -76,7 +79,7 @@ func (l *leftovers) read(disk *os.File, start, end, blockSize int64) error {
 			return err
 		}
 		at += (data - at) / blockSize * blockSize
-		if _, err := disk.ReadAt(block, at); err != nil && !errors.Is(err, io.EOF) {
+		if _, err := file.ReadAt(block, at); err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}
 		if bytes.Equal(block, zeros) {

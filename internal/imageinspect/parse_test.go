@@ -8,42 +8,44 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuimg"
 )
 
 const diskSize = 64 * mebibyte
 
-func readDisk(t *testing.T, head []byte) ([]partition, error) {
+func readDisk(t *testing.T, head []byte) ([]qemuimg.Part, error) {
 	t.Helper()
 	return readPartitions(bytes.NewReader(append(head, make([]byte, mebibyte)...)), diskSize)
 }
 
 func TestPartitions(t *testing.T) {
-	first, second := partition{mebibyte, 3 * mebibyte}, partition{4 * mebibyte, 60 * mebibyte}
+	first, second := qemuimg.Part{Start: mebibyte, Size: 3 * mebibyte}, qemuimg.Part{Start: 4 * mebibyte, Size: 60 * mebibyte}
 	for name, head := range map[string][]byte{
-		"MBR": mbr(0x83, first, partition{}, second),
+		"MBR": mbr(linuxType, first, qemuimg.Part{}, second),
 		"GPT": gpt(diskSize, first, second),
 	} {
 		found, err := readDisk(t, head)
 		require.NoError(t, err, name)
-		assert.Equal(t, []partition{first, second}, found, name)
+		assert.Equal(t, []qemuimg.Part{first, second}, found, name)
 	}
 }
 
 func TestDamagedPartitions(t *testing.T) {
-	inside := partition{mebibyte, mebibyte}
-	outside := partition{mebibyte, 64 * mebibyte}
+	inside := qemuimg.Part{Start: mebibyte, Size: mebibyte}
+	outside := qemuimg.Part{Start: mebibyte, Size: 64 * mebibyte}
 	change := func(head []byte, at int) []byte {
 		head[at] ^= 0xff
 		return head
 	}
 	for want, head := range map[string][]byte{
 		"no partition table":                 make([]byte, sectorSize),
-		"partition 2 ends behind the end":    mbr(0x83, inside, outside),
+		"partition 2 ends behind the end":    mbr(linuxType, inside, outside),
 		"no GPT where its MBR says":          mbr(protective, inside),
 		"the header of the GPT is damaged":   change(gpt(diskSize, inside), sectorSize+24),
 		"the entries of the GPT are damaged": change(gpt(diskSize, inside), 2*sectorSize+32),
 		"partition 2 is not on the disk":     gpt(diskSize, inside, outside),
-		"partition 1 is not on the disk":     gpt(diskSize, partition{2 * mebibyte, -mebibyte}),
+		"partition 1 is not on the disk":     gpt(diskSize, qemuimg.Part{Start: 2 * mebibyte, Size: -mebibyte}),
 	} {
 		_, err := readDisk(t, head)
 		assert.ErrorContains(t, err, want)
@@ -53,15 +55,15 @@ func TestDamagedPartitions(t *testing.T) {
 }
 
 func FuzzPartitions(f *testing.F) {
-	f.Add(mbr(0x83, partition{mebibyte, mebibyte}))
-	f.Add(gpt(diskSize, partition{mebibyte, mebibyte}))
+	f.Add(mbr(linuxType, qemuimg.Part{Start: mebibyte, Size: mebibyte}))
+	f.Add(gpt(diskSize, qemuimg.Part{Start: mebibyte, Size: mebibyte}))
 	f.Fuzz(func(t *testing.T, disk []byte) {
 		found, err := readPartitions(bytes.NewReader(disk), diskSize)
 		for _, p := range found {
 			assert.NoError(t, err)
-			assert.GreaterOrEqual(t, p.start, int64(0))
-			assert.Positive(t, p.size)
-			assert.LessOrEqual(t, p.start+p.size, int64(diskSize))
+			assert.GreaterOrEqual(t, p.Start, int64(0))
+			assert.Positive(t, p.Size)
+			assert.LessOrEqual(t, p.Start+p.Size, int64(diskSize))
 		}
 	})
 }

@@ -7,22 +7,22 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-)
 
-// partition is one entry of a partition table, in bytes.
-type partition struct{ start, size int64 }
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuimg"
+)
 
 const (
 	sectorSize = 512
 	// protective is the type by which an MBR says that there is a GPT.
 	protective = 0xEE
+	linuxType  = 0x83
 	// maxEntries is eight times what anybody writes.
 	maxEntries = 1024
 )
 
 // readPartitions reads the partition table of a disk: a GPT, or the four primary partitions
 // of an MBR. Cloud images have no logical ones.
-func readPartitions(disk io.ReaderAt, diskSize int64) ([]partition, error) {
+func readPartitions(disk io.ReaderAt, diskSize int64) ([]qemuimg.Part, error) {
 	sector := make([]byte, sectorSize)
 	if _, err := disk.ReadAt(sector, 0); err != nil {
 		return nil, fmt.Errorf("read the partition table: %w", err)
@@ -30,7 +30,7 @@ func readPartitions(disk io.ReaderAt, diskSize int64) ([]partition, error) {
 	if sector[510] != 0x55 || sector[511] != 0xAA {
 		return nil, errors.New("the disk has no partition table")
 	}
-	var found []partition
+	var found []qemuimg.Part
 	for entry := range 4 {
 		fields := sector[446+16*entry:][:16]
 		if fields[4] == protective {
@@ -41,8 +41,8 @@ func readPartitions(disk io.ReaderAt, diskSize int64) ([]partition, error) {
 		if fields[4] == 0 || count == 0 {
 			continue
 		}
-		p := partition{first * sectorSize, count * sectorSize}
-		if p.start+p.size > diskSize {
+		p := qemuimg.Part{Start: first * sectorSize, Size: count * sectorSize}
+		if p.Start+p.Size > diskSize {
 			return nil, fmt.Errorf("partition %d ends behind the end of the disk", entry+1)
 		}
 		found = append(found, p)
@@ -52,7 +52,7 @@ func readPartitions(disk io.ReaderAt, diskSize int64) ([]partition, error) {
 
 // readGPT reads the primary table only: a finished image has no reason to need the backup.
 // The layout is that of UEFI 2.10, 5.3.
-func readGPT(disk io.ReaderAt, diskSize int64) ([]partition, error) {
+func readGPT(disk io.ReaderAt, diskSize int64) ([]qemuimg.Part, error) {
 	header := make([]byte, sectorSize)
 	if _, err := disk.ReadAt(header, sectorSize); err != nil {
 		return nil, fmt.Errorf("read the GPT: %w", err)
@@ -82,8 +82,8 @@ func readGPT(disk io.ReaderAt, diskSize int64) ([]partition, error) {
 	return gptEntries(entries, entrySize, diskSize)
 }
 
-func gptEntries(entries []byte, entrySize int, diskSize int64) ([]partition, error) {
-	var found []partition
+func gptEntries(entries []byte, entrySize int, diskSize int64) ([]qemuimg.Part, error) {
+	var found []qemuimg.Part
 	for n := 0; n*entrySize < len(entries); n++ {
 		entry := entries[n*entrySize:][:entrySize]
 		if bytes.Equal(entry[:16], make([]byte, 16)) {
@@ -94,7 +94,7 @@ func gptEntries(entries []byte, entrySize int, diskSize int64) ([]partition, err
 		if first > last || last >= uint64(diskSize/sectorSize) {
 			return nil, fmt.Errorf("partition %d is not on the disk", n+1)
 		}
-		found = append(found, partition{int64(first) * sectorSize, int64(last-first+1) * sectorSize})
+		found = append(found, qemuimg.Part{Start: int64(first) * sectorSize, Size: int64(last-first+1) * sectorSize})
 	}
 	return found, nil
 }

@@ -18,11 +18,12 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hostprogram"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuimg"
 )
 
 func TestMain(m *testing.M) {
-	if err := errors.Join(Available(), qemuimg.Available()); err != nil {
+	if err := hostprogram.TryOut(context.Background(), TryOut); err != nil {
 		fmt.Fprintf(os.Stderr, "%v: run make setup\n", err)
 		os.Exit(1)
 	}
@@ -45,14 +46,16 @@ func weights(t *testing.T, size int) (Weights, []byte) {
 func raw(t *testing.T, image string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "raw")
-	require.NoError(t, qemuimg.ToRaw(t.Context(), image, path, func(string) {}))
+	info, err := qemuimg.Inspect(t.Context(), image)
+	require.NoError(t, err)
+	require.NoError(t, qemuimg.ToRaw(t.Context(), image, qemuimg.Part{Size: info.VirtualSize}, path, func(string) {}))
 	return path
 }
 
 // ask runs a command of debugfs on a raw disk.
 func ask(t *testing.T, disk, command string) string {
 	t.Helper()
-	program, err := find(debugfs)
+	program, err := hostprogram.Find(debugfs, distributionPackage)
 	require.NoError(t, err)
 	output, err := exec.Command(program, "-R", command, disk).CombinedOutput()
 	require.NoError(t, err, "%s", output)
@@ -167,11 +170,4 @@ func TestAFullFileSystemIsNoticed(t *testing.T) {
 	err := f.fill(t.Context(), nil)
 	require.ErrorContains(t, err, "debugfs did not write all of it")
 	assert.ErrorContains(t, err, "Could not allocate block")
-}
-
-func TestProgramsAreFoundBesideThePath(t *testing.T) {
-	t.Setenv("PATH", t.TempDir())
-	assert.NoError(t, Available())
-	_, err := find("no-such-program")
-	assert.Error(t, err)
 }

@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"strings"
 	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hostprogram"
 )
 
 // The programs of e2fsprogs.
@@ -17,31 +19,12 @@ const (
 	e2fsck  = "e2fsck"
 )
 
-// systemPrograms is where they lie; ordinary users do not have it on their PATH.
-const systemPrograms = "/usr/sbin/"
-
-// Available says whether e2fsprogs is installed and, if not, how to get it.
-func Available() error {
-	for _, program := range []string{mke2fs, debugfs, e2fsck} {
-		if _, err := find(program); err != nil {
-			return fmt.Errorf("%s is not installed: install the package e2fsprogs (Debian, Ubuntu)", program)
-		}
-	}
-	return nil
-}
-
-func find(program string) (string, error) {
-	path, err := exec.LookPath(program)
-	if err != nil {
-		return exec.LookPath(systemPrograms + program)
-	}
-	return path, nil
-}
+var distributionPackage = hostprogram.Package{Debian: "e2fsprogs", Fedora: "e2fsprogs"}
 
 // run starts a program in the directory of the file system; a cancelled context kills it.
 // The time of day is the one that every disk was made at.
 func (f fileSystem) run(ctx context.Context, program string, arguments ...string) (stdout, stderr string, err error) {
-	path, err := find(program)
+	path, err := hostprogram.Find(program, distributionPackage)
 	if err != nil {
 		return "", "", err
 	}

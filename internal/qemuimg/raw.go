@@ -7,29 +7,36 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"strings"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
 
-// ToRaw writes the disk that the QCOW2 image source shows a guest as a raw file with holes.
-// Target appears complete or not at all.
-func ToRaw(ctx context.Context, source, target string, say func(string)) error {
-	info, err := Inspect(ctx, source)
-	if err != nil {
-		return err
-	}
+// Part is a piece of a disk, such as a partition, in bytes.
+type Part struct{ Start, Size int64 }
+
+// ToRaw writes a part of the disk that the QCOW2 image source shows a guest as a raw file
+// with holes. Target appears complete or not at all.
+func ToRaw(ctx context.Context, source string, part Part, target string, say func(string)) error {
 	from, to, err := plainPair(source, target)
 	if err != nil {
 		return err
 	}
 	args := []string{
-		"convert", "-p", "-f", Format, "-O", "raw", "-m", coroutines(), "-W", from, to + partialSuffix,
+		"convert", "-p", "--image-opts", "-O", "raw", "-m", coroutines(), "-W", part.of(from), to + partialSuffix,
 	}
-	meter := progress.Lines("unpack "+filepath.Base(source), info.VirtualSize, say)
-	if err := convert(ctx, meter, info.VirtualSize, args, to); err != nil {
+	meter := progress.Lines("unpack "+filepath.Base(source), part.Size, say)
+	if err := convert(ctx, meter, part.Size, args, to); err != nil {
 		return fmt.Errorf("unpack %s into %s: %w", source, target, err)
 	}
 	return nil
+}
+
+// of is the part of a QCOW2 image in qemu-img's words, where a comma ends a value unless it
+// is doubled.
+func (p Part) of(path string) string {
+	return fmt.Sprintf("driver=raw,offset=%d,size=%d,file.driver=%s,file.file.driver=file,file.file.filename=%s",
+		p.Start, p.Size, Format, strings.ReplaceAll(path, ",", ",,"))
 }
 
 // DataSize is how many bytes of its disk a QCOW2 image holds, its backing files included:

@@ -16,7 +16,7 @@ func TestToRawKeepsTheDiskAndItsHoles(t *testing.T) {
 	image := makeImage(t, content)
 	target := filepath.Join(t.TempDir(), "disk.raw")
 	var lines []string
-	require.NoError(t, ToRaw(context.Background(), image, target, func(line string) { lines = append(lines, line) }))
+	require.NoError(t, ToRaw(context.Background(), image, Part{0, 64 * mebibyte}, target, func(line string) { lines = append(lines, line) }))
 
 	raw, err := os.ReadFile(target)
 	require.NoError(t, err)
@@ -29,15 +29,28 @@ func TestToRawKeepsTheDiskAndItsHoles(t *testing.T) {
 	assert.Contains(t, lines[0], "unpack disk.qcow2: 64.0 MiB in ")
 }
 
+func TestToRawOfAPart(t *testing.T) {
+	content := random(t, mebibyte)
+	// The name holds what ends a value in the words of qemu-img.
+	image := filepath.Join(t.TempDir(), "a,b=c.qcow2")
+	require.NoError(t, os.Rename(makeImage(t, content), image))
+	target := filepath.Join(t.TempDir(), "part.raw")
+	require.NoError(t, ToRaw(context.Background(), image, Part{512, 4096}, target, func(string) {}))
+	raw, err := os.ReadFile(target)
+	require.NoError(t, err)
+	assert.Equal(t, content[512:512+4096], raw)
+	assert.ErrorContains(t, ToRaw(context.Background(), image, Part{64 * mebibyte, 4096}, target, func(string) {}), "unpack "+image)
+}
+
 func TestToRawThatFailsLeavesNothing(t *testing.T) {
 	image := makeImage(t, random(t, 4*mebibyte))
 	require.NoError(t, os.Truncate(image, 100))
 	directory := t.TempDir()
-	require.Error(t, ToRaw(context.Background(), image, filepath.Join(directory, "disk.raw"), func(string) {}))
+	require.Error(t, ToRaw(context.Background(), image, Part{0, 64 * mebibyte}, filepath.Join(directory, "disk.raw"), func(string) {}))
 
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	err := ToRaw(ctx, makeImage(t, nil), filepath.Join(directory, "disk.raw"), func(string) {})
+	err := ToRaw(ctx, makeImage(t, nil), Part{0, 64 * mebibyte}, filepath.Join(directory, "disk.raw"), func(string) {})
 	require.ErrorIs(t, err, context.Canceled)
 
 	left, err := os.ReadDir(directory)

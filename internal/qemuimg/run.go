@@ -12,17 +12,19 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hostprogram"
 )
 
 // Program is the name of the tool on the PATH.
 const Program = "qemu-img"
 
+var distributionPackage = hostprogram.Package{Debian: "qemu-utils", Fedora: "qemu-img"}
+
 // Available says whether qemu-img is installed and, if not, how to get it.
 func Available() error {
-	if _, err := exec.LookPath(Program); err != nil {
-		return fmt.Errorf("%s is not installed: install the package qemu-utils (Debian, Ubuntu) or qemu-img (Fedora)", Program)
-	}
-	return nil
+	_, err := hostprogram.Find(Program, distributionPackage)
+	return err
 }
 
 // run starts qemu-img and waits for it; a cancelled context kills it.

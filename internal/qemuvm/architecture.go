@@ -1,15 +1,15 @@
 package qemuvm
 
-import (
-	"fmt"
-	"os/exec"
-)
+import "github.com/slm-copilot/packer-plugin-slm-copilot/internal/hostprogram"
 
-// emulators are QEMU's programs and Debian's packages of them, by Go's name of the guest's
+// emulators are QEMU's programs and the packages of them, by Go's name of the guest's
 // architecture.
-var emulators = map[string]struct{ program, distributionPackage string }{
-	"amd64": {"qemu-system-x86_64", "qemu-system-x86"},
-	"arm64": {"qemu-system-aarch64", "qemu-system-arm"},
+var emulators = map[string]struct {
+	program             string
+	distributionPackage hostprogram.Package
+}{
+	"amd64": {"qemu-system-x86_64", hostprogram.Package{Debian: "qemu-system-x86", Fedora: "qemu-system-x86-core"}},
+	"arm64": {"qemu-system-aarch64", hostprogram.Package{Debian: "qemu-system-arm", Fedora: "qemu-system-aarch64-core"}},
 }
 
 // Program is the emulator for guests of an architecture (Go's name).
@@ -20,10 +20,8 @@ func Program(arch string) string {
 // Available says whether QEMU is installed for guests of an architecture (Go's name) and,
 // if not, how to get it.
 func Available(arch string) error {
-	if _, err := exec.LookPath(Program(arch)); err != nil {
-		return fmt.Errorf("%s is not installed: install the package %s (Debian, Ubuntu)", Program(arch), emulators[arch].distributionPackage)
-	}
-	return nil
+	_, err := hostprogram.Find(Program(arch), emulators[arch].distributionPackage)
+	return err
 }
 
 // machine is the value of -machine. The newest interrupt controller that the host has is

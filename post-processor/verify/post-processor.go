@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/hashicorp/hcl/v2/hcldec"
 	"github.com/hashicorp/packer-plugin-sdk/multistep"
@@ -40,15 +39,15 @@ func (p *PostProcessor) PostProcess(ctx context.Context, ui packersdk.Ui, input 
 	t := &trial{}
 	state := new(multistep.BasicStateBag)
 	commonsteps.NewRunner(p.steps(t, ui, input), p.config.PackerConfig, ui).Run(ctx, state)
-	if t.image != "" {
-		defer os.Remove(serialLog(t.image))
-	}
 	if !t.passed {
 		return nil, true, true, p.failure(ctx, state, t)
 	}
 	reports, err := writeReports(t.image, t.report)
 	if err != nil {
-		return nil, true, true, err
+		return nil, true, true, p.withEvidence(err, t)
+	}
+	if err := t.letGo(); err != nil {
+		ui.Errorf("Could not remove what was kept in case of a failure: %v", err)
 	}
 	ui.Say("The image has passed: " + reports[0])
 	return newArtifact(input, t.image, reports), true, true, nil
@@ -75,16 +74,13 @@ func (p *PostProcessor) steps(t *trial, ui packersdk.Ui, input packersdk.Artifac
 // not worth keeping, since nothing failed.
 func (p *PostProcessor) failure(ctx context.Context, state multistep.StateBag, t *trial) error {
 	if cause := context.Cause(ctx); cause != nil {
-		return fmt.Errorf("verifying was interrupted: %w", cause)
+		return errors.Join(fmt.Errorf("verifying was interrupted: %w", cause), t.letGo())
 	}
 	err, ok := state.Get(stateError).(error)
 	if !ok {
 		err = errors.New("verifying ended before its last step")
 	}
-	if t.before == nil {
-		return err
-	}
-	return withEvidence(err, t)
+	return p.withEvidence(err, t)
 }
 
 // halt ends a run with err.

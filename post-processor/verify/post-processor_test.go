@@ -91,7 +91,7 @@ var (
 	onlyBuilt = []string{"demo/guest.manifest.json", "demo/guest.qcow2"}
 	evidence  = []string{
 		"demo.unverified/guest.manifest.json", "demo.unverified/guest.qcow2", "demo.unverified/guest.verify.json",
-		"demo.unverified/guest.verify.serial.log", "demo.unverified/guest.verify.txt",
+		"demo.unverified/guest.verify.pkr.hcl", "demo.unverified/guest.verify.serial.log", "demo.unverified/guest.verify.txt",
 	}
 )
 
@@ -103,7 +103,7 @@ func TestAFailureKeepsTheEvidence(t *testing.T) {
 
 	err := b.verify(t, t.Context(), block{"memory": 512})
 	require.ErrorContains(t, err, "first boot: waiting for the web server: the guest powered itself off")
-	assert.ErrorContains(t, err, "are kept in "+b.path("demo.unverified"))
+	assert.ErrorContains(t, err, "are kept in "+b.path("demo.unverified")+"\nTo verify it again: packer build '"+b.path("demo.unverified/guest.verify.pkr.hcl")+"'")
 	assert.ElementsMatch(t, append(append([]string(nil), onlyBuilt...), evidence...), b.tree(t))
 
 	built, statErr := os.Stat(b.image)
@@ -118,6 +118,30 @@ func TestAFailureKeepsTheEvidence(t *testing.T) {
 	require.NoError(t, readErr)
 	assert.Contains(t, string(text), "FAILED  guest.qcow2")
 	assert.Contains(t, string(text), "the guest powered itself off")
+}
+
+// Packer deletes nothing that artifice has named, so the evidence lies beside it.
+func TestAnImageOfArtificeStaysWhereItIs(t *testing.T) {
+	b := newBench(t, qemuvmtest.Greet, qemuvmtest.PowerOff, qemuvmtest.Halt)
+	var p PostProcessor
+	require.NoError(t, p.Configure(block{"memory": 512}))
+	input := &packersdk.MockArtifact{BuilderIdValue: "packer.post-processor.artifice", FilesValue: []string{b.image}}
+	_, _, _, err := p.PostProcess(t.Context(), b.ui, input)
+	require.ErrorContains(t, err, "are kept in "+b.path("demo")+"\nTo verify it again: packer build '"+b.path("demo/guest.verify.pkr.hcl")+"'")
+	assert.ElementsMatch(t, append([]string{
+		"demo/guest.verify.json", "demo/guest.verify.pkr.hcl", "demo/guest.verify.serial.log", "demo/guest.verify.txt",
+	}, onlyBuilt...), b.tree(t))
+}
+
+func TestWhatPassesIsKeptOnce(t *testing.T) {
+	b := newBench(t, qemuvmtest.Halt)
+	tr := &trial{image: b.image}
+	require.NoError(t, tr.keep(b.built()))
+	require.NoError(t, os.WriteFile(serialLog(b.image), nil, 0o600))
+	assert.FileExists(t, b.path("demo.unverified/guest.qcow2"))
+	require.NoError(t, tr.letGo())
+	assert.ElementsMatch(t, onlyBuilt, b.tree(t))
+	assert.NoDirExists(t, b.path("demo.unverified"))
 }
 
 // The weights are part of what failed, and the guest was given them.
@@ -185,6 +209,7 @@ func TestAnInterruptionLeavesNothing(t *testing.T) {
 	ui := said{b.ui, func(line string) {
 		// The first such line comes after some seconds of waiting for the guest.
 		if strings.HasPrefix(line, "waiting for the web server") {
+			assert.FileExists(t, b.path("demo.unverified/guest.qcow2"), "a plugin that is killed now costs no image")
 			cancel()
 		}
 	}}
@@ -204,6 +229,19 @@ func TestEveryMissingProgramIsNamedAndTheImageKept(t *testing.T) {
 	for _, program := range []string{"qemu-system-x86_64", "qemu-img", "xorriso"} {
 		assert.ErrorContains(t, err, program+" is not installed")
 	}
+	assert.Contains(t, b.tree(t), "demo.unverified/guest.qcow2")
+}
+
+// What is there is tried before the first boot.
+func TestAProgramThatFailsIsNamedAndTheImageKept(t *testing.T) {
+	b := newBench(t, qemuvmtest.Halt)
+	programs := t.TempDir()
+	script := "#!/bin/sh\ntest \"$1\" != --version || { echo qemu-img version 1.0; exit; }\ncase \"$*\" in *zstd*) echo no zstd >&2; exit 1 ;; esac\nexec /usr/bin/qemu-img \"$@\"\n"
+	require.NoError(t, os.WriteFile(filepath.Join(programs, "qemu-img"), []byte(script), 0o755))
+	t.Setenv("PATH", programs+":"+os.Getenv("PATH"))
+	err := b.verify(t, t.Context(), block{})
+	require.ErrorContains(t, err, "verifying needs programs of this host:\npacking a disk into a QCOW2 image with zstd and unpacking it fails on this host: ")
+	require.ErrorContains(t, err, "no zstd\n  with qemu-img version 1.0; install another version of the package qemu-utils (Debian, Ubuntu) or qemu-img (Fedora)")
 	assert.Contains(t, b.tree(t), "demo.unverified/guest.qcow2")
 }
 

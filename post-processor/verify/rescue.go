@@ -5,52 +5,84 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
+
+	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/manifest"
 )
 
-// withEvidence keeps what a failed trial leaves, and adds to err where it is. Packer
-// deletes what the source has made when the first post-processor fails, whatever that one
-// asks for, and an image takes long to bake.
-func withEvidence(err error, t *trial) error {
-	t.report.Error = err.Error()
-	kept, keepErr := keep(t)
-	if keepErr != nil {
-		return errors.Join(err, fmt.Errorf("the image and the report could not be kept either: %w", keepErr))
-	}
-	return fmt.Errorf("%w\nThe image, the report and the serial log are kept in %s", err, kept)
-}
-
-// keep makes the directory of evidence beside that of the image, in place of one that an
-// earlier failure left.
-func keep(t *trial) (string, error) {
-	absolute, err := filepath.Abs(t.image)
+// keep links the image, and the files that came with it, into a directory beside theirs, in
+// place of what an earlier failure left. Packer deletes what the source has made when the
+// first post-processor fails or is killed, whatever that one asks for, and an image takes
+// long to bake. What comes from another post-processor, such as artifice, it never deletes.
+func (t *trial) keep(input packersdk.Artifact) error {
+	image, err := filepath.Abs(t.image)
 	if err != nil {
-		return "", err
+		return err
 	}
-	directory := filepath.Dir(absolute) + ".unverified"
-	if err := os.RemoveAll(directory); err != nil {
-		return "", err
+	if strings.HasPrefix(input.BuilderId(), "packer.post-processor.") {
+		t.kept = image
+		return nil
 	}
-	if err := os.MkdirAll(directory, 0o755); err != nil {
-		return "", err
+	directory := filepath.Dir(image) + ".unverified"
+	if err := errors.Join(os.RemoveAll(directory), os.MkdirAll(directory, 0o755)); err != nil {
+		return err
 	}
-	kept := filepath.Join(directory, filepath.Base(t.image))
-	if err := os.Link(t.image, kept); err != nil {
-		return "", err
+	kept := filepath.Join(directory, filepath.Base(image))
+	if err := os.Link(image, kept); err != nil {
+		return errors.Join(err, os.Remove(directory))
 	}
-	_, reportErr := writeReports(kept, t.report)
-	errs := []error{
-		reportErr,
-		linkIfThere(serialLog(t.image), serialLog(kept)),
-		linkIfThere(manifest.Path(t.image), manifest.Path(kept)),
-	}
-	for _, file := range t.files {
+	t.kept, t.keptDirectory = kept, directory
+	var errs []error
+	for _, file := range append([]string{manifest.Path(t.image)}, input.Files()...) {
 		if filepath.Dir(file) == filepath.Dir(t.image) {
 			errs = append(errs, linkIfThere(file, filepath.Join(directory, filepath.Base(file))))
 		}
 	}
-	return directory, errors.Join(errs...)
+	return errors.Join(errs...)
+}
+
+// letGo removes what would have been kept after a failure.
+func (t *trial) letGo() error {
+	if t.kept == "" {
+		return nil
+	}
+	err := removeIfThere(serialLog(t.image))
+	if t.keptDirectory == "" {
+		return err
+	}
+	return errors.Join(err, os.RemoveAll(t.keptDirectory))
+}
+
+// withEvidence writes what a failed trial has shown beside what is kept of the image, and
+// adds to err where that is and how to go on.
+func (p *PostProcessor) withEvidence(err error, t *trial) error {
+	if t.kept == "" {
+		return err
+	}
+	t.report.Error = err.Error()
+	_, reportErr := writeReports(t.kept, t.report)
+	command, templateErr := p.writeTemplate(t)
+	errs := errors.Join(reportErr, templateErr, moveIfThere(serialLog(t.image), serialLog(t.kept)))
+	if errs != nil {
+		err = errors.Join(err, fmt.Errorf("the report could not be kept: %w", errs))
+	}
+	return fmt.Errorf("%w\nThe image, the report and the serial log are kept in %s%s", err, filepath.Dir(t.kept), command)
+}
+
+func removeIfThere(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+func moveIfThere(source, target string) error {
+	if err := os.Rename(source, target); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // linkIfThere leaves out what the trial did not get to, and what is kept already.

@@ -2,10 +2,7 @@ package verify
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -33,7 +30,7 @@ func (s *stepCreate) Run(ctx context.Context, state multistep.StateBag) multiste
 
 func (s *stepCreate) create(ctx context.Context) error {
 	// The console is appended to, and a killed run may have left its own.
-	if err := os.Remove(serialLog(s.trial.image)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := removeIfThere(serialLog(s.trial.image)); err != nil {
 		return err
 	}
 	settled, _ := accelerator.Settle(s.config.Accelerator, s.trial.arch)

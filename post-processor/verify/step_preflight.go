@@ -8,12 +8,16 @@ import (
 	"github.com/hashicorp/packer-plugin-sdk/multistep"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/accelerator"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/contextiso"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/firmware"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hostprogram"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/imageartifact"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/instance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/manifest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuimg"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuvm"
 )
 
 // stepPreflight finds the image and everything that is needed to boot it.
@@ -35,17 +39,20 @@ func (s *stepPreflight) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.trial.image, s.trial.files = image, s.input.Files()
+	s.trial.image = image
 	s.trial.modelImage, _ = s.input.State(appliance.StateModelImagePath).(string)
 	s.trial.arch = architecture(manifestPath)
-	// From here on a failure keeps the image.
 	if s.trial.before, err = os.Stat(image); err != nil {
 		return fmt.Errorf("the image to verify: %w", err)
+	}
+	// From here on a failure keeps the image.
+	if err := s.trial.keep(s.input); err != nil {
+		return fmt.Errorf("keep the image for the case that verifying fails: %w", err)
 	}
 	if err := s.config.checkKnown(); err != nil {
 		return err
 	}
-	if err := instance.Available(s.trial.arch, s.config.Firmware != firmware.BIOS); err != nil {
+	if err := s.checkHost(ctx); err != nil {
 		return fmt.Errorf("verifying needs programs of this host:\n%w", err)
 	}
 	if err := checkFormat(ctx, image); err != nil {
@@ -55,6 +62,15 @@ func (s *stepPreflight) prepare(ctx context.Context) error {
 		return checkFormat(ctx, s.trial.modelImage)
 	}
 	return nil
+}
+
+// checkHost finds what is missing, then tries what is there.
+func (s *stepPreflight) checkHost(ctx context.Context) error {
+	if err := instance.Available(s.trial.arch, s.config.Firmware != firmware.BIOS); err != nil {
+		return err
+	}
+	settled, _ := accelerator.Settle(s.config.Accelerator, s.trial.arch)
+	return hostprogram.TryOut(ctx, qemuvm.TryOut(s.trial.arch, "", settled), qemuimg.TryOut, contextiso.TryOut)
 }
 
 // architecture is Go's name of that of an image. An image without a manifest is taken for

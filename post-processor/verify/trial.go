@@ -16,8 +16,8 @@ import (
 // trial is what the steps of one run share.
 type trial struct {
 	image string
-	// files are those of the artifact on trial.
-	files []string
+	// kept is another name of the image, in a directory that a failure leaves.
+	kept, keptDirectory string
 	// modelImage is the disk with the weights, empty if the image holds them itself.
 	modelImage string
 	// arch is Go's name of the image's architecture.
