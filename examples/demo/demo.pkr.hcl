@@ -141,6 +141,7 @@ build {
 
   post-processors {
     post-processor "slm-copilot-verify" {
+      name     = "verify"
       memory   = var.memory
       model_id = var.model_id
       firmware = "both"
@@ -152,6 +153,7 @@ build {
       }
     }
     post-processor "slm-copilot-marketplace" {
+      name = "marketplace"
       app {
         name        = "SLM-Copilot Demo"
         description = "A demonstration: the engine and the model in it are stand-ins that do not think."

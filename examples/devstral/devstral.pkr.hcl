@@ -142,6 +142,7 @@ build {
 
   post-processors {
     post-processor "slm-copilot-verify" {
+      name         = "verify"
       cpus         = var.cpus
       memory       = var.memory
       model_id     = var.model_id

@@ -73,6 +73,7 @@ build {
       files = [var.image]
     }
     post-processor "slm-copilot-marketplace" {
+      name    = "marketplace"
       dry_run = var.dry_run
       opennebula {
         endpoint      = var.endpoint

@@ -32,36 +32,43 @@ have mmdebstrap || die "mmdebstrap is missing: make setup installs it"
 as_root unshare --mount --pid --fork true || die "this machine allows no new namespaces (some containers do not)"
 
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/slm-copilot-hosts.XXXXXX")
+chmod 0755 "$work"
 trap 'as_root rm -rf --one-file-system "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' HUP TERM
 mkdir -p "$kept"
 
-# ubuntu_key prints the file with the keys of Ubuntu's archive, which Debian 13 has a package of.
+# bootstrap ARGUMENT... runs mmdebstrap and shows what it said only if it fails.
+bootstrap() {
+	as_root mmdebstrap "$@" >"$work/log" 2>&1 || {
+		tail -n 30 "$work/log" >&2
+		die "mmdebstrap $* failed, see above"
+	}
+}
+
+debian_key=/usr/share/keyrings/debian-archive-keyring.gpg
+
+# ubuntu_key prints the file with the keys of Ubuntu's archive, which Debian 13 has a
+# package of. Apt reads it as a user of its own, so it must not lie in somebody's home.
 ubuntu_key() {
 	key=usr/share/keyrings/ubuntu-archive-keyring.gpg
-	[ -e "$kept/$key" ] || {
-		as_root mmdebstrap --quiet --variant=extract --keyring=/usr/share/keyrings/debian-archive-keyring.gpg \
-			--include=ubuntu-keyring trixie "$work/keys.tar" >&2
-		tar -C "$kept" -xf "$work/keys.tar" "./$key"
+	[ -e "$work/$key" ] || {
+		bootstrap --variant=extract --keyring=$debian_key --include=ubuntu-keyring trixie "$work/keys.tar" http://deb.debian.org/debian
+		tar -C "$work" -xf "$work/keys.tar" "./$key"
 	}
-	echo "$kept/$key"
+	echo "$work/$key"
 }
 
 # system SUITE prints a tar archive with the smallest system that make and git run on.
 system() {
 	archive=$kept/$1.tar
 	if [ -z "$(find "$kept" -name "$1.tar" -mtime -7)" ]; then
-		keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-		components=main mirror=http://deb.debian.org/debian
-		case $1 in noble | resolute)
-			keyring=$(ubuntu_key)
-			components=main,universe mirror=http://archive.ubuntu.com/ubuntu
-			;;
-		esac
 		say "making $1 from its packages" >&2
-		as_root mmdebstrap --quiet --variant=minbase --include=apt,sudo,git,make,ca-certificates \
-			--keyring="$keyring" --components=$components "$1" "$work/$1.tar" $mirror >&2
+		case $1 in
+		noble | resolute) set -- "$1" --keyring="$(ubuntu_key)" --components=main,universe http://archive.ubuntu.com/ubuntu ;;
+		*) set -- "$1" --keyring=$debian_key --components=main http://deb.debian.org/debian ;;
+		esac
+		bootstrap --variant=minbase --include=apt,sudo,git,make,ca-certificates "$2" "$3" "$1" "$work/$1.tar" "$4"
 		mv "$work/$1.tar" "$archive"
 	fi
 	echo "$archive"
@@ -127,7 +134,11 @@ step() {
 }
 
 # What holds the lock of apt's lists for a while, as the first upgrade of a new machine does.
-hold_lock='sudo perl -MFcntl -e "open F, q(>/var/lib/apt/lists/lock); fcntl F, F_SETLK, pack(q(s s x4 q q i x4), F_WRLCK, 0, 0, 0, 0) or die; sleep 12" &'
+hold_lock="sudo perl -MFcntl -e '
+	open my \$file, q(>), q(/var/lib/apt/lists/lock);
+	my \$lock = pack q(s s x4 q q i x4), F_WRLCK, 0, 0, 0, 0;
+	fcntl \$file, F_SETLK, \$lock or die;
+	sleep 12' &"
 
 visit() {
 	name=$1

@@ -48,7 +48,8 @@ follow() {
 	return 1
 }
 
-# apt WHAT ARGUMENT... runs apt-get; what it complains of goes to stderr.
+# apt WHAT ARGUMENT... runs apt-get; what it complains of goes to stderr. Apt closes the file
+# that it writes its progress to before it starts dpkg, so that must not be stdout.
 apt() {
 	what=$1
 	shift
@@ -57,11 +58,11 @@ apt() {
 		while sleep 1; do echo tick; done &
 		ticks=$!
 		status=0
-		DEBIAN_FRONTEND=noninteractive apt-get -qq -o APT::Status-Fd=1 -o Dpkg::Use-Pty=0 "$@" </dev/null 2>&1 || status=$?
+		DEBIAN_FRONTEND=noninteractive apt-get -qq -o APT::Status-Fd=5 -o Dpkg::Use-Pty=0 "$@" 5>&1 </dev/null 2>&1 || status=$?
 		kill $ticks
 		echo "ended:$status"
 	} | follow "$what" && status=0 || status=$?
-	grep -E '^(E|W):' "$log" >&2 || [ "$status" = 0 ] || tail -n 10 "$log" >&2
+	if [ "$status" = 0 ]; then grep '^W:' "$log" >&2 || :; else tail -n 20 "$log" >&2; fi
 	return "$status"
 }
 
