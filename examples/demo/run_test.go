@@ -21,7 +21,7 @@ import (
 func testDemoRun(t *testing.T, made demo) {
 	t.Parallel()
 	program := filepath.Join(t.TempDir(), "demo-run")
-	compile := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./examples/demo/run")
+	compile := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./cmd/demo-run")
 	compile.Dir = top(t)
 	output, err := compile.CombinedOutput()
 	require.NoError(t, err, "%s", output)

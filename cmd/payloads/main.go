@@ -1,4 +1,5 @@
-// Command cli is what `make lock` and `make payloads` run.
+// Command payloads is what `make lock` and `make payloads` run: it pins what an appliance is
+// made of, and fetches it.
 package main
 
 import (

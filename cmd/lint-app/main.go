@@ -1,4 +1,4 @@
-// Command cli is what `make lint-app` runs: it prints the mistakes in files of a
+// Command lint-app prints the mistakes in files of a
 // marketplace, and fails if there are any.
 package main
 

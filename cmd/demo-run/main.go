@@ -1,4 +1,4 @@
-// Command run boots a finished image on this machine, as OpenNebula would, and says how
+// Command demo-run boots a finished image on this machine, as OpenNebula would, and says how
 // to talk to it. The image is only read: whatever happens inside is gone afterwards.
 package main
 

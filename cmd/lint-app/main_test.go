@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	good = "../testdata/good/template.txt"
-	bad  = "../testdata/bad/nic-template.txt"
+	good = "../../internal/applint/testdata/good/template.txt"
+	bad  = "../../internal/applint/testdata/bad/nic-template.txt"
 )
 
 func TestRun(t *testing.T) {
