@@ -21,7 +21,6 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/ready"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/report"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/tlsca"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/vmcontext"
 )
 
