@@ -3,7 +3,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -16,8 +18,10 @@ import (
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/accelerator"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/acceptance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/instance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
 
 const (
@@ -27,41 +31,75 @@ const (
 	powerDownTimeout = time.Minute
 )
 
-const usage = `usage: run [-memory MIB] [-model ID] IMAGE
+const usage = `usage: demo-run [-memory MIB] [-model ID] IMAGE
 
 Boots IMAGE, prints how to talk to it, and stops it on Ctrl-C. A second Ctrl-C does not
 wait for the system inside to shut down.
 
   -memory MIB  memory of the virtual machine (default 2048)
-  -model ID    id of the model that must answer (default ` + appliance.ModelID + `)
+  -model ID    id of the model that must answer (default: the one with which the image was
+               verified, else ` + appliance.ModelID + `)
 `
 
 func main() {
 	if err := run(os.Args[1:], os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		fmt.Fprintln(os.Stderr, "demo-run:", err)
 		os.Exit(1)
 	}
 }
 
 func run(arguments []string, out io.Writer) error {
-	var config instance.Config
-	flags := flag.NewFlagSet("run", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	flags.IntVar(&config.MemoryMiB, "memory", 2048, "")
-	flags.StringVar(&config.Model, "model", appliance.ModelID, "")
-	err := flags.Parse(arguments)
-	if errors.Is(err, flag.ErrHelp) {
+	config, err := parse(arguments)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(out, usage)
 		return nil
+	case err != nil:
+		return fmt.Errorf("%w\nsee demo-run -h", err)
 	}
-	if err != nil || flags.NArg() != 1 {
-		return errors.Join(err, errors.New(strings.TrimSpace(usage)))
-	}
-	config.Image = flags.Arg(0)
 	if err := instance.Available("amd64", false); err != nil {
 		return fmt.Errorf("running an image needs programs of this host:\n%w", err)
 	}
 	return boot(config, out)
+}
+
+// parse lists every mistake.
+func parse(arguments []string) (config instance.Config, err error) {
+	flags := flag.NewFlagSet("demo-run", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.IntVar(&config.MemoryMiB, "memory", 2048, "")
+	flags.StringVar(&config.Model, "model", "", "")
+	if err := flags.Parse(arguments); err != nil {
+		return config, err
+	}
+	var mistakes []error
+	if config.MemoryMiB < appliance.MinMemory {
+		mistakes = append(mistakes, fmt.Errorf("-memory: must be at least %d (MiB), with less no system boots; got %d", appliance.MinMemory, config.MemoryMiB))
+	}
+	if flags.NArg() != 1 {
+		mistakes = append(mistakes, fmt.Errorf("name one image, not %d", flags.NArg()))
+	}
+	config.Image = flags.Arg(0)
+	return config, errors.Join(mistakes...)
+}
+
+// asVerified fills in what the report beside the image knows: the model, and how long the
+// first boot took, if that was with the same accelerator. Without a report nobody knows.
+func asVerified(config instance.Config) (instance.Config, error) {
+	var report acceptance.Report
+	path := strings.TrimSuffix(config.Image, ".qcow2") + appliance.VerifyReportJSONSuffix
+	text, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(text, &report)
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return config, fmt.Errorf("reading how long the boot took when the image was verified, in %s: %w", path, err)
+	}
+	if len(report.Boots) > 0 && report.Accelerator == config.Accelerator {
+		config.UsualBoot = time.Duration(report.Boots[0].Ready)
+	}
+	config.Model = cmp.Or(config.Model, report.Model, appliance.ModelID)
+	return config, nil
 }
 
 // boot runs the image until Ctrl-C and cleans up behind it.
@@ -70,6 +108,9 @@ func boot(config instance.Config, out io.Writer) (err error) {
 	config.Accelerator, warning = accelerator.Detect("amd64")
 	if warning != "" {
 		fmt.Fprintln(out, "Warning:", warning)
+	}
+	if config, err = asVerified(config); err != nil {
+		return err
 	}
 	logs, err := os.MkdirTemp("", appliance.Name+"-run-")
 	if err != nil {
@@ -90,23 +131,30 @@ func boot(config instance.Config, out io.Writer) (err error) {
 	if err := running.Boot(context.Background()); err != nil {
 		return err
 	}
-	if err := serve(interrupted, running, out); err != nil {
+	if err := serve(interrupted, running, config.Image, out); err != nil {
 		return err
 	}
 	return powerDown(running, out)
 }
 
 // serve returns nil when it is interrupted.
-func serve(interrupted context.Context, running *instance.Instance, out io.Writer) error {
-	fmt.Fprintln(out, "Booting the image; Ctrl-C stops it.")
-	_, err := running.WaitReady(interrupted, func(line string) { fmt.Fprintln(out, line) })
+func serve(interrupted context.Context, running *instance.Instance, image string, out io.Writer) error {
+	fmt.Fprintf(out, "Booting %s; Ctrl-C stops it.\n", image)
+	line := progress.NewLine(out)
+	ready, err := running.WaitReady(interrupted, line.Say)
+	line.End()
 	switch {
 	case interrupted.Err() != nil:
 		return nil
 	case err != nil:
 		return err
 	}
-	fmt.Fprint(out, instructions(running.Target()))
+	fmt.Fprintf(out, "The appliance is ready, %s after power-on.\n", ready.Round(time.Second))
+	checkout, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(out, instructions(running.Target(), checkout))
 	select {
 	case <-interrupted.Done():
 		return nil
