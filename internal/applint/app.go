@@ -50,6 +50,7 @@ func (l *linter) entry(n *node) {
 }
 
 func (l *linter) common(n *node, more []string) {
+	l.result.Apps++
 	kind := typeOf(n)
 	required := slices.Concat(commonKeys, more)
 	if kind == typeImage {
