@@ -10,6 +10,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/acceptance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/clients"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/shell"
 )
 
 // agent is the program with the check verb, where make build leaves it in the checkout.
@@ -49,5 +50,5 @@ func block(title string, lines ...string) string {
 func check(a clients.Appliance, target *acceptance.Target, checkout string) string {
 	_, port, _ := net.SplitHostPort(target.HTTP)
 	return fmt.Sprintf("printf '%%s\\n' %s |\n  %s check %s --http-port %s --ca %s --password-file -\n",
-		clients.ShellQuote(a.Password), clients.ShellQuote(filepath.Join(checkout, agent)), a.BaseURL, port, clients.CAFile)
+		shell.Quote(a.Password), shell.Quote(filepath.Join(checkout, agent)), a.BaseURL, port, clients.CAFile)
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/shell"
 )
 
 // Snippet is a section to be copied as it is. It is right for every password an operator
@@ -44,7 +46,7 @@ curl -sSfo %[1]s %[2]s
 openssl x509 -in %[1]s -noout -fingerprint -sha256 | grep -F %[3]s
 # Start editors from this shell.
 export NODE_EXTRA_CA_CERTS=%[4]s
-`, CAFile, ShellQuote(a.Root.URL), ShellQuote(a.Root.Fingerprint), caPath)}
+`, CAFile, shell.Quote(a.Root.URL), shell.Quote(a.Root.Fingerprint), caPath)}
 }
 
 // Curl reads the header from its input, because everybody can read its arguments.
@@ -56,7 +58,7 @@ func (a Appliance) Curl() Snippet {
 	question := compactJSON(map[string]any{"model": a.Model, "messages": greeting})
 	return Snippet{"curl", fmt.Sprintf(`printf 'Authorization: Bearer %%s\n' %s |
   curl %s-H @- -H 'Content-Type: application/json' -d %s %s
-`, ShellQuote(a.Password), cacert, ShellQuote(question), ShellQuote(a.BaseURL+"/chat/completions"))}
+`, shell.Quote(a.Password), cacert, shell.Quote(question), shell.Quote(a.BaseURL+"/chat/completions"))}
 }
 
 // cline names the fields of the settings form as Cline itself does
@@ -99,7 +101,7 @@ func (a Appliance) Aider() Snippet {
 		certificate = "  SSL_CERT_FILE=" + caPath + " \\\n"
 	}
 	return Snippet{"aider", fmt.Sprintf("OPENAI_API_BASE=%s OPENAI_API_KEY=%s \\\n%s  aider --model %s --timeout %d\n",
-		ShellQuote(a.BaseURL), ShellQuote(a.Password), certificate, ShellQuote("openai/"+a.Model), int(patience.Seconds()))}
+		shell.Quote(a.BaseURL), shell.Quote(a.Password), certificate, shell.Quote("openai/"+a.Model), int(patience.Seconds()))}
 }
 
 // openCode follows https://opencode.ai/v1/docs/providers, which version 2 reads as well
@@ -129,7 +131,7 @@ func (a Appliance) openCode() Snippet {
 // SDK is the environment OpenAI's own libraries read, for Python and for Node
 // (https://github.com/openai/openai-python, openai-node: "base_url", "baseURL").
 func (a Appliance) SDK() Snippet {
-	text := fmt.Sprintf("export OPENAI_BASE_URL=%s\nexport OPENAI_API_KEY=%s\n", ShellQuote(a.BaseURL), ShellQuote(a.Password))
+	text := fmt.Sprintf("export OPENAI_BASE_URL=%s\nexport OPENAI_API_KEY=%s\n", shell.Quote(a.BaseURL), shell.Quote(a.Password))
 	if a.Root != nil {
 		text += "export SSL_CERT_FILE=" + caPath + "\nexport NODE_EXTRA_CA_CERTS=" + caPath + "\n"
 	}
@@ -138,7 +140,7 @@ func (a Appliance) SDK() Snippet {
 
 // Node is for a shell with the environment of SDK, where the library is installed.
 func (a Appliance) Node() Snippet {
-	return Snippet{"OpenAI SDK: Node, after npm install openai", "node --input-type=module -e " + ShellQuote(fmt.Sprintf(`
+	return Snippet{"OpenAI SDK: Node, after npm install openai", "node --input-type=module -e " + shell.Quote(fmt.Sprintf(`
 import OpenAI from "openai";
 const client = new OpenAI({timeout: %d});
 const answer = await client.chat.completions.create({model: %s, messages: %s});
@@ -149,7 +151,7 @@ console.log(answer.choices[0].message.content);
 // Python is for a shell with the environment of SDK, where the library is installed. A JSON
 // value of texts alone is one of Python too.
 func (a Appliance) Python() Snippet {
-	return Snippet{"OpenAI SDK: Python, after pip install openai", "python3 -c " + ShellQuote(fmt.Sprintf(`
+	return Snippet{"OpenAI SDK: Python, after pip install openai", "python3 -c " + shell.Quote(fmt.Sprintf(`
 from openai import OpenAI
 client = OpenAI(timeout=%d)
 answer = client.chat.completions.create(model=%s, messages=%s)
@@ -183,9 +185,4 @@ func encodeJSON(value any, indent string) string {
 	// Maps of strings and numbers always have a JSON form.
 	_ = encoder.Encode(value)
 	return out.String()
-}
-
-// ShellQuote makes one word of a text, for a shell.
-func ShellQuote(text string) string {
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
