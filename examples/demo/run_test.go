@@ -64,7 +64,7 @@ func readUntil(t *testing.T, pipe io.Reader, end string) string {
 func pasted(ctx context.Context, t *testing.T, text string) {
 	t.Helper()
 	assert.NotContains(t, text, "reset by peer", "a boot like any other looks like a failure")
-	assert.Contains(t, text, "(it took ", "the report beside the image is not read")
+	assert.Contains(t, text, " when verified)", "the report beside the image is not read")
 	_, script, found := strings.Cut(text, "\n# ")
 	require.True(t, found, text)
 	script = "# " + strings.TrimSuffix(script, "Ctrl-C stops it.\n")

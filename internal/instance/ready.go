@@ -182,12 +182,12 @@ func (w *wait) report(ctx context.Context) (stop func()) {
 	return func() { cancel(); done.Wait() }
 }
 
-// line names what the last attempt ran into only when the wait has become unusually long:
-// until then it is what every boot runs into.
+// line gives the time since power-on. It names what the last attempt ran into only when the
+// wait has become unusually long: until then it is what every boot runs into.
 func (w *wait) line(elapsed time.Duration) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	line := fmt.Sprintf("waiting for %s: %s since power-on, %s", w.stage, elapsed.Round(time.Second), w.left(elapsed))
+	line := fmt.Sprintf("waiting for %s: %s, %s", w.stage, elapsed.Round(time.Second), w.left(elapsed))
 	if w.last != nil && elapsed > w.unusual() {
 		line += "; the last attempt: " + w.last.Error()
 	}
@@ -200,9 +200,9 @@ func (w *wait) left(elapsed time.Duration) string {
 	case usual == 0:
 		return fmt.Sprintf("at most %s left", (w.limit - elapsed).Round(time.Second))
 	case elapsed < usual:
-		return fmt.Sprintf("about %s left (it took %s when the image was verified)", (usual - elapsed).Round(time.Second), usual)
+		return fmt.Sprintf("about %s left (%s when verified)", (usual - elapsed).Round(time.Second), usual)
 	}
-	return fmt.Sprintf("longer than when the image was verified (%s)", usual)
+	return fmt.Sprintf("longer than when verified (%s)", usual)
 }
 
 func (w *wait) unusual() time.Duration {
