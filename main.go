@@ -4,8 +4,10 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"log"
 	"os"
+	"slices"
 
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 	"github.com/hashicorp/packer-plugin-sdk/plugin"
@@ -18,7 +20,15 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/provisioner"
 )
 
+const help = `packer-plugin-slm-copilot ` + appliance.Version + ` is the Packer plugin that builds, proves and publishes the SLM-Copilot appliance.
+Packer finds and starts it once it is installed: packer plugins install --path <this file> github.com/slm-copilot/slm-copilot
+How to use it is in README.md and docs/ of its repository; make demo shows all of it.
+`
+
 func main() {
+	if args := os.Args[1:]; !fromPacker(args) {
+		os.Exit(answer(args, os.Stdout, os.Stderr))
+	}
 	// The filter replaces secrets only in what is written through it.
 	packersdk.LogSecretFilter.SetOutput(os.Stderr)
 	log.SetOutput(&packersdk.LogSecretFilter)
@@ -33,4 +43,23 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+// fromPacker tells Packer's commands from a person's.
+func fromPacker(args []string) bool {
+	return slices.Contains(args, "describe") || slices.Contains(args, "start")
+}
+
+// answer is for a person, who has started the plugin to see what it is.
+func answer(args []string, stdout, stderr io.Writer) int {
+	switch {
+	case len(args) == 0:
+		fmt.Fprint(stderr, help)
+		return 2
+	case slices.Contains([]string{"-h", "-help", "--help", "help"}, args[0]):
+		fmt.Fprint(stdout, help)
+		return 0
+	}
+	fmt.Fprintf(stderr, "packer-plugin-slm-copilot: there is no command %q\nsee packer-plugin-slm-copilot --help\n", args[0])
+	return 2
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/clients"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/completion"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/lock"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/logfile"
@@ -20,7 +21,6 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/ready"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/report"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/tlsca"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/vmcontext"
 )
 
@@ -217,5 +217,5 @@ func (a app) rootFingerprint() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read %s: %w", appliance.CACert, err)
 	}
-	return tlsca.Fingerprint(root), nil
+	return clients.Fingerprint(root), nil
 }

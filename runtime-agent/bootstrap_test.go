@@ -146,6 +146,9 @@ func TestCommandLine(t *testing.T) {
 			code, stdout, stderr := v.run(tt.args...)
 			assert.Equal(t, tt.code, code)
 			assert.Contains(t, stdout+stderr, tt.output)
+			if tt.code == 2 {
+				assert.Regexp(t, `^slm-copilot: .+\nsee slm-copilot -h\n$`, stderr, "the mistake is not above a page of usage")
+			}
 		})
 	}
 	entries, err := os.ReadDir(v.root)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/clients"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/plan"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/tlsca"
@@ -45,7 +46,7 @@ func TestTheOperatorsCertificateIsServed(t *testing.T) {
 	e.await(root, anything)
 	present := e.status()
 	assert.Equal(t, status.SourceOperator, present.Certificate.Source)
-	assert.Equal(t, tlsca.Fingerprint(parseBlock(t, certificate)), present.Certificate.Fingerprint)
+	assert.Equal(t, clients.Fingerprint(parseBlock(t, certificate)), present.Certificate.Fingerprint)
 	assert.Equal(t, testDomain, present.Host)
 	assert.Empty(t, present.Warnings)
 	assert.Equal(t, e.read(appliance.CACert), e.read(appliance.WebRoot+appliance.PathCA), "the own root is still offered")
@@ -156,7 +157,7 @@ func TestTheOwnCertificateIsRenewedWhileTheMachineRuns(t *testing.T) {
 	third := e.await(e.ownRoot(), otherThan(second))
 	assert.True(t, third.NotAfter.After(second.NotAfter))
 	assert.Equal(t, appliance.BootstrapSuccess, e.status().Stage, "it stays ready")
-	assert.Equal(t, tlsca.Fingerprint(third), e.status().Certificate.Fingerprint)
+	assert.Equal(t, clients.Fingerprint(third), e.status().Certificate.Fingerprint)
 }
 
 func TestARefusedContextStaysRefused(t *testing.T) {
@@ -194,7 +195,7 @@ func TestWhatIsReallyServedIsNoted(t *testing.T) {
 	assert.Contains(t, stderr, "clients get another one than configured")
 	present := e.status()
 	assert.Equal(t, status.SourceUnknown, present.Certificate.Source)
-	assert.Equal(t, tlsca.Fingerprint(first), present.Certificate.Fingerprint)
+	assert.Equal(t, clients.Fingerprint(first), present.Certificate.Fingerprint)
 	assert.Contains(t, e.read(appliance.ReportFile), "clients get another one than configured")
 
 	require.NoError(t, stuck.Reload())

@@ -29,6 +29,9 @@ const (
 // nothing there.
 func (a app) check(ctx context.Context, address, caFile, passwordFile string) error {
 	target, err := a.target(address)
+	if a.httpPort < 1 || a.httpPort > 65535 {
+		err = errors.Join(fmt.Errorf("%w: --http-port: must be from 1 to 65535, got %d", errUsage, a.httpPort), err)
+	}
 	if err != nil {
 		return err
 	}

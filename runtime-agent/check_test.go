@@ -71,12 +71,10 @@ func (s *checked) check(ctx context.Context, root, stdin string, args ...string)
 	s.t.Helper()
 	_, port, err := net.SplitHostPort(s.http)
 	require.NoError(s.t, err)
-	httpPort, err := strconv.Atoi(port)
-	require.NoError(s.t, err)
 	var out, errs bytes.Buffer
-	code = run(ctx, append([]string{"--root", root, "check"}, args...), &out, &errs, func(root string) app {
+	code = run(ctx, append([]string{"--root", root, "check", "--http-port", port}, args...), &out, &errs, func(root string) app {
 		a := newApp(root)
-		a.baseURL, a.httpPort, a.stdin = "https://"+s.https, httpPort, strings.NewReader(stdin)
+		a.baseURL, a.stdin = "https://"+s.https, strings.NewReader(stdin)
 		return a
 	})
 	return code, out.String(), errs.String()
@@ -172,6 +170,8 @@ func TestCheckFails(t *testing.T) {
 		"no URL":                   {elsewhere, "", []string{"copilot.example.org"}, 2, "check takes a URL such as https://"},
 		"http":                     {elsewhere, "", []string{"http://copilot.example.org"}, 2, "check takes a URL such as https://"},
 		"another path":             {elsewhere, "", []string{endpoint + "/models"}, 2, "check takes a URL such as https://"},
+		"no port":                  {elsewhere, "", []string{"--http-port", "65536"}, 2, "--http-port: must be from 1 to 65535, got 65536"},
+		"two mistakes":             {elsewhere, "", []string{"--http-port", "0", "x"}, 2, "got 0\nwrong usage: check takes a URL"},
 		"two URLs":                 {elsewhere, "", []string{endpoint, endpoint}, 2, "check takes no argument"},
 		"no such flag":             {elsewhere, "", []string{endpoint, "--insecure"}, 2, "flag provided but not defined: -insecure"},
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/nginxrun"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/nginxtest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/nginx"
@@ -31,7 +32,7 @@ type edge struct {
 	hook        string
 	http, https string
 	config      string
-	nginx       *nginxtest.Server
+	nginx       *nginxrun.Server
 }
 
 func newEdge(t *testing.T) *edge {

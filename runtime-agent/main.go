@@ -21,7 +21,7 @@ Commands:
   bootstrap [--timeout TIME]   wait until the model answers, then report ready
   smoke-test [--timeout TIME]  get one answer from the model, through nginx
   certificate                  renew certificates that are due, ask the ACME server
-  check [URL] [--ca FILE] [--password-file FILE]
+  check [URL] [--ca FILE] [--password-file FILE] [--http-port PORT]
                                hold an appliance, this one without URL, to its promises
   check-model                  why the engine would not load its model, if so
   watch                        bring the engine's backend back whenever it dies
@@ -36,6 +36,8 @@ Commands:
   --password-file FILE
                   read the password from FILE, - for standard input (default: the
                   password of this appliance, for root)
+  --http-port PORT
+                  where the appliance answers without TLS (default 80)
   --timeout TIME  give up after TIME, such as 90s or 30m
 
 Exit status: 0 success, 1 failure, 2 wrong usage.
@@ -73,7 +75,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, makeApp f
 		fmt.Fprint(stdout, usage)
 		return 0
 	case errors.Is(err, errUsage):
-		fmt.Fprintf(stderr, "slm-copilot: %v\n%s", err, usage)
+		fmt.Fprintf(stderr, "slm-copilot: %v\nsee slm-copilot -h\n", err)
 		return 2
 	}
 	fmt.Fprintf(stderr, "slm-copilot: %v\n", err)
@@ -108,6 +110,7 @@ func (a app) command(ctx context.Context, name string, args []string) error {
 	case "check":
 		caFile := flags.String("ca", "", "")
 		passwordFile := flags.String("password-file", "", "")
+		flags.IntVar(&a.httpPort, "http-port", a.httpPort, "")
 		url, err := parseWithOne(flags, args)
 		if err != nil {
 			return err

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/clients"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/acme"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/pair"
@@ -147,6 +148,6 @@ func describeCertificate(chosen plan.TLS) *status.Certificate {
 func certificateStatus(leaf *x509.Certificate, source string) *status.Certificate {
 	return &status.Certificate{
 		Subject: leaf.Subject.String(), Issuer: leaf.Issuer.String(), Source: source,
-		NotAfter: leaf.NotAfter.UTC(), Fingerprint: tlsca.Fingerprint(leaf),
+		NotAfter: leaf.NotAfter.UTC(), Fingerprint: clients.Fingerprint(leaf),
 	}
 }

@@ -65,7 +65,7 @@ build {
 `), 0o600))
 	before := listing(t, made.directory)
 	temporary := t.TempDir()
-	interruptAt(t, "waiting for the web server", temporary, "-var", "image="+made.image, template)
+	interruptAt(t, "waiting for the system to boot", temporary, "-var", "image="+made.image, template)
 	assert.Empty(t, processesNaming(t, temporary), "left running")
 	assert.Equal(t, before, listing(t, made.directory))
 	assertEmpty(t, temporary)

@@ -34,6 +34,16 @@ func (d Duration) MarshalJSON() ([]byte, error) {
 	return fmt.Appendf(nil, "%.3f", time.Duration(d).Seconds()), nil
 }
 
+// UnmarshalJSON reads what MarshalJSON has written.
+func (d *Duration) UnmarshalJSON(text []byte) error {
+	var seconds float64
+	if err := json.Unmarshal(text, &seconds); err != nil {
+		return err
+	}
+	*d = Duration(seconds * float64(time.Second))
+	return nil
+}
+
 func (d Duration) String() string {
 	return fmt.Sprintf("%.1f s", time.Duration(d).Seconds())
 }

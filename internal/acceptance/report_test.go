@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"encoding/json"
 	"flag"
 	"os"
 	"path/filepath"
@@ -47,6 +48,9 @@ func TestReportOfASuccess(t *testing.T) {
 	text, err := report.JSON()
 	require.NoError(t, err)
 	golden(t, "passed.json", text)
+	var read Report
+	require.NoError(t, json.Unmarshal(text, &read))
+	assert.Equal(t, report, read)
 }
 
 func TestReportOfAFailure(t *testing.T) {

@@ -27,6 +27,7 @@ const (
 
 // app is a file of a marketplace's repository: <uuid>.yaml.
 func (l *linter) app(n *node) {
+	l.result.Apps++
 	l.fileName(n)
 	more := []string{"logo"}
 	if system(n, "images") != nil {
@@ -41,6 +42,7 @@ func (l *linter) app(n *node) {
 // entry is what a marketplace's server answers: the same with files for images, and no
 // name of a file.
 func (l *linter) entry(n *node) {
+	l.result.Apps++
 	if n.get("_id").get("$oid").empty() {
 		l.add(n.line, ruleRequired, "_id.$oid is missing")
 	}

@@ -33,20 +33,21 @@ func Error(findings []Finding) error {
 
 // linter gathers the findings in one file.
 type linter struct {
-	file     string
-	findings []Finding
+	file   string
+	result Result
 }
 
 func (l *linter) add(line int, rule, problem string, arguments ...any) {
-	l.findings = append(l.findings, Finding{
+	l.result.Findings = append(l.result.Findings, Finding{
 		File: l.file, Line: line, Rule: rule, Problem: fmt.Sprintf(problem, arguments...), Fix: fixes[rule],
 	})
 }
 
-// sorted returns the findings by line; those of one line in the order of their rules.
-func (l *linter) sorted() []Finding {
-	slices.SortFunc(l.findings, func(a, b Finding) int {
+// done sorts the findings by line; those of one line in the order of their rules.
+func (l *linter) done() Result {
+	slices.SortFunc(l.result.Findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Problem, b.Problem))
 	})
-	return slices.Compact(l.findings)
+	l.result.Findings = slices.Compact(l.result.Findings)
+	return l.result
 }

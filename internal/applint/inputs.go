@@ -14,6 +14,7 @@ func (l *linter) inputs(t []attribute) {
 		return
 	}
 	for _, input := range inputs.members {
+		l.result.Inputs++
 		l.input(input)
 		if slices.Contains(capacityInputs, input.name) {
 			continue

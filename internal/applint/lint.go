@@ -7,11 +7,23 @@ import (
 	"strings"
 )
 
-// Lint returns the mistakes in a file, by line. What the file is follows from its name and
+// Result is what was found in a file, and how much was looked at.
+type Result struct {
+	Findings                []Finding
+	Apps, Templates, Inputs int
+}
+
+// Lint returns the mistakes in a file, by line; see Examine.
+func Lint(name string, content []byte) ([]Finding, error) {
+	result, err := Examine(name, content)
+	return result.Findings, err
+}
+
+// Examine looks for mistakes in a file. What the file is follows from its name and
 // content: a list or an entry of a "one" marketplace in JSON, an app or metadata.yaml of a
 // marketplace's repository in YAML, or a VM template in plain syntax. The error says that
 // it is none of them.
-func Lint(name string, content []byte) ([]Finding, error) {
+func Examine(name string, content []byte) (Result, error) {
 	l := &linter{file: name}
 	extension := strings.ToLower(filepath.Ext(name))
 	switch {
@@ -20,20 +32,21 @@ func Lint(name string, content []byte) ([]Finding, error) {
 		root, line, err := l.parseYAML(content)
 		if err != nil {
 			l.add(line, ruleSyntax, "it is no YAML that can be read: %v", err)
-			return l.sorted(), nil
+			return l.done(), nil
 		}
 		return l.document(root)
 	case extension == ".json" || bytes.HasPrefix(bytes.TrimSpace(content), []byte("{")):
 		root, line, err := parseJSON(content)
 		if err != nil {
 			l.add(line, ruleSyntax, "it is no JSON that can be read: %v", err)
-			return l.sorted(), nil
+			return l.done(), nil
 		}
 		return l.document(root)
 	case bytes.Contains(content, []byte("=")):
-		return LintTemplate(name, content), nil
+		l.plainTemplate(content)
+		return l.done(), nil
 	}
-	return nil, fmt.Errorf("lint %s: it is none of what is linted: %s", name, forms)
+	return Result{}, fmt.Errorf("lint %s: it is none of what is linted: %s", name, forms)
 }
 
 const forms = "a list or an entry of a marketplace in JSON, an app or metadata.yaml of a marketplace's repository, a VM template in plain syntax"
@@ -42,17 +55,21 @@ const forms = "a list or an entry of a marketplace in JSON, an app or metadata.y
 // VMTEMPLATE64 or APPTEMPLATE64.
 func LintTemplate(name string, content []byte) []Finding {
 	l := &linter{file: name}
+	l.plainTemplate(content)
+	return l.done().Findings
+}
+
+func (l *linter) plainTemplate(content []byte) {
 	attributes, line, err := parseTemplate(content)
 	if err != nil {
 		l.add(line, ruleSyntax, "OpenNebula cannot parse it: %v", err)
-		return l.sorted()
+		return
 	}
 	l.repeated(attributes, "")
 	l.template(1, attributes, "")
-	return l.sorted()
 }
 
-func (l *linter) document(root *node) ([]Finding, error) {
+func (l *linter) document(root *node) (Result, error) {
 	l.duplicateKeys(root)
 	switch {
 	case root.get("appliances") != nil:
@@ -64,9 +81,9 @@ func (l *linter) document(root *node) ([]Finding, error) {
 	case root.get("images") != nil || root.get("opennebula_template") != nil || root.get("opennebula_version") != nil:
 		l.app(root)
 	default:
-		return nil, fmt.Errorf("lint %s: it is none of what is linted: %s", l.file, forms)
+		return Result{}, fmt.Errorf("lint %s: it is none of what is linted: %s", l.file, forms)
 	}
-	return l.sorted(), nil
+	return l.done(), nil
 }
 
 // repeated finds attributes of one value that are there twice: OpenNebula keeps both.

@@ -45,6 +45,7 @@ var metadataShape = []shape{
 // metadata is what the tests of the community's repository read: values that are not where
 // they look are null to them.
 func (l *linter) metadata(root *node) {
+	l.result.Apps++
 	if root.kind != mapping {
 		l.add(root.line, ruleMetadataShape, "the file is no mapping")
 		return

@@ -9,6 +9,7 @@ import (
 // template finds what keeps a VM template from working in a cloud its writer has not seen.
 // The architecture is that of the app, empty if nobody said.
 func (l *linter) template(line int, t []attribute, arch string) {
+	l.result.Templates++
 	l.storableValues(t, "")
 	for _, a := range t {
 		switch a.name {

@@ -6,9 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 	"text/template"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/shell"
 )
 
 //go:embed nginx.conf.tmpl
@@ -26,15 +30,42 @@ func renderSite(directory string, base BaseURL) ([]byte, error) {
 	err := siteTemplate.Execute(&buffer, map[string]any{
 		"BaseURL":   base.String(),
 		"Directory": directory,
-		"Host":      host,
-		"Listen":    base.listen(),
-		"TLS":       base.scheme == "https",
-		"Images":    imagesDir,
+		// For the lines that are pasted into a shell.
+		"Quoted": shell.Quote(directory),
+		"Add":    base.AddCommands(),
+		"Host":   host,
+		"Listen": base.listen(),
+		"TLS":    base.scheme == "https",
+		"Images": imagesDir,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("write the nginx site: %w", err)
 	}
 	return buffer.Bytes(), nil
+}
+
+// Site is the nginx site that serves the catalog in a directory at base, wherever it was
+// made to be served.
+func Site(directory string, base BaseURL) ([]byte, error) {
+	if _, err := os.Stat(filepath.Join(directory, listFile)); err != nil {
+		return nil, fmt.Errorf("there is no marketplace in %s: %w", directory, err)
+	}
+	dir, err := filepath.Abs(directory)
+	if err != nil {
+		return nil, fmt.Errorf("find the catalog %s: %w", directory, err)
+	}
+	if err := CheckDirectory(dir); err != nil {
+		return nil, fmt.Errorf("catalog %s: %w", dir, err)
+	}
+	return renderSite(dir, base)
+}
+
+// AddCommands are what a cloud operator types on the front-end to add the marketplace.
+func (b BaseURL) AddCommands() []string {
+	return []string{
+		`printf '%s\n' 'NAME="` + appliance.Title + `"' 'MARKET_MAD="one"' 'ENDPOINT="` + b.String() + `"' >market.txt`,
+		"onemarket create market.txt",
+	}
 }
 
 // listen keeps a marketplace on the loopback address if that is what its URL says. Any

@@ -1,11 +1,19 @@
 package catalog
 
 import (
+	"io/fs"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/nginxtest"
 )
 
 func TestSiteIsGolden(t *testing.T) {
@@ -114,4 +122,33 @@ func TestCheckDirectory(t *testing.T) {
 	} {
 		assert.Equal(t, valid, CheckDirectory(directory) == nil, "%q", directory)
 	}
+}
+
+// A home folder is closed to nginx's workers. The site says what to do, in a line that is
+// pasted by root.
+func TestTheSiteSaysHowToLetNginxIn(t *testing.T) {
+	address := nginxtest.FreeAddress(t)
+	home := filepath.Join(t.TempDir(), "it's a `home")
+	require.NoError(t, os.Mkdir(home, 0o700))
+	dir := filepath.Join(home, "dist", "market")
+	publishAt(t, dir, "http://"+address, "1.0.0", newImage(t, t.TempDir(), 100))
+	site, err := os.ReadFile(filepath.Join(dir, siteFile))
+	require.NoError(t, err)
+	nginxtest.RunAs(t, "www-data", site, address)
+	status := func() int {
+		response, _ := get(t, "http://"+address+"//appliance")
+		return response.StatusCode
+	}
+	if os.Geteuid() == 0 { // Elsewhere the workers are the test's user, who may enter.
+		require.Equal(t, http.StatusNotFound, status())
+	}
+
+	line := regexp.MustCompile(`(?m)^#   (d=.*)$`).FindSubmatch(site)
+	require.NotNil(t, line)
+	said, err := exec.CommandContext(t.Context(), "sh", "-c", string(line[1])).CombinedOutput()
+	require.NoError(t, err, "%s", said)
+	assert.Equal(t, http.StatusOK, status())
+	info, err := os.Stat(home)
+	require.NoError(t, err)
+	assert.Equal(t, fs.FileMode(0o701), info.Mode().Perm(), "others pass through, and see nothing")
 }

@@ -16,11 +16,22 @@ var control = regexp.MustCompile(`\x1b\[[0-?]*[ -/]*[@-~]|\x1b.|[\x00-\x09\x0b-\
 
 // withConsole adds the last lines of the serial console, in which the reason often stands.
 func (i *Instance) withConsole(err error) error {
-	text, readErr := os.ReadFile(i.config.SerialLog)
-	if readErr != nil || len(text) == 0 {
+	text := i.console()
+	if text == "" {
 		return fmt.Errorf("%w (its serial console is empty)", err)
 	}
-	return fmt.Errorf("%w; the last lines of its serial console:\n%s", err, lastLines(string(text), consoleLines))
+	return fmt.Errorf("%w; the last lines of its serial console:\n%s", err, lastLines(text, consoleLines))
+}
+
+// console is what was written to the serial console in all boots, empty if nothing was.
+func (i *Instance) console() string {
+	text, _ := os.ReadFile(i.config.SerialLog)
+	return string(text)
+}
+
+func (i *Instance) consoleSinceBoot() string {
+	text := i.console()
+	return text[min(i.consoleStart, len(text)):]
 }
 
 func lastLines(text string, n int) string {

@@ -34,8 +34,9 @@ type Config struct {
 	Accelerator string
 	// SerialLog receives the serial console of every boot. The caller keeps or removes it.
 	SerialLog string
-	// BootTimeout bounds the time from power-on to the first token.
-	BootTimeout time.Duration
+	// BootTimeout bounds the time from power-on to the first token. UsualBoot is how long
+	// that took before, 0 if nobody knows.
+	BootTimeout, UsualBoot time.Duration
 }
 
 // Instance is an image with a context. It is not running until Boot.
@@ -46,7 +47,9 @@ type Instance struct {
 	directory string
 	vm        *qemuvm.VM
 	booted    time.Time
-	target    acceptance.Target
+	// consoleStart is where the console of this boot begins in the serial log.
+	consoleStart int
+	target       acceptance.Target
 }
 
 // Available says in one error what is not installed of that which instances of an
@@ -129,6 +132,7 @@ func (i *Instance) boot(ctx context.Context, uefi firmware.Files) error {
 	if i.vm != nil {
 		i.vm.Kill()
 	}
+	i.consoleStart = len(i.console())
 	vm, err := qemuvm.Start(ctx, qemuvm.Config{
 		Arch:        i.config.Arch,
 		UEFI:        uefi,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,32 +21,48 @@ const (
 	pageTimeout = 5 * time.Second
 	tlsTimeout  = 30 * time.Second
 	// sayInterval is the time between two lines about what is being waited for.
-	sayInterval = 5 * time.Second
+	sayInterval = 10 * time.Second
+	// configureSays is in the description of the agent's unit, which systemd writes to the
+	// console when it starts it.
+	configureSays = "apply the context"
 )
 
 // errRootChanged ends the wait: time does not heal it.
 var errRootChanged = errors.New("the root certificate is another one than at the boot before, so every client that trusted it is locked out")
 
 // WaitReady waits until the model has produced a token, as a client would see it, and
-// returns the time since power-on. The end of the guest ends the wait.
+// returns the time since power-on. The end of the guest ends the wait. say hears at once and
+// then every ten seconds what is being waited for.
 func (i *Instance) WaitReady(ctx context.Context, say func(string)) (time.Duration, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, i.config.BootTimeout, fmt.Errorf("not ready within %s", i.config.BootTimeout))
 	defer cancel()
 	ctx, stop := i.WhileRunning(ctx)
 	defer stop()
 
-	wait := &wait{say: say, since: i.booted}
-	defer wait.report(ctx)()
-	for _, stage := range []stage{
-		{"the web server", pageTimeout, i.learnRoot},
+	wait := &wait{say: say, since: i.booted, limit: i.config.BootTimeout, usual: i.config.UsualBoot}
+	stages := []stage{
+		{"the system to boot", pageTimeout, i.systemUp},
+		{"the agent to configure it", pageTimeout, i.learnRoot},
 		{"the model to be loaded", tlsTimeout, i.healthy},
-		{"the first token", i.config.BootTimeout, i.token},
-	} {
+		{"the first answer", i.config.BootTimeout, i.token},
+	}
+	wait.note(stages[0].name, nil)
+	defer wait.report(ctx)()
+	for _, stage := range stages {
 		if err := wait.until(ctx, stage); err != nil {
 			return 0, i.withConsole(err)
 		}
 	}
 	return time.Since(i.booted), nil
+}
+
+// systemUp is told by the console. Not every system writes there what it starts, so a web
+// server that answers tells it too.
+func (i *Instance) systemUp(ctx context.Context) error {
+	if strings.Contains(i.consoleSinceBoot(), configureSays) {
+		return nil
+	}
+	return i.learnRoot(ctx)
 }
 
 func (i *Instance) learnRoot(ctx context.Context) error {
@@ -93,6 +110,8 @@ type stage struct {
 type wait struct {
 	say   func(string)
 	since time.Time
+	// limit ends the wait; usual is how long it takes if all is well, 0 if nobody knows.
+	limit, usual time.Duration
 
 	mu    sync.Mutex
 	stage string
@@ -142,9 +161,10 @@ func (w *wait) failure(cause error) error {
 	return fmt.Errorf("waiting for %s: %w; the last attempt: %w", w.stage, cause, w.last)
 }
 
-// report says every few seconds what is being waited for, until the returned function is
-// called.
+// report says at once and every few seconds what is being waited for, until the returned
+// function is called.
 func (w *wait) report(ctx context.Context) (stop func()) {
+	w.say(w.line(time.Since(w.since)))
 	ctx, cancel := context.WithCancel(ctx)
 	var done sync.WaitGroup
 	done.Go(func() {
@@ -155,19 +175,39 @@ func (w *wait) report(ctx context.Context) (stop func()) {
 			case <-ctx.Done():
 				return
 			case <-ticker.C:
-				w.say(w.line())
+				w.say(w.line(time.Since(w.since)))
 			}
 		}
 	})
 	return func() { cancel(); done.Wait() }
 }
 
-func (w *wait) line() string {
+// line gives the time since power-on. It names what the last attempt ran into only when the
+// wait has become unusually long: until then it is what every boot runs into.
+func (w *wait) line(elapsed time.Duration) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	line := fmt.Sprintf("waiting for %s, %s since power-on", w.stage, time.Since(w.since).Round(time.Second))
-	if w.last != nil {
-		line += ": " + w.last.Error()
+	line := fmt.Sprintf("waiting for %s: %s, %s", w.stage, elapsed.Round(time.Second), w.left(elapsed))
+	if w.last != nil && elapsed > w.unusual() {
+		line += "; the last attempt: " + w.last.Error()
 	}
 	return line
+}
+
+func (w *wait) left(elapsed time.Duration) string {
+	usual := w.usual.Round(time.Second)
+	switch {
+	case usual == 0:
+		return fmt.Sprintf("at most %s left", (w.limit - elapsed).Round(time.Second))
+	case elapsed < usual:
+		return fmt.Sprintf("about %s left (%s when verified)", (usual - elapsed).Round(time.Second), usual)
+	}
+	return fmt.Sprintf("longer than when verified (%s)", usual)
+}
+
+func (w *wait) unusual() time.Duration {
+	if w.usual > 0 {
+		return 2 * w.usual
+	}
+	return w.limit / 2
 }

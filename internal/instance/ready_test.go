@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -12,6 +13,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,7 +23,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/imagefiles"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuvmtest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/saidtest"
 )
 
 // fake answers in place of the guest, first as one that is still loading its model.
@@ -97,9 +104,51 @@ func TestAnotherRootAfterTheNextBootIsRefusedAtOnce(t *testing.T) {
 }
 
 func TestALineSaysWhatIsWaitedFor(t *testing.T) {
-	w := &wait{since: time.Now()}
-	w.note("the model to be loaded", nil)
-	assert.Equal(t, "waiting for the model to be loaded, 0s since power-on", w.line())
-	w.note("the model to be loaded", io.EOF)
-	assert.Equal(t, "waiting for the model to be loaded, 0s since power-on: EOF", w.line())
+	const limit, usual = 10 * time.Minute, 2 * time.Minute
+	for want, tt := range map[string]struct{ usual, elapsed time.Duration }{
+		"20s, at most 9m40s left":                                       {0, 20 * time.Second},
+		"5m1s, at most 4m59s left; the last attempt: EOF":               {0, 301 * time.Second},
+		"20s, about 1m40s left (2m0s when verified)":                    {usual, 20 * time.Second},
+		"3m0s, longer than when verified (2m0s)":                        {usual, 3 * time.Minute},
+		"4m1s, longer than when verified (2m0s); the last attempt: EOF": {usual, 241 * time.Second},
+	} {
+		w := &wait{limit: limit, usual: tt.usual}
+		w.note("the model to be loaded", io.EOF)
+		assert.Equal(t, "waiting for the model to be loaded: "+want, w.line(tt.elapsed))
+	}
+	untried := &wait{limit: limit, stage: "the first answer"}
+	assert.NotContains(t, untried.line(limit), "attempt")
+}
+
+// A boot like any other shows no error, though connections are refused all the time.
+func TestANormalBootLooksLikeOne(t *testing.T) {
+	i := create(t, qemuvmtest.Halt)
+	i.config.BootTimeout = 7 * time.Second
+	require.NoError(t, i.Boot(t.Context()))
+	lines := &saidtest.Lines{}
+	_, err := i.WaitReady(t.Context(), lines.Say)
+	assert.Equal(t, "waiting for the system to boot: 0s, at most 7s left", lines.Text(), "at once")
+	assert.Regexp(t, "the last attempt: .*no answer within 5s", err.Error(), "who failed is told why")
+}
+
+func TestTheConsoleSaysThatTheSystemIsUp(t *testing.T) {
+	files := imagefiles.Files()
+	unit := slices.IndexFunc(files, func(f imagefiles.File) bool { return filepath.Base(f.Path) == appliance.ConfigureUnit })
+	require.Regexp(t, "(?m)^Description=.*"+configureSays+"$", string(files[unit].Content))
+
+	i := create(t, qemuvmtest.Greet, qemuvmtest.Halt)
+	says := func(text string) {
+		log, err := os.OpenFile(i.config.SerialLog, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		require.NoError(t, err)
+		_, err = log.WriteString(text)
+		require.NoError(t, err)
+		require.NoError(t, log.Close())
+	}
+	says("Starting SLM-Copilot: " + configureSays + "...\r\n")
+	require.NoError(t, i.Boot(t.Context()))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	assert.Error(t, i.systemUp(ctx), "that was an earlier boot")
+	says("Starting SLM-Copilot: " + configureSays + "...\r\n")
+	assert.NoError(t, i.systemUp(t.Context()))
 }

@@ -102,7 +102,7 @@ func TestAFailureKeepsTheEvidence(t *testing.T) {
 	require.NoError(t, os.WriteFile(b.path("demo.unverified/old.qcow2"), nil, 0o644))
 
 	err := b.verify(t, t.Context(), block{"memory": 512})
-	require.ErrorContains(t, err, "first boot: waiting for the web server: the guest powered itself off")
+	require.ErrorContains(t, err, "first boot: waiting for the system to boot: the guest powered itself off")
 	assert.ErrorContains(t, err, "are kept in "+b.path("demo.unverified")+"\nTo verify it again: packer build '"+b.path("demo.unverified/guest.verify.pkr.hcl")+"'")
 	assert.ElementsMatch(t, append(append([]string(nil), onlyBuilt...), evidence...), b.tree(t))
 
@@ -172,7 +172,7 @@ func TestTheModelImageIsAttachedAndKept(t *testing.T) {
 func TestABootByUEFIIsOne(t *testing.T) {
 	b := newBench(t, qemuvmtest.Greet, qemuvmtest.PowerOff, qemuvmtest.Halt)
 	err := b.verify(t, t.Context(), block{"memory": 512, "firmware": "uefi", "boot_timeout": "3s"})
-	require.ErrorContains(t, err, "first boot, UEFI: waiting for the web server: not ready within 3s")
+	require.ErrorContains(t, err, "first boot, UEFI: waiting for the system to boot: not ready within 3s")
 }
 
 func TestArchitectureIsTheManifests(t *testing.T) {
@@ -189,7 +189,7 @@ func TestArchitectureIsTheManifests(t *testing.T) {
 func TestAnImageThatNeverGetsReadyFails(t *testing.T) {
 	b := newBench(t, qemuvmtest.Halt)
 	err := b.verify(t, t.Context(), block{"memory": 512, "boot_timeout": "100ms"})
-	require.ErrorContains(t, err, "first boot: waiting for the web server: not ready within 100ms")
+	require.ErrorContains(t, err, "first boot: waiting for the system to boot: not ready within 100ms")
 	assert.Subset(t, b.tree(t), evidence)
 }
 
@@ -207,8 +207,8 @@ func TestAnInterruptionLeavesNothing(t *testing.T) {
 	var p PostProcessor
 	require.NoError(t, p.Configure(block{"memory": 512}))
 	ui := said{b.ui, func(line string) {
-		// The first such line comes after some seconds of waiting for the guest.
-		if strings.HasPrefix(line, "waiting for the web server") {
+		// The first such line comes when the guest has been powered on.
+		if strings.HasPrefix(line, "waiting for the system to boot") {
 			assert.FileExists(t, b.path("demo.unverified/guest.qcow2"), "a plugin that is killed now costs no image")
 			cancel()
 		}

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/pair"
 )
 
@@ -57,10 +58,16 @@ func (c Certbot) Obtain(ctx context.Context, order Order) error {
 	if err != nil {
 		return errors.New("certbot is missing: install the Debian package certbot, or deploy an image that holds it")
 	}
+	// What certbot says before it knows where its log is it leaves in a directory of its own.
+	temporary, err := os.MkdirTemp("", appliance.Name+"-certbot-")
+	if err != nil {
+		return fmt.Errorf("make a temporary directory for certbot: %w", err)
+	}
+	defer os.RemoveAll(temporary)
 	ctx, cancel := context.WithTimeout(ctx, obtainTimeout)
 	defer cancel()
 	command := exec.CommandContext(ctx, program, c.arguments(order)...)
-	command.Env = c.environment(order)
+	command.Env = append(c.environment(order), "TMPDIR="+temporary)
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
 	command.WaitDelay = tidyTimeout
 	out, err := command.CombinedOutput()

@@ -102,6 +102,7 @@ func TestACertificateOfAnotherServerIsReplaced(t *testing.T) {
 }
 
 func TestFailuresAreExplained(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
 	s := newSite(t)
 	down, up := acmetest.New(t, s.port), acmetest.New(t, s.port)
 	up.Start()
@@ -130,6 +131,11 @@ func TestFailuresAreExplained(t *testing.T) {
 			assert.ErrorIs(t, err, os.ErrNotExist)
 		})
 	}
+	t.Run("no hook", func(t *testing.T) {
+		unhooked := s.Certbot
+		unhooked.Hook = "/nowhere"
+		assert.ErrorContains(t, unhooked.Obtain(t.Context(), s.order(t, up)), "Unable to find deploy-hook command /nowhere")
+	})
 	t.Run("no certbot", func(t *testing.T) {
 		t.Setenv("PATH", t.TempDir())
 		assert.ErrorContains(t, s.Obtain(t.Context(), s.order(t, up)), "install the Debian package certbot")
@@ -139,4 +145,9 @@ func TestFailuresAreExplained(t *testing.T) {
 		cancel()
 		assert.ErrorIs(t, s.Obtain(ended, s.order(t, up)), context.Canceled)
 	})
+	left, err := os.ReadDir(os.TempDir())
+	require.NoError(t, err)
+	for _, entry := range left {
+		assert.NotContains(t, entry.Name(), "certbot")
+	}
 }

@@ -73,14 +73,13 @@ func Wait(ctx context.Context, pause time.Duration, client func() (Client, error
 		if reason == nil || ctx.Err() == nil {
 			reason = err
 		}
-		waited := time.Since(started).Round(time.Second)
 		if time.Since(said) >= sayEvery {
 			said = time.Now()
-			say(fmt.Sprintf("still waiting after %s: %v", waited, reason))
+			say(fmt.Sprintf("still waiting after %s: %v", time.Since(started).Round(time.Second), reason))
 		}
 		select {
 		case <-ctx.Done():
-			return completion.Result{}, fmt.Errorf("no answer after %s: %w", waited, reason)
+			return completion.Result{}, fmt.Errorf("no answer after %s: %w", time.Since(started).Round(100*time.Millisecond), reason)
 		case <-time.After(pause):
 		}
 	}

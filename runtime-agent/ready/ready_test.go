@@ -80,3 +80,13 @@ func TestWaitEndsAndSaysWhatWasMissing(t *testing.T) {
 		assert.ErrorContains(t, err, "no answer after")
 	}
 }
+
+// Most of the time may have passed in the pause after the last attempt.
+func TestTheTimeThatWasWaitedIsSaid(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	nobody := func() (Client, error) { return Client{}, errors.New("no password yet") }
+	_, err := Wait(ctx, time.Minute, nobody, func(string) {})
+	assert.ErrorContains(t, err, ": no password yet")
+	assert.NotContains(t, err.Error(), "after 0s")
+}

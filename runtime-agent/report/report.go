@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/clients"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 )
 
@@ -48,9 +49,9 @@ func (r Report) Render() []byte {
 	}
 	r.service(&out)
 	if configured {
-		for _, snippet := range r.snippets() {
-			out.section(snippet.name)
-			out.text.WriteString(snippet.text)
+		for _, snippet := range r.appliance().Snippets() {
+			out.section(snippet.Name)
+			out.text.WriteString(snippet.Text)
 		}
 	}
 	return []byte(out.text.String())
@@ -80,6 +81,15 @@ func (r Report) connection(out *writer) {
 	out.pair("issuer", certificate.Issuer)
 	out.pair("not_after", certificate.NotAfter.UTC().Format(time.RFC3339))
 	out.pair("sha256", certificate.Fingerprint)
+}
+
+// appliance is what clients are told.
+func (r Report) appliance() clients.Appliance {
+	a := clients.Appliance{BaseURL: r.Endpoint(), Password: r.Password, Model: r.Status.Model, ContextSize: r.Status.ContextSize}
+	if r.ownAuthority() {
+		a.Root = &clients.Root{URL: r.rootURL(), Fingerprint: r.RootFingerprint}
+	}
+	return a
 }
 
 func (r Report) rootURL() string { return "http://" + r.host() + appliance.PathCA }

@@ -7,11 +7,9 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -80,16 +78,6 @@ func ParseLeaf(leaf []byte) (*x509.Certificate, error) {
 		return nil, err
 	}
 	return x509.ParseCertificate(pair.Certificate[0])
-}
-
-// Fingerprint is the SHA-256 of a certificate as browsers and openssl show it.
-func Fingerprint(certificate *x509.Certificate) string {
-	sum := sha256.Sum256(certificate.Raw)
-	pairs := make([]string, len(sum))
-	for i, b := range sum {
-		pairs[i] = strings.ToUpper(hex.EncodeToString([]byte{b}))
-	}
-	return strings.Join(pairs, ":")
 }
 
 func parseRoot(m Material) (tls.Certificate, error) {

@@ -4,7 +4,6 @@ import (
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -119,16 +118,4 @@ func TestWhatIsMadeAnew(t *testing.T) {
 			assert.NoError(t, err)
 		})
 	}
-}
-
-func TestFingerprintIsOpenSSLs(t *testing.T) {
-	material := renew(t, Material{}, request())
-	block, _ := pem.Decode(material.RootCert)
-	root, err := x509.ParseCertificate(block.Bytes)
-	require.NoError(t, err)
-	path := filepath.Join(t.TempDir(), "root")
-	require.NoError(t, os.WriteFile(path, material.RootCert, 0o600))
-	out, err := exec.Command("openssl", "x509", "-in", path, "-noout", "-fingerprint", "-sha256").Output()
-	require.NoError(t, err)
-	assert.Contains(t, string(out), "="+Fingerprint(root)+"\n")
 }

@@ -203,6 +203,8 @@ func TestLockNeedsAFile(t *testing.T) {
 	assert.Contains(t, errors, `"sauce"`)
 	for _, arguments := range [][]string{{}, {"lock"}, {"lock", "a", "b"}, {"payloads", "a"}, {"help"}} {
 		_, errors = whole(t, dir, 1, arguments...)
-		assert.Contains(t, errors, "usage:", "%v", arguments)
+		assert.Regexp(t, `^payloads: wrong usage: .*\nsee payloads -h\n$`, errors, "%v", arguments)
 	}
+	out, _ := whole(t, t.TempDir(), 0, "-h")
+	assert.Equal(t, usage, out)
 }

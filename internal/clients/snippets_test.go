@@ -1,4 +1,4 @@
-package report
+package clients
 
 import (
 	"bytes"
@@ -17,8 +17,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"gopkg.in/yaml.v3"
-
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 )
 
 // nasty are passwords to which some program gives a meaning.
@@ -34,6 +32,17 @@ func allPrintable() string {
 		all = append(all, c)
 	}
 	return string(all)
+}
+
+// sources are an appliance whose root must be trusted, and one that the world trusts.
+var sources = map[string]*Root{"own": {URL: "http://copilot.example.org/ca.pem", Fingerprint: "<root_sha256 of the report>"}, "acme": nil}
+
+// example is an appliance whose certificate has the given source.
+func example(source string) Appliance {
+	return Appliance{
+		BaseURL: "https://copilot.example.org/v1", Password: "the-password", Model: "devstral-small-2", ContextSize: 32768,
+		Root: sources[source],
+	}
 }
 
 // allowed makes a password of any bytes.
@@ -61,22 +70,23 @@ func FuzzSnippets(f *testing.F) {
 // assertSurvives reads every snippet as its program does, and looks for the password.
 func assertSurvives(t *testing.T, password string) {
 	t.Helper()
-	for _, source := range []string{status.SourceOwn, status.SourceACME} {
-		report := ready(source)
-		report.Password = password
+	for source := range sources {
+		appliance := example(source)
+		appliance.Password = password
 
 		var cline struct {
 			Key     string `json:"openAiApiKey"`
 			BaseURL string `json:"openAiBaseUrl"`
 		}
-		require.NoError(t, json.Unmarshal([]byte(report.cline()), &cline))
+		require.NoError(t, json.Unmarshal([]byte(appliance.cline().Text), &cline))
 		assert.Equal(t, password, cline.Key)
 		assert.Equal(t, "https://copilot.example.org/v1", cline.BaseURL)
 
-		assert.Equal(t, password, openCodeKey(t, report.openCode()))
-		assert.Equal(t, password, continueKey(t, report.continueDev()))
-		assert.NotRegexp(t, `\{env:|\{file:|\$\{\{`, report.openCode()+report.continueDev(), "what they would replace")
-		assert.Equal(t, []string{"Authorization: Bearer " + password, password, password}, shellKeys(t, report))
+		openCode, continueDev := appliance.openCode().Text, appliance.continueDev().Text
+		assert.Equal(t, password, openCodeKey(t, openCode))
+		assert.Equal(t, password, continueKey(t, continueDev))
+		assert.NotRegexp(t, `\{env:|\{file:|\$\{\{`, openCode+continueDev, "what they would replace")
+		assert.Equal(t, []string{"Authorization: Bearer " + password, password, password, password, password}, shellKeys(t, appliance))
 	}
 }
 
@@ -124,10 +134,13 @@ func continueKey(t *testing.T, text string) string {
 }
 
 // shellKeys runs what is meant for a shell, with programs that only repeat the secret.
-func shellKeys(t *testing.T, report Report) []string {
+func shellKeys(t *testing.T, appliance Appliance) []string {
 	t.Helper()
-	script := "curl() { cat; }\naider() { printf '%s\\n' \"$OPENAI_API_KEY\"; }\n" +
-		report.curl() + report.aider() + report.sdk() + "printf '%s\\n' \"$OPENAI_API_KEY\"\n"
+	script := "curl() { cat; }\ntell() { printf '%s\\n' \"$OPENAI_API_KEY\"; }\naider() { tell; }\nnode() { tell; }\npython3() { tell; }\n"
+	for _, snippet := range []Snippet{appliance.Curl(), appliance.Aider(), appliance.SDK(), appliance.Node(), appliance.Python()} {
+		script += snippet.Text
+	}
+	script += "tell\n"
 	command := exec.CommandContext(t.Context(), "sh", "-eu")
 	command.Stdin = strings.NewReader(script)
 	command.Env = []string{"PATH=/usr/bin:/bin", "PWD=/"}
@@ -163,36 +176,65 @@ func TestTheCurlSnippetWorks(t *testing.T) {
 	t.Cleanup(plain.Close)
 
 	dir := t.TempDir()
-	report := ready(status.SourceOwn)
-	report.Status.Host, report.Status.Model, report.Password = "127.0.0.1", "it's", password
-	// The report speaks of the appliance's own ports.
-	script := strings.NewReplacer("http://127.0.0.1/", plain.URL+"/", "https://127.0.0.1/", server.URL+"/").Replace(report.trust() + report.curl())
-	command := exec.CommandContext(t.Context(), "sh", "-eu", "-c", script)
+	appliance := Appliance{
+		BaseURL: server.URL + "/v1", Model: "it's", Password: password,
+		Root: &Root{URL: plain.URL + "/ca.pem", Fingerprint: Fingerprint(server.Certificate())},
+	}
+	command := exec.CommandContext(t.Context(), "sh", "-eu", "-c", appliance.Trust().Text+appliance.Curl().Text)
 	command.Dir = dir
 	command.Env = []string{"PATH=/usr/bin:/bin"}
 	out, err := command.CombinedOutput()
 	require.NoError(t, err, string(out))
 	assert.Regexp(t, regexp.MustCompile(`(?s)sha256 Fingerprint=[0-9A-F:]{95}\n.*an answer$`), string(out))
-	fetched, err := os.ReadFile(filepath.Join(dir, caFile))
+	fetched, err := os.ReadFile(filepath.Join(dir, CAFile))
 	require.NoError(t, err)
 	assert.Equal(t, root, fetched)
+}
+
+// A root that somebody has put in the place of the right one is not said to be it.
+func TestAnotherRootIsNoticed(t *testing.T) {
+	server := httptest.NewTLSServer(nil)
+	t.Cleanup(server.Close)
+	plain := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_ = pem.Encode(w, &pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	}))
+	t.Cleanup(plain.Close)
+	trust := Appliance{Root: &Root{URL: plain.URL, Fingerprint: "AA:BB"}}.Trust()
+	command := exec.CommandContext(t.Context(), "sh", "-eu", "-c", trust.Text)
+	command.Dir = t.TempDir()
+	out, err := command.CombinedOutput()
+	require.Error(t, err)
+	assert.Empty(t, string(out))
+}
+
+// Where the world trusts the certificate, nobody is told to trust something else.
+func TestTrustIsAskedForOnlyWhereItIsNeeded(t *testing.T) {
+	for source, root := range sources {
+		var text strings.Builder
+		for _, snippet := range example(source).Snippets() {
+			text.WriteString(snippet.Text)
+		}
+		assert.Equal(t, root != nil, regexp.MustCompile(`ca\.pem|CA_CERTS|CERT_FILE|--cacert`).MatchString(text.String()))
+	}
 }
 
 // The page for users shows what the report says.
 func TestDocumentationShowsTheSnippets(t *testing.T) {
 	page, err := os.ReadFile("../../docs/clients.md")
 	require.NoError(t, err)
-	for _, snippet := range ready(status.SourceOwn).snippets() {
-		assert.Contains(t, string(page), "\n"+snippet.text+"```\n", snippet.name)
+	for _, snippet := range example("own").Snippets() {
+		assert.Contains(t, string(page), "\n"+snippet.Text+"```\n", snippet.Name)
 	}
 }
 
 // Everybody can read the arguments of a program.
 func TestNoProgramGetsThePasswordAsArgument(t *testing.T) {
-	for _, line := range strings.Split(ready(status.SourceOwn).curl(), "\n") {
+	a := example("own")
+	for _, line := range strings.Split(a.Curl().Text, "\n") {
 		if strings.Contains(line, "curl ") {
 			assert.NotContains(t, line, "the-password")
 		}
 	}
-	assert.NotContains(t, strings.SplitAfter(ready(status.SourceOwn).aider(), "aider ")[1], "the-password")
+	assert.NotContains(t, strings.SplitAfter(a.Aider().Text, "aider ")[1], "the-password")
+	assert.NotContains(t, a.Node().Text+a.Python().Text, "the-password")
 }

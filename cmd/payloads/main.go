@@ -1,4 +1,5 @@
-// Command cli is what `make lock` and `make payloads` run.
+// Command payloads is what `make lock` and `make payloads` run: it pins what an appliance is
+// made of, and fetches it.
 package main
 
 import (
@@ -8,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
@@ -16,14 +18,15 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
 
-const usage = `usage:
+const usage = `usage: payloads VERB ...
   lock FILE                ask publishers for the digests FILE lacks, and check the others
   lock -update FILE        take the digests publishers have now
   payloads FILE DIR        bring what FILE pins into the cache directory DIR
   payloads FILE DIR ARCH   only what is for that architecture, amd64 or arm64
 
 A bearer token for a gated model or a private registry is read where Packer reads the
-variable of the examples: PKR_VAR_model_token, PKR_VAR_backend_token`
+variable of the examples: PKR_VAR_model_token, PKR_VAR_backend_token
+`
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -42,6 +45,9 @@ func main() {
 
 func run(ctx context.Context, arguments []string) error {
 	switch {
+	case len(arguments) == 1 && slices.Contains([]string{"-h", "-help", "--help"}, arguments[0]):
+		fmt.Print(usage)
+		return nil
 	case len(arguments) == 2 && arguments[0] == "lock":
 		return lock(ctx, arguments[1], false)
 	case len(arguments) == 3 && arguments[0] == "lock" && arguments[1] == "-update":
@@ -51,7 +57,7 @@ func run(ctx context.Context, arguments []string) error {
 	case len(arguments) == 4 && arguments[0] == "payloads":
 		return collect(ctx, arguments[1], arguments[2], arguments[3])
 	}
-	return errors.New(usage)
+	return fmt.Errorf("payloads: wrong usage: %q\nsee payloads -h", arguments)
 }
 
 // tools work in a cache directory. Results go to standard output, progress to standard error.

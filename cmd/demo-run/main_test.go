@@ -2,21 +2,9 @@ package main
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/json"
-	"encoding/pem"
 	"io"
-	"math/big"
-	"net"
-	"net/http"
-	"net/http/httptest"
 	"os"
-	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -27,6 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/acceptance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/instance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuvmtest"
 )
 
@@ -34,9 +24,45 @@ func TestUsage(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, run([]string{"-h"}, &out))
 	assert.Equal(t, usage, out.String())
-	for _, arguments := range [][]string{nil, {"a", "b"}, {"-cpus", "2", "a"}, {"-memory", "much", "a"}} {
-		assert.ErrorContains(t, run(arguments, io.Discard), "usage: run [-memory MIB]", "%q", arguments)
+	for want, arguments := range map[string][]string{
+		"name one image, not 0":                                                 nil,
+		"name one image, not 2":                                                 {"a", "b"},
+		"flag provided but not defined: -cpus":                                  {"-cpus", "2", "a"},
+		`invalid value "much" for flag -memory: parse error`:                    {"-memory", "much", "a"},
+		"-memory: must be at least 512 (MiB), with less no system boots; got 1": {"-memory", "1", "a"},
+		"-memory: must be at least 512 (MiB), with less no system boots; got 1\nname one image, not 0": {"-memory", "1"},
+	} {
+		assert.EqualError(t, run(arguments, io.Discard), want+"\nsee demo-run -h", "%q", arguments)
 	}
+}
+
+func TestTheReportBesideTheImageTellsWhatToExpect(t *testing.T) {
+	image := filepath.Join(t.TempDir(), "demo.qcow2")
+	expect := func(want instance.Config, model string) {
+		t.Helper()
+		want.Image, want.Accelerator = image, "tcg"
+		got, err := asVerified(instance.Config{Image: image, Accelerator: "tcg", Model: model})
+		require.NoError(t, err)
+		assert.Equal(t, want, got)
+	}
+	expect(instance.Config{Model: appliance.ModelID}, "")
+
+	report := acceptance.Report{Model: "small", Accelerator: "tcg", Boots: []acceptance.Boot{{Ready: acceptance.Duration(time.Minute)}, {}}}
+	write := func() {
+		text, err := report.JSON()
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(strings.TrimSuffix(image, ".qcow2")+".verify.json", text, 0o600))
+	}
+	write()
+	expect(instance.Config{Model: "small", UsualBoot: time.Minute}, "")
+	expect(instance.Config{Model: "mine", UsualBoot: time.Minute}, "mine")
+	report.Accelerator = "kvm"
+	write()
+	expect(instance.Config{Model: "small"}, "")
+
+	require.NoError(t, os.WriteFile(strings.TrimSuffix(image, ".qcow2")+".verify.json", []byte("{"), 0o600))
+	_, err := asVerified(instance.Config{Image: image})
+	assert.ErrorContains(t, err, "demo.verify.json: unexpected end of JSON input")
 }
 
 func TestEveryMissingProgramIsNamed(t *testing.T) {
@@ -70,7 +96,7 @@ func start(t *testing.T, out io.Writer, code ...[]byte) <-chan error {
 	image := qemuvmtest.Image(t, t.TempDir(), code...)
 	t.Setenv("TMPDIR", t.TempDir())
 	result := make(chan error, 1)
-	go func() { result <- run([]string{"-memory", "64", image}, out) }()
+	go func() { result <- run([]string{"-memory", "512", image}, out) }()
 	return result
 }
 
@@ -84,7 +110,7 @@ func assertNothingLeft(t *testing.T) {
 func TestCtrlCPowersDownAndLeavesNothing(t *testing.T) {
 	out := new(transcript)
 	result := start(t, out, qemuvmtest.Greet, qemuvmtest.AwaitButton, qemuvmtest.PowerOff, qemuvmtest.Halt)
-	interruptAfter(t, out, "waiting for the web server")
+	interruptAfter(t, out, "waiting for the system to boot")
 	require.NoError(t, <-result)
 	assert.Contains(t, out.String(), "Powering the virtual machine down")
 	assert.NotContains(t, out.String(), "Pulling the plug.")
@@ -94,7 +120,7 @@ func TestCtrlCPowersDownAndLeavesNothing(t *testing.T) {
 func TestASecondCtrlCPullsThePlug(t *testing.T) {
 	out := new(transcript)
 	result := start(t, out, qemuvmtest.Greet, qemuvmtest.Halt)
-	interruptAfter(t, out, "waiting for the web server")
+	interruptAfter(t, out, "waiting for the system to boot")
 	interruptAfter(t, out, "Powering the virtual machine down")
 	require.NoError(t, <-result)
 	assert.Contains(t, out.String(), "Pulling the plug.")
@@ -118,52 +144,4 @@ func TestAMissingImageIsNamed(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	assert.ErrorContains(t, run([]string{"none.qcow2"}, io.Discard), "none.qcow2: no such file or directory")
 	assertNothingLeft(t)
-}
-
-// The printed lines, pasted into a shell, must reach the appliance.
-func TestTheInstructionsWorkAsPasted(t *testing.T) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "root"}, NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	require.NoError(t, err)
-	asked := make(chan string, 1)
-	server := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/ca.pem" {
-			_ = pem.Encode(w, &pem.Block{Type: "CERTIFICATE", Bytes: der})
-			return
-		}
-		var question struct{ Model string }
-		_ = json.NewDecoder(r.Body).Decode(&question)
-		asked <- r.URL.Path + " " + r.Header.Get("Authorization") + " " + question.Model
-		_, _ = io.WriteString(w, "hello")
-	})
-	plain := httptest.NewServer(server)
-	defer plain.Close()
-	secure := httptest.NewUnstartedServer(server)
-	secure.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS12}
-	secure.StartTLS()
-	defer secure.Close()
-
-	text := instructions(&acceptance.Target{
-		HTTP: plain.Listener.Addr().String(), HTTPS: secure.Listener.Addr().String(),
-		Password: "Correct-Horse-1", Model: "devstral-small-2",
-	})
-	assert.Contains(t, text, "Endpoint   https://127.0.0.1:")
-	var pasted []string
-	for _, line := range strings.Split(text, "\n") {
-		if strings.HasPrefix(line, "curl ") {
-			pasted = append(pasted, line)
-		}
-	}
-	require.Len(t, pasted, 2)
-	shell := exec.Command("sh", "-ec", strings.Join(pasted, "\n"))
-	shell.Dir = t.TempDir()
-	got, err := shell.CombinedOutput()
-	require.NoError(t, err, "%s", got)
-	assert.Equal(t, "hello", string(got))
-	assert.Equal(t, "/v1/chat/completions Bearer Correct-Horse-1 devstral-small-2", <-asked)
 }

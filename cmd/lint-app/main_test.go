@@ -9,8 +9,9 @@ import (
 )
 
 const (
-	good = "../testdata/good/template.txt"
-	bad  = "../testdata/bad/nic-template.txt"
+	good = "../../internal/applint/testdata/good/template.txt"
+	list = "../../internal/applint/testdata/good/list.json"
+	bad  = "../../internal/applint/testdata/bad/nic-template.txt"
 )
 
 func TestRun(t *testing.T) {
@@ -19,8 +20,10 @@ func TestRun(t *testing.T) {
 		status    int
 		out, errs string
 	}{
-		"nothing":         {nil, 2, "", "usage: lint-app FILE..."},
-		"good":            {[]string{good}, 0, "", ""},
+		"nothing":         {nil, 2, "", "lint-app: name a file\nsee lint-app -h\n"},
+		"help":            {[]string{"-h"}, 0, "usage: lint-app FILE...", ""},
+		"good":            {[]string{good}, 0, "no mistakes in " + good + "; looked at: apps 0, VM templates 1, user inputs 4\n", ""},
+		"a list":          {[]string{list}, 0, "; looked at: apps 6, VM templates 1, user inputs 0\n", ""},
 		"bad":             {[]string{good, bad}, 1, bad + ":25: nic: a NIC is in the template", ""},
 		"missing":         {[]string{"none.yaml"}, 2, "", "none.yaml: no such file"},
 		"a directory":     {[]string{"..", bad}, 2, bad + ":25: nic: ", "is a directory"},

@@ -1,0 +1,188 @@
+package clients
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/shell"
+)
+
+// Snippet is a section to be copied as it is. It is right for every password an operator
+// may choose: printable ASCII without blanks.
+type Snippet struct{ Name, Text string }
+
+const (
+	// CAFile is where Trust puts the root, in the directory of the shell.
+	CAFile = "slm-copilot-ca.pem"
+	// caPath is absolute once a shell has read it; the programs change their directory.
+	caPath = `"$PWD/` + CAFile + `"`
+	// patience is how long clients wait. It is more than the appliance ever takes: it ends
+	// an answer itself that is silent for too long, while clients give up after five or
+	// ten minutes, in the middle of a long prompt.
+	patience = 24 * time.Hour
+)
+
+// greeting is what the examples ask.
+var greeting = []any{map[string]string{"role": "user", "content": "Hello"}}
+
+// Snippets are those of every client.
+func (a Appliance) Snippets() []Snippet {
+	var all []Snippet
+	if a.Root != nil {
+		all = append(all, a.Trust())
+	}
+	return append(all, a.Curl(), a.cline(), a.continueDev(), a.Aider(), a.openCode(), a.SDK(), a.Node(), a.Python())
+}
+
+// Trust fetches the root and lets Node's programs trust it
+// (https://nodejs.org/api/cli.html#node_extra_ca_certsfile). They take the variable from
+// what starts them.
+func (a Appliance) Trust() Snippet {
+	return Snippet{"Trust the certificate", fmt.Sprintf(`# The second line prints the fingerprint, or nothing if it is not the right one: stop then.
+curl -sSfo %[1]s %[2]s
+openssl x509 -in %[1]s -noout -fingerprint -sha256 | grep -F %[3]s
+# Start editors from this shell.
+export NODE_EXTRA_CA_CERTS=%[4]s
+`, CAFile, shell.Quote(a.Root.URL), shell.Quote(a.Root.Fingerprint), caPath)}
+}
+
+// Curl reads the header from its input, because everybody can read its arguments.
+func (a Appliance) Curl() Snippet {
+	cacert := ""
+	if a.Root != nil {
+		cacert = "--cacert " + CAFile + " "
+	}
+	question := compactJSON(map[string]any{"model": a.Model, "messages": greeting})
+	return Snippet{"curl", fmt.Sprintf(`printf 'Authorization: Bearer %%s\n' %s |
+  curl %s-H @- -H 'Content-Type: application/json' -d %s %s
+`, shell.Quote(a.Password), cacert, shell.Quote(question), shell.Quote(a.BaseURL+"/chat/completions"))}
+}
+
+// cline names the fields of the settings form as Cline itself does
+// (https://docs.cline.bot/provider-config/openai-compatible, and "providers/custom" there).
+func (a Appliance) cline() Snippet {
+	return Snippet{"Cline: provider OpenAI Compatible", indentedJSON(map[string]any{
+		"apiProvider":   "openai",
+		"openAiBaseUrl": a.BaseURL,
+		"openAiApiKey":  a.Password,
+		"openAiModelId": a.Model,
+		"openAiModelInfo": map[string]any{
+			"contextWindow": a.ContextSize, "maxTokens": a.answerSize(), "supportsImages": false,
+		},
+	})}
+}
+
+// continueDev follows https://docs.continue.dev/reference. A JSON string is a YAML scalar.
+func (a Appliance) continueDev() Snippet {
+	return Snippet{"Continue: config.yaml", fmt.Sprintf(`name: SLM-Copilot
+version: 1.0.0
+schema: v1
+models:
+  - name: SLM-Copilot
+    provider: openai
+    model: %s
+    apiBase: %s
+    apiKey: %s
+    roles: [chat, edit, apply]
+    capabilities: [tool_use]
+    defaultCompletionOptions:
+      contextLength: %d
+`, compactJSON(a.Model), compactJSON(a.BaseURL), compactJSON(verbatim(a.Password)), a.ContextSize)}
+}
+
+// Aider follows https://aider.chat/docs/llms/openai-compat.html; for the certificate see
+// https://docs.litellm.ai/docs/guides/security_settings.
+func (a Appliance) Aider() Snippet {
+	certificate := ""
+	if a.Root != nil {
+		certificate = "  SSL_CERT_FILE=" + caPath + " \\\n"
+	}
+	return Snippet{"aider", fmt.Sprintf("OPENAI_API_BASE=%s OPENAI_API_KEY=%s \\\n%s  aider --model %s --timeout %d\n",
+		shell.Quote(a.BaseURL), shell.Quote(a.Password), certificate, shell.Quote("openai/"+a.Model), int(patience.Seconds()))}
+}
+
+// openCode follows https://opencode.ai/v1/docs/providers, which version 2 reads as well
+// (https://opencode.ai/docs/migrate-v1). small_model keeps what it asks on the side, such as
+// titles, on the appliance too.
+func (a Appliance) openCode() Snippet {
+	const provider = "slm-copilot"
+	model := provider + "/" + a.Model
+	return Snippet{"OpenCode: opencode.json", indentedJSON(map[string]any{
+		"$schema": "https://opencode.ai/config.json",
+		"provider": map[string]any{provider: map[string]any{
+			"npm":  "@ai-sdk/openai-compatible",
+			"name": "SLM-Copilot",
+			"options": map[string]any{
+				"baseURL": a.BaseURL, "apiKey": verbatim(a.Password),
+				"timeout": patience.Milliseconds(), "headerTimeout": patience.Milliseconds(), "chunkTimeout": patience.Milliseconds(),
+			},
+			"models": map[string]any{a.Model: map[string]any{
+				"name":  a.Model,
+				"limit": map[string]int{"context": a.ContextSize, "output": a.answerSize()},
+			}},
+		}},
+		"model": model, "small_model": model,
+	})}
+}
+
+// SDK is the environment OpenAI's own libraries read, for Python and for Node
+// (https://github.com/openai/openai-python, openai-node: "base_url", "baseURL").
+func (a Appliance) SDK() Snippet {
+	text := fmt.Sprintf("export OPENAI_BASE_URL=%s\nexport OPENAI_API_KEY=%s\n", shell.Quote(a.BaseURL), shell.Quote(a.Password))
+	if a.Root != nil {
+		text += "export SSL_CERT_FILE=" + caPath + "\nexport NODE_EXTRA_CA_CERTS=" + caPath + "\n"
+	}
+	return Snippet{"OpenAI SDK", text}
+}
+
+// Node is for a shell with the environment of SDK, where the library is installed.
+func (a Appliance) Node() Snippet {
+	return Snippet{"OpenAI SDK: Node, after npm install openai", "node --input-type=module -e " + shell.Quote(fmt.Sprintf(`
+import OpenAI from "openai";
+const client = new OpenAI({timeout: %d});
+const answer = await client.chat.completions.create({model: %s, messages: %s});
+console.log(answer.choices[0].message.content);
+`, patience.Milliseconds(), compactJSON(a.Model), compactJSON(greeting))) + "\n"}
+}
+
+// Python is for a shell with the environment of SDK, where the library is installed. A JSON
+// value of texts alone is one of Python too.
+func (a Appliance) Python() Snippet {
+	return Snippet{"OpenAI SDK: Python, after pip install openai", "python3 -c " + shell.Quote(fmt.Sprintf(`
+from openai import OpenAI
+client = OpenAI(timeout=%d)
+answer = client.chat.completions.create(model=%s, messages=%s)
+print(answer.choices[0].message.content)
+`, int(patience.Seconds()), compactJSON(a.Model), compactJSON(greeting))) + "\n"}
+}
+
+// answerSize is what clients shall leave of the context for an answer, in tokens.
+func (a Appliance) answerSize() int { return a.ContextSize / 4 }
+
+// verbatim is a string in whose JSON form no program finds a variable to replace: OpenCode
+// replaces {env:NAME} and {file:PATH}, Continue ${{ secrets.NAME }}, in the text of their
+// files.
+type verbatim string
+
+// MarshalJSON writes the braces as escapes.
+func (v verbatim) MarshalJSON() ([]byte, error) {
+	return []byte(strings.ReplaceAll(compactJSON(string(v)), "{", `\u007b`)), nil
+}
+
+func indentedJSON(value any) string { return encodeJSON(value, "  ") }
+
+func compactJSON(value any) string { return strings.TrimSuffix(encodeJSON(value, ""), "\n") }
+
+// encodeJSON writes & and < as they are: a user compares the password with the one above.
+func encodeJSON(value any, indent string) string {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", indent)
+	// Maps of strings and numbers always have a JSON form.
+	_ = encoder.Encode(value)
+	return out.String()
+}

@@ -1,0 +1,44 @@
+package progress
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/term"
+)
+
+// Line shows what is going on now: on a terminal each line in the place of the one before,
+// anywhere else below it.
+type Line struct {
+	out io.Writer
+	// width is that of the terminal, 0 if there is none.
+	width int
+}
+
+// NewLine writes to out.
+func NewLine(out io.Writer) *Line {
+	l := &Line{out: out}
+	if file, ok := out.(*os.File); ok {
+		// Where there is no terminal the width stays 0.
+		l.width, _, _ = term.GetSize(int(file.Fd()))
+	}
+	return l
+}
+
+// Say shows text, as much of it as the terminal can replace later.
+func (l *Line) Say(text string) {
+	if l.width <= 0 {
+		fmt.Fprintln(l.out, text)
+		return
+	}
+	characters := []rune(text)
+	fmt.Fprint(l.out, "\r\x1b[K"+string(characters[:min(len(characters), l.width-1)]))
+}
+
+// End leaves what was shown last.
+func (l *Line) End() {
+	if l.width > 0 {
+		fmt.Fprintln(l.out)
+	}
+}
