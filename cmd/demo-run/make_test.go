@@ -17,7 +17,7 @@ func makeDemoRun(t *testing.T, checkout string) (string, error) {
 	t.Helper()
 	makefile, err := filepath.Abs("../../GNUmakefile")
 	require.NoError(t, err)
-	stub(t, filepath.Join(checkout, ".tools/go/bin/go"), `mkdir -p .cache/build; printf '#!/bin/sh\necho "boots $*"\n' >.cache/build/demo-run; chmod +x .cache/build/demo-run`)
+	stub(t, filepath.Join(checkout, ".tools/bin/go"), `mkdir -p .cache/build; printf '#!/bin/sh\necho "boots $*"\n' >.cache/build/demo-run; chmod +x .cache/build/demo-run`)
 	command := exec.CommandContext(t.Context(), "make", "--no-print-directory", "-f", makefile, "demo-run")
 	command.Dir = checkout
 	said, err := command.CombinedOutput()

@@ -1,14 +1,10 @@
 package progress
 
 import (
-	"fmt"
 	"os"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 )
 
 // Jobs shows how far jobs are that run at the same time: in one line that changes on a
@@ -33,36 +29,18 @@ type Job struct {
 // StartJobs begins to show jobs on out. The function it returns ends that, and leaves no
 // half-drawn line.
 func StartJobs(out *os.File) (*Jobs, func()) {
-	j := &Jobs{started: time.Now(), say: func(line string) { fmt.Fprintln(out, line) }}
-	every, clear := 10*time.Second, func() {}
-	j.show = j.say
-	if term.IsTerminal(int(out.Fd())) {
+	line := NewLine(out)
+	j := &Jobs{started: time.Now(), show: line.Say, say: line.Keep}
+	every := 10 * time.Second
+	if line.width > 0 {
 		every = time.Second
-		j.show, clear = oneLine(out)
-		say := j.say
-		j.say = func(line string) { clear(); say(line) }
 	}
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
 		j.repeat(every, done)
 	}()
-	return j, func() { close(done); <-ended; clear() }
-}
-
-// oneLine draws a line over the one before it.
-func oneLine(out *os.File) (show func(string), clear func()) {
-	bar := progressbar.NewOptions(-1, progressbar.OptionSetWriter(out), progressbar.OptionSetElapsedTime(false),
-		progressbar.OptionSpinnerType(14), progressbar.OptionSetRenderBlankState(false), progressbar.OptionThrottle(0))
-	return func(line string) {
-		width, _, err := term.GetSize(int(out.Fd()))
-		// The spinner takes two columns, and a full line would make a terminal scroll.
-		if room := width - 4; err == nil && room > 0 && len(line) > room {
-			line = line[:room]
-		}
-		bar.Describe(line)
-		_ = bar.Add(1)
-	}, func() { _ = bar.Clear() }
+	return j, func() { close(done); <-ended; line.clear() }
 }
 
 func (j *Jobs) repeat(every time.Duration, done <-chan struct{}) {

@@ -32,8 +32,21 @@ func (l *Line) Say(text string) {
 		fmt.Fprintln(l.out, text)
 		return
 	}
+	l.clear()
 	characters := []rune(text)
-	fmt.Fprint(l.out, "\r\x1b[K"+string(characters[:min(len(characters), l.width-1)]))
+	fmt.Fprint(l.out, string(characters[:min(len(characters), l.width-1)]))
+}
+
+// Keep writes text that the next line does not replace.
+func (l *Line) Keep(text string) {
+	l.clear()
+	fmt.Fprintln(l.out, text)
+}
+
+func (l *Line) clear() {
+	if l.width > 0 {
+		fmt.Fprint(l.out, "\r\x1b[K")
+	}
 }
 
 // End leaves what was shown last.
