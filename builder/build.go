@@ -32,6 +32,8 @@ type build struct {
 	// manifest describes the finished image, modelManifest that of the model disk.
 	manifest      manifest.Manifest
 	modelManifest manifest.Manifest
+	// kept is true once the files of a failed build are to stay.
+	kept bool
 	// published is true once the output directory is in its place.
 	published bool
 }
