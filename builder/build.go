@@ -32,12 +32,15 @@ type build struct {
 	// manifest describes the finished image, modelManifest that of the model disk.
 	manifest      manifest.Manifest
 	modelManifest manifest.Manifest
+	sayInterval   time.Duration
+	// kept is true once the files of a failed build are to stay.
+	kept bool
 	// published is true once the output directory is in its place.
 	published bool
 }
 
 func newBuild(config *Config) *build {
-	b := &build{config: config, id: rand.Text(), started: time.Now()}
+	b := &build{config: config, id: rand.Text(), started: time.Now(), sayInterval: sayInterval}
 	b.accelerator, b.warning = accelerator.Settle(config.Accelerator, config.goArch())
 	return b
 }

@@ -30,8 +30,8 @@ func (b *Builder) Prepare(raws ...any) (generated, warnings []string, err error)
 	return generatedNames(), warnings, nil
 }
 
-// Run builds the image. Whatever way it ends, no process is left, and no file of a
-// failed build but its console log.
+// Run builds the image. Whatever way it ends, no process is left. A build that fails leaves
+// its console log, and once the machine is finished all that it has made.
 func (b *Builder) Run(ctx context.Context, ui packersdk.Ui, hook packersdk.Hook) (packersdk.Artifact, error) {
 	work := newBuild(&b.config)
 	steps := []multistep.Step{
@@ -42,9 +42,9 @@ func (b *Builder) Run(ctx context.Context, ui packersdk.Ui, hook packersdk.Hook)
 		&stepModelDisk{work},
 		&stepRunMachine{work, hook},
 		&stepCompact{work},
-		&stepInspect{work},
 		&stepDescribe{work},
 		&stepRecord{work},
+		&stepInspect{work},
 		&stepPublish{work},
 	}
 	state := new(multistep.BasicStateBag)

@@ -200,6 +200,11 @@ func (c *Config) partialDirectory() string {
 	return c.OutputDirectory + ".partial"
 }
 
+// failedDirectory is where a build is kept that failed when its machine was finished.
+func (c *Config) failedDirectory() string {
+	return c.OutputDirectory + ".failed"
+}
+
 // failedSerialLog is where the console log of a failed build is kept.
 func (c *Config) failedSerialLog() string {
 	return c.OutputDirectory + appliance.SerialLogSuffix

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,6 +20,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/manifest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuimg"
 )
 
 // withBaked makes a build one that our provisioner worked in.
@@ -36,10 +38,66 @@ func TestABakedImageIsLookedInto(t *testing.T) {
 		assert.Fail(t, "it is not fit to be published")
 	})
 	require.ErrorContains(t, err, "none of its partitions holds an ext4 file system with /etc")
-	assert.ErrorContains(t, err, "console is kept in dist/out.serial.log")
+	assert.ErrorContains(t, err, "\nWhat the build has made is kept in dist/out.failed. To look into the finished image again, in a checkout of this plugin:"+
+		"\n  go run ./cmd/inspect 'dist/out.failed/slm-copilot-1.0.0-x86_64.qcow2'")
 	assert.NoDirExists(t, "dist/out")
 	assert.NoDirExists(t, "dist/out.partial")
-	assert.FileExists(t, "dist/out.serial.log")
+	const base = "dist/out.failed/slm-copilot-1.0.0-x86_64"
+	for _, suffix := range []string{".qcow2", ".manifest.json", ".lock.hcl", ".spdx.json", ".intoto.json", ".serial.log"} {
+		assert.FileExists(t, base+suffix)
+	}
+}
+
+func TestADiskThatCannotBePackedIsKept(t *testing.T) {
+	inWorkplace(t)
+	path := os.Getenv("PATH")
+	fakeProgram(t, qemuimg.Program, `case "$*" in *zstd*) echo no zstd here >&2; exit 1 ;; esac; PATH=`+path+` exec qemu-img "$@"`)
+	require.NoError(t, os.MkdirAll("dist/out.failed/of an earlier build", 0o755))
+	err := finish(t, t.Context(), newWork(t, false), func() { assert.Fail(t, "there is no image") })
+	require.ErrorContains(t, err, "no zstd here\nWhat the build has made is kept in dist/out.failed. To pack the disk of the machine:\n")
+	assert.NoDirExists(t, "dist/out.partial")
+	assert.NoDirExists(t, "dist/out.failed/of an earlier build")
+
+	t.Setenv("PATH", path)
+	runSuggested(t, err)
+	info, err := qemuimg.Inspect(t.Context(), "dist/out.failed/slm-copilot-1.0.0-x86_64.qcow2")
+	require.NoError(t, err)
+	assert.Equal(t, "zstd", info.Compression)
+	assert.Empty(t, info.Backing)
+}
+
+// runSuggested runs the command that an error ends with.
+func runSuggested(t *testing.T, err error) {
+	t.Helper()
+	lines := strings.Split(err.Error(), "\n")
+	output, err := exec.Command("sh", "-c", lines[len(lines)-1]).CombinedOutput()
+	require.NoError(t, err, "%s", output)
+}
+
+// A directory in the place of a file stands for any reason that it cannot be written.
+func TestAnImageThatCannotBeDescribedIsKept(t *testing.T) {
+	for _, suffix := range []string{".manifest.json", ".intoto.json"} {
+		t.Run(suffix, func(t *testing.T) {
+			inWorkplace(t)
+			work := newWork(t, false)
+			err := runSteps(t.Context(), &stepClaimOutput{build: work}, afterMachine(t, work),
+				stepFunc(func() { require.NoError(t, os.MkdirAll(work.beside(suffix)+"/x", 0o755)) }),
+				&stepCompact{work}, &stepDescribe{work}, &stepRecord{work}, &stepPublish{work})
+			require.ErrorContains(t, err, suffix)
+			require.ErrorContains(t, err, "kept in dist/out.failed. To look into the finished image again")
+			assert.FileExists(t, "dist/out.failed/slm-copilot-1.0.0-x86_64.qcow2")
+		})
+	}
+}
+
+func TestWhatCannotBeMovedStays(t *testing.T) {
+	inWorkplace(t)
+	work := newWork(t, false)
+	err := runSteps(t.Context(), &stepClaimOutput{build: work}, afterMachine(t, work), stepFunc(func() {
+		work.config.OutputDirectory = "none/out"
+	}), &stepCompact{work})
+	require.ErrorContains(t, err, "What the build has made stays in none/out.partial until the next build empties it")
+	assert.FileExists(t, "dist/out.partial/machine/slm-copilot-1.0.0-x86_64.qcow2")
 }
 
 func TestWhatWasBakedLiesBesideTheImage(t *testing.T) {
@@ -138,12 +196,13 @@ func TestCancelAtEachStepLeavesNothing(t *testing.T) {
 			state.Put(stateUI, interrupter{quiet(), line, cancel})
 			runner := &multistep.BasicRunner{Steps: []multistep.Step{
 				&stepFetch{work}, &stepClaimOutput{build: work}, &stepModelDisk{work}, afterMachine(t, withBaked(work)),
-				&stepCompact{work}, &stepInspect{work}, stepFunc(func() { assert.Fail(t, "not cancelled") }),
+				&stepCompact{work}, &stepDescribe{work}, &stepInspect{work}, stepFunc(func() { assert.Fail(t, "not cancelled") }),
 			}}
 			runner.Run(ctx, state)
 			require.ErrorIs(t, ctx.Err(), context.Canceled)
 			assert.NoDirExists(t, "dist/out")
 			assert.NoDirExists(t, "dist/out.partial")
+			assert.NoDirExists(t, "dist/out.failed")
 		})
 	}
 }

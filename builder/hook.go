@@ -47,7 +47,9 @@ func (h *provisionHook) Run(ctx context.Context, name string, _ packersdk.Ui, co
 	}
 	h.ui.Say("Waiting for the first boot to finish...")
 	machine := remote.NewMachine(comm)
+	stop := h.waiting(h.ui.Say, "the first boot to finish")
 	g, complaint, err := readGuest(ctx, machine)
+	stop()
 	if err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ func runHook(t *testing.T, b *build, comm packersdk.Communicator, next packersdk
 	t.Helper()
 	var shown bytes.Buffer
 	ui := &packersdk.BasicUi{Writer: &shown, ErrorWriter: &shown}
-	err = (&provisionHook{build: b, next: next, ui: ui}).Run(context.Background(), packersdk.HookProvision, newWatcher(ui), comm, data)
+	err = (&provisionHook{build: b, next: next, ui: ui}).Run(context.Background(), packersdk.HookProvision, newWatcher(ui, b), comm, data)
 	return shown.String(), err
 }
 
@@ -73,7 +73,7 @@ func TestHookReadsTheGuestOffersDataAndTidies(t *testing.T) {
 	}))
 	b.baseInput = someInput
 	hook := &provisionHook{build: b, next: next, ui: own}
-	require.NoError(t, hook.Run(context.Background(), packersdk.HookProvision, newWatcher(own), comm, map[string]any{"ID": "x"}))
+	require.NoError(t, hook.Run(context.Background(), packersdk.HookProvision, newWatcher(own, b), comm, map[string]any{"ID": "x"}))
 
 	assert.Equal(t, guest{"debian", "12", "x86_64"}, b.guest)
 	assert.False(t, b.baked.there())

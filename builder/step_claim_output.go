@@ -12,7 +12,7 @@ import (
 )
 
 // stepClaimOutput makes the directory the build works in and removes it again unless
-// it was published. What a killed build left there is removed too.
+// it was published, or is kept because the build failed late. What a killed build left there is removed too.
 type stepClaimOutput struct {
 	*build
 	// directory is held open for its lock, which ends with this process at the latest.
@@ -39,7 +39,7 @@ func (s *stepClaimOutput) Cleanup(state multistep.StateBag) {
 		return
 	}
 	defer s.directory.Close()
-	if s.published {
+	if s.published || s.kept {
 		return
 	}
 	if err := os.RemoveAll(s.config.partialDirectory()); err != nil {

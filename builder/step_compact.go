@@ -17,10 +17,10 @@ func (s *stepCompact) Run(ctx context.Context, state multistep.StateBag) multist
 	ui := uiOf(state)
 	ui.Say("Compacting the image...")
 	if err := qemuimg.Compact(ctx, s.machineDisk(), s.image(), ui.Say); err != nil {
-		return fail(state, err)
+		return s.failLate(ctx, state, err, s.packByHand)
 	}
 	if err := os.RemoveAll(s.machineDirectory()); err != nil {
-		return fail(state, fmt.Errorf("remove the disk of the machine: %w", err))
+		return s.failLate(ctx, state, fmt.Errorf("remove the disk of the machine: %w", err), s.inspectAgain)
 	}
 	return multistep.ActionContinue
 }

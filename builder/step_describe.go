@@ -19,7 +19,7 @@ type stepDescribe struct{ *build }
 func (s *stepDescribe) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
 	m, err := describe(ctx, s.image(), uiOf(state).Say)
 	if err != nil {
-		return fail(state, err)
+		return s.failLate(ctx, state, err, s.inspectAgain)
 	}
 	m.Name, m.Version = s.config.ImageName, s.config.ImageVersion
 	m.CreationTime = time.Now().Unix()
@@ -28,7 +28,7 @@ func (s *stepDescribe) Run(ctx context.Context, state multistep.StateBag) multis
 	m.OSID, m.OSRelease, m.OSArch = s.guest.osID, s.guest.osRelease, s.guest.arch
 	s.manifest = m
 	if err := manifest.Write(manifest.Path(s.image()), m); err != nil {
-		return fail(state, err)
+		return s.failLate(ctx, state, err, s.inspectAgain)
 	}
 	return multistep.ActionContinue
 }

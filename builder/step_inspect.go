@@ -8,7 +8,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/imageinspect"
 )
 
-// stepInspect looks into the finished image before anybody gets it. Only one that our
+// stepInspect looks into the finished image before anybody gets it. All that goes with the
+// image is there by then: what the step cannot find out can be found out later. Only one that our
 // provisioner baked can be held to its rules.
 type stepInspect struct{ *build }
 
@@ -19,7 +20,7 @@ func (s *stepInspect) Run(ctx context.Context, state multistep.StateBag) multist
 	ui := uiOf(state)
 	ui.Say("Looking into the image...")
 	if err := imageinspect.Inspect(ctx, s.image(), s.config.partialDirectory(), ui.Say); err != nil {
-		return fail(state, s.withConsole(err))
+		return s.failLate(ctx, state, err, s.inspectAgain)
 	}
 	return multistep.ActionContinue
 }

@@ -17,10 +17,10 @@ func (s *stepPublish) Run(ctx context.Context, state multistep.StateBag) multist
 		return multistep.ActionHalt
 	}
 	if err := s.config.outputFree(); err != nil {
-		return fail(state, fmt.Errorf("output_directory: %w", err))
+		return s.failLate(ctx, state, fmt.Errorf("output_directory: %w", err), s.moveByHand)
 	}
 	if err := replace(s.config.partialDirectory(), s.config.OutputDirectory); err != nil {
-		return fail(state, fmt.Errorf("output_directory: %w", err))
+		return s.failLate(ctx, state, fmt.Errorf("output_directory: %w", err), s.moveByHand)
 	}
 	s.published = true
 	return multistep.ActionContinue

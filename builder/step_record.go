@@ -19,10 +19,10 @@ import (
 // stepRecord writes beside the image how it was made, and what was baked into it.
 type stepRecord struct{ *build }
 
-func (s *stepRecord) Run(_ context.Context, state multistep.StateBag) multistep.StepAction {
+func (s *stepRecord) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
 	statement, err := s.provenance(time.Now()).Encode()
 	if err != nil {
-		return fail(state, err)
+		return s.failLate(ctx, state, err, s.inspectAgain)
 	}
 	files := map[string]string{appliance.ProvenanceSuffix: string(statement)}
 	if s.baked.there() {
@@ -30,7 +30,7 @@ func (s *stepRecord) Run(_ context.Context, state multistep.StateBag) multistep.
 	}
 	for suffix, text := range files {
 		if err := os.WriteFile(s.beside(suffix), []byte(text), 0o644); err != nil {
-			return fail(state, fmt.Errorf("write what the image was made of: %w", err))
+			return s.failLate(ctx, state, fmt.Errorf("write what the image was made of: %w", err), s.inspectAgain)
 		}
 	}
 	return multistep.ActionContinue

@@ -17,7 +17,8 @@ type stepRunMachine struct {
 
 func (s *stepRunMachine) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
 	ui := uiOf(state)
-	watch := newWatcher(ui)
+	watch := newWatcher(ui, s.build)
+	defer watch.close()
 	stop := watch.listen()
 	defer stop()
 	guarded, release := guardSpace(ctx, s.config.partialDirectory(), freeSpace)

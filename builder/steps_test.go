@@ -21,8 +21,8 @@ import (
 // finish runs what follows a machine that has powered off well.
 func finish(t *testing.T, ctx context.Context, work *build, between func()) error {
 	t.Helper()
-	return runSteps(ctx, &stepClaimOutput{build: work}, afterMachine(t, work), &stepCompact{work}, &stepInspect{work},
-		&stepDescribe{work}, &stepRecord{work}, stepFunc(between), &stepPublish{work})
+	return runSteps(ctx, &stepClaimOutput{build: work}, afterMachine(t, work), &stepCompact{work},
+		&stepDescribe{work}, &stepRecord{work}, &stepInspect{work}, stepFunc(between), &stepPublish{work})
 }
 
 func runSteps(ctx context.Context, steps ...multistep.Step) error {
@@ -136,9 +136,12 @@ func TestOutputThatAppearsMeanwhileIsNotTouched(t *testing.T) {
 	err := finish(t, context.Background(), newWork(t, false), func() {
 		require.NoError(t, os.MkdirAll("dist/out/theirs", 0o755))
 	})
-	assert.ErrorContains(t, err, "output_directory: dist/out exists already")
+	require.ErrorContains(t, err, "output_directory: dist/out exists already")
 	assert.DirExists(t, "dist/out/theirs")
 	assert.NoDirExists(t, "dist/out.partial")
+	require.NoError(t, os.RemoveAll("dist/out"))
+	runSuggested(t, err)
+	assert.FileExists(t, "dist/out/slm-copilot-1.0.0-x86_64.qcow2")
 }
 
 func TestReplaceBringsTheOldDirectoryBack(t *testing.T) {

@@ -11,25 +11,67 @@ import (
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 )
 
-// watcher collects what QEMU's builder says goes wrong. That builder returns no more
+// watcher makes what QEMU's builder says fit for our users, and collects what it says goes
+// wrong. That builder returns no more
 // than "Build was halted." for a machine that does not start: the step's error goes to
 // the user interface only, and the words of QEMU itself to the log only.
 type watcher struct {
 	packersdk.Ui
+	work *build
 
-	mu     sync.Mutex
-	errors []string
-	qemu   []string
+	mu sync.Mutex
+	// endWait stops the signs of life while that builder waits in silence; closed is true
+	// once it has returned.
+	endWait func()
+	closed  bool
+	errors  []string
+	qemu    []string
 	// heard is closed by the first line of QEMU.
 	heard chan struct{}
 }
 
-func newWatcher(ui packersdk.Ui) *watcher {
-	return &watcher{Ui: ui, heard: make(chan struct{})}
+func newWatcher(ui packersdk.Ui, work *build) *watcher {
+	return &watcher{Ui: ui, work: work, heard: make(chan struct{}), endWait: func() {}}
+}
+
+// silences are what that builder says before it waits without a word, and for what.
+var silences = map[string]string{
+	"Waiting for SSH to become available...": "SSH",
+	"Gracefully halting virtual machine...":  "the machine to power off",
+}
+
+// Say shows. The directory that is deleted after a failure is not the output directory that
+// the user knows.
+func (w *watcher) Say(message string) {
+	if message == "Deleting output directory..." {
+		message = "Deleting the working directory of this unfinished build, " + w.work.config.partialDirectory() + "; what was finished before stays"
+	}
+	w.Ui.Say(message)
+	w.await(silences[message])
+}
+
+// await ends the wait before, and begins one if anything is awaited.
+func (w *watcher) await(awaited string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.endWait()
+	if awaited != "" && !w.closed {
+		w.endWait = w.work.waiting(w.Ui.Say, awaited)
+	}
+}
+
+// close ends the last wait. That builder may still say something: it starts goroutines
+// that it does not wait for.
+func (w *watcher) close() {
+	w.await("")
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closed = true
 }
 
 // Error shows and collects.
 func (w *watcher) Error(message string) {
+	w.await("")
 	w.mu.Lock()
 	w.errors = append(w.errors, message)
 	w.mu.Unlock()

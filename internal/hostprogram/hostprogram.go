@@ -94,8 +94,10 @@ func version(ctx context.Context, program, flag string) string {
 	if err != nil {
 		return program
 	}
+	cmd := exec.CommandContext(ctx, path, flag)
+	cmd.WaitDelay = time.Second
 	// Some programs say it as a complaint, some fail after it.
-	said, _ := exec.CommandContext(ctx, path, flag).CombinedOutput()
+	said, _ := cmd.CombinedOutput()
 	line, _, _ := strings.Cut(strings.TrimSpace(string(said)), "\n")
 	if !strings.Contains(line, program) {
 		return program + " (" + line + ")"

@@ -239,7 +239,7 @@ func TestAProgramThatFailsIsNamedAndTheImageKept(t *testing.T) {
 	script := "#!/bin/sh\ntest \"$1\" != --version || { echo qemu-img version 1.0; exit; }\ncase \"$*\" in *zstd*) echo no zstd >&2; exit 1 ;; esac\nexec /usr/bin/qemu-img \"$@\"\n"
 	require.NoError(t, os.WriteFile(filepath.Join(programs, "qemu-img"), []byte(script), 0o755))
 	t.Setenv("PATH", programs+":"+os.Getenv("PATH"))
-	err := b.verify(t, t.Context(), block{})
+	err := b.verify(t, t.Context(), block{"boot_timeout": "100ms"})
 	require.ErrorContains(t, err, "verifying needs programs of this host:\npacking a disk into a QCOW2 image with zstd and unpacking it fails on this host: ")
 	require.ErrorContains(t, err, "no zstd\n  with qemu-img version 1.0; install another version of the package qemu-utils (Debian, Ubuntu) or qemu-img (Fedora)")
 	assert.Contains(t, b.tree(t), "demo.unverified/guest.qcow2")

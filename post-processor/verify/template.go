@@ -37,8 +37,11 @@ func (c *Config) template(image string) []byte {
 	build.SetAttributeValue("sources", cty.ListVal([]cty.Value{cty.StringVal("source.null.image")}))
 	sequence := build.AppendNewBlock("post-processors", nil).Body()
 	artifice := sequence.AppendNewBlock("post-processor", []string{"artifice"}).Body()
+	// Packer says the name of each, and nothing where there is none.
+	artifice.SetAttributeValue("name", cty.StringVal("image"))
 	artifice.SetAttributeValue("files", cty.ListVal([]cty.Value{cty.StringVal(filepath.Clean(image))}))
 	verify := sequence.AppendNewBlock("post-processor", []string{"slm-copilot-verify"}).Body()
+	verify.SetAttributeValue("name", cty.StringVal("verify"))
 	verify.SetAttributeValue("model_id", cty.StringVal(c.ModelID))
 	verify.SetAttributeValue("memory", cty.NumberIntVal(int64(c.Memory)))
 	verify.SetAttributeValue("cpus", cty.NumberIntVal(int64(c.CPUs)))

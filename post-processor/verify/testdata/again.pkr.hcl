@@ -5,9 +5,11 @@ build {
   sources = ["source.null.image"]
   post-processors {
     post-processor "artifice" {
+      name  = "image"
       files = ["/dist/a $${b}.unverified/x.qcow2"]
     }
     post-processor "slm-copilot-verify" {
+      name         = "verify"
       model_id     = "devstral-small-2"
       memory       = 8192
       cpus         = 2

@@ -1,0 +1,45 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/hashicorp/packer-plugin-sdk/multistep"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remote"
+)
+
+// failLate ends a build whose machine has done its work, which took long. What there is of
+// it moves to where no later build empties, and the error says where, and how to go on. A
+// build that is cancelled keeps nothing.
+func (b *build) failLate(ctx context.Context, state multistep.StateBag, err error, goOn func(directory string) string) multistep.StepAction {
+	if ctx.Err() != nil {
+		return fail(state, err)
+	}
+	b.kept = true
+	failed, partial := b.config.failedDirectory(), b.config.partialDirectory()
+	if moveErr := errors.Join(os.RemoveAll(failed), os.Rename(partial, failed)); moveErr != nil {
+		return fail(state, fmt.Errorf("%w\nWhat the build has made stays in %s until the next build empties it (%w)", err, partial, moveErr))
+	}
+	return fail(state, fmt.Errorf("%w\nWhat the build has made is kept in %s. %s", err, failed, goOn(failed)))
+}
+
+// How to go on with what lies in a directory, depending on what was not done.
+
+func (b *build) packByHand(directory string) string {
+	disk := filepath.Join(directory, filepath.Base(b.machineDirectory()), b.config.imageFile())
+	image := filepath.Join(directory, b.config.imageFile())
+	return fmt.Sprintf("To pack the disk of the machine:\n  qemu-img convert -p -c -O qcow2 -o compression_type=zstd %s %s", remote.Quote(disk), remote.Quote(image))
+}
+
+func (b *build) inspectAgain(directory string) string {
+	image := filepath.Join(directory, b.config.imageFile())
+	return fmt.Sprintf("To look into the finished image again, in a checkout of this plugin:\n  go run ./cmd/inspect %s", remote.Quote(image))
+}
+
+func (b *build) moveByHand(directory string) string {
+	return fmt.Sprintf("It is complete. To put it into its place:\n  mv -T %s %s", remote.Quote(directory), remote.Quote(b.config.OutputDirectory))
+}
