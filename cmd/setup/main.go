@@ -4,32 +4,42 @@
 //
 // It is run by make at the top of the repository, after internal/tools/setup.sh:
 //
-//	go run ./cmd/setup build|demo|test
+//	go run ./cmd/setup build|demo|test|lint|generate
 package main
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
 
-// The levels, each of which holds the ones before it.
-var levels = []string{"build", "demo", "test"}
+// The levels, each of which holds the ones before it, and the two verbs that need one
+// program more and nothing else.
+var (
+	levels = []string{"build", "demo", "test"}
+	verbs  = map[string]program{
+		"lint":     {module: "internal/tools/lint", source: "github.com/golangci/golangci-lint/v2/cmd/golangci-lint"},
+		"generate": {module: packerModule, source: "github.com/hashicorp/packer-plugin-sdk/cmd/packer-sdc"},
+	}
+)
 
 // appliances are Go's names of the architectures an appliance can have.
 var appliances = []string{"amd64", "arm64"}
 
 func main() {
-	if len(os.Args) != 2 || !slices.Contains(levels, os.Args[1]) {
-		fmt.Fprintf(os.Stderr, "usage: setup %s|%s|%s\n", levels[0], levels[1], levels[2])
+	known := append(slices.Sorted(maps.Keys(verbs)), levels...)
+	if len(os.Args) != 2 || !slices.Contains(known, os.Args[1]) {
+		fmt.Fprintln(os.Stderr, "usage: setup", strings.Join(known, "|"))
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -49,6 +59,9 @@ func setUp(ctx context.Context, level string) error {
 	jobs, end := progress.StartJobs(os.Stdout)
 	defer end()
 	s := &setup{jobs: jobs, cache: cache}
+	if verb, found := verbs[level]; found {
+		return s.tool(ctx, verb)
+	}
 	lanes := []func(context.Context) error{func(ctx context.Context) error { return s.programs(ctx, level) }}
 	if level != "build" {
 		lanes = append(lanes, s.payloads)

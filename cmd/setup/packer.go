@@ -14,40 +14,47 @@ import (
 
 const (
 	// packerModule pins the Packer that is compiled where there is none.
-	packerModule = "internal/tools/packer"
-	packerLink   = ".tools/bin/packer"
+	packerModule  = "internal/tools/packer"
+	packerPackage = "github.com/hashicorp/packer"
+	packerLink    = toolsDirectory + "/packer"
+	// toolsDirectory comes first on the PATH of make's recipes.
+	toolsDirectory = ".tools/bin"
 	// minimumPacker is the first 1.x that finds plugins by the directories pluginDirectory
 	// is made of, and no other way.
 	minimumPacker = 11
 )
 
 // packer puts a Packer into .tools/bin: the machine's own if it is new enough, else one
-// compiled from the Go module proxy, once for all checkouts of this user.
+// compiled from the Go module proxy.
 func (s *setup) packer(ctx context.Context) error {
 	if found, err := exec.LookPath("packer"); err == nil && usable(ctx, found) {
 		return link(found, packerLink)
 	}
-	pin, err := packerPin()
+	return s.tool(ctx, program{module: packerModule, source: packerPackage})
+}
+
+// tool puts a program of another module into .tools/bin. It is compiled once for all
+// checkouts of this user, and again when the module asks for another version.
+func (s *setup) tool(ctx context.Context, p program) error {
+	pin, err := modulePin(p.module)
 	if err != nil {
 		return err
 	}
-	compiled := filepath.Join(s.cache, "packer-"+pin, "packer")
-	if !usable(ctx, compiled) {
-		err := s.compile(ctx, "Packer", program{
-			module: packerModule, source: "github.com/hashicorp/packer", output: compiled, strip: true,
-		})
-		if err != nil {
+	name := filepath.Base(p.source)
+	p.output, p.strip = filepath.Join(s.cache, name+"-"+pin, name), true
+	if _, err := os.Stat(p.output); err != nil {
+		if err := s.compile(ctx, name, p); err != nil {
 			return err
 		}
 	}
-	return link(compiled, packerLink)
+	return link(p.output, filepath.Join(toolsDirectory, name))
 }
 
-// packerPin changes whenever another Packer is asked for.
-func packerPin() (string, error) {
+// modulePin changes whenever the module asks for other versions.
+func modulePin(module string) (string, error) {
 	var both []byte
 	for _, name := range []string{"go.mod", "go.sum"} {
-		text, err := os.ReadFile(filepath.Join(packerModule, name))
+		text, err := os.ReadFile(filepath.Join(module, name))
 		if err != nil {
 			return "", err
 		}

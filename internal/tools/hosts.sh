@@ -133,6 +133,9 @@ step() {
 	say "$1: $2, $(($(date +%s) - started)) s"
 }
 
+# As the programs are compiled, to share with them what is compiled.
+go_test="CGO_ENABLED=0 go test -trimpath -buildvcs=false"
+
 # What holds the lock of apt's lists for a while, as the first upgrade of a new machine does.
 hold_lock="sudo perl -MFcntl -e '
 	open my \$file, q(>), q(/var/lib/apt/lists/lock);
@@ -156,8 +159,8 @@ visit() {
 	step "$name" "make build, while another program holds apt's lock" "{ $hold_lock sleep 1; make build; }"
 	grep -q "waiting for another process to end" "$work/log" || die "$name: setup did not say that it waits for apt's lock"
 	step "$name" "make demo-payloads" "make demo-payloads"
-	step "$name" "inspection of file systems in every layout" "go test ./internal/imageinspect -run Layouts"
-	step "$name" "packing" "go test ./internal/qemuimg"
+	step "$name" "inspection of file systems in every layout" "$go_test ./internal/imageinspect -run Layouts"
+	step "$name" "packing" "$go_test ./internal/qemuimg"
 	step "$name" "packer validate" "echo packer validate -var-file=.cache/demo/payloads.pkrvars.json examples/demo | make shell"
 	[ "$extent" = full ] || return 0
 	step "$name" "make setup LEVEL=test" "make setup LEVEL=test"
