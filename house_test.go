@@ -74,6 +74,51 @@ func TestImportsPointOneWay(t *testing.T) {
 	}
 }
 
+// wings are the folders of internal that hold more than one package, each with those it
+// may import from.
+var wings = map[string][]string{
+	"supply":  nil,
+	"model":   nil,
+	"probe":   nil,
+	"image":   {"supply", "model", "probe"},
+	"vm":      {"supply", "model", "probe", "image"},
+	"publish": {"supply", "model", "probe", "image"},
+}
+
+func wingOf(p goPackage) string {
+	for wing := range wings {
+		if p.below("internal/" + wing) {
+			return wing
+		}
+	}
+	return ""
+}
+
+func TestWingsStandOnEachOther(t *testing.T) {
+	met := map[string]bool{}
+	for _, p := range listPackages(t) {
+		from := wingOf(p)
+		met[from] = true
+		for _, imported := range p.Imports {
+			to := wingOf(goPackage{ImportPath: imported})
+			if to == "" || to == from || !p.below("internal") || isStandIn(p) {
+				continue
+			}
+			assert.Contains(t, wings[from], to, "%s imports %s", p.ImportPath, imported)
+		}
+	}
+	for wing := range wings {
+		assert.True(t, met[wing], "internal/%s is empty", wing)
+	}
+}
+
+// isStandIn says that a package is a test double. It may know what it stands for.
+func isStandIn(p goPackage) bool {
+	return standIn.MatchString(p.ImportPath)
+}
+
+var standIn = regexp.MustCompile(`^` + regexp.QuoteMeta(module) + `/internal/[a-z]+test(/|$)`)
+
 // The agent is a few megabytes inside every appliance, and part of what a cloud operator
 // has to trust: all it may link is named here.
 func TestAgentLinksOnlyWhatItNeeds(t *testing.T) {
@@ -93,7 +138,6 @@ func TestAgentLinksOnlyWhatItNeeds(t *testing.T) {
 
 // Stand-ins are for tests and for the demonstration, which says so.
 func TestStandInsAreInNeitherPluginNorAgent(t *testing.T) {
-	standIn := regexp.MustCompile(`^` + regexp.QuoteMeta(module) + `/internal/[a-z]+test(/|$)`)
 	for _, p := range listPackages(t) {
 		if p.below("internal") || p.below("examples") {
 			continue
@@ -129,8 +173,8 @@ func TestOnePackageDoesIt(t *testing.T) {
 		}
 		return found
 	}
-	assert.Equal(t, []string{"internal/opennebula"}, importers("github.com/OpenNebula/"), "goca")
-	assert.Equal(t, []string{"internal/qemuimg"}, users(`"qemu-img"`), "qemu-img")
+	assert.Equal(t, []string{"internal/publish/opennebula"}, importers("github.com/OpenNebula/"), "goca")
+	assert.Equal(t, []string{"internal/image/qemuimg"}, users(`"qemu-img"`), "qemu-img")
 	assert.Equal(t, []string{"runtime-agent/systemd"}, users(`"systemctl"`), "systemctl")
 }
 

@@ -5,10 +5,10 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/accelerator"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/manifest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/accelerator"
 )
 
 // build is what the steps of one run share.

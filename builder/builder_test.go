@@ -18,8 +18,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuimg"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuvm"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/qemuimg"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/qemuvm"
 )
 
 const (

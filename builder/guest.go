@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remote"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/remote"
 )
 
 // guest is what the running machine says about itself.

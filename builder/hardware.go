@@ -1,6 +1,6 @@
 package builder
 
-import "github.com/slm-copilot/packer-plugin-slm-copilot/internal/firmware"
+import "github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/firmware"
 
 // The architectures, as uname -m has them.
 const (

@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/ssh"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/accelerator"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/accelerator"
 )
 
 var update = flag.Bool("update", false, "write the golden files")

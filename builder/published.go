@@ -13,8 +13,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/digest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 )
 
 // publishedSum is the digest of a file in the list of its publisher, in lower-case

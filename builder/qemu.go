@@ -5,11 +5,11 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/accelerator"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/firmware"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuimg"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuvm"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/qemuimg"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/accelerator"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/firmware"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/qemuvm"
 )
 
 // machine is the configuration of packer-plugin-qemu's builder for this build, in that

@@ -7,13 +7,13 @@ import (
 
 	"github.com/hashicorp/packer-plugin-sdk/multistep"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/contextiso"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/firmware"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hostprogram"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/imageinspect"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/modeldisk"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuimg"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuvm"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/inspect"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/modeldisk"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/qemuimg"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/contextiso"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/firmware"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/qemuvm"
 )
 
 // stepCheckHost finds out before anything starts what is missing on this host, and what
@@ -49,7 +49,7 @@ func (s *stepCheckHost) check(ctx context.Context) error {
 func (s *stepCheckHost) tries() []hostprogram.Try {
 	tries := []hostprogram.Try{
 		qemuvm.TryOut(s.config.goArch(), s.config.machineOption(), s.accelerator),
-		qemuimg.TryOut, imageinspect.TryOut, contextiso.TryOut,
+		qemuimg.TryOut, inspect.TryOut, contextiso.TryOut,
 	}
 	if s.config.ModelDisk {
 		tries = append(tries, modeldisk.TryOut)

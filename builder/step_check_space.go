@@ -7,8 +7,8 @@ import (
 
 	"github.com/hashicorp/packer-plugin-sdk/multistep"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/qemuimg"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuimg"
 )
 
 // systemSpace is what packages, LocalAI and its backend may add to the base image, in bytes.

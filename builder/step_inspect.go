@@ -5,7 +5,7 @@ import (
 
 	"github.com/hashicorp/packer-plugin-sdk/multistep"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/imageinspect"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/inspect"
 )
 
 // stepInspect looks into the finished image before anybody gets it. All that goes with the
@@ -19,7 +19,7 @@ func (s *stepInspect) Run(ctx context.Context, state multistep.StateBag) multist
 	}
 	ui := uiOf(state)
 	ui.Say("Looking into the image...")
-	if err := imageinspect.Inspect(ctx, s.image(), s.config.partialDirectory(), ui.Say); err != nil {
+	if err := inspect.Inspect(ctx, s.image(), s.config.partialDirectory(), ui.Say); err != nil {
 		return s.failLate(ctx, state, err, s.inspectAgain)
 	}
 	return multistep.ActionContinue

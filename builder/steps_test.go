@@ -12,10 +12,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/digest"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/manifest"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuimg"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/qemuimg"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 )
 
 // finish runs what follows a machine that has powered off well.

@@ -10,10 +10,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/ociimage"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remote"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/ociimage"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/remote"
 )
 
 //go:embed scripts/*.sh

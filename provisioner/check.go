@@ -8,10 +8,10 @@ import (
 	"strings"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hclunknown"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/ociimage"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/sbom"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/ociimage"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sbom"
 )
 
 var (

@@ -9,8 +9,8 @@ import (
 	"io"
 	"os"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/ociimage"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/ociimage"
 )
 
 // fetchBackend makes one archive of whatever the backend comes as, because one file can be

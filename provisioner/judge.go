@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fit"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/gguf"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/sourceuri"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/fit"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/gguf"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
 
 // machines are the processors of Go's architectures in an ELF header.

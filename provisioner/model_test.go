@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/imagefiles"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/files"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remotetest"
 )
 
@@ -97,7 +97,7 @@ func TestModelStaysOnADiskOfItsOwn(t *testing.T) {
 	m.Stub("df", "echo Filesystem 1024-blocks Used Available Capacity Mounted; echo /dev/vda1 9 9 393400 1% /")
 	require.NoError(t, b.runAll(t.Context()))
 	assert.NotContains(t, m.Uploads(), modelFile+".part")
-	assert.Contains(t, m.Read(filepath.Join(appliance.UnitDir, imagefiles.ModelMountUnit)), "Where="+m.Path(appliance.ModelsDir))
+	assert.Contains(t, m.Read(filepath.Join(appliance.UnitDir, files.ModelMountUnit)), "Where="+m.Path(appliance.ModelsDir))
 	assert.Contains(t, m.Read(appliance.UnitDir+"/local-ai.service.d/10-slm-copilot-model-disk.conf"), "RequiresMountsFor=")
 	assert.Contains(t, m.Calls(), `systemctl --quiet enable opt-local\x2dai-models.mount`)
 	assert.Contains(t, *said, "the model stays on the disk labelled slm-model")

@@ -15,8 +15,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/digest"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 )
 
 // sumsFile is in the package directory, in the format of sha256sum.

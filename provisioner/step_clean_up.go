@@ -6,15 +6,15 @@ import (
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/imagefiles"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remote"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/files"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/remote"
 )
 
 // cleanUp leaves what every virtual machine shares and removes what belongs to this one.
 // The key of the build stays, for what comes after; the builder removes it at the end.
 func (b *bake) cleanUp(ctx context.Context) error {
 	env := remote.Env{
-		"PER_VM":          strings.Join(imagefiles.PerVMState(), "\n"),
+		"PER_VM":          strings.Join(files.PerVMState(), "\n"),
 		"STATUS_FILE":     appliance.StatusFile,
 		"INSTALL_SUCCESS": appliance.InstallSuccess,
 	}

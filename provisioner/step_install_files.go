@@ -10,14 +10,14 @@ import (
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fetch"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/imagefiles"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remote"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/files"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/remote"
 )
 
 // hostKeys makes SSH host keys at the first boot of each machine, because the image has
 // none and cloud-init, which would make them, may find nothing to do there.
-var hostKeys = imagefiles.File{
+var hostKeys = files.File{
 	Path: appliance.UnitDir + "/ssh.service.d/10-slm-copilot-host-keys.conf",
 	Mode: 0o644,
 	Content: []byte(`# The image holds no host key: each machine makes its own before sshd checks for them.
@@ -29,14 +29,14 @@ ExecStartPre=/usr/sbin/sshd -t
 }
 
 func (b *bake) installImageFiles(ctx context.Context) error {
-	if err := b.writeFiles(ctx, append(imagefiles.Files(), hostKeys)); err != nil {
+	if err := b.writeFiles(ctx, append(files.Files(), hostKeys)); err != nil {
 		return err
 	}
-	_, err := b.script(ctx, "service_account", remote.Env{"SYSUSERS": imagefiles.SysusersFile}, time.Minute, nil)
+	_, err := b.script(ctx, "service_account", remote.Env{"SYSUSERS": files.SysusersFile}, time.Minute, nil)
 	return err
 }
 
-func (b *bake) writeFiles(ctx context.Context, files []imagefiles.File) error {
+func (b *bake) writeFiles(ctx context.Context, files []files.File) error {
 	for _, file := range files {
 		if err := b.machine.WriteText(ctx, file.Path, file.Mode, string(file.Content)); err != nil {
 			return err

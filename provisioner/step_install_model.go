@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/imagefiles"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/files"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remote"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/remote"
 )
 
 // modelTimeout allows for 15 GB on an emulated processor, copied and read again.
@@ -51,11 +51,11 @@ func (b *bake) copyModel(ctx context.Context) error {
 }
 
 func (b *bake) mountModelDisk(ctx context.Context) error {
-	if err := b.writeFiles(ctx, imagefiles.ModelDiskFiles()); err != nil {
+	if err := b.writeFiles(ctx, files.ModelDiskFiles()); err != nil {
 		return err
 	}
 	env := remote.Env{
-		"UNIT": imagefiles.ModelMountUnit, "FILE": modelFile, "SUM": b.payload.model.SHA256, "LABEL": appliance.ModelDiskLabel,
+		"UNIT": files.ModelMountUnit, "FILE": modelFile, "SUM": b.payload.model.SHA256, "LABEL": appliance.ModelDiskLabel,
 	}
 	_, err := b.script(ctx, "mount_model_disk", env, modelTimeout, nil)
 	return err

@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/lockfile"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remote"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/sbom"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/sourceuri"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sbom"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/remote"
 )
 
 // takeInventory leaves in the image what it was made of: a lock that makes it again, and a

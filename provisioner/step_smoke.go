@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/imagefiles"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remote"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/files"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/remote"
 )
 
 // smokeTestTimeout is for a large model on a slow disk.
@@ -19,7 +19,7 @@ const smokeTestTimeout = 30 * time.Minute
 func (b *bake) smokeTest(ctx context.Context) error {
 	env := remote.Env{
 		"AGENT":   appliance.AgentPath,
-		"UNITS":   strings.Join(imagefiles.Units(), " "),
+		"UNITS":   strings.Join(files.Units(), " "),
 		"LOCALAI": appliance.LocalAIUnit,
 		"NGINX":   appliance.NginxUnit,
 	}

@@ -16,9 +16,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/gguf"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/localaitest"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/onecontext"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/gguf"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/onecontext"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/plan"
 )

@@ -13,8 +13,8 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/clients"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/completion"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/clients"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/completion"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/lock"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/logfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/onegate"

@@ -14,8 +14,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/acceptance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/acceptance"
 )
 
 const (

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/clients"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/clients"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/acme"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/pair"

@@ -7,9 +7,9 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/acceptance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/clients"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/acceptance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/clients"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/shell"
 )
 

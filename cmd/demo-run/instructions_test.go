@@ -24,8 +24,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/acceptance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/clients"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/acceptance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/clients"
 )
 
 const password = "Correct-Horse-1"

@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/imageinspect"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/inspect"
 )
 
 func main() {
@@ -29,7 +29,7 @@ func run(ctx context.Context, arguments []string, out io.Writer) error {
 		return errors.New("usage: inspect IMAGE, a QCOW2 file; a raw copy is made beside it and removed again")
 	}
 	image := arguments[0]
-	err := imageinspect.Inspect(ctx, image, filepath.Dir(image), func(line string) { fmt.Fprintln(out, line) })
+	err := inspect.Inspect(ctx, image, filepath.Dir(image), func(line string) { fmt.Fprintln(out, line) })
 	if err != nil {
 		return err
 	}

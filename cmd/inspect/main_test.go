@@ -10,10 +10,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuimg"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/qemuimg"
 )
 
-// What makes an image fit is internal/imageinspect's to test.
+// What makes an image fit is internal/image/inspect's to test.
 func TestWhatIsWrongIsSaid(t *testing.T) {
 	directory := t.TempDir()
 	raw, image := filepath.Join(directory, "disk.raw"), filepath.Join(directory, "image.qcow2")

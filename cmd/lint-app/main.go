@@ -8,7 +8,7 @@ import (
 	"os"
 	"slices"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/applint"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/lint"
 )
 
 const usage = "usage: lint-app FILE...\n" +
@@ -31,16 +31,16 @@ func run(files []string, out, errs io.Writer) int {
 	}
 	status := 0
 	for _, file := range files {
-		status = max(status, lint(file, out, errs))
+		status = max(status, lintFile(file, out, errs))
 	}
 	return status
 }
 
-func lint(file string, out, errs io.Writer) int {
+func lintFile(file string, out, errs io.Writer) int {
 	content, err := os.ReadFile(file)
-	var result applint.Result
+	var result lint.Result
 	if err == nil {
-		result, err = applint.Examine(file, content)
+		result, err = lint.Examine(file, content)
 	}
 	if err != nil {
 		fmt.Fprintln(errs, err)

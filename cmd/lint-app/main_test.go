@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	good = "../../internal/applint/testdata/good/template.txt"
-	list = "../../internal/applint/testdata/good/list.json"
-	bad  = "../../internal/applint/testdata/bad/nic-template.txt"
+	good = "../../internal/publish/lint/testdata/good/template.txt"
+	list = "../../internal/publish/lint/testdata/good/list.json"
+	bad  = "../../internal/publish/lint/testdata/bad/nic-template.txt"
 )
 
 func TestRun(t *testing.T) {

@@ -16,8 +16,8 @@ import (
 	"syscall"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/catalog"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/nginxrun"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/catalog"
 )
 
 const usage = `usage: serve [-listen ADDRESS:PORT] [DIRECTORY]

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/gguf"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/gguf"
 )
 
 // CheckWeights says why llama.cpp would not load the file, in the words that reach a

@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuimg"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/qemuimg"
 )
 
 // What a guest can do, to be put together in Image. Port 0x3f8 is the serial line; 0x600,

@@ -113,7 +113,7 @@ func (m *Machine) below(command string) string {
 	return moved
 }
 
-// upload matches the command of internal/remote that stores its input in a file.
+// upload matches the command of internal/vm/remote that stores its input in a file.
 var upload = regexp.MustCompile(`OFFSET=.* PART='([^']*)'`)
 
 // Start runs the command with the real shell.

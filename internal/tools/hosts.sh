@@ -159,8 +159,8 @@ visit() {
 	step "$name" "make build, while another program holds apt's lock" "{ $hold_lock sleep 1; make build; }"
 	grep -q "waiting for another process to end" "$work/log" || die "$name: setup did not say that it waits for apt's lock"
 	step "$name" "make demo-payloads" "make demo-payloads"
-	step "$name" "inspection of file systems in every layout" "$go_test ./internal/imageinspect -run Layouts"
-	step "$name" "packing" "$go_test ./internal/qemuimg"
+	step "$name" "inspection of file systems in every layout" "$go_test ./internal/image/inspect -run Layouts"
+	step "$name" "packing" "$go_test ./internal/image/qemuimg"
 	step "$name" "packer validate" "echo packer validate -var-file=.cache/demo/payloads.pkrvars.json examples/demo | make shell"
 	[ "$extent" = full ] || return 0
 	step "$name" "make setup LEVEL=test" "make setup LEVEL=test"

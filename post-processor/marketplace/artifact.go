@@ -12,9 +12,9 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 )
 
-// artifact is a published app. It holds no reference to the artifact it was made from,
+// publishedArtifact is a published app. It holds no reference to the artifact it was made from,
 // which is out of reach when the post-processor has returned.
-type artifact struct {
+type publishedArtifact struct {
 	id     string
 	title  string
 	places []string
@@ -22,11 +22,11 @@ type artifact struct {
 	state  map[string]string
 }
 
-var _ packersdk.Artifact = (*artifact)(nil)
+var _ packersdk.Artifact = (*publishedArtifact)(nil)
 
-func newArtifact(pub *publication) *artifact {
+func newArtifact(pub *publication) *publishedArtifact {
 	system := pub.disks[0]
-	a := &artifact{
+	a := &publishedArtifact{
 		id:    "sha256:" + system.manifest.SHA256,
 		title: pub.app.Title(system.manifest.OSArch),
 		state: map[string]string{
@@ -52,14 +52,14 @@ func newArtifact(pub *publication) *artifact {
 	return a
 }
 
-func (a *artifact) addCommunity(pub *publication) {
+func (a *publishedArtifact) addCommunity(pub *publication) {
 	a.places = append(a.places, "files of a pull request in "+pub.communityDirectory)
 	for _, name := range slices.Sorted(maps.Keys(pub.communityFiles)) {
 		a.files = append(a.files, filepath.Join(pub.communityDirectory, name))
 	}
 }
 
-func (a *artifact) addCatalog(pub *publication) {
+func (a *publishedArtifact) addCatalog(pub *publication) {
 	a.id = pub.entry().ID.OID
 	a.state[appliance.StateCatalogDirectory] = pub.catalog.Directory()
 	a.places = append(a.places, a.id+" in the marketplace "+pub.catalog.Directory())
@@ -69,20 +69,20 @@ func (a *artifact) addCatalog(pub *publication) {
 	}
 }
 
-func (a *artifact) BuilderId() string { return appliance.MarketplaceBuilderID }
+func (a *publishedArtifact) BuilderId() string { return appliance.MarketplaceBuilderID }
 
-func (a *artifact) Files() []string { return a.files }
+func (a *publishedArtifact) Files() []string { return a.files }
 
-func (a *artifact) Id() string { return a.id }
+func (a *publishedArtifact) Id() string { return a.id }
 
-func (a *artifact) String() string {
+func (a *publishedArtifact) String() string {
 	if len(a.places) == 0 {
 		return a.title + ", not published: this was a dry run"
 	}
 	return a.title + ": " + strings.Join(a.places, ", ")
 }
 
-func (a *artifact) State(name string) any {
+func (a *publishedArtifact) State(name string) any {
 	if value, ok := a.state[name]; ok {
 		return value
 	}
@@ -91,4 +91,4 @@ func (a *artifact) State(name string) any {
 
 // Destroy does nothing: clouds may have seen the app, so it is not for a later step of a
 // build to take it back.
-func (a *artifact) Destroy() error { return nil }
+func (a *publishedArtifact) Destroy() error { return nil }

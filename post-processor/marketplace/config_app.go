@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/marketapp"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/app"
 )
 
 // App is the block "app": what people see of the appliance in a marketplace, and the size
@@ -31,17 +31,17 @@ type App struct {
 
 // rules are for the fields with their defaults in place.
 func (a *App) rules() []rule {
-	app := a.withDefaults()
+	filled := a.withDefaults()
 	return []rule{
-		{"app.name", []string{app.Name}, appliance.CheckObjectName},
-		{"app.version", given(app.Version), marketapp.CheckVersion},
-		{"app.publisher", []string{app.Publisher}, marketapp.CheckLine},
-		{"app.publisher_email", given(app.PublisherEmail), marketapp.CheckLine},
-		{"app.description", []string{app.Description}, marketapp.CheckText},
-		{"app.short_description", []string{app.ShortDescription}, marketapp.CheckLine},
-		{"app.tags", app.Tags, marketapp.CheckTag},
-		{"app.logo", given(app.Logo), marketapp.CheckLogo},
-		{"app.opennebula_versions", app.OpenNebulaVersions, marketapp.CheckOpenNebulaVersion},
+		{"app.name", []string{filled.Name}, appliance.CheckObjectName},
+		{"app.version", given(filled.Version), app.CheckVersion},
+		{"app.publisher", []string{filled.Publisher}, app.CheckLine},
+		{"app.publisher_email", given(filled.PublisherEmail), app.CheckLine},
+		{"app.description", []string{filled.Description}, app.CheckText},
+		{"app.short_description", []string{filled.ShortDescription}, app.CheckLine},
+		{"app.tags", filled.Tags, app.CheckTag},
+		{"app.logo", given(filled.Logo), app.CheckLogo},
+		{"app.opennebula_versions", filled.OpenNebulaVersions, app.CheckOpenNebulaVersion},
 	}
 }
 
@@ -61,11 +61,11 @@ func (a *App) checkNumbers() []error {
 
 // withDefaults is the app with a default for every field that is not given; one for any
 // image, until it is known which.
-func (a *App) withDefaults() marketapp.App { return a.over(marketapp.Default()) }
+func (a *App) withDefaults() app.App { return a.over(app.Default()) }
 
 // over is d with the fields that are given.
-func (a *App) over(d marketapp.App) marketapp.App {
-	return marketapp.App{
+func (a *App) over(d app.App) app.App {
+	return app.App{
 		Name:               orDefault(a.Name, d.Name),
 		Version:            orDefault(a.Version, d.Version),
 		Publisher:          orDefault(a.Publisher, d.Publisher),

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/catalog"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/catalog"
 )
 
 // Catalog is the block "catalog".

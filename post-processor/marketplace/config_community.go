@@ -1,6 +1,6 @@
 package marketplace
 
-import "github.com/slm-copilot/packer-plugin-slm-copilot/internal/community"
+import "github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/community"
 
 // Community is the block "community": the files of a pull request to OpenNebula's
 // community marketplace.

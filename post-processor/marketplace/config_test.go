@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hclunknown"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/marketapp"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/transfer"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/app"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/post-processor/marketplace/cloud"
 )
 
@@ -27,7 +27,7 @@ func exampleCatalog() block {
 func TestConfigureTakesDefaults(t *testing.T) {
 	var p PostProcessor
 	require.NoError(t, p.Configure(block{"catalog": exampleCatalog()}))
-	assert.Equal(t, marketapp.Default(), p.config.App.withDefaults())
+	assert.Equal(t, app.Default(), p.config.App.withDefaults())
 }
 
 func TestConfigureStoresEveryField(t *testing.T) {
@@ -40,7 +40,7 @@ func TestConfigureStoresEveryField(t *testing.T) {
 			"cpu": 1, "vcpu": 2, "memory": 3, "opennebula_versions": []string{"7.0"},
 		},
 	}))
-	assert.Equal(t, marketapp.App{
+	assert.Equal(t, app.App{
 		Name: "N", Version: "2", Publisher: "P", PublisherEmail: "p@example.org",
 		Description: "{{ not a template }}", ShortDescription: "S", Tags: []string{"t"}, Logo: "l.png",
 		CPU: 1, VCPU: 2, MemoryMiB: 3, OpenNebulaVersions: []string{"7.0"},

@@ -6,10 +6,10 @@ import (
 	"slices"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hclunknown"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/transfer"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/transfer/s3"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/transfer/serve"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/transfer/sftp"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer/s3"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer/serve"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer/sftp"
 )
 
 // Transfer is the block "transfer": exactly one way for an image to reach the front-end.

@@ -7,10 +7,10 @@ import (
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/digest"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/imageartifact"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/manifest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/artifact"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 )
 
 // disk is one image with its manifest.
@@ -22,7 +22,7 @@ type disk struct {
 // findDisks returns the image of an artifact, and that of the model if the weights are on
 // a disk of their own.
 func findDisks(input packersdk.Artifact) ([]disk, error) {
-	image, manifestPath, err := imageartifact.Find(input)
+	image, manifestPath, err := artifact.Find(input)
 	if err != nil {
 		return nil, err
 	}

@@ -10,9 +10,9 @@ import (
 	"github.com/hashicorp/packer-plugin-sdk/multistep/commonsteps"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/catalog"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/marketapp"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/signature"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/app"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/catalog"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/signature"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/post-processor/marketplace/cloud"
 )
 
@@ -26,7 +26,7 @@ var _ packersdk.PostProcessor = (*PostProcessor)(nil)
 // publication is what the steps of one run share.
 type publication struct {
 	disks []disk
-	app   marketapp.App
+	app   app.App
 	// What follows is for a catalog.
 	base       catalog.BaseURL
 	entries    []catalog.Entry

@@ -8,7 +8,7 @@ import (
 	"github.com/hashicorp/packer-plugin-sdk/multistep"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/community"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/community"
 )
 
 // stepCommunity writes the files of a pull request.

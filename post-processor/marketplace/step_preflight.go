@@ -11,11 +11,11 @@ import (
 	"github.com/hashicorp/packer-plugin-sdk/multistep"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/applint"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/catalog"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/manifest"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/marketapp"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/signature"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/app"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/catalog"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/lint"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/signature"
 )
 
 // stepPreflight finds the images and decides what will be published. It changes nothing.
@@ -40,8 +40,8 @@ func (s *stepPreflight) prepare() (err error) {
 		return err
 	}
 	system := s.pub.disks[0].manifest
-	s.pub.app = s.config.App.over(marketapp.DefaultFor(system))
-	if err := marketapp.CheckVersion(s.pub.app.Version); err != nil {
+	s.pub.app = s.config.App.over(app.DefaultFor(system))
+	if err := app.CheckVersion(s.pub.app.Version); err != nil {
 		return fmt.Errorf("app.version: %w, got %q", err, s.pub.app.Version)
 	}
 	if err := s.pub.app.VMTemplate(system.OSArch).Check(); err != nil {
@@ -63,13 +63,13 @@ func (s *stepPreflight) prepare() (err error) {
 // lint looks for the mistakes that published apps have been seen to make.
 func (s *stepPreflight) lint() error {
 	text := s.pub.app.VMTemplate(s.pub.disks[0].manifest.OSArch).Text()
-	findings := applint.LintTemplate("VM template", []byte(text))
+	findings := lint.LintTemplate("VM template", []byte(text))
 	for _, entry := range s.pub.entries {
 		content, err := json.MarshalIndent(entry, "", "  ")
 		if err != nil {
 			return err
 		}
-		more, err := applint.Lint(entry.Name+".json", content)
+		more, err := lint.Lint(entry.Name+".json", content)
 		if err != nil {
 			return err
 		}
@@ -79,13 +79,13 @@ func (s *stepPreflight) lint() error {
 		if !isLinted(name) {
 			continue
 		}
-		more, err := applint.Lint(name, s.pub.communityFiles[name])
+		more, err := lint.Lint(name, s.pub.communityFiles[name])
 		if err != nil {
 			return err
 		}
 		findings = append(findings, more...)
 	}
-	return applint.Error(findings)
+	return lint.Error(findings)
 }
 
 // isLinted tells the descriptions of the app among the files of a pull request.

@@ -6,7 +6,7 @@ import (
 	"github.com/hashicorp/packer-plugin-sdk/multistep"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/catalog"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/catalog"
 )
 
 // stepPublish replaces the list. It is the moment at which clouds see the app.

@@ -9,19 +9,19 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 )
 
-// artifact is an image that has been proven. It holds no reference to the artifact it was
+// provenArtifact is an image that has been proven. It holds no reference to the artifact it was
 // made from, which is out of reach when the post-processor has returned.
-type artifact struct {
+type provenArtifact struct {
 	id      string
 	files   []string
 	reports []string
 	state   map[string]string
 }
 
-var _ packersdk.Artifact = (*artifact)(nil)
+var _ packersdk.Artifact = (*provenArtifact)(nil)
 
-func newArtifact(input packersdk.Artifact, image string, reports []string) *artifact {
-	a := &artifact{
+func newArtifact(input packersdk.Artifact, image string, reports []string) *provenArtifact {
+	a := &provenArtifact{
 		id:      input.Id(),
 		files:   append(append([]string(nil), input.Files()...), reports...),
 		reports: reports,
@@ -38,18 +38,18 @@ func newArtifact(input packersdk.Artifact, image string, reports []string) *arti
 	return a
 }
 
-func (a *artifact) BuilderId() string { return appliance.VerifyBuilderID }
+func (a *provenArtifact) BuilderId() string { return appliance.VerifyBuilderID }
 
-func (a *artifact) Files() []string { return a.files }
+func (a *provenArtifact) Files() []string { return a.files }
 
 // Id is that of the image: a proof does not make it another one.
-func (a *artifact) Id() string { return a.id }
+func (a *provenArtifact) Id() string { return a.id }
 
-func (a *artifact) String() string {
+func (a *provenArtifact) String() string {
 	return a.state[appliance.StateImagePath] + ", verified: " + a.reports[0]
 }
 
-func (a *artifact) State(name string) any {
+func (a *provenArtifact) State(name string) any {
 	if value, ok := a.state[name]; ok {
 		return value
 	}
@@ -57,7 +57,7 @@ func (a *artifact) State(name string) any {
 }
 
 // Destroy removes the reports. The image belongs to the artifact it came with.
-func (a *artifact) Destroy() error {
+func (a *provenArtifact) Destroy() error {
 	var errs []error
 	for _, report := range a.reports {
 		if err := os.Remove(report); !errors.Is(err, os.ErrNotExist) {

@@ -14,11 +14,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/acceptance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/instance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuimg"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/qemuimg"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/acceptance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuvmtest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/instance"
 )
 
 func TestMain(m *testing.M) {
@@ -178,7 +178,7 @@ func TestABootByUEFIIsOne(t *testing.T) {
 func TestArchitectureIsTheManifests(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.manifest.json")
 	assert.Equal(t, "amd64", architecture(path))
-	text, err := os.ReadFile("../../internal/manifest/testdata/example.manifest.json")
+	text, err := os.ReadFile("../../internal/image/manifest/testdata/example.manifest.json")
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(path, text, 0o600))
 	assert.Equal(t, "amd64", architecture(path))

@@ -9,9 +9,9 @@ import (
 	"github.com/hashicorp/packer-plugin-sdk/multistep"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/accelerator"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/acceptance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/instance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/acceptance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/accelerator"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/instance"
 )
 
 // stepCreate makes an instance of the image: overlay and CONTEXT CD-ROM.

@@ -8,16 +8,16 @@ import (
 	"github.com/hashicorp/packer-plugin-sdk/multistep"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/accelerator"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/contextiso"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/firmware"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hostprogram"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/imageartifact"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/instance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/manifest"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuimg"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuvm"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/artifact"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/qemuimg"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/accelerator"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/contextiso"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/firmware"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/instance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/qemuvm"
 )
 
 // stepPreflight finds the image and everything that is needed to boot it.
@@ -35,7 +35,7 @@ func (s *stepPreflight) Run(ctx context.Context, state multistep.StateBag) multi
 }
 
 func (s *stepPreflight) prepare(ctx context.Context) error {
-	image, manifestPath, err := imageartifact.Find(s.input)
+	image, manifestPath, err := artifact.Find(s.input)
 	if err != nil {
 		return err
 	}

@@ -7,10 +7,10 @@ import (
 	"os"
 	"strings"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/acceptance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/instance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/acceptance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/instance"
 )
 
 // trial is what the steps of one run share.

@@ -9,7 +9,7 @@ import (
 	"text/template"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fit"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/fit"
 )
 
 // Config is what differs between two virtual machines.

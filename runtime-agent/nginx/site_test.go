@@ -17,9 +17,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/acceptance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/localaitest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/acceptance"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")

@@ -8,8 +8,8 @@ import (
 	"regexp"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fit"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/onecontext"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/fit"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/onecontext"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/engine"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/nginx"

@@ -13,7 +13,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/completion"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/completion"
 )
 
 const (

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/clients"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/clients"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 )
 

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/onecontext"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/onecontext"
 )
 
 // LastGood and LastToken are where configure keeps the context it applied last, and the

@@ -8,7 +8,7 @@ import (
 	"os"
 	"slices"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/gguf"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/gguf"
 )
 
 // Limits that no real model comes near. With them, what is computed from a header stays

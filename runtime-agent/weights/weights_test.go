@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/gguf"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/gguf"
 )
 
 func tiny(t testing.TB) []byte {

@@ -19,7 +19,7 @@ import (
 	"syscall"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/digest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 )
 
 // variablesFile is what examples/demo/demo.pkr.hcl is given with -var-file.

@@ -7,8 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/gguf"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/localaitest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/gguf"
 )
 
 const (

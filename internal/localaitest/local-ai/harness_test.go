@@ -17,8 +17,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/gguf"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/localaitest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/gguf"
 )
 
 const (

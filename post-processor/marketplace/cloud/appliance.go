@@ -3,15 +3,15 @@ package cloud
 import (
 	"time"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/manifest"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/marketapp"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/opennebula"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/transfer"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/app"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer"
 )
 
 // Appliance is what is published.
 type Appliance struct {
-	App marketapp.App
+	App app.App
 	// Disks are the system, and the disk of the model if the weights are not on the first.
 	Disks []Disk
 }

@@ -12,13 +12,13 @@ import (
 	"github.com/hashicorp/packer-plugin-sdk/multistep"
 	"github.com/stretchr/testify/require"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/digest"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/manifest"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/marketapp"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/onedtest"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/opennebula"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/app"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/saidtest"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/transfer"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 )
 
 // spool is a directory that the front-end can read.
@@ -102,7 +102,7 @@ func newImage(t testing.TB, name, osID string) Disk {
 }
 
 func newAppliance(t testing.TB, name, version string) Appliance {
-	app := marketapp.Default()
+	app := app.Default()
 	app.Name, app.Version = name, version
 	app.Description = "Two lines,\nwith \"quotes\" <and> a back\\slash & more."
 	return Appliance{App: app, Disks: []Disk{newImage(t, version, "ubuntu")}}

@@ -4,12 +4,12 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/marketapp"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/opennebula"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/app"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
 )
 
 // templateOf writes a VM template as attributes, in the order of their names.
-func templateOf(t marketapp.VMTemplate) opennebula.Template {
+func templateOf(t app.VMTemplate) opennebula.Template {
 	content := attributesOf(t.Attributes)
 	for _, name := range slices.Sorted(maps.Keys(t.Vectors)) {
 		for _, vector := range t.Vectors[name] {

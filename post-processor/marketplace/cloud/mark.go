@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/opennebula"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
 )
 
 // Names of the attributes by which our objects are known. Objects without them are left

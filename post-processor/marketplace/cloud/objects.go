@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/opennebula"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
 )
 
-// app is one app as it should be.
-type app struct {
+// wantedApp is one app as it should be.
+type wantedApp struct {
 	part string
 	name string
 	kind opennebula.AppType
@@ -22,7 +22,7 @@ type app struct {
 
 // apps are those of the appliance, each after those it names. The one that people import
 // has the title as its name.
-func (a Appliance) apps(t Target) ([]app, error) {
+func (a Appliance) apps(t Target) ([]wantedApp, error) {
 	template := a.App.VMTemplate(a.arch())
 	if err := template.Check(); err != nil {
 		return nil, fmt.Errorf("the VM template of the app: %w", err)
@@ -32,11 +32,11 @@ func (a Appliance) apps(t Target) ([]app, error) {
 	if a.split() {
 		names[partSystem], names[partModel], names[partVM] = a.title()+" system", a.title()+" model", a.title()
 	}
-	var apps []app
+	var apps []wantedApp
 	var disks opennebula.Template
 	for i := range a.Disks {
 		part := a.part(i)
-		image := app{part: part, name: names[part], kind: opennebula.AppImage, disk: i, content: a.appContent(part, opennebula.AppImage, a.Disks[i])}
+		image := wantedApp{part: part, name: names[part], kind: opennebula.AppImage, disk: i, content: a.appContent(part, opennebula.AppImage, a.Disks[i])}
 		image.content = append(image.content, opennebula.Attribute{Name: "APPTEMPLATE64", Value: encode(imageText(part, ""))})
 		// The importer makes a VM template of it, with this disk alone.
 		if !a.split() {
@@ -61,9 +61,9 @@ func link(vector, name, app string) opennebula.Attribute {
 }
 
 // linkedApp holds no bytes, only text and the names of other apps.
-func (a Appliance) linkedApp(part, name string, kind opennebula.AppType, text string, links opennebula.Template) app {
+func (a Appliance) linkedApp(part, name string, kind opennebula.AppType, text string, links opennebula.Template) wantedApp {
 	content := append(a.appContent(part, kind, a.system()), opennebula.Attribute{Name: "APPTEMPLATE64", Value: encode(text)})
-	return app{part: part, name: name, kind: kind, content: append(content, links...)}
+	return wantedApp{part: part, name: name, kind: kind, content: append(content, links...)}
 }
 
 // appContent is what apps of all types tell.

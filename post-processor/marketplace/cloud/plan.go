@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/opennebula"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
 )
 
 // plan is what one run has to do. It follows from the appliance, the target and what is in
@@ -23,7 +23,7 @@ type plan struct {
 
 // appPlan says how one app comes to be.
 type appPlan struct {
-	app
+	wantedApp
 	// found holds the same bytes already: it is kept, waited for, brought up to date.
 	found *opennebula.App
 	// broken ones hold nothing; they go before one is made.
@@ -80,13 +80,13 @@ func (a Appliance) plan(t Target, marketplace, datastore int, w world) (*plan, e
 }
 
 // checkNames says which of all the names that publishing may use oned would refuse.
-func (a Appliance) checkNames(apps []app) []error {
+func (a Appliance) checkNames(apps []wantedApp) []error {
 	names := []string{a.claimName()}
 	for i := range a.Disks {
 		names = append(names, a.imageName(i))
 	}
 	for _, app := range apps {
-		names = append(names, appPlan{app: app, replaced: new(opennebula.App)}.made())
+		names = append(names, appPlan{wantedApp: app, replaced: new(opennebula.App)}.made())
 	}
 	var mistakes []error
 	for _, name := range names {
@@ -97,8 +97,8 @@ func (a Appliance) checkNames(apps []app) []error {
 	return mistakes
 }
 
-func (a Appliance) planApp(wanted app, t Target, marketplace int, w world) (appPlan, error) {
-	p := appPlan{app: wanted}
+func (a Appliance) planApp(wanted wantedApp, t Target, marketplace int, w world) (appPlan, error) {
+	p := appPlan{wantedApp: wanted}
 	for _, seen := range w.apps {
 		ours := seen.MarketplaceID == marketplace && a.isPart(seen.Template, wanted.part) && a.isThisVersion(seen.Template)
 		switch {

@@ -3,8 +3,8 @@ package cloud
 import (
 	"slices"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/marketapp"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/opennebula"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/app"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
 )
 
 // pruning is what goes when everything else is done: versions beyond those that are kept,
@@ -61,5 +61,5 @@ func (a Appliance) oldVersions(t Target, marketplace int, w world) []string {
 			published[version] = max(published[version], seen.RegTime)
 		}
 	}
-	return marketapp.VersionsBeyond(published, t.KeepVersions)
+	return app.VersionsBeyond(published, t.KeepVersions)
 }

@@ -6,8 +6,8 @@ import (
 
 	"github.com/hashicorp/packer-plugin-sdk/multistep"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/opennebula"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/transfer"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer"
 )
 
 // Publisher publishes one appliance in one cloud. Its exported fields are set before its

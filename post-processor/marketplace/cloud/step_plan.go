@@ -8,8 +8,8 @@ import (
 
 	"github.com/hashicorp/packer-plugin-sdk/multistep"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/opennebula"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/transfer"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer"
 )
 
 // stepPlan finds out what is to be done, and whether it can be.

@@ -7,7 +7,7 @@ import (
 
 	"github.com/hashicorp/packer-plugin-sdk/multistep"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/opennebula"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
 )
 
 // stepRegisterApps has the marketplace copy the images, and makes the apps that name them.

@@ -6,7 +6,7 @@ import (
 
 	"github.com/hashicorp/packer-plugin-sdk/multistep"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/opennebula"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
 )
 
 // stepRegisterImages has the front-end copy the images into the datastore.

@@ -3,7 +3,7 @@ package cloud
 import (
 	"context"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/opennebula"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
 )
 
 // world is what the user has in the cloud already.

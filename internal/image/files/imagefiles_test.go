@@ -1,0 +1,173 @@
+package files
+
+import (
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func TestFilesAreAsAgreed(t *testing.T) {
+	for _, file := range all() {
+		// A module must not hold a file with a backslash in its name.
+		golden := filepath.Join("testdata", strings.ReplaceAll(filepath.Base(file.Path), `\`, "_"))
+		if *update {
+			require.NoError(t, os.MkdirAll("testdata", 0o755))
+			require.NoError(t, os.WriteFile(golden, file.Content, 0o644))
+		}
+		want, err := os.ReadFile(golden)
+		require.NoError(t, err)
+		assert.Equal(t, string(want), string(file.Content), file.Path)
+	}
+}
+
+func all() []File { return append(Files(), ModelDiskFiles()...) }
+
+// systemd mounts nothing for a unit whose name is not that of the place.
+func TestModelMountIsNamedForItsPlace(t *testing.T) {
+	out, err := exec.Command("systemd-escape", "--path", "--suffix=mount", appliance.ModelsDir).CombinedOutput()
+	require.NoError(t, err, string(out))
+	assert.Equal(t, ModelMountUnit, strings.TrimSpace(string(out)))
+}
+
+// systemd itself judges the units. The programs they start and the units they name are
+// stand-ins below a root of the test's own.
+func TestSystemdAcceptsTheUnits(t *testing.T) {
+	verify, err := exec.LookPath("systemd-analyze")
+	require.NoError(t, err, "systemd-analyze is missing: run make setup")
+	root := t.TempDir()
+	install(t, root, File{appliance.AgentPath, 0o755, []byte("#!/bin/sh\n")})
+	install(t, root, File{"/usr/bin/udevadm", 0o755, []byte("#!/bin/sh\n")})
+	for _, unit := range []string{appliance.LocalAIUnit, appliance.NginxUnit} {
+		install(t, root, File{appliance.UnitDir + "/" + unit, 0o644, []byte("[Service]\nExecStart=" + appliance.AgentPath + "\n")})
+	}
+	for _, target := range []string{"sysinit", "basic", "local-fs", "umount", "network-online", "multi-user", "timers", "shutdown"} {
+		install(t, root, File{appliance.UnitDir + "/" + target + ".target", 0o644, []byte("[Unit]\n")})
+	}
+	for _, file := range all() {
+		install(t, root, file)
+	}
+	arguments := []string{"--root=" + root, "verify"}
+	for _, unit := range units() {
+		arguments = append(arguments, filepath.Base(unit.Path))
+	}
+	out, err := exec.Command(verify, arguments...).CombinedOutput()
+	assert.NoError(t, err, string(out))
+	for line := range strings.Lines(string(out)) {
+		assert.NotContains(t, line, appliance.Name, "systemd complains")
+	}
+}
+
+// units are the unit files among the files.
+func units() []File {
+	return slices.DeleteFunc(all(), func(f File) bool { return filepath.Dir(f.Path) != appliance.UnitDir })
+}
+
+// Nothing starts with the files of an earlier boot; and whatever fails, the rest starts.
+func TestOrderWithoutDependence(t *testing.T) {
+	require.NotEmpty(t, units())
+	for _, unit := range units() {
+		content := string(unit.Content)
+		for _, stronger := range []string{"Requires=", "Requisite=", "BindsTo=", "PartOf=", "Upholds="} {
+			assert.NotContains(t, content, stronger, unit.Path)
+		}
+		if filepath.Base(unit.Path) != appliance.ConfigureUnit {
+			continue
+		}
+		before := regexp.MustCompile(`(?m)^Before=(.*)$`).FindStringSubmatch(content)
+		require.NotNil(t, before)
+		for _, later := range []string{appliance.LocalAIUnit, appliance.NginxUnit, appliance.BootstrapUnit} {
+			assert.Contains(t, strings.Fields(before[1]), later)
+		}
+	}
+}
+
+// systemd's own measure: 100 for a service that can do all, 0 for one that can do nothing.
+// Those that mount, write below /etc and run other programs cannot be locked up far.
+func TestUnitsAreLockedUp(t *testing.T) {
+	limits := map[string]string{appliance.WatchUnit: "25", appliance.ConfigureUnit: "70", appliance.BootstrapUnit: "70", appliance.CertificateUnit: "70"}
+	for _, unit := range units() {
+		name := filepath.Base(unit.Path)
+		limit, limited := limits[name]
+		if !limited {
+			continue
+		}
+		delete(limits, name)
+		path := filepath.Join(t.TempDir(), name)
+		require.NoError(t, os.WriteFile(path, unit.Content, 0o644))
+		out, err := exec.Command("systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold="+limit, path).CombinedOutput()
+		assert.NoError(t, err, string(out))
+	}
+	assert.Empty(t, limits, "no such units")
+}
+
+// The hook must hand over the file alone: the context values in its environment include
+// the password.
+func TestHookPassesTheFileAndNoSecret(t *testing.T) {
+	dir := t.TempDir()
+	seen := filepath.Join(dir, "seen")
+	agent := filepath.Join(dir, "agent")
+	require.NoError(t, os.WriteFile(agent, []byte("#!/bin/sh\necho \"$@\" > "+seen+"\nenv >> "+seen+"\n"), 0o755))
+	hook := filepath.Join(dir, "hook")
+	script := strings.ReplaceAll(string(render("context-hook.sh")), appliance.AgentPath, agent)
+	require.NoError(t, os.WriteFile(hook, []byte(script), 0o755))
+
+	tests := map[string]struct {
+		stage, contextFile, want string
+	}{
+		"the context is on a medium": {"network", "/mnt/a b/context.sh", "configure --context /mnt/a b/context.sh\n"},
+		"no file is named":           {"network", "", "configure\n"},
+		"an earlier stage":           {"local", "/mnt/context.sh", ""},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			require.NoError(t, os.RemoveAll(seen))
+			cmd := exec.Command(hook, tt.stage, "")
+			cmd.Env = append(os.Environ(), "CONTEXT_FILE="+tt.contextFile, appliance.VarPassword+"=hunter22")
+			out, err := cmd.CombinedOutput()
+			require.NoError(t, err, string(out))
+			got, _ := os.ReadFile(seen)
+			assert.True(t, strings.HasPrefix(string(got), tt.want), "%q", got)
+			assert.Equal(t, tt.want == "", len(got) == 0)
+			assert.NotContains(t, string(got), "hunter22")
+		})
+	}
+}
+
+func TestEverySecretIsPerVMState(t *testing.T) {
+	for _, secret := range []string{
+		appliance.PasswordFile, appliance.EngineKeyFile, appliance.LocalAIEnvFile, appliance.NginxSite,
+		appliance.CAKey, appliance.CACert, appliance.ServerKey, appliance.StatusJSON, appliance.LocalAIStateDir,
+		appliance.ReportFile, appliance.LogFile, appliance.NginxEnabled,
+		appliance.ACMEDir + "/archive/copilot.example.org/privkey1.pem", appliance.ACMEDir + "/accounts/x/private_key.json",
+	} {
+		covered := false
+		for _, path := range PerVMState() {
+			covered = covered || secret == path || strings.HasPrefix(secret, path+"/")
+		}
+		assert.True(t, covered, secret)
+	}
+	for _, path := range PerVMState() {
+		for _, file := range Files() {
+			assert.False(t, strings.HasPrefix(file.Path, path), "%s would be removed with %s", file.Path, path)
+		}
+	}
+}
+
+func install(t *testing.T, root string, file File) {
+	t.Helper()
+	path := filepath.Join(root, file.Path)
+	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	require.NoError(t, os.WriteFile(path, file.Content, file.Mode))
+}

@@ -1,0 +1,140 @@
+package inspect
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hostprogram"
+)
+
+// fileSystem is an ext file system, read without mounting it. It is a file of its own: how
+// e2fsprogs are told where one starts in a disk differs between their versions.
+type fileSystem struct {
+	// directory holds the file, which is called fileName.
+	directory string
+}
+
+// fileName is a plain name, because e2fsprogs take some characters for options and tags.
+const fileName = "part.raw"
+
+func (f fileSystem) path() string { return filepath.Join(f.directory, fileName) }
+
+var distributionPackage = hostprogram.Package{Debian: "e2fsprogs", Fedora: "e2fsprogs"}
+
+// Available says what to install if the programs are missing that read a file system.
+func Available() error {
+	for _, name := range []string{"debugfs", "dumpe2fs"} {
+		if _, err := find(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func find(name string) (string, error) { return hostprogram.Find(name, distributionPackage) }
+
+// output runs a program of e2fsprogs and returns what it says.
+func (f fileSystem) output(ctx context.Context, name string, arguments ...string) ([]byte, error) {
+	var stderr bytes.Buffer
+	command, err := f.command(ctx, &stderr, name, arguments...)
+	if err != nil {
+		return nil, err
+	}
+	output, err := command.Output()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: %.200s", name, err, strings.TrimSpace(stderr.String()))
+	}
+	return output, nil
+}
+
+// command is a program of e2fsprogs. Its messages are not translated and go to stderr.
+func (f fileSystem) command(ctx context.Context, stderr io.Writer, name string, arguments ...string) (*exec.Cmd, error) {
+	program, err := find(name)
+	if err != nil {
+		return nil, err
+	}
+	command := exec.CommandContext(ctx, program, append(arguments, fileName)...)
+	command.Dir = f.directory
+	command.Env = []string{"LC_ALL=C"}
+	command.Stderr = stderr
+	// It has no children; this only bounds the wait for its pipes.
+	command.WaitDelay = 5 * time.Second
+	return command, nil
+}
+
+// debugfs runs requests in one process and hands what it says about each to answer, which
+// must read exactly that. Requests name files by their inode, so nothing is quoted.
+func (f fileSystem) debugfs(ctx context.Context, requests []string, answer func(number int, r *bufio.Reader) error) error {
+	var stderr bytes.Buffer
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	command, err := f.command(ctx, &stderr, "debugfs", "-f", "-")
+	if err != nil {
+		return err
+	}
+	command.Stdin = strings.NewReader(strings.Join(requests, "\n") + "\n")
+	stdout, err := command.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := command.Start(); err != nil {
+		return fmt.Errorf("start debugfs: %w", err)
+	}
+	err = readAnswers(stdout, requests, answer)
+	// It would wait for ever to be read.
+	stdout.Close()
+	waitErr := command.Wait()
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case complaint(stderr.String()) != "":
+		return fmt.Errorf("read the file system: %s", complaint(stderr.String()))
+	case err != nil:
+		return fmt.Errorf("read the file system: %w", err)
+	case waitErr != nil:
+		return fmt.Errorf("read the file system: debugfs: %w", waitErr)
+	}
+	return nil
+}
+
+// readAnswers splits what debugfs says: before each answer it repeats the request.
+func readAnswers(output io.Reader, requests []string, answer func(number int, r *bufio.Reader) error) error {
+	r := bufio.NewReaderSize(output, 1<<20)
+	for number, request := range requests {
+		line, err := r.ReadString('\n')
+		if err != nil {
+			return fmt.Errorf("debugfs ended before %q", request)
+		}
+		if line != "debugfs: "+request+"\n" {
+			return fmt.Errorf("debugfs said %.80q before %q", line, request)
+		}
+		if err := answer(number, r); err != nil {
+			return fmt.Errorf("%s: %w", request, err)
+		}
+	}
+	return nil
+}
+
+// complaint is what debugfs said besides its name and version. It exits with 0 whatever
+// happens.
+func complaint(stderr string) string {
+	var said []string
+	for line := range strings.Lines(stderr) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "debugfs 1.") {
+			said = append(said, line)
+		}
+	}
+	const most = 3
+	return strings.Join(said[:min(len(said), most)], "; ")
+}

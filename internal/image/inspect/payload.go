@@ -1,0 +1,70 @@
+package inspect
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"path"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
+)
+
+// inspectPayload compares the large files with what the image says they are.
+func inspectPayload(ctx context.Context, i image) ([]finding, error) {
+	text, there := i.tree.content[appliance.BakedLock]
+	if !there {
+		return []finding{{[]string{appliance.BakedLock}, "is missing: the list of what was baked", bakeIt}}, nil
+	}
+	lock, err := lockfile.Parse(appliance.BakedLock, []byte(text))
+	if err != nil {
+		return []finding{{[]string{appliance.BakedLock}, fmt.Sprintf("is no lock file (%v)", err), bakeIt}}, nil
+	}
+	var findings []finding
+	for _, file := range []struct{ kind, path string }{
+		{lockfile.KindLocalAI, appliance.LocalAIBinary},
+		{lockfile.KindModel, path.Join(appliance.ModelsDir, appliance.ModelFile)},
+	} {
+		if !i.tree.isFile(file.path) {
+			continue // inspectAppliance says so, if it should be there.
+		}
+		input, found := lock.Find(file.kind, "", "")
+		if !found {
+			findings = append(findings, finding{[]string{appliance.BakedLock}, "does not say where " + file.path + " came from", bakeIt})
+			continue
+		}
+		what, err := i.compare(ctx, file.path, input)
+		if err != nil {
+			return nil, err
+		}
+		if what != "" {
+			findings = append(findings, finding{[]string{file.path}, what + ", unlike in " + appliance.BakedLock, "build again"})
+		}
+	}
+	return findings, nil
+}
+
+// compare says how the file differs from the input.
+func (i image) compare(ctx context.Context, name string, input lockfile.Input) (string, error) {
+	file := i.tree.files[name]
+	if input.Size != 0 && input.Size != file.size {
+		return fmt.Sprintf("has %d bytes, not %d", file.size, input.Size), nil
+	}
+	meter := progress.Lines("digest "+name, file.size, i.say)
+	sum := sha256.New()
+	err := i.root.stream(ctx, []entry{file}, func(_ int, content io.Reader) error {
+		_, err := io.Copy(sum, meter.Reader(content))
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	meter.Finish()
+	if digest := "sha256:" + hex.EncodeToString(sum.Sum(nil)); digest != input.Digest {
+		return fmt.Sprintf("has %s, not %s", digest, input.Digest), nil
+	}
+	return "", nil
+}

@@ -1,0 +1,126 @@
+package acceptance
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/completion"
+)
+
+// The prompt makes any model say more than one token.
+const (
+	prompt    = "Count from one to ten in words."
+	maxTokens = 16
+)
+
+// ask sends one request to the HTTPS port.
+func (t *Target) ask(ctx context.Context, method, path string, edits ...func(*http.Request)) (answer, error) {
+	request, err := http.NewRequestWithContext(ctx, method, t.BaseURL()+path, nil)
+	if err != nil {
+		return answer{}, err
+	}
+	for _, edit := range edits {
+		edit(request)
+	}
+	return send(t.Client(), request)
+}
+
+func (t *Target) authorized(r *http.Request) {
+	bearer.set(r, t.Password)
+}
+
+// jsonBody gives a POST request its body.
+func jsonBody(content any) func(*http.Request) {
+	return func(r *http.Request) {
+		if r.Method != http.MethodPost {
+			return
+		}
+		// Maps of strings and numbers always have a JSON form.
+		body, _ := json.Marshal(content)
+		r.Header.Set("Content-Type", "application/json")
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	}
+}
+
+// Models asks which models the appliance offers.
+func (t *Target) Models(ctx context.Context) ([]string, error) {
+	answer, err := t.ask(ctx, http.MethodGet, appliance.PathModels, t.authorized)
+	if err != nil {
+		return nil, err
+	}
+	if err := answer.expect(http.StatusOK); err != nil {
+		return nil, err
+	}
+	var list struct {
+		Data []struct {
+			ID string `json:"id"`
+		} `json:"data"`
+	}
+	if err := json.Unmarshal(answer.body, &list); err != nil {
+		return nil, fmt.Errorf("the list is not JSON: %w", err)
+	}
+	var ids []string
+	for _, model := range list.Data {
+		ids = append(ids, model.ID)
+	}
+	return ids, nil
+}
+
+func modelListed(ctx context.Context, t *Target) (string, error) {
+	ids, err := t.Models(ctx)
+	if err != nil {
+		return "", err
+	}
+	if !slices.Contains(ids, t.Model) {
+		return "", fmt.Errorf("expected %q in the list, got %q", t.Model, ids)
+	}
+	return t.Model, nil
+}
+
+func chatAnswers(ctx context.Context, t *Target) (string, error) {
+	answer, err := t.ask(ctx, http.MethodPost, appliance.PathChat, t.authorized, jsonBody(map[string]any{
+		"model":      t.Model,
+		"messages":   []map[string]string{{"role": "user", "content": prompt}},
+		"max_tokens": maxTokens,
+	}))
+	if err != nil {
+		return "", err
+	}
+	if err := answer.expect(http.StatusOK); err != nil {
+		return "", err
+	}
+	var chat struct {
+		Choices []struct {
+			Message struct {
+				Content string `json:"content"`
+			} `json:"message"`
+		} `json:"choices"`
+	}
+	if err := json.Unmarshal(answer.body, &chat); err != nil {
+		return "", fmt.Errorf("the answer is not JSON: %w", err)
+	}
+	if len(chat.Choices) == 0 || chat.Choices[0].Message.Content == "" {
+		return "", errors.New("the answer holds no text")
+	}
+	return fmt.Sprintf("%d characters", len(chat.Choices[0].Message.Content)), nil
+}
+
+func chatStreams(ctx context.Context, t *Target) (string, error) {
+	result, err := completion.Stream(ctx, t.Client(), t.BaseURL(), t.Model, t.Password, prompt, maxTokens)
+	if err != nil {
+		return "", err
+	}
+	if result.Tokens < 2 {
+		return "", fmt.Errorf("expected several tokens, got %d", result.Tokens)
+	}
+	return fmt.Sprintf("%d tokens in %s, the first after %s", result.Tokens,
+		result.Total.Round(time.Millisecond), result.FirstToken.Round(time.Millisecond)), nil
+}

@@ -1,0 +1,85 @@
+package app
+
+import (
+	"cmp"
+	"strings"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
+)
+
+// component is a part of the appliance that people ask the licence of.
+type component struct {
+	name, purpose string
+	// license is an SPDX expression.
+	license string
+}
+
+// components are in every image; the model comes before them. The licences are those of
+// the projects' own repositories.
+var components = []component{
+	{"LocalAI", "API and engine", "MIT"},
+	{"llama.cpp", "inference", "MIT"},
+	{"nginx", "TLS and access", "BSD-2-Clause"},
+	{"certbot", "certificates of public host names", "Apache-2.0"},
+	{"SLM-Copilot", "set-up and supervision", "Apache-2.0"},
+}
+
+// model is what the description says of the weights.
+type model struct {
+	name, license string
+	// maker completes "The model is made by", empty if we do not know.
+	maker string
+}
+
+var devstral = model{name: "Devstral Small 2 24B", license: "Apache-2.0", maker: "Mistral AI in France"}
+
+// knownModels are by the SHA-256 of the weights, for a claim about who made them must not
+// follow from a name that anybody can give.
+var knownModels = map[string]model{
+	"d14ba9edee1bb4c4996a726deb81e49ae81800a3216f0774634238c380aee496": devstral, // Q4_K_M of unsloth
+}
+
+// modelOf is what is known of the model in an image; nothing, if its manifest does not
+// tell.
+func modelOf(m manifest.Manifest) model {
+	if known, found := knownModels[m.ModelSHA256]; found {
+		return known
+	}
+	return model{name: cmp.Or(m.ModelName, m.ModelID), license: m.ModelLicense}
+}
+
+// describe writes the description of the app in Markdown.
+func describe(m model) string {
+	paragraphs := []string{
+		"A private AI coding copilot with an OpenAI-compatible API, on CPU alone: no GPU is needed.",
+		"Point Cline, Continue, aider, OpenCode, a JetBrains IDE or an OpenAI SDK at\n" +
+			"`https://<address of the VM>/v1`. The user name is `" + appliance.APIUser + "`; the password, and how to\n" +
+			"trust the certificate, are in `" + appliance.ReportFile + "` inside the VM.",
+		sovereignty(m),
+		"What is inside, and under which licence:",
+		licenses(m),
+		"The image holds a list of everything in it: `" + appliance.BakedSBOM + "` (SPDX).",
+	}
+	return strings.Join(paragraphs, "\n\n")
+}
+
+func sovereignty(m model) string {
+	text := "It runs on your own infrastructure. Model, engine and API are in the image: they work without the\n" +
+		"internet, and no code and no prompt is sent to anyone else."
+	if m.maker != "" {
+		text += " The model is made by " + m.maker + ",\n" +
+			"OpenNebula by OpenNebula Systems in Spain: a copilot under European control, from the cloud to the\n" +
+			"weights."
+	}
+	return text
+}
+
+func licenses(m model) string {
+	model := component{cmp.Or(m.name, "the model"), "weights", cmp.Or(m.license, "licence not stated")}
+	var lines []string
+	for _, c := range append([]component{model}, components...) {
+		lines = append(lines, "- "+c.name+" ("+c.purpose+"): "+c.license)
+	}
+	return strings.Join(lines, "\n")
+}

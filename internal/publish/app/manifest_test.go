@@ -1,0 +1,93 @@
+package app
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
+)
+
+func withDevstral() manifest.Manifest {
+	model, _ := lockfile.Default().Find(lockfile.KindModel, "", "")
+	return manifest.Manifest{
+		Version: "1.0.0", ModelID: model.Name, ModelName: model.Name, ModelLicense: model.License,
+		ModelSHA256: strings.TrimPrefix(model.Digest, "sha256:"), MemoryMiB: 32768,
+	}
+}
+
+// The manifest of a default build leads to the defaults.
+func TestTheDefaultIsTheDefaultModel(t *testing.T) {
+	want := Default()
+	want.Version = "1.0.0"
+	assert.Equal(t, want, DefaultFor(withDevstral()))
+	assert.Equal(t, 16, want.CPU)
+	assert.Equal(t, 16, want.VCPU)
+	assert.Equal(t, 32768, want.MemoryMiB)
+
+	model, found := lockfile.Default().Find(lockfile.KindModel, "", "")
+	require.True(t, found)
+	assert.Equal(t, model.License, devstral.license)
+}
+
+func TestDescriptionIsGolden(t *testing.T) {
+	for name, m := range map[string]manifest.Manifest{
+		"devstral": withDevstral(),
+		"other":    {ModelID: "qwen", ModelName: "Qwen 2.5 Coder 3B", ModelLicense: "LicenseRef-Qwen-Research"},
+		"unknown":  {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			description := DefaultFor(m).Description
+			require.NoError(t, CheckText(description))
+			golden(t, "description-"+name+".md", description+"\n")
+		})
+	}
+}
+
+// A name is given by whoever builds; only the bytes themselves are Mistral's.
+func TestNothingIsClaimedOfAnotherModel(t *testing.T) {
+	for name, change := range map[string]func(*manifest.Manifest){
+		"other weights under its name": func(m *manifest.Manifest) { m.ModelSHA256 = strings.Repeat("a", 64) },
+		"an old manifest":              func(m *manifest.Manifest) { *m = manifest.Manifest{} },
+	} {
+		m := withDevstral()
+		change(&m)
+		description := DefaultFor(m).Description
+		for _, claim := range []string{"Mistral", "France", "Europe", "Spain"} {
+			assert.NotContains(t, description, claim, name)
+		}
+		assert.Contains(t, description, "your own infrastructure", name)
+	}
+}
+
+// The sizes are those package fit gives for models of 1, 3, 8, 14 and 24 billion parameters,
+// for a tiny one, and some that are no whole GiB.
+func TestCapacityFollowsTheModel(t *testing.T) {
+	for memory, want := range map[int][2]int{
+		1 << 10: {1 << 10, 2}, 6 << 10: {6 << 10, 3}, 8 << 10: {8 << 10, 4}, 19 << 10: {19 << 10, 10},
+		30 << 10: {30 << 10, 15}, 32 << 10: {32 << 10, 16}, 96 << 10: {96 << 10, 16},
+		1: {1 << 10, 2}, 8<<10 + 1: {9 << 10, 5},
+		0: {32 << 10, 16}, // a manifest that does not tell
+	} {
+		got := DefaultFor(manifest.Manifest{MemoryMiB: memory})
+		assert.Equal(t, want, [2]int{got.MemoryMiB, got.VCPU}, "%d MiB", memory)
+		assert.Equal(t, got.VCPU, got.CPU, "%d MiB", memory)
+	}
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		require.NoError(t, os.MkdirAll("testdata", 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, string(want), got)
+}

@@ -1,0 +1,123 @@
+package catalog
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/signature"
+)
+
+// edition is a list with its digests and their signature: the files that are replaced at
+// once, by name.
+type edition map[string][]byte
+
+func newEdition(l list, key *signature.Key) (edition, error) {
+	content, err := l.content()
+	if err != nil {
+		return nil, err
+	}
+	e := edition{listFile: content, sumsFile: l.sums(content)}
+	if key != nil {
+		e[signFile] = key.Sign(sumsFile, e[sumsFile], time.Unix(l.newest(), 0))
+	}
+	return e, nil
+}
+
+// name is made of all that is in the edition: another one never has the same.
+func (e edition) name() string {
+	sum := sha256.New()
+	for _, file := range editionFiles {
+		fmt.Fprintf(sum, "%s %d\n%s", file, len(e[file]), e[file])
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:8])
+}
+
+// editionFiles have links of these names in the directory of the catalog.
+var editionFiles = []string{signFile, sumsFile, listFile}
+
+// replaceList puts the edition in the place of the present one. Everything is on the disk
+// before the one link that all files are reached through is replaced.
+func (c *Catalog) replaceList(e edition) error {
+	if err := c.adopt(); err != nil {
+		return err
+	}
+	if err := c.writeEdition(e); err != nil {
+		return err
+	}
+	for _, file := range editionFiles {
+		if _, ok := e[file]; !ok {
+			continue
+		}
+		if err := c.symlink(filepath.Join(c.dir, file), filepath.Join(current, file)); err != nil {
+			return err
+		}
+	}
+	err := c.symlink(filepath.Join(c.dir, current), e.name())
+	// Also after a failure, which may be one of making sure that the link is on the disk.
+	if atomicfile.SameLink(e.name(), filepath.Join(c.dir, current)) {
+		c.unlisted = nil
+	}
+	if err != nil {
+		return err
+	}
+	return c.dropSignature(e)
+}
+
+func (c *Catalog) writeEdition(e edition) error {
+	if err := c.makeDirs(listsDir, e.name()); err != nil {
+		return err
+	}
+	for file, content := range e {
+		if err := c.write(filepath.Join(c.dir, listsDir, e.name(), file), content); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// adopt makes an edition of a list that is a plain file, as a person leaves it that edits
+// the list. What is served stays the same.
+func (c *Catalog) adopt() error {
+	info, err := os.Lstat(c.ListPath())
+	if err != nil || !info.Mode().IsRegular() {
+		return nil // It is checked when it is replaced.
+	}
+	content, err := os.ReadFile(c.ListPath())
+	if err != nil {
+		return fmt.Errorf("read the list of the catalog: %w", err)
+	}
+	made := len(c.unlisted)
+	e := edition{listFile: content}
+	if err := c.writeEdition(e); err != nil {
+		return err
+	}
+	if err := c.symlink(filepath.Join(c.dir, current), e.name()); err != nil {
+		return err
+	}
+	link := filepath.Join(c.dir, listsDir, "list")
+	if err := errors.Join(removeIfThere(link), os.Symlink(filepath.Join(current, listFile), link)); err != nil {
+		return fmt.Errorf("make a link of the list: %w", err)
+	}
+	if err := os.Rename(link, c.ListPath()); err != nil {
+		return fmt.Errorf("replace the list by a link: %w", err)
+	}
+	c.unlisted = c.unlisted[:made]
+	return nil
+}
+
+// dropSignature removes the link to the signature of an earlier edition.
+func (c *Catalog) dropSignature(e edition) error {
+	link := filepath.Join(c.dir, signFile)
+	if _, signed := e[signFile]; signed || !exists(link) {
+		return nil
+	}
+	c.changed = true
+	c.say("there is no signing key, so " + sumsFile + " is not signed any more")
+	return removeIfThere(link)
+}

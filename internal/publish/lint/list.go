@@ -1,0 +1,62 @@
+package lint
+
+import "strings"
+
+// list is the answer of a marketplace's server: all its entries.
+func (l *linter) list(entries *node) {
+	if entries.kind != sequence {
+		l.add(entries.line, ruleSyntax, "appliances is no list")
+		return
+	}
+	seen := map[string]*node{}
+	for _, entry := range entries.items {
+		l.entry(entry)
+		for _, key := range []*node{entry.get("name"), entry.get("_id").get("$oid")} {
+			if key.empty() {
+				continue
+			}
+			if first, twice := seen[key.str()]; twice {
+				l.add(key.line, ruleDuplicate, "%q is in line %d already: OpenNebula would take one for the other", key.str(), first.line)
+				continue
+			}
+			seen[key.str()] = key
+		}
+	}
+	for i, entry := range entries.items {
+		for _, before := range entries.items[:i] {
+			l.sameRelease(before, entry)
+		}
+	}
+}
+
+// sameRelease finds a new version with what was left of another one. A disk that holds data
+// alone, such as a model, may be that of several versions.
+func (l *linter) sameRelease(a, b *node) {
+	fileA, fileB := system(a, "files"), system(b, "files")
+	if fileA == nil || fileB == nil || a.get("version").str() == b.get("version").str() {
+		return
+	}
+	for _, digest := range []string{"md5", "sha256"} {
+		if value := fileB.get(digest); !value.empty() && value.str() == fileA.get(digest).str() {
+			l.add(value.line, ruleStale, "the versions %s and %s have one %s", a.get("version").str(), b.get("version").str(), digest)
+		}
+	}
+	if time := b.get("creation_time"); !time.empty() && family(a) == family(b) && time.str() == a.get("creation_time").str() {
+		l.add(time.line, ruleStale, "the versions %s and %s have one creation_time", a.get("version").str(), b.get("version").str())
+	}
+}
+
+// family is what versions are versions of.
+func family(entry *node) string {
+	return strings.ReplaceAll(entry.get("name").str(), entry.get("version").str(), "")
+}
+
+// system is the image an operating system is in.
+func system(n *node, key string) *node {
+	for _, file := range n.get(key).list() {
+		if file.get("type").str() == "OS" {
+			return file
+		}
+	}
+	return nil
+}

@@ -1,0 +1,53 @@
+package lint
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/app"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/catalog"
+)
+
+func ownManifest(arch string) manifest.Manifest {
+	return manifest.Manifest{
+		Name: "slm-copilot", Version: "1.0.0", Image: "slm-copilot-1.0.0.qcow2", Format: "qcow2", Size: 40 << 30, FileSize: 15 << 30,
+		MD5: "d41d8cd98f00b204e9800998ecf8427e", SHA1: "da39a3ee5e6b4b0d3255bfef95601890afd80709",
+		SHA256:       "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+		CreationTime: 1795300000, OSID: "ubuntu", OSRelease: "24.04", OSArch: arch, MemoryMiB: 19456,
+	}
+}
+
+func TestOwnTemplatesHaveNoFindings(t *testing.T) {
+	for _, arch := range []string{"x86_64", "aarch64"} {
+		app := app.DefaultFor(ownManifest(arch))
+		app.Logo = "slm-copilot.png"
+		assert.Empty(t, LintTemplate("VM template", []byte(app.VMTemplate(arch).Text())))
+	}
+}
+
+func TestOwnEntriesHaveNoFindings(t *testing.T) {
+	base, err := catalog.ParseBaseURL("https://apps.example.org")
+	require.NoError(t, err)
+	model := ownManifest("")
+	model.OSID, model.OSRelease, model.SHA256, model.MD5 = "", "", strings.Repeat("ab", 32), strings.Repeat("ab", 16)
+	for name, images := range map[string][]manifest.Manifest{
+		"one disk": {ownManifest("x86_64")}, "another architecture": {ownManifest("aarch64")}, "two disks": {ownManifest("x86_64"), model},
+	} {
+		app := app.DefaultFor(images[0])
+		app.Publisher = `Example "Org"`
+		entries, err := catalog.NewEntries(app, images, base)
+		require.NoError(t, err)
+		for _, content := range []any{entries[0], map[string]any{"sEcho": 1, "appliances": entries}} {
+			text, err := json.MarshalIndent(content, "", " ")
+			require.NoError(t, err)
+			findings, err := Lint(name, text)
+			require.NoError(t, err)
+			assert.Empty(t, findings)
+		}
+	}
+}

@@ -1,0 +1,109 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer"
+)
+
+const (
+	// callTimeout is for a request that carries no part of a file.
+	callTimeout = 2 * time.Minute
+	// abortTimeout is for cleaning up when all else has ended.
+	abortTimeout = 30 * time.Second
+	// validity is how long the signed URL works. A front-end makes seven requests for one
+	// image, and a store looks at the time when each begins: what has to fit in is not the
+	// copy, but a front-end that copies other images first.
+	validity = 24 * time.Hour
+	// digestKey is the metadata x-amz-meta-sha256, as the library spells it.
+	digestKey = "Sha256"
+)
+
+// Method uploads images to a bucket.
+type Method struct {
+	options Options
+	// pause is before an attempt that follows n failures.
+	pause func(n int) time.Duration
+	// partSize is in bytes; stall is how long a part may make no progress.
+	partSize int64
+	stall    time.Duration
+
+	core      *minio.Core
+	transport *http.Transport
+}
+
+var _ transfer.Method = (*Method)(nil)
+
+// New uses options without mistakes. It connects to nothing yet.
+func New(options Options) *Method {
+	return &Method{
+		options:  options,
+		pause:    func(n int) time.Duration { return min(time.Second<<n, time.Minute) },
+		partSize: partSize, stall: stall,
+	}
+}
+
+func (m *Method) connect() error {
+	if m.core != nil {
+		return nil
+	}
+	var err error
+	m.core, m.transport, err = m.options.connect()
+	return err
+}
+
+// Check begins an upload and gives it up: that needs the endpoint, the bucket and the keys,
+// and leaves nothing.
+func (m *Method) Check(ctx context.Context, files []transfer.File) error {
+	if err := m.connect(); err != nil || len(files) == 0 {
+		return err
+	}
+	limited, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	key := m.options.key(files[0])
+	id, err := m.core.NewMultipartUpload(limited, m.options.Bucket, key, minio.PutObjectOptions{})
+	if err == nil {
+		err = m.core.AbortMultipartUpload(limited, m.options.Bucket, key, id)
+	}
+	return m.failed(ctx, "begin an upload to "+m.options.shown(files[0]), err)
+}
+
+// Remove deletes the object, and the parts of uploads that were not finished.
+func (m *Method) Remove(ctx context.Context, file transfer.File) error {
+	if err := m.connect(); err != nil {
+		return err
+	}
+	limited, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	err := m.core.RemoveObject(limited, m.options.Bucket, m.options.key(file), minio.RemoveObjectOptions{})
+	if answer := minio.ToErrorResponse(err); answer.Code == "NoSuchKey" {
+		err = nil
+	}
+	err = errors.Join(err, m.core.RemoveIncompleteUpload(limited, m.options.Bucket, m.options.key(file)))
+	return m.failed(ctx, "delete "+m.options.shown(file), err)
+}
+
+// Close ends connections that wait for more to do.
+func (m *Method) Close() error {
+	if m.transport != nil {
+		m.transport.CloseIdleConnections()
+	}
+	return nil
+}
+
+// failed explains an error, and prefers the reason why ctx ended.
+func (m *Method) failed(ctx context.Context, what string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("%s: %w", what, context.Cause(ctx))
+	}
+	return fmt.Errorf("%s: %w", what, m.options.explain(err))
+}

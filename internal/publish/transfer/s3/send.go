@@ -1,0 +1,156 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer"
+)
+
+// maxFailures is how often in a row the same request may fail.
+const maxFailures = 6
+
+// Send uploads file and returns a URL by which anybody can read it for a day.
+func (m *Method) Send(ctx context.Context, file transfer.File, say func(string)) (string, error) {
+	if err := m.connect(); err != nil {
+		return "", err
+	}
+	u := &upload{Method: m, file: file, key: m.options.key(file), say: say}
+	if err := u.run(ctx); err != nil {
+		return "", m.failed(ctx, "upload "+file.Name+" to "+m.options.shown(file), err)
+	}
+	// Computed here, without a request; but the region of the bucket may have to be asked for.
+	signed, err := m.core.PresignedGetObject(ctx, m.options.Bucket, u.key, validity, nil)
+	if err != nil {
+		return "", m.failed(ctx, "sign a URL for "+m.options.shown(file), err)
+	}
+	return signed.String(), nil
+}
+
+// upload is one file on its way.
+type upload struct {
+	*Method
+	file transfer.File
+	key  string
+	say  func(string)
+}
+
+func (u *upload) run(ctx context.Context) error {
+	there, err := u.isThere(ctx)
+	if isMissing(err) {
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
+	if there {
+		u.note(u.options.shown(u.file) + " is there already")
+		return nil
+	}
+	if err := u.send(ctx); err != nil {
+		return err
+	}
+	// The front-end will want to read it, by the same keys.
+	there, err = u.isThere(ctx)
+	if err == nil && !there {
+		err = errors.New("the object is not what was sent: does another run write to it?")
+	}
+	return err
+}
+
+// isThere tells whether the object has the size and the digest of the file.
+func (u *upload) isThere(ctx context.Context) (bool, error) {
+	var info minio.ObjectInfo
+	err := u.retry(ctx, "looking at the object", func(ctx context.Context) error {
+		var err error
+		info, err = u.core.StatObject(ctx, u.options.Bucket, u.key, minio.StatObjectOptions{})
+		return err
+	})
+	return err == nil && info.Size == u.file.Size && info.UserMetadata[digestKey] == u.file.SHA256, err
+}
+
+// send makes the object, or leaves nothing.
+func (u *upload) send(ctx context.Context) error {
+	u.abandon(ctx)
+	var id string
+	err := u.retry(ctx, "beginning", func(ctx context.Context) error {
+		var err error
+		id, err = u.core.NewMultipartUpload(ctx, u.options.Bucket, u.key, minio.PutObjectOptions{
+			UserMetadata: map[string]string{digestKey: u.file.SHA256}, ContentType: "application/octet-stream",
+		})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	parts, err := u.parts(ctx, id)
+	if err == nil {
+		err = u.complete(ctx, id, parts)
+	}
+	if err != nil {
+		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
+		defer cancel()
+		if aborted := u.core.AbortMultipartUpload(limited, u.options.Bucket, u.key, id); aborted != nil {
+			u.note(fmt.Sprintf("its parts stay in the bucket, at the store's price, until it is deleted: %v", u.options.explain(aborted)))
+		}
+	}
+	return err
+}
+
+// abandon gives up uploads of runs that were killed. A key that may not list them leaves
+// them.
+func (u *upload) abandon(ctx context.Context) {
+	limited, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	_ = u.core.RemoveIncompleteUpload(limited, u.options.Bucket, u.key)
+}
+
+// complete makes an object of the parts. If the answer to that is lost, the next one is
+// that there is no such upload.
+func (u *upload) complete(ctx context.Context, id string, parts []minio.CompletePart) error {
+	err := u.retry(ctx, "putting the parts together", func(ctx context.Context) error {
+		_, err := u.core.CompleteMultipartUpload(ctx, u.options.Bucket, u.key, id, parts, minio.PutObjectOptions{})
+		return err
+	})
+	if minio.ToErrorResponse(err).Code != "NoSuchUpload" {
+		return err
+	}
+	if there, statErr := u.isThere(ctx); statErr == nil && there {
+		return nil
+	}
+	return err
+}
+
+// retry makes a request until it goes well, or will not.
+func (u *upload) retry(ctx context.Context, what string, call func(context.Context) error) error {
+	return u.persist(ctx, what, func(ctx context.Context) error {
+		limited, cancel := context.WithTimeout(ctx, callTimeout)
+		defer cancel()
+		return call(limited)
+	})
+}
+
+func (u *upload) persist(ctx context.Context, what string, call func(context.Context) error) error {
+	for failures := 1; ; failures++ {
+		err := call(ctx)
+		if err == nil || ctx.Err() != nil || !isTemporary(err) {
+			return err
+		}
+		if failures == maxFailures {
+			return fmt.Errorf("%s failed %d times, at last: %w", what, failures, u.options.explain(err))
+		}
+		pause := u.pause(failures)
+		u.note(fmt.Sprintf("%s: %v; trying again in %s (failure %d of %d)", what, u.options.explain(err), pause, failures, maxFailures))
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (u *upload) note(text string) { u.say("upload " + u.file.Name + ": " + text) }

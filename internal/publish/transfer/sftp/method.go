@@ -1,0 +1,153 @@
+package sftp
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer"
+)
+
+// Method uploads images to a directory of the front-end.
+type Method struct {
+	options Options
+	// pause is before an attempt that follows n failures.
+	pause func(n int) time.Duration
+}
+
+var _ transfer.Method = (*Method)(nil)
+
+// New uses options without mistakes. It connects to nothing yet.
+func New(options Options) *Method {
+	return &Method{options: options, pause: func(n int) time.Duration { return time.Second << (n - 1) }}
+}
+
+// Check logs in, writes a file into the directory, deletes it, and asks for the free space.
+func (m *Method) Check(ctx context.Context, files []transfer.File) error {
+	s, err := m.options.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	err = m.checkDirectory(s)
+	if err == nil {
+		err = m.checkSpace(s, files)
+	}
+	return m.failed(ctx, "look at "+m.options.directory(), err)
+}
+
+func (m *Method) checkDirectory(s *session) error {
+	info, err := s.Stat(m.options.directory())
+	if errors.Is(err, fs.ErrNotExist) {
+		return errors.New("it is not there: make it, or name another directory that OpenNebula may read (SAFE_DIRS)")
+	}
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return errors.New("it is not a directory")
+	}
+	trial := path.Join(m.options.directory(), ".slm-copilot-"+rand.Text())
+	file, err := s.OpenFile(trial, os.O_WRONLY|os.O_CREATE|os.O_EXCL)
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%s may not write there", m.options.User)
+	}
+	if err != nil {
+		return fmt.Errorf("write a file there: %w", err)
+	}
+	if err := errors.Join(file.Close(), s.Remove(trial)); err != nil {
+		return fmt.Errorf("delete %s: %w", trial, err)
+	}
+	return nil
+}
+
+// checkSpace counts what is there of files already.
+func (m *Method) checkSpace(s *session, files []transfer.File) error {
+	var missing int64
+	for _, file := range files {
+		if is, err := s.regular(m.target(file)); err == nil && is.size == file.Size {
+			continue
+		}
+		missing += file.Size
+		if is, err := s.regular(m.part(file)); err == nil && is.size <= file.Size {
+			missing -= is.size
+		}
+	}
+	free, known := s.freeSpace(m.options.directory())
+	if known && free < missing {
+		return fmt.Errorf("it has %s free, and %s are to be uploaded: make room, or name a directory on a larger disk",
+			progress.Bytes(free), progress.Bytes(missing))
+	}
+	return nil
+}
+
+// freeSpace is in bytes, for those who are not root. Servers other than OpenSSH's may not
+// know it.
+func (s *session) freeSpace(directory string) (int64, bool) {
+	if _, offered := s.HasExtension("statvfs@openssh.com"); !offered {
+		return 0, false
+	}
+	stat, err := s.StatVFS(directory)
+	if err != nil {
+		return 0, false
+	}
+	return int64(stat.Frsize * stat.Bavail), true
+}
+
+// Remove deletes the image and a part of it.
+func (m *Method) Remove(ctx context.Context, file transfer.File) error {
+	s, err := m.options.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	for _, name := range []string{m.target(file), m.part(file)} {
+		if err := s.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return m.failed(ctx, "delete "+name, err)
+		}
+	}
+	return nil
+}
+
+// Close does nothing: no connection outlives the call that needed it.
+func (m *Method) Close() error { return nil }
+
+func (m *Method) target(file transfer.File) string {
+	return path.Join(m.options.directory(), file.Name)
+}
+
+func (m *Method) part(file transfer.File) string { return m.target(file) + ".part" }
+
+// failed says on which machine something did not work. A session ends with its context,
+// whatever the error says then.
+func (m *Method) failed(ctx context.Context, what string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		err = context.Cause(ctx)
+	}
+	return fmt.Errorf("%s on %s: %w", what, m.options.address(), err)
+}
+
+// remoteFile is a regular file of the front-end.
+type remoteFile struct{ size int64 }
+
+// regular does not follow a symbolic link: in a directory for everybody, anybody can have
+// made it.
+func (s *session) regular(name string) (remoteFile, error) {
+	info, err := s.Lstat(name)
+	if err != nil {
+		return remoteFile{}, err
+	}
+	if !info.Mode().IsRegular() {
+		return remoteFile{}, fmt.Errorf("%s is there and is not a regular file (%s): delete it", name, info.Mode().Type())
+	}
+	return remoteFile{info.Size()}, nil
+}

@@ -1,0 +1,92 @@
+package sftp
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strconv"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer"
+)
+
+const (
+	defaultPort = 22
+	// defaultDirectory is among the SAFE_DIRS of OpenNebula's datastores.
+	defaultDirectory = "/var/tmp"
+)
+
+// Options say which front-end, and how to log in. Exactly one of Password, PrivateKeyFile
+// and UseAgent is set.
+type Options struct {
+	// Host is a name or an address; Port is 22 if it is 0.
+	Host string
+	Port int
+	User string
+
+	Password string
+	// PrivateKeyFile is a key without a passphrase, in any format of OpenSSH.
+	PrivateKeyFile string
+	// UseAgent asks the agent at $SSH_AUTH_SOCK.
+	UseAgent bool
+
+	// KnownHostsFile is ~/.ssh/known_hosts if it is empty.
+	KnownHostsFile string
+	// Directory is absolute, and /var/tmp if it is empty. The front-end reads the image
+	// from there, so it must be one that the datastore's SAFE_DIRS allow.
+	Directory string
+}
+
+var hostPattern = regexp.MustCompile(`^([a-zA-Z0-9_]([a-zA-Z0-9_-]*[a-zA-Z0-9_])?\.)*[a-zA-Z0-9_]([a-zA-Z0-9_-]*[a-zA-Z0-9_])?\.?$`)
+
+// Mistakes are all that can be told without looking at a file or at the network. Each
+// begins with the name of its field in a template.
+func (o Options) Mistakes() []error {
+	var mistakes []error
+	expect := func(ok bool, mistake string) {
+		if !ok {
+			mistakes = append(mistakes, errors.New(mistake))
+		}
+	}
+	_, notAddress := netip.ParseAddr(o.Host)
+	expect(notAddress == nil || hostPattern.MatchString(o.Host), "host: must be a host name or an IP address, without user and port")
+	expect(o.Port >= 0 && o.Port <= 65535, fmt.Sprintf("port: must be from 1 to 65535, got %d", o.Port))
+	expect(o.User != "", "username: must be set")
+	ways := 0
+	for _, set := range []bool{o.Password != "", o.PrivateKeyFile != "", o.UseAgent} {
+		if set {
+			ways++
+		}
+	}
+	expect(ways == 1, fmt.Sprintf("private_key_file: exactly one of password, private_key_file and agent must be set, got %d", ways))
+	directory := o.directory()
+	expect(path.IsAbs(directory) && path.Clean(directory) == directory, `directory: must be an absolute path without ".", "..", and a slash at its end`)
+	expect(transfer.NamesPath(directory), "directory: must not hold quotation marks, backslashes or control characters")
+	return mistakes
+}
+
+func (o Options) directory() string { return cmp.Or(o.Directory, defaultDirectory) }
+
+// address is host:port, as knownhosts and net want it.
+func (o Options) address() string {
+	return net.JoinHostPort(o.Host, strconv.Itoa(cmp.Or(o.Port, defaultPort)))
+}
+
+// shown is who is meant, for people.
+func (o Options) shown() string { return o.User + "@" + o.address() }
+
+func (o Options) knownHostsFile() (string, error) {
+	if o.KnownHostsFile != "" {
+		return o.KnownHostsFile, nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("known_hosts_file is not set, and there is no home with an .ssh/known_hosts: %w", err)
+	}
+	return filepath.Join(home, ".ssh", "known_hosts"), nil
+}

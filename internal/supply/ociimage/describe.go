@@ -1,0 +1,85 @@
+package ociimage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
+)
+
+// describe finds out what the image consists of.
+func (s *session) describe(ctx context.Context) (*Image, error) {
+	top, m, err := s.manifest(ctx, s.Digest, 0)
+	if err != nil {
+		return nil, err
+	}
+	if m.Manifests != nil {
+		chosen, err := m.choose(s.Arch)
+		if err != nil {
+			return nil, s.wrong(err)
+		}
+		if _, m, err = s.manifest(ctx, chosen.Digest, chosen.Size); err != nil {
+			return nil, err
+		}
+		if m.Manifests != nil {
+			return nil, s.wrong(errors.New("has an index inside an index"))
+		}
+	}
+	if err := s.checkPlatform(ctx, m.Config); err != nil {
+		return nil, err
+	}
+	image := &Image{field: s.Field, digest: top}
+	for _, d := range m.Layers {
+		image.layers = append(image.layers, layer{digest: d.Digest, size: d.Size})
+	}
+	return image, nil
+}
+
+// manifest brings one manifest or index; digest "" is what the tag names now.
+func (s *session) manifest(ctx context.Context, digest string, size int64) (string, manifest, error) {
+	identifier := digest
+	if digest == "" {
+		identifier = s.ref.tag
+	}
+	file, err := s.fetcher.Fetch(ctx, fetch.Payload{
+		Field: s.Field, Source: s.ref.url("manifests", identifier), Checksum: digest, Size: size,
+	})
+	if err != nil {
+		return "", manifest{}, err
+	}
+	var m manifest
+	if err := readDocument(file, &m); err != nil {
+		return "", manifest{}, s.wrong(err)
+	}
+	if err := m.check(); err != nil {
+		return "", manifest{}, s.wrong(err)
+	}
+	return "sha256:" + file.SHA256, m, nil
+}
+
+// checkPlatform finds an image of another architecture that comes without an index.
+func (s *session) checkPlatform(ctx context.Context, config descriptor) error {
+	file, err := s.blob(ctx, config)
+	if err != nil {
+		return err
+	}
+	var actual platform
+	if err := readDocument(file, &actual); err != nil {
+		return s.wrong(err)
+	}
+	if actual.Architecture != "" && actual.Architecture != s.Arch {
+		return s.wrong(fmt.Errorf("is for %s, and linux/%s is wanted", actual, s.Arch))
+	}
+	return nil
+}
+
+func (s *session) blob(ctx context.Context, d descriptor) (fetch.File, error) {
+	return s.fetcher.Fetch(ctx, fetch.Payload{
+		Field: s.Field, Source: s.ref.url("blobs", d.Digest), Checksum: d.Digest, Size: d.Size,
+	})
+}
+
+func (s *session) wrong(err error) error {
+	return fmt.Errorf("%s.source: %s: %w", s.Field, s.Source, err)
+}

@@ -1,0 +1,98 @@
+package ociimage
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
+)
+
+// manifest is what this package reads of an image manifest or an image index, in the
+// words of the OCI image specification.
+type manifest struct {
+	SchemaVersion int          `json:"schemaVersion"`
+	Manifests     []descriptor `json:"manifests"`
+	Config        descriptor   `json:"config"`
+	Layers        []descriptor `json:"layers"`
+}
+
+type descriptor struct {
+	Digest   string   `json:"digest"`
+	Size     int64    `json:"size"`
+	Platform platform `json:"platform"`
+}
+
+type platform struct {
+	OS           string `json:"os"`
+	Architecture string `json:"architecture"`
+	Variant      string `json:"variant"`
+}
+
+func (p platform) String() string { return p.OS + "/" + p.Architecture }
+
+// maxDocument is what registries take for a manifest, in bytes.
+const maxDocument = 4 << 20
+
+func readDocument(file fetch.File, into any) error {
+	if file.Size > maxDocument {
+		return fmt.Errorf("%d bytes are too many for a manifest", file.Size)
+	}
+	content, err := os.ReadFile(file.Path)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(content, into); err != nil {
+		return fmt.Errorf("is no JSON: %w", err)
+	}
+	return nil
+}
+
+// check lists everything that keeps m from being used.
+func (m manifest) check() error {
+	if m.SchemaVersion != 2 {
+		return fmt.Errorf("has a manifest of schema version %d, which registries gave up years ago: push the image again with a present-day tool", m.SchemaVersion)
+	}
+	var mistakes []error
+	all := append(slices.Clone(m.Manifests), m.Layers...)
+	if m.Manifests == nil {
+		all = append(all, m.Config)
+	}
+	for _, d := range all {
+		if err := checkDigest(d.Digest); err != nil {
+			mistakes = append(mistakes, fmt.Errorf("its manifest names a digest that %w", err))
+		}
+		if d.Size <= 0 {
+			mistakes = append(mistakes, fmt.Errorf("its manifest gives %d bytes as a size", d.Size))
+		}
+	}
+	if m.Manifests == nil && len(m.Layers) == 0 {
+		mistakes = append(mistakes, errors.New("has no layers"))
+	}
+	return errors.Join(mistakes...)
+}
+
+// choose finds the image for Linux on arch in an index. Of several, the one for the
+// plainest processor is first choice, because it runs on all.
+func (m manifest) choose(arch string) (descriptor, error) {
+	var fitting []descriptor
+	var others []string
+	for _, d := range m.Manifests {
+		switch {
+		case d.Platform == platform{"linux", arch, d.Platform.Variant}:
+			fitting = append(fitting, d)
+		// Attestations beside an image are for "unknown/unknown".
+		case d.Platform.OS != "unknown":
+			others = append(others, d.Platform.String())
+		}
+	}
+	if len(fitting) == 0 {
+		return descriptor{}, fmt.Errorf("has no image for linux/%s, only for: %s", arch, strings.Join(others, ", "))
+	}
+	return slices.MinFunc(fitting, func(a, b descriptor) int {
+		return strings.Compare(a.Platform.Variant, b.Platform.Variant)
+	}), nil
+}

@@ -1,0 +1,123 @@
+package payloads
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
+)
+
+// told is what a publisher says of a file without sending it. Digests are in lower-case
+// hexadecimal, and empty where nothing is said.
+type told struct {
+	sha256, sha512 string
+	// size is in bytes, 0 if nothing is said.
+	size int64
+	// by is where it is said.
+	by string
+}
+
+// patience is for one question: an answer is a few kilobytes.
+const patience = 30 * time.Second
+
+// publisher asks for what is known of a file.
+type publisher struct {
+	client *http.Client
+}
+
+func newPublisher() *publisher {
+	return &publisher{client: &http.Client{Timeout: patience}}
+}
+
+// ask returns what the publisher of an http(s) source says of it.
+func (p *publisher) ask(ctx context.Context, input lockfile.Input, token string) (told, error) {
+	answer, err := p.linked(ctx, input.Source, token)
+	if err != nil || answer.sha256 != "" {
+		return answer, err
+	}
+	for _, list := range lists(input) {
+		inList, err := p.list(ctx, input.Source, list)
+		if err != nil || inList.by != "" {
+			inList.size = answer.size
+			return inList, err
+		}
+	}
+	return answer, nil
+}
+
+// linked asks with HEAD. Hugging Face answers it with the SHA-256 and the size of the file
+// before it redirects to where the bytes are; others with the size at best.
+func (p *publisher) linked(ctx context.Context, source, token string) (told, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodHead, source, nil)
+	if err != nil {
+		return told{}, errors.New("is not a URL that can be read")
+	}
+	if token != "" {
+		if err := mayCarryToken(request.URL); err != nil {
+			return told{}, err
+		}
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	// The other host would need no token, and says less.
+	client := *p.client
+	client.CheckRedirect = func(next *http.Request, via []*http.Request) error {
+		if !sameServer(next.URL, request.URL) || len(via) > 5 {
+			return http.ErrUseLastResponse
+		}
+		return nil
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return told{}, withoutURL(err)
+	}
+	response.Body.Close()
+	switch code := response.StatusCode; {
+	case code == http.StatusUnauthorized, code == http.StatusForbidden, code == http.StatusNotFound:
+		return told{}, fmt.Errorf("%s answered %s: check the address, and whether it wants a token", request.URL.Host, response.Status)
+	case code == http.StatusTooManyRequests, code >= 500:
+		return told{}, fmt.Errorf("%s answered %s: try again later", request.URL.Host, response.Status)
+	}
+	return fromHeader(response), nil
+}
+
+func fromHeader(response *http.Response) told {
+	answer := told{}
+	if response.StatusCode == http.StatusOK {
+		answer.size = max(response.ContentLength, 0)
+	}
+	digits := strings.Trim(response.Header.Get("X-Linked-Etag"), `"`)
+	if !isHex(digits, 64) {
+		return answer
+	}
+	answer.sha256, answer.by = strings.ToLower(digits), "the header X-Linked-Etag"
+	if size, err := strconv.ParseInt(response.Header.Get("X-Linked-Size"), 10, 64); err == nil && size > 0 {
+		answer.size = size
+	}
+	return answer
+}
+
+func sameServer(a, b *url.URL) bool { return a.Scheme == b.Scheme && a.Host == b.Host }
+
+// mayCarryToken lets a token out over TLS only, and to this machine.
+func mayCarryToken(u *url.URL) error {
+	switch host := u.Hostname(); {
+	case u.Scheme == "https", host == "localhost", host == "127.0.0.1", host == "::1":
+		return nil
+	}
+	return errors.New("the token would cross the network in clear text: use https")
+}
+
+// withoutURL keeps the cause of a failed request. Its text would repeat the address, which
+// after a redirect may hold a signature.
+func withoutURL(err error) error {
+	if failed := new(url.Error); errors.As(err, &failed) {
+		return failed.Err
+	}
+	return err
+}

@@ -1,0 +1,43 @@
+package sbom
+
+import (
+	"fmt"
+	"regexp"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
+)
+
+var (
+	sha256Pattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	notInID       = regexp.MustCompile(`[^a-zA-Z0-9.-]`)
+)
+
+// id makes name fit for an SPDX identifier, which may hold letters, digits, "." and "-"
+// only. Other bytes become "-" and two upper-case digits, so that g++ and g-- stay apart.
+func id(name string) string {
+	return notInID.ReplaceAllStringFunc(name, func(r string) string { return fmt.Sprintf("-%X", r) })
+}
+
+func packageURL(locator string) externalRef {
+	return externalRef{Category: "PACKAGE-MANAGER", Type: "purl", Locator: locator}
+}
+
+func debPURL(p Package, osID, osRelease string) string {
+	return fmt.Sprintf("pkg:deb/%s/%s@%s?arch=%s&distro=%s", sourceuri.Escape(osID),
+		sourceuri.Escape(p.Name), sourceuri.Escape(p.Version), p.Arch, sourceuri.Escape(osID+"-"+osRelease))
+}
+
+// origin names where c was downloaded from, and the package URL of an image in a registry.
+func origin(c Component) (location string, references []externalRef) {
+	digest := ""
+	if c.SHA256 != "" {
+		digest = "sha256:" + c.SHA256
+	}
+	if locator := sourceuri.OCI(c.Source, digest); locator != "" {
+		return noAssertion, []externalRef{packageURL(locator)}
+	}
+	if location := sourceuri.URL(c.Source); location != "" {
+		return location, nil
+	}
+	return noAssertion, nil
+}

@@ -1,0 +1,55 @@
+package qemuvm
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hostprogram"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/accelerator"
+)
+
+// tryTimeout is a hundred times what a machine takes that never runs.
+const tryTimeout = 20 * time.Second
+
+// TryOut returns a try that makes a machine and ends it before it runs. Kind is a value of
+// QEMU's -machine; the empty one stands for what Start uses.
+func TryOut(arch, kind, accelerated string) hostprogram.Try {
+	if kind == "" {
+		kind = machine(arch)
+	}
+	return func(ctx context.Context, directory string) error {
+		program, from := emulators[arch].program, emulators[arch].distributionPackage
+		path, err := hostprogram.Find(program, from)
+		if err != nil {
+			return err
+		}
+		err = runAndQuit(ctx, directory, path, "-machine", kind,
+			"-accel", accelerator.Option(accelerated), "-cpu", accelerator.CPU(accelerated))
+		if err != nil {
+			what := fmt.Sprintf("making a machine %s with %s", kind, accelerated)
+			return hostprogram.Failed(ctx, what, err, program, "-version", from)
+		}
+		return nil
+	}
+}
+
+func runAndQuit(ctx context.Context, directory, program string, arguments ...string) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, tryTimeout, fmt.Errorf("it did not end within %s", tryTimeout))
+	defer cancel()
+	var stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, program, append(arguments, "-nodefaults", "-display", "none", "-S", "-monitor", "stdio")...)
+	cmd.Dir, cmd.Stdin, cmd.Stderr, cmd.WaitDelay = directory, strings.NewReader("quit\n"), &stderr, time.Second
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if said := strings.TrimSpace(stderr.String()); err != nil && said != "" {
+		return errors.New(said)
+	}
+	return err
+}
