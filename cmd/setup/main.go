@@ -4,7 +4,7 @@
 //
 // It is run by make at the top of the repository, after internal/tools/setup.sh:
 //
-//	go run ./cmd/setup build|demo|test|lint|generate
+//	go run ./cmd/setup build|demo|test|check|generate|lint
 package main
 
 import (
@@ -23,14 +23,21 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
 
-// The levels, each of which holds the ones before it, and the two verbs that need one
-// program more and nothing else.
+// The levels, each of which holds the ones before it, and the verbs that need programs of
+// their own and nothing else.
 var (
 	levels = []string{"build", "demo", "test"}
-	verbs  = map[string]program{
-		"lint":     {module: "internal/tools/lint", source: "github.com/golangci/golangci-lint/v2/cmd/golangci-lint"},
-		"generate": {module: packerModule, source: "github.com/hashicorp/packer-plugin-sdk/cmd/packer-sdc"},
+	verbs  = map[string][]program{
+		"lint":     {linter},
+		"generate": {generator},
+		"check": {
+			linter, generator,
+			{module: "internal/tools/vuln", source: "golang.org/x/vuln/cmd/govulncheck"},
+			{module: "internal/tools/vuln", source: "golang.org/x/vulndb/cmd/indexdb"},
+		},
 	}
+	linter    = program{module: "internal/tools/lint", source: "github.com/golangci/golangci-lint/v2/cmd/golangci-lint"}
+	generator = program{module: packerModule, source: "github.com/hashicorp/packer-plugin-sdk/cmd/packer-sdc"}
 )
 
 // appliances are Go's names of the architectures an appliance can have.
@@ -59,8 +66,8 @@ func setUp(ctx context.Context, level string) error {
 	jobs, end := progress.StartJobs(os.Stdout)
 	defer end()
 	s := &setup{jobs: jobs, cache: cache}
-	if verb, found := verbs[level]; found {
-		return s.tool(ctx, verb)
+	if tools, found := verbs[level]; found {
+		return s.tools(ctx, tools)
 	}
 	lanes := []func(context.Context) error{func(ctx context.Context) error { return s.programs(ctx, level) }}
 	if level != "build" {

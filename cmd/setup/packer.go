@@ -33,6 +33,15 @@ func (s *setup) packer(ctx context.Context) error {
 	return s.tool(ctx, program{module: packerModule, source: packerPackage})
 }
 
+func (s *setup) tools(ctx context.Context, programs []program) error {
+	for _, p := range programs {
+		if err := s.tool(ctx, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // tool puts a program of another module into .tools/bin. It is compiled once for all
 // checkouts of this user, and again when the module asks for another version.
 func (s *setup) tool(ctx context.Context, p program) error {
