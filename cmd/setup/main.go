@@ -4,7 +4,7 @@
 //
 // It is run by make at the top of the repository, after internal/tools/setup.sh:
 //
-//	go run ./cmd/setup build|demo|test|lint|generate
+//	go run ./cmd/setup build|shell|demo|test|lint|generate
 package main
 
 import (
@@ -26,7 +26,7 @@ import (
 // The levels, each of which holds the ones before it, and the two verbs that need one
 // program more and nothing else.
 var (
-	levels = []string{"build", "demo", "test"}
+	levels = []string{"build", "shell", "demo", "test"}
 	verbs  = map[string]program{
 		"lint":     {module: "internal/tools/lint", source: "github.com/golangci/golangci-lint/v2/cmd/golangci-lint"},
 		"generate": {module: packerModule, source: "github.com/hashicorp/packer-plugin-sdk/cmd/packer-sdc"},
@@ -63,7 +63,7 @@ func setUp(ctx context.Context, level string) error {
 		return s.tool(ctx, verb)
 	}
 	lanes := []func(context.Context) error{func(ctx context.Context) error { return s.programs(ctx, level) }}
-	if level != "build" {
+	if level == "demo" || level == "test" {
 		lanes = append(lanes, s.payloads)
 	}
 	return together(ctx, lanes)
@@ -93,7 +93,7 @@ func cacheDirectory() (string, error) {
 // find what they share with the earlier ones.
 func (s *setup) programs(ctx context.Context, level string) error {
 	architectures := appliances
-	if level != "build" {
+	if level == "demo" || level == "test" {
 		architectures = agentsOfTheDemo()
 	}
 	for _, architecture := range architectures {
