@@ -4,7 +4,7 @@
 //
 // It is run by make at the top of the repository, after internal/tools/setup.sh:
 //
-//	go run ./cmd/setup build|demo|test|check|generate|lint
+//	go run ./cmd/setup build|shell|demo|test|check|generate|lint
 package main
 
 import (
@@ -26,7 +26,7 @@ import (
 // The levels, each of which holds the ones before it, and the verbs that need programs of
 // their own and nothing else.
 var (
-	levels = []string{"build", "demo", "test"}
+	levels = []string{"build", "shell", "demo", "test"}
 	verbs  = map[string][]program{
 		"lint":     {linter},
 		"generate": {generator},
@@ -70,7 +70,7 @@ func setUp(ctx context.Context, level string) error {
 		return s.tools(ctx, tools)
 	}
 	lanes := []func(context.Context) error{func(ctx context.Context) error { return s.programs(ctx, level) }}
-	if level != "build" {
+	if level == "demo" || level == "test" {
 		lanes = append(lanes, s.payloads)
 	}
 	return together(ctx, lanes)
@@ -100,7 +100,7 @@ func cacheDirectory() (string, error) {
 // find what they share with the earlier ones.
 func (s *setup) programs(ctx context.Context, level string) error {
 	architectures := appliances
-	if level != "build" {
+	if level == "demo" || level == "test" {
 		architectures = agentsOfTheDemo()
 	}
 	for _, architecture := range architectures {

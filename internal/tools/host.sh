@@ -7,6 +7,7 @@
 room() {
 	case $1 in
 	build) echo 4 1500 ;;
+	shell) echo 7 1500 ;;
 	demo) echo 8 3500 ;;
 	test) echo 14 6000 ;;
 	esac
@@ -17,8 +18,11 @@ have() { PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null 2>&1; }
 # missing LEVEL FAMILY prints the package of each command or file that is not there, for
 # the family debian or fedora. Each level holds the ones before it.
 missing() {
-	wanted=" build $1 "
-	[ "$1" != test ] || wanted=" build demo test optional "
+	case $1 in
+	build) wanted=" build " ;;
+	shell | demo) wanted=" build demo " ;;
+	*) wanted=" build demo test optional " ;;
+	esac
 	while read -r level thing debian fedora; do
 		case $wanted in *" $level "*) ;; *) continue ;; esac
 		case $thing in
@@ -149,7 +153,7 @@ check_namespaces() {
 
 # The virtual machines reach Debian's mirrors by IPv4, through QEMU's own network.
 check_network() {
-	[ "$1" != build ] || { echo "not needed once everything is in Go's module cache"; return 3; }
+	case $1 in build | shell) echo "not needed once it has been run with one"; return 3 ;; esac
 	awk '$2 == "00000000" { found = 1 } END { exit !found }' /proc/net/route 2>/dev/null || {
 		echo "no IPv4 route to anywhere: the demonstration installs packages from Debian's mirrors"
 		return 1

@@ -2,9 +2,9 @@
 # Installs what a level needs on a Debian or Ubuntu machine, and nothing that is there
 # already: Debian's packages, with sudo when not root, and a Go that can build this.
 #
-# usage: setup.sh [doctor] build|demo|test    (at the top of the repository, by make)
+# usage: setup.sh [doctor] build|shell|demo|test    (at the top of the repository, by make)
 #
-# Each level holds those before it: what make build, make demo and make test need. With
+# Each level holds those before it: what the target of its name needs. With
 # doctor nothing is installed: one line for each thing that is looked at, and exit status 1
 # if one of them is in the way.
 set -eu

@@ -1,4 +1,5 @@
 // Package marketplace is the Packer post-processor "slm-copilot-marketplace": it takes a
-// finished image and publishes it where clouds can find it. Today that is a catalog, a
-// directory that is a whole OpenNebula marketplace.
+// finished image and publishes it where clouds can find it: in a catalog, which is a
+// directory that is a whole OpenNebula marketplace, in a private marketplace through the API
+// of a cloud, and as the files of a pull request to the community's marketplace.
 package marketplace
