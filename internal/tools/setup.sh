@@ -70,7 +70,7 @@ settle_go() {
 		go version >/dev/null
 		return
 	fi
-	version=$(sed -n 's/^go //p' go.mod)
+	version=$(sed -n 's/^toolchain go//p' go.mod)
 	case $(uname -m) in aarch64) arch=arm64 ;; *) arch=amd64 ;; esac
 	say "fetching Go $version as a module: the machine's own is older than Go 1.21"
 	directory=$(cd / && GOFLAGS=-modcacherw go mod download -json "golang.org/toolchain@v0.0.1-go$version.linux-$arch" | sed -n 's/^\t"Dir": "\(.*\)",*$/\1/p')
