@@ -32,7 +32,7 @@ if [ -n "$ARCHIVES" ]; then mkdir -p "$ARCHIVES/partial"; fi
 
 # describe_repository writes what apt reads: the packages' own fields, and where they are.
 describe_repository() {
-	cd "$REPOSITORY"
+	cd "$REPOSITORY" || exit
 	for deb in *.deb; do
 		sum=$(sha256sum <"$deb")
 		dpkg-deb --field "$deb"

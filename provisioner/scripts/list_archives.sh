@@ -1,5 +1,5 @@
 # The packages apt kept in $ARCHIVES, with their digests.
-cd "$ARCHIVES"
+cd "$ARCHIVES" || exit
 for deb in *.deb; do
 	if [ -f "$deb" ]; then sha256sum "$deb"; fi
 done
