@@ -4,6 +4,8 @@ module github.com/slm-copilot/packer-plugin-slm-copilot/internal/tools/packer
 
 go 1.25.11
 
+toolchain go1.26.8
+
 tool (
 	github.com/hashicorp/packer
 	github.com/hashicorp/packer-plugin-sdk/cmd/packer-sdc

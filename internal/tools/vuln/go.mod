@@ -4,6 +4,8 @@ module github.com/slm-copilot/packer-plugin-slm-copilot/internal/tools/vuln
 
 go 1.26.0
 
+toolchain go1.26.8
+
 tool (
 	golang.org/x/vuln/cmd/govulncheck
 	golang.org/x/vulndb/cmd/indexdb
