@@ -101,7 +101,7 @@ func TestStatementIsInTotoAndSLSA(t *testing.T) {
 func TestBuildTypeIsDocumented(t *testing.T) {
 	_, anchor, found := strings.Cut(BuildType, "/docs/image.md#")
 	require.True(t, found)
-	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "image.md"))
+	text, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "image.md"))
 	require.NoError(t, err)
 	assert.Contains(t, strings.ReplaceAll(strings.ToLower(string(text)), " ", "-"), "#-"+anchor+"\n")
 }
