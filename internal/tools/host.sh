@@ -113,12 +113,13 @@ check_packer() {
 	CHECKPOINT_DISABLE=1 packer version | head -n 1
 }
 
-# Where several of these directories are on one file system, it is asked once for all.
+# A checkout that was set up before has most of it already.
 check_disk() {
 	need=$(room "$1")
 	need=${need% *}
+	[ ! -e .cache/build/setup ] || need=2
 	free=$(df -Pk . | awk 'NR == 2 { print int($4 / 1000000) }')
-	if [ "$free" -lt "$need" ] && [ ! -e .cache/build/"$1".done ]; then
+	if [ "$free" -lt "$need" ]; then
 		echo "$free GB free in $PWD, make $1 takes $need GB there and in the caches of $(id -un)"
 		return 1
 	fi
@@ -143,8 +144,13 @@ check_namespaces() {
 			return 1
 		}
 	done
-	have mmdebstrap || { echo "tried when mmdebstrap is installed"; return 3; }
-	mmdebstrap --unshare-helper true 2>/dev/null || {
+	# Ubuntu allows them to programs it knows, mmdebstrap among them.
+	if ! have mmdebstrap && grep -qsx 1 /proc/sys/kernel/apparmor_restrict_unprivileged_userns; then
+		echo "tried when mmdebstrap is installed"
+		return 3
+	fi
+	if have mmdebstrap; then set -- mmdebstrap --unshare-helper true; else set -- unshare --user true; fi
+	"$@" 2>/dev/null || {
 		echo "this machine allows $(id -un) no user namespace (a plain chroot and many containers do not): run make as root"
 		return 1
 	}
@@ -164,7 +170,7 @@ check_network() {
 
 check_virtualization() {
 	[ "$1" != build ] || { echo "not needed to build"; return; }
-	if [ -w /dev/kvm ] && grep -q '^kvm_' /proc/modules; then
+	if [ -w /dev/kvm ] && grep -qs '^kvm_' /proc/modules; then
 		echo "KVM"
 		return
 	fi

@@ -87,4 +87,6 @@ if [ "$1" = doctor ]; then
 fi
 refuse "$1"
 install_packages "$1"
+# What could not be tried before the packages were there.
+refuse "$1"
 settle_go

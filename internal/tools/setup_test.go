@@ -14,7 +14,7 @@ import (
 )
 
 // basics are the commands that the scripts take for granted.
-var basics = []string{"sh", "awk", "cat", "cut", "df", "dirname", "getent", "grep", "head", "id", "sed", "tail", "tr", "uname"}
+var basics = []string{"sh", "awk", "cat", "cut", "df", "dirname", "getent", "grep", "head", "id", "sed", "tail", "tr", "uname", "unshare"}
 
 // machine is a directory of commands that is the whole PATH: the basics, and those that
 // are given with what they print.
@@ -71,9 +71,12 @@ func TestDoctorNamesWhatIsInTheWay(t *testing.T) {
 		"a Go that fetches newer ones": {"build", map[string]string{"go": go122}, []string{`✓ go +go version go1.22.2`}},
 		"a Packer of its own":          {"demo", map[string]string{"packer": "echo Packer v1.12.0"}, []string{`✓ packer +Packer v1.12.0`}},
 		"an old Packer":                {"demo", map[string]string{"packer": "echo Packer v1.9.4"}, []string{`- packer +none of 1.11 or later`}},
-		"a full disk":                  {"demo", map[string]string{"df": "printf 'x\\nx x x 3100000 x x\\n'"}, []string{`✗ disk +3 GB free in .*, make demo takes \d+ GB`}},
-		"no name service":              {"demo", map[string]string{"getent": "exit 2"}, []string{`✗ network +(no IPv4 route|deb.debian.org has no IPv4 address here)`}},
-		"no KVM":                       {"demo", map[string]string{"grep": "exit 1"}, []string{`- virtualization +no KVM`}},
+		"a full disk":                  {"demo", map[string]string{"df": "printf 'x\\nx x x 1100000 x x\\n'"}, []string{`✗ disk +1 GB free in .*, make demo takes \d+ GB`}},
+		"no user namespaces": {"demo", map[string]string{
+			"id": `case $1 in -un) echo root;; *) echo 54321;; esac`, "mmdebstrap": "exit 1", "grep": "case $3 in *:*) exit 0;; esac; exit 1",
+		}, []string{`✗ namespaces +this machine allows root no user namespace`}},
+		"no name service": {"demo", map[string]string{"getent": "exit 2"}, []string{`✗ network +(no IPv4 route|deb.debian.org has no IPv4 address here)`}},
+		"no KVM":          {"demo", map[string]string{"grep": "exit 1"}, []string{`- virtualization +no KVM`}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -93,14 +96,14 @@ func TestDoctorNamesWhatIsInTheWay(t *testing.T) {
 
 func TestSetupRefusesAllAtOnceAndBeforeAnything(t *testing.T) {
 	path := machine(t, map[string]string{
-		"id": ordinary, "df": "printf 'x\\nx x x 3100000 x x\\n'",
+		"id": ordinary, "df": "printf 'x\\nx x x 1100000 x x\\n'",
 		"apt-get": "echo apt-get was run", "go": "echo go was run",
 	})
 	output, err := setup(t, path, "demo")
 	require.Error(t, err)
 	assert.Contains(t, output, "setup: make demo cannot run here:\n")
 	assert.Contains(t, output, "\n  packages: neither root nor sudo")
-	assert.Contains(t, output, "\n  disk: 3 GB free")
+	assert.Contains(t, output, "\n  disk: 1 GB free")
 	assert.Contains(t, output, "\n  namespaces: nobody-here has no subordinate ids")
 	assert.NotContains(t, output, "was run")
 }
