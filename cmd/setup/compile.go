@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -88,12 +89,18 @@ func (p program) command(ctx context.Context, arguments ...string) *exec.Cmd {
 // goCommand runs Go with the same settings for each program, so that what one of them
 // compiled serves the next.
 func goCommand(ctx context.Context, arguments ...string) *exec.Cmd {
-	command := exec.CommandContext(ctx, "go", arguments...)
-	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+runtime.GOOS,
+	run := command(ctx, "go", arguments...)
+	run.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+runtime.GOOS,
 		"GOFLAGS="+strings.TrimSpace(os.Getenv("GOFLAGS")+" -trimpath -buildvcs=false"))
-	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
-	command.WaitDelay = time.Minute
-	return command
+	return run
+}
+
+// command is asked to stop, and given a minute for that, before it is killed.
+func command(ctx context.Context, name string, arguments ...string) *exec.Cmd {
+	run := exec.CommandContext(ctx, name, arguments...)
+	run.Cancel = func() error { return run.Process.Signal(syscall.SIGTERM) }
+	run.WaitDelay = time.Minute
+	return run
 }
 
 // buildMeter counts what go build -v says.
@@ -125,12 +132,16 @@ func follow(command *exec.Cmd, each func(line string)) error {
 		return err
 	}
 	var last []string
-	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+	lines := bufio.NewScanner(stderr)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
 		each(lines.Text())
 		if !strings.HasPrefix(lines.Text(), "go: downloading ") {
 			last = append(last, lines.Text())[max(0, len(last)+1-most):]
 		}
 	}
+	// A line that is too long for a person must not stop who writes it.
+	_, _ = io.Copy(io.Discard, stderr)
 	err = command.Wait()
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		return fmt.Errorf("%w\n%s", err, strings.Join(last, "\n"))

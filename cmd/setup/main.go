@@ -19,6 +19,9 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
+
+	"github.com/gofrs/flock"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
@@ -66,6 +69,11 @@ func setUp(ctx context.Context, level string) error {
 	jobs, end := progress.StartJobs(os.Stdout)
 	defer end()
 	s := &setup{jobs: jobs, cache: cache}
+	release, err := s.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	if tools, found := verbs[level]; found {
 		return s.tools(ctx, tools)
 	}
@@ -73,7 +81,26 @@ func setUp(ctx context.Context, level string) error {
 	if level == "demo" || level == "test" {
 		lanes = append(lanes, s.payloads)
 	}
-	return together(ctx, lanes)
+	if err := together(ctx, lanes); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(".cache", "build", level+".done"), nil, 0o644)
+}
+
+// lock lets one run of this user work at a time: they share the cache.
+func (s *setup) lock(ctx context.Context) (release func(), err error) {
+	lock := flock.New(filepath.Join(s.cache, "lock"))
+	locked, err := lock.TryLock()
+	if err == nil && !locked {
+		job := s.jobs.Start("another make of this user")
+		job.Far("waiting until it has what both need")
+		_, err = lock.TryLockContext(ctx, time.Second)
+		job.End("ended")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("lock %s: %w", lock.Path(), err)
+	}
+	return func() { _ = lock.Unlock() }, nil
 }
 
 // setup is what the jobs of one run share.
@@ -139,8 +166,12 @@ func (s *setup) agent(ctx context.Context, architecture string) error {
 // payloads makes what the demonstration bakes. It is a program of its own, because it links
 // what takes longer to compile than this one.
 func (s *setup) payloads(ctx context.Context) error {
+	const prepare = ".cache/build/prepare"
+	if err := s.compile(ctx, "what makes the payloads", program{source: "./examples/demo/prepare", output: prepare}); err != nil {
+		return err
+	}
 	job := s.jobs.Start("what the demo bakes")
-	command := goCommand(ctx, "run", "./examples/demo/prepare", "-base-images", s.cache)
+	command := command(ctx, prepare, "-base-images", s.cache)
 	if err := follow(command, func(line string) { job.Far(line) }); err != nil {
 		job.End("failed")
 		return err

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 )
 
 const (
@@ -27,10 +28,17 @@ const (
 // packer puts a Packer into .tools/bin: the machine's own if it is new enough, else one
 // compiled from the Go module proxy.
 func (s *setup) packer(ctx context.Context) error {
-	if found, err := exec.LookPath("packer"); err == nil && usable(ctx, found) {
+	if found, err := exec.LookPath("packer"); err == nil && !s.isOurs(found) && usable(ctx, found) {
 		return link(found, packerLink)
 	}
 	return s.tool(ctx, program{module: packerModule, source: packerPackage})
+}
+
+// isOurs says that a program, or what it links to, was compiled here: another version of it
+// may be asked for now.
+func (s *setup) isOurs(path string) bool {
+	target, err := filepath.EvalSymlinks(path)
+	return err == nil && strings.HasPrefix(target, s.cache+string(filepath.Separator))
 }
 
 func (s *setup) tools(ctx context.Context, programs []program) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -47,11 +48,23 @@ func installPlugin(ctx context.Context) error {
 	if _, missing := os.Stat(target); err == nil && missing == nil && string(present) == sum {
 		return nil
 	}
-	// Packer refuses a plugin whose checksum is another: in between there is none to refuse.
+	// Packer refuses a plugin whose checksum is another, and overlooks one without.
+	if err := removeChecksums(); err != nil {
+		return err
+	}
 	if err := atomicfile.Write(target, content, 0o755, nil); err != nil {
 		return err
 	}
 	return atomicfile.Write(target+"_SHA256SUM", []byte(sum), 0o644, nil)
+}
+
+// removeChecksums makes Packer overlook what is installed, old versions among it.
+func removeChecksums() error {
+	sums, err := filepath.Glob(filepath.Join(pluginDirectory, "*_SHA256SUM"))
+	for _, sum := range sums {
+		err = errors.Join(err, os.Remove(sum))
+	}
+	return err
 }
 
 // pluginName is the name by which Packer tells version, API and platform of a plugin.

@@ -49,7 +49,7 @@ func TestThePackerOfTheMachineIsLinked(t *testing.T) {
 	directory, err := filepath.Abs("bin")
 	require.NoError(t, err)
 	t.Setenv("PATH", directory+":"+os.Getenv("PATH"))
-	s := &setup{}
+	s := &setup{cache: t.TempDir()}
 	for range 2 {
 		require.NoError(t, s.packer(t.Context()))
 		target, err := os.Readlink(packerLink)
@@ -60,6 +60,40 @@ func TestThePackerOfTheMachineIsLinked(t *testing.T) {
 		require.NoError(t, err)
 		t.Setenv("PATH", tools+":"+os.Getenv("PATH"))
 	}
+}
+
+// What was compiled for an earlier checkout may not be the version that is asked for now.
+func TestAPackerOfOursIsNotTheMachines(t *testing.T) {
+	s := &setup{cache: t.TempDir()}
+	compiled := filepath.Join(s.cache, "packer-0123456789ab", "packer")
+	writeFile(t, compiled, "", 0o755)
+	checkout(t)
+	require.NoError(t, link(compiled, packerLink))
+	assert.True(t, s.isOurs(packerLink))
+	assert.False(t, s.isOurs("/bin/sh"))
+	assert.False(t, s.isOurs("none"))
+}
+
+func TestTwoSetupsOfOneUserWaitForEachOther(t *testing.T) {
+	out, err := os.Create(filepath.Join(t.TempDir(), "said"))
+	require.NoError(t, err)
+	defer out.Close()
+	jobs, end := progress.StartJobs(out)
+	s := &setup{jobs: jobs, cache: t.TempDir()}
+	release, err := s.lock(t.Context())
+	require.NoError(t, err)
+	impatient, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = s.lock(impatient)
+	require.ErrorIs(t, err, context.Canceled)
+	release()
+	again, err := s.lock(t.Context())
+	require.NoError(t, err)
+	again()
+	end()
+	said, err := os.ReadFile(out.Name())
+	require.NoError(t, err)
+	assert.Contains(t, string(said), "another make of this user: ended")
 }
 
 func TestOnlyWhatTheDemoBakesIsCompiledAtFirst(t *testing.T) {

@@ -30,13 +30,15 @@ else
 	as_owner() { mmdebstrap --unshare-helper "$@"; }
 fi
 
-work=$(mktemp -d "${TMPDIR:-/tmp}/slm-copilot-base.XXXXXX")
-trap 'as_owner rm -rf --one-file-system "$work/tree" "$work/fs" || :; rm -rf "$work" "$output.partial"' EXIT
+work=$(mktemp -d "${TMPDIR:-/var/tmp}/slm-copilot-base.XXXXXX")
+trap 'as_owner rm -rf --one-file-system "$work/mapped/tree" "$work/mapped/root.ext4" || :; rm -rf "$work" "$output.partial"' EXIT
 trap 'exit 130' INT
-trap 'exit 143' TERM
-mkdir "$work/files" "$work/fs"
-chmod 0755 "$work"
-[ "$mode" = root ] || chmod 0777 "$work" "$work/fs"
+trap 'exit 143' HUP TERM
+mkdir "$work/files" "$work/mapped"
+chmod 0711 "$work"
+chmod 0755 "$work/files"
+# The ids of the user namespace are nobody's outside, so anybody may write where they do.
+[ "$mode" = root ] || chmod 0777 "$work/mapped"
 
 cat >"$work/files/fstab" <<'END'
 LABEL=root / ext4 errors=remount-ro,discard 0 1
@@ -79,9 +81,10 @@ mmdebstrap --mode="$mode" --keyring=/usr/share/keyrings/debian-archive-keyring.g
 	--customize-hook='chown root:root "$1/etc/fstab" "$1/boot/grub/grub.cfg" "$1/etc/cloud/cloud.cfg.d/90_dpkg.cfg"' \
 	--customize-hook='rm -f "$1/etc/hostname" "$1/etc/.resolv.conf.systemd-resolved.bak" "$1"/etc/ssh/ssh_host_*' \
 	--customize-hook='chroot "$1" passwd --quiet --lock root' \
-	"$suite" "$work/tree" </dev/null
+	"$suite" "$work/mapped/tree" </dev/null
 say "making the file system"
-as_owner mke2fs -q -t ext4 -L root -E root_owner=0:0 -d "$work/tree" "$work/fs/root.ext4" $((root_size / 2))k >/dev/null
+as_owner mke2fs -q -t ext4 -L root -E root_owner=0:0 -d "$work/mapped/tree" "$work/mapped/root.ext4" $((root_size / 2))k >/dev/null
+as_owner rm -rf --one-file-system "$work/mapped/tree"
 
 say "adding the boot loaders"
 disk=$work/disk.raw
@@ -126,7 +129,7 @@ mmd -i "$work/esp.fat" ::EFI ::EFI/BOOT
 mcopy -i "$work/esp.fat" "$work/bootx64.efi" ::EFI/BOOT/BOOTX64.EFI
 put "$work/esp.fat" "$esp_start"
 
-put "$work/fs/root.ext4" "$root_start"
+put "$work/mapped/root.ext4" "$root_start"
 
 say "compressing"
 qemu-img convert -O qcow2 -c -o compression_type=zstd "$disk" "$work/image.qcow2"

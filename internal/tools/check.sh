@@ -41,10 +41,10 @@ check_tidy() {
 check_generated() {
 	kept=$(mktemp -d)
 	sources '*.hcl2spec.go' | tar -cf "$kept/before.tar" -T -
-	go generate ./...
+	status=0
+	go generate ./... || status=1
 	sources '*.hcl2spec.go' | xargs sha256sum >"$kept/after"
 	tar -xf "$kept/before.tar"
-	status=0
 	sha256sum --quiet --check "$kept/after" || status=1
 	rm -r "$kept"
 	[ $status = 0 ] || { echo "run make generate"; return 1; }
@@ -61,7 +61,7 @@ check_vulnerabilities() {
 	if [ "$(cat $database/version 2>/dev/null)" != "$version" ]; then
 		rm -rf $database
 		source=$(cd internal/tools/vuln && go mod download -json golang.org/x/vulndb | sed -n 's/^\t"Dir": "\(.*\)",*$/\1/p')
-		indexdb -vulns "$source/data/osv" -out $database
+		indexdb -vulns "$source/data/osv" -out $database || return 1
 		echo "$version" >$database/version
 	fi
 	govulncheck -db "file://$PWD/$database" . ./runtime-agent

@@ -9,7 +9,7 @@ room() {
 	build) echo 4 1500 ;;
 	shell) echo 7 1500 ;;
 	demo) echo 8 3500 ;;
-	test) echo 14 6000 ;;
+	test) echo 14 5600 ;;
 	esac
 }
 
@@ -34,7 +34,7 @@ missing() {
 		*) [ "$level" = optional ] && ! is_real "$debian" || echo "$debian" ;;
 		esac
 	done <internal/tools/packages
-	usable_go || echo golang-go
+	have go || echo golang-go
 }
 
 # is_real says whether a package can be installed: on Ubuntu, chromium is a name that no
@@ -42,9 +42,9 @@ missing() {
 is_real() { apt-cache policy "$1" 2>/dev/null | grep -q '^  Candidate: [^(]'; }
 
 # usable_go says whether there is a Go that fetches the version go.mod asks for by itself,
-# which 1.21 was the first to do.
+# which 1.21 was the first to do. It is asked not to do so now.
 usable_go() {
-	version=$(go version 2>/dev/null) || return 1
+	version=$(GOTOOLCHAIN=local go version 2>/dev/null) || return 1
 	version=${version#go version go1.}
 	[ "${version%%[!0-9]*}" -ge 21 ] 2>/dev/null
 }
@@ -52,7 +52,8 @@ usable_go() {
 # usable_packer says whether there is a Packer that can be used: 1.11 was the first to
 # find a plugin by the layout of directories this installs into.
 usable_packer() {
-	version=$(CHECKPOINT_DISABLE=1 packer version 2>/dev/null | sed -n 's/^Packer v1\.\([0-9]*\).*/\1/p')
+	# Fedora has another program of that name, which reads.
+	version=$(CHECKPOINT_DISABLE=1 packer version 2>/dev/null </dev/null | sed -n 's/^Packer v1\.\([0-9]*\).*/\1/p')
 	[ "${version:-0}" -ge 11 ]
 }
 
@@ -103,26 +104,29 @@ check_packages() {
 }
 
 check_go() {
-	usable_go || { echo "none that can build this: setup installs it"; return 2; }
-	go version
+	usable_go || { echo "none of 1.21 or later: setup fetches one"; return 2; }
+	GOTOOLCHAIN=local go version
 }
 
 check_packer() {
 	[ "$1" != build ] || { echo "not needed to build"; return; }
 	usable_packer || { echo "none of 1.11 or later on the PATH: setup compiles it"; return 2; }
-	CHECKPOINT_DISABLE=1 packer version | head -n 1
+	CHECKPOINT_DISABLE=1 packer version </dev/null | head -n 1
 }
 
-# A checkout that was set up before has most of it already.
+# A checkout that was set up for a level before has most of it already. The caches may lie
+# on another file system than the checkout.
 check_disk() {
 	need=$(room "$1")
 	need=${need% *}
-	[ ! -e .cache/build/setup ] || need=2
-	free=$(df -Pk . | awk 'NR == 2 { print int($4 / 1000000) }')
-	if [ "$free" -lt "$need" ]; then
-		echo "$free GB free in $PWD, make $1 takes $need GB there and in the caches of $(id -un)"
-		return 1
-	fi
+	[ ! -e ".cache/build/$1.done" ] || need=2
+	for place in "$PWD" "$HOME"; do
+		free=$(df -Pk "$place" | awk 'NR == 2 { print int($4 / 1000000) }')
+		if [ "$free" -lt "$need" ]; then
+			echo "$free GB free in $place, make $1 takes $need GB in the checkout and the caches of $(id -un)"
+			return 1
+		fi
+	done
 	echo "$free GB free"
 }
 
@@ -170,7 +174,7 @@ check_network() {
 
 check_virtualization() {
 	[ "$1" != build ] || { echo "not needed to build"; return; }
-	if [ -w /dev/kvm ] && grep -qs '^kvm_' /proc/modules; then
+	if [ -w /dev/kvm ] && { [ -e /sys/module/kvm_intel ] || [ -e /sys/module/kvm_amd ]; }; then
 		echo "KVM"
 		return
 	fi

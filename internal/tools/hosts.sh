@@ -33,7 +33,8 @@ as_root unshare --mount --pid --fork true || die "this machine allows no new nam
 
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/slm-copilot-hosts.XXXXXX")
 chmod 0755 "$work"
-trap 'as_root rm -rf --one-file-system "$work"' EXIT
+running=
+trap '[ -z "$running" ] || kill -HUP "$running" 2>/dev/null || :; as_root rm -rf --one-file-system "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' HUP TERM
 mkdir -p "$kept"
@@ -75,10 +76,14 @@ system() {
 }
 
 # inside HOST COMMAND runs a shell command on a host as its user. The root of the host is
-# the root of the namespace, not of a chroot, which may make no user namespaces.
+# the root of the namespace, not of a chroot, which may make no user namespaces. It takes
+# the place of the shell that it is called in, so that a signal to that one ends it all.
 inside() {
+	set -- "$work/$1" "$2" "$kept/caches"
+	sudo=
+	[ "$(id -u)" = 0 ] || sudo=sudo
 	# shellcheck disable=SC2016 # for the shell in the namespace
-	as_root unshare --mount --pid --fork --kill-child --propagation private sh -euc '
+	exec $sudo unshare --mount --pid --fork --kill-child --propagation private sh -euc '
 		mount --bind "$1" "$1"
 		cd "$1"
 		mount -t proc proc proc
@@ -88,7 +93,7 @@ inside() {
 		mkdir -p .old
 		pivot_root . .old
 		umount -l /.old
-		exec su - dev -c "export GOMODCACHE=\$HOME/.cache/go-mod; $2"' sh "$work/$1" "$2" "$kept/caches" </dev/null
+		exec su - dev -c "export GOMODCACHE=\$HOME/.cache/go-mod; $2"' sh "$@" </dev/null
 }
 
 # host NAME SUITE FOLDER makes a host and clones this checkout there.
@@ -108,7 +113,7 @@ host() {
 	as_root mkdir -p "$root/home/dev/.cache"
 	as_root chroot "$root" chown -R dev: /home/dev /srv/slm.git
 	as_root chown "$(stat -c %u:%g "$root/home/dev")" "$kept/caches"
-	inside "$1" "git clone --quiet /srv/slm.git '$3'"
+	(inside "$1" "git clone --quiet /srv/slm.git '$3'")
 }
 
 # step HOST TITLE COMMAND runs a command in the clone on a host, shows every ten seconds
@@ -126,7 +131,10 @@ step() {
 		}
 		sleep 1
 	done
-	wait $running || {
+	status=0
+	wait $running || status=$?
+	running=
+	[ $status = 0 ] || {
 		tail -n 60 "$work/log" >&2
 		die "$1: $2 failed, see above"
 	}

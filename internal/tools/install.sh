@@ -9,6 +9,7 @@ set -eu
 
 log=$(mktemp)
 policy=/usr/sbin/policy-rc.d
+mark="while slm-copilot installs packages"
 trap 'rm -f "$log"; [ -z "${forbidden:-}" ] || rm -f "$policy"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' HUP TERM
@@ -70,25 +71,30 @@ apt() {
 # services would listen to the network, so they neither start when they are installed
 # (invoke-rc.d(8) asks policy-rc.d) nor when the machine boots.
 forbid_services() {
-	[ ! -e $policy ] || return 0
+	# One of ours stays behind when this is killed.
+	[ ! -e $policy ] || grep -q "^# $mark" $policy || return 0
 	forbidden=yes
-	printf '#!/bin/sh\nexit 101\n' >$policy
+	printf '#!/bin/sh\n# %s\nexit 101\n' "$mark" >$policy
 	chmod 0755 $policy
 }
 keep_off() {
-	[ ! -d /run/systemd/system ] || systemctl disable --quiet --now "$@"
+	[ -d /run/systemd/system ] || return 0
+	for unit; do
+		! systemctl cat "$unit" >/dev/null 2>&1 || systemctl disable --quiet --now "$unit"
+	done
 }
 
 # Read before anything is installed: which services were here before us?
+was_here() { [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 nginx_was_here=no
-! command -v nginx >/dev/null || nginx_was_here=yes
+! was_here nginx || nginx_was_here=yes
 sshd_was_here=no
-! command -v sshd >/dev/null || sshd_was_here=yes
+! was_here openssh-server || sshd_was_here=yes
 
 say "installing $# Debian packages: $*"
 forbid_services
 # What an interrupted run left half installed.
-dpkg --configure -a >>"$log" 2>&1 || :
+DEBIAN_FRONTEND=noninteractive dpkg --force-confdef --force-confold --configure -a </dev/null >>"$log" 2>&1 || :
 # A machine may name archives that fail and are not needed here: the installation decides.
 patiently apt "reading the lists of packages" update || say "going on with the lists there are"
 patiently apt "installing packages" -o Acquire::Retries=3 install -y --no-install-recommends "$@" ||

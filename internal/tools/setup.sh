@@ -47,19 +47,27 @@ refuse() {
 	[ -z "$wrong" ] || die "make $1 cannot run here:$wrong"
 }
 
-# shellcheck disable=SC2046,SC2086 # a list of packages is one word per package
+# install is one command as root, for its status: sudo has a terminal of its own, and Ctrl-C
+# there does not reach this script.
+install() {
+	if [ "$(id -u)" = 0 ]; then
+		sh internal/tools/install.sh "$@"
+	else
+		sudo sh internal/tools/install.sh "$@"
+	fi || exit $?
+}
+
+# shellcheck disable=SC2086 # a list of packages is one word per package
 install_packages() {
 	packages=$(missing "$1" debian)
 	[ -n "$packages" ] || return 0
-	# One command as root, for its status: sudo has a terminal of its own, and Ctrl-C there
-	# does not reach this script.
-	if [ "$(id -u)" = 0 ]; then
-		sh internal/tools/install.sh $packages
-	else
-		sudo sh internal/tools/install.sh $packages
-	fi || exit $?
-	packages=$(missing "$1" debian | grep -vx golang-go) || return 0
-	die "still missing after the installation:" $packages
+	install $packages
+	# New lists may tell of packages that nobody could know of before.
+	packages=$(missing "$1" debian)
+	[ -n "$packages" ] || return 0
+	install $packages
+	packages=$(missing "$1" debian)
+	[ -z "$packages" ] || die "still missing after the installation:" $packages
 }
 
 # settle_go makes the go command of .tools/bin the toolchain that go.mod asks for. A Go
@@ -67,13 +75,14 @@ install_packages() {
 # compares it with Go's database of checksums.
 settle_go() {
 	if usable_go; then
-		go version >/dev/null
+		# Go fetches here what go.mod asks for, and says so.
+		go version >/dev/null || die "Go cannot fetch the version that go.mod asks for"
 		return
 	fi
 	version=$(sed -n 's/^toolchain go//p' go.mod)
 	case $(uname -m) in aarch64) arch=arm64 ;; *) arch=amd64 ;; esac
 	say "fetching Go $version as a module: the machine's own is older than Go 1.21"
-	directory=$(cd / && GOFLAGS=-modcacherw go mod download -json "golang.org/toolchain@v0.0.1-go$version.linux-$arch" | sed -n 's/^\t"Dir": "\(.*\)",*$/\1/p')
+	directory=$(cd / && GOFLAGS=-modcacherw go mod download -json "golang.org/toolchain@v0.0.1-go$version.linux-$arch" | sed -n -e 's/^\t"Dir": "\(.*\)",*$/\1/p' -e '/^\t"Error"/w /dev/stderr')
 	[ -d "$directory" ] || die "cannot fetch Go $version from the Go module proxy: install Go 1.21 or later"
 	# Module archives carry no modes; what Go 1.21 does on first use.
 	chmod -R +x "$directory/bin" "$directory/pkg/tool"
@@ -81,12 +90,16 @@ settle_go() {
 	ln -sf "$directory/bin/go" "$directory/bin/gofmt" .tools/bin/
 }
 
+case ${2:-$1} in
+build | shell | demo | test) ;;
+*) die "LEVEL is build, shell, demo or test, not ${2:-$1}" ;;
+esac
 if [ "$1" = doctor ]; then
 	doctor "$2"
 	exit
 fi
 refuse "$1"
 install_packages "$1"
-# What could not be tried before the packages were there.
-refuse "$1"
+# What could not be tried before mmdebstrap was there.
+found=$(check_namespaces "$1") || [ $? != 1 ] || die "make $1 cannot run here: $found"
 settle_go

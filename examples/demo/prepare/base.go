@@ -62,8 +62,10 @@ func describe(recipe, image string) string {
 func makeBaseImage(ctx context.Context, image, recipe string) (string, error) {
 	script := exec.CommandContext(ctx, "sh", baseRecipe, image)
 	script.Stdout, script.Stderr = os.Stderr, os.Stderr
-	// The script cleans up after itself when it is asked to stop, so it is asked first.
-	script.Cancel = func() error { return script.Process.Signal(syscall.SIGTERM) }
+	// The script cleans up after itself when it is asked to stop, but a shell hears that only
+	// when what it runs has ended: all of its process group is asked.
+	script.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	script.Cancel = func() error { return syscall.Kill(-script.Process.Pid, syscall.SIGTERM) }
 	script.WaitDelay = time.Minute
 	if err := script.Run(); err != nil {
 		return "", fmt.Errorf("%s: %w", baseRecipe, err)

@@ -24,7 +24,11 @@ func TestAgent(t *testing.T) {
 	s := startServer(t, launch{})
 	socket := filepath.Join(t.TempDir(), "agent")
 	run(t, exec.Command("ssh-agent", "-D", "-a", socket))
-	require.Eventually(t, func() bool { _, err := os.Stat(socket); return err == nil }, 20*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool {
+		// The socket is there before somebody listens to it.
+		agent, err := net.Dial("unix", socket)
+		return err == nil && agent.Close() == nil
+	}, 20*time.Second, 10*time.Millisecond)
 	t.Setenv("SSH_AUTH_SOCK", socket)
 	options := s.options
 	options.PrivateKeyFile, options.UseAgent = "", true
