@@ -9,6 +9,8 @@ set -eu
 output=$1
 suite=${2:-bookworm}
 disk_mib=3072
+# Where Debian keeps mke2fs and sfdisk, which need no root here.
+PATH=$PATH:/usr/sbin:/sbin
 # The partitions of Debian's own cloud image: what boots comes first, so that the root file
 # system can grow. Starts and sizes are in sectors of 512 bytes; the last MiB is for GPT.
 bios_start=2048 bios_size=6144
