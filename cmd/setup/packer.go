@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,6 +10,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
 )
 
 const (
@@ -95,7 +96,7 @@ func usable(ctx context.Context, path string) bool {
 	return err == nil && minor >= minimumPacker
 }
 
-// link makes name a link to target, whatever it was before.
+// link makes name a link to target, unless they are one already.
 func link(target, name string) error {
 	absolute, err := filepath.Abs(target)
 	if err != nil {
@@ -108,8 +109,5 @@ func link(target, name string) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return err
 	}
-	if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return os.Symlink(absolute, name)
+	return atomicfile.Link(absolute, name)
 }

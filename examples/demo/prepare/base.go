@@ -39,7 +39,14 @@ func baseImage(ctx context.Context, cache, images string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return present, link(image, filepath.Join(cache, baseName))
+	// It was a file of its own in older checkouts.
+	name := filepath.Join(cache, baseName)
+	if info, err := os.Lstat(name); err == nil && info.Mode().IsRegular() {
+		if err := os.Remove(name); err != nil {
+			return "", err
+		}
+	}
+	return present, atomicfile.Link(image, name)
 }
 
 // madeBefore returns the checksum of the image, or "" if the recipe did not make it.
@@ -75,12 +82,4 @@ func makeBaseImage(ctx context.Context, image, recipe string) (string, error) {
 		return "", err
 	}
 	return made, atomicfile.Write(image+recordSuffix, []byte(describe(recipe, made)), 0o644, nil)
-}
-
-// link makes name a link to target, whatever it was before.
-func link(target, name string) error {
-	if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return os.Symlink(target, name)
 }
