@@ -13,15 +13,15 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/remote"
 )
 
-// shell is a communicator whose guest is the shell of this host.
-type shell struct {
+// hostShell is a communicator whose guest is the shell of this host.
+type hostShell struct {
 	packersdk.MockCommunicator
 	commands []string
 	// instead chooses what is run in the place of a command; nil runs the command itself.
 	instead func(command string) string
 }
 
-func (s *shell) Start(ctx context.Context, run *packersdk.RemoteCmd) error {
+func (s *hostShell) Start(ctx context.Context, run *packersdk.RemoteCmd) error {
 	s.commands = append(s.commands, run.Command)
 	text := run.Command
 	if s.instead != nil {
@@ -42,7 +42,7 @@ func TestReadGuestOfThisHost(t *testing.T) {
 	machine, err := exec.Command("uname", "-m").Output()
 	require.NoError(t, err)
 
-	g, complaint, err := readGuest(context.Background(), remote.NewMachine(new(shell)))
+	g, complaint, err := readGuest(context.Background(), remote.NewMachine(new(hostShell)))
 	require.NoError(t, err)
 	assert.Equal(t, string(id), g.osID)
 	assert.Equal(t, strings.TrimSpace(string(machine)), g.arch)

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/shell"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/remote"
 )
@@ -39,8 +40,8 @@ func (r *recorder) Run(_ context.Context, name string, ui packersdk.Ui, _ packer
 
 // guestWith answers the scripts of the hook without touching this host. It has the given
 // files.
-func guestWith(files map[string]string) *shell {
-	return &shell{instead: func(command string) string {
+func guestWith(files map[string]string) *hostShell {
+	return &hostShell{instead: func(command string) string {
 		switch {
 		case runs(command, settleScript):
 			return `printf 'debian\n12\nx86_64\n'`
@@ -48,7 +49,7 @@ func guestWith(files map[string]string) *shell {
 			return "echo '/: 1 GiB trimmed'"
 		}
 		for path, content := range files {
-			if strings.Contains(command, "FILE="+remote.Quote(path)+" ") {
+			if strings.Contains(command, "FILE="+shell.Quote(path)+" ") {
 				return "cat <<'END'\n" + content + "END\n"
 			}
 		}
@@ -56,7 +57,7 @@ func guestWith(files map[string]string) *shell {
 	}}
 }
 
-func runs(command, script string) bool { return strings.Contains(command, remote.Quote(script)) }
+func runs(command, script string) bool { return strings.Contains(command, shell.Quote(script)) }
 
 func runHook(t *testing.T, b *build, comm packersdk.Communicator, next packersdk.Hook, data map[string]any) (said string, err error) {
 	t.Helper()
@@ -132,14 +133,14 @@ func TestHookRefusesWhatIsNoInventory(t *testing.T) {
 // With the real shell: a file that is there, one that is not, one that is too large.
 func TestReadFileIsBounded(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
-	text, err := readFile(t.Context(), remote.NewMachine(new(shell)), path, 5)
+	text, err := readFile(t.Context(), remote.NewMachine(new(hostShell)), path, 5)
 	require.NoError(t, err)
 	assert.Empty(t, text)
 	require.NoError(t, os.WriteFile(path, []byte("12345"), 0o600))
-	text, err = readFile(t.Context(), remote.NewMachine(new(shell)), path, 5)
+	text, err = readFile(t.Context(), remote.NewMachine(new(hostShell)), path, 5)
 	require.NoError(t, err)
 	assert.Equal(t, "12345", text)
-	_, err = readFile(t.Context(), remote.NewMachine(new(shell)), path, 4)
+	_, err = readFile(t.Context(), remote.NewMachine(new(hostShell)), path, 4)
 	assert.ErrorContains(t, err, "it has more than 4 bytes")
 }
 
@@ -164,7 +165,7 @@ func TestHookReportsAFailedTidy(t *testing.T) {
 }
 
 func TestOtherHooksPassThrough(t *testing.T) {
-	comm, next := new(shell), new(recorder)
+	comm, next := new(hostShell), new(recorder)
 	hook := &provisionHook{build: newBuild(new(Config)), next: next, ui: quiet()}
 	require.NoError(t, hook.Run(context.Background(), packersdk.HookCleanupProvision, quiet(), comm, nil))
 	assert.Equal(t, []string{packersdk.HookCleanupProvision}, next.names)

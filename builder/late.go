@@ -9,7 +9,7 @@ import (
 
 	"github.com/hashicorp/packer-plugin-sdk/multistep"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/remote"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/shell"
 )
 
 // failLate ends a build whose machine has done its work, which took long. What there is of
@@ -32,14 +32,14 @@ func (b *build) failLate(ctx context.Context, state multistep.StateBag, err erro
 func (b *build) packByHand(directory string) string {
 	disk := filepath.Join(directory, filepath.Base(b.machineDirectory()), b.config.imageFile())
 	image := filepath.Join(directory, b.config.imageFile())
-	return fmt.Sprintf("To pack the disk of the machine:\n  qemu-img convert -p -c -O qcow2 -o compression_type=zstd %s %s", remote.Quote(disk), remote.Quote(image))
+	return fmt.Sprintf("To pack the disk of the machine:\n  qemu-img convert -p -c -O qcow2 -o compression_type=zstd %s %s", shell.Quote(disk), shell.Quote(image))
 }
 
 func (b *build) inspectAgain(directory string) string {
 	image := filepath.Join(directory, b.config.imageFile())
-	return fmt.Sprintf("To look into the finished image again, in a checkout of this plugin:\n  go run ./cmd/inspect %s", remote.Quote(image))
+	return fmt.Sprintf("To look into the finished image again, in a checkout of this plugin:\n  go run ./cmd/inspect %s", shell.Quote(image))
 }
 
 func (b *build) moveByHand(directory string) string {
-	return fmt.Sprintf("It is complete. To put it into its place:\n  mv -T %s %s", remote.Quote(directory), remote.Quote(b.config.OutputDirectory))
+	return fmt.Sprintf("It is complete. To put it into its place:\n  mv -T %s %s", shell.Quote(directory), shell.Quote(b.config.OutputDirectory))
 }

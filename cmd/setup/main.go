@@ -193,10 +193,9 @@ func together(ctx context.Context, lanes []func(context.Context) error) error {
 		})
 	}
 	wait.Wait()
-	if err := context.Cause(ctx); errors.Is(err, context.Canceled) {
+	err := context.Cause(ctx)
+	if errors.Is(err, context.Canceled) {
 		return errors.New("interrupted; make goes on from here when it is called again")
-	} else if err != nil {
-		return err
 	}
-	return nil
+	return err
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -111,18 +110,4 @@ func TestWriteText(t *testing.T) {
 	double.Stub("mv", "echo no space left >&2; exit 1")
 	assert.EqualError(t, NewMachine(double).WriteText(t.Context(), "/etc/x", 0o640, text),
 		"write /etc/x: exit status 1:\n  no space left")
-}
-
-func FuzzQuote(f *testing.F) {
-	f.Add("it's")
-	f.Add("$(id)\n\\ \"")
-	f.Fuzz(func(t *testing.T, text string) {
-		if strings.ContainsRune(text, 0) {
-			return
-		}
-		out, err := exec.Command("/bin/sh", "-c", "printf %s "+Quote(text)).Output()
-		if err != nil || string(out) != text {
-			t.Fatalf("%q came out as %q, %v", text, out, err)
-		}
-	})
 }

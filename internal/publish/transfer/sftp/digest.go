@@ -8,10 +8,10 @@ import (
 	"io"
 	"os"
 	"regexp"
-	"strings"
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/shell"
 )
 
 // outputLimit is more than sha256sum and a talkative login shell say, in bytes.
@@ -24,7 +24,7 @@ var sumLine = regexp.MustCompile(`(?m)^([0-9a-f]{64})  -\r?$`)
 // if the account may run programs, else here, from what is read back. No more than those
 // bytes count: behind them, a connection that is given up may still write its last.
 func (s *session) remoteDigest(path string, size int64, say func(string)) (string, error) {
-	if sum, ok := parseSum(s.run(fmt.Sprintf("head -c %d <%s | sha256sum", size, quote(path)), sumTimeout(size))); ok {
+	if sum, ok := parseSum(s.run(fmt.Sprintf("head -c %d <%s | sha256sum", size, shell.Quote(path)), sumTimeout(size))); ok {
 		return sum, nil
 	}
 	file, err := s.Open(path)
@@ -78,9 +78,6 @@ func parseSum(output string) (string, bool) {
 	}
 	return found[0][1], true
 }
-
-// quote makes text one word of any shell that a login may have.
-func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 // localDigest is the SHA-256 of the first bytes of a file.
 func localDigest(ctx context.Context, path string, size int64) (string, error) {

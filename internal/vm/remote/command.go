@@ -4,15 +4,12 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/shell"
 )
 
 // Env maps the names of shell variables to values.
 type Env map[string]string
-
-// Quote makes text one word of a POSIX shell.
-func Quote(text string) string {
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
-}
 
 // command is what the login shell of the machine gets. The script is an argument, not
 // standard input, so that no program in it can eat the rest of it. Messages are asked
@@ -20,8 +17,8 @@ func Quote(text string) string {
 func (s Script) command() string {
 	words := []string{"LC_ALL=C"}
 	for _, name := range slices.Sorted(maps.Keys(s.Env)) {
-		words = append(words, name+"="+Quote(s.Env[name]))
+		words = append(words, name+"="+shell.Quote(s.Env[name]))
 	}
-	words = append(words, "sh", "-euc", Quote(s.Text))
+	words = append(words, "sh", "-euc", shell.Quote(s.Text))
 	return strings.Join(words, " ")
 }
