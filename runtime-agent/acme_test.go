@@ -15,7 +15,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/acmetest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/acme"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs/acme"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/plan"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"

@@ -18,7 +18,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/lock"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/logfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/onegate"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/ready"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/probe"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/report"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/vmcontext"
@@ -40,10 +40,10 @@ func (a app) bootstrap(ctx context.Context, timeout time.Duration) error {
 
 	a.tellOneGate(ctx, log, onegate.NotReady())
 	announced := false
-	result, err := ready.Wait(waiting, a.pause, func() (ready.Client, error) {
+	result, err := probe.Wait(waiting, a.pause, func() (probe.Client, error) {
 		if !announced {
 			if err := a.announce(waiting); err != nil {
-				return ready.Client{}, err
+				return probe.Client{}, err
 			}
 			announced = true
 			log.Info("bootstrap: waiting for the first token")
@@ -145,7 +145,7 @@ func (a app) smokeTest(ctx context.Context, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	say := func(line string) { fmt.Fprintln(a.stderr, line) }
-	result, err := ready.Wait(ctx, a.pause, a.client, say)
+	result, err := probe.Wait(ctx, a.pause, a.client, say)
 	if err != nil {
 		return err
 	}
@@ -159,20 +159,20 @@ func summary(r completion.Result) string {
 }
 
 // client asks as a user would, with what configure left.
-func (a app) client() (ready.Client, error) {
+func (a app) client() (probe.Client, error) {
 	present, err := a.store().Load()
 	if err != nil {
-		return ready.Client{}, err
+		return probe.Client{}, err
 	}
 	password, err := a.password()
 	if err != nil {
-		return ready.Client{}, err
+		return probe.Client{}, err
 	}
 	certificate, err := os.ReadFile(a.path(appliance.ServerCert))
 	if err != nil {
-		return ready.Client{}, err
+		return probe.Client{}, err
 	}
-	return ready.Client{BaseURL: a.baseURL, Model: present.Model, Password: password, Certificate: certificate}, nil
+	return probe.Client{BaseURL: a.baseURL, Model: present.Model, Password: password, Certificate: certificate}, nil
 }
 
 func (a app) password() (string, error) {

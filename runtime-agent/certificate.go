@@ -12,13 +12,12 @@ import (
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/acme"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs/acme"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/lock"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/logfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/plan"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/served"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/tlsca"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/vmcontext"
 )
 
@@ -160,7 +159,7 @@ func (a app) renew(ctx context.Context, log *logfile.Log) error {
 
 // noteCertificate completes a status by what clients really get, and stores it, and the
 // report, if that is news.
-func (a app) noteCertificate(ctx context.Context, chosen plan.TLS, next status.Status, log *logfile.Log) error {
+func (a app) noteCertificate(ctx context.Context, chosen certs.Chosen, next status.Status, log *logfile.Log) error {
 	present, err := a.store().Load()
 	if err != nil {
 		return err
@@ -168,11 +167,11 @@ func (a app) noteCertificate(ctx context.Context, chosen plan.TLS, next status.S
 	shown, surprise := a.served(ctx, chosen, next.Host)
 	next.Certificate, next.Since = shown, present.Since
 	next.Warnings = slices.DeleteFunc(slices.Clone(next.Warnings), func(warning string) bool {
-		return strings.HasPrefix(warning, plan.CertificateWarning)
+		return strings.HasPrefix(warning, certs.WarningPrefix)
 	})
 	next.Warnings = append(next.Warnings, chosen.Warnings...)
 	if surprise != "" {
-		next.Warnings = append(next.Warnings, plan.CertificateWarning+surprise)
+		next.Warnings = append(next.Warnings, certs.WarningPrefix+surprise)
 	}
 	if reflect.DeepEqual(next, present) {
 		return nil
@@ -198,23 +197,23 @@ func (a app) noteCertificate(ctx context.Context, chosen plan.TLS, next status.S
 // served describes the certificate nginx shows, and says so if it insists on another than the
 // chosen one.
 // While nobody listens it is the one nginx will show.
-func (a app) served(ctx context.Context, chosen plan.TLS, host string) (shown *status.Certificate, surprise string) {
-	wanted, err := tlsca.ParseLeaf(chosen.Served)
+func (a app) served(ctx context.Context, chosen certs.Chosen, host string) (shown *status.Certificate, surprise string) {
+	wanted, err := certs.ParseLeaf(chosen.Served)
 	if err != nil {
 		return nil, fmt.Sprintf("the one to serve is damaged: %v", err)
 	}
 	expected := certificateStatus(wanted, chosen.Source)
 	address := strings.TrimPrefix(a.baseURL, "https://")
-	leaf, err := served.Await(ctx, address, host, wanted, reloadPauses*a.pause)
+	leaf, err := certs.AwaitServed(ctx, address, host, wanted, reloadPauses*a.pause)
 	if err == nil && !leaf.Equal(wanted) {
 		// A reload was lost, or came before the files.
 		if err := a.units.TryReload(ctx, appliance.NginxUnit); err != nil {
 			return certificateStatus(leaf, status.SourceUnknown), err.Error()
 		}
-		leaf, err = served.Await(ctx, address, host, wanted, reloadPauses*a.pause)
+		leaf, err = certs.AwaitServed(ctx, address, host, wanted, reloadPauses*a.pause)
 	}
 	switch {
-	case errors.Is(err, served.ErrNobody):
+	case errors.Is(err, certs.ErrNobodyListens):
 		return expected, ""
 	case err != nil:
 		return expected, fmt.Sprintf("it is not known what clients get: %v", err)

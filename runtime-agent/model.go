@@ -8,14 +8,14 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/gguf"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/weights"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/model"
 )
 
 // model reads the header of the weights. Where they come on a disk of their own, a file that
 // is missing is no damage of the image.
 func (a app) model() (gguf.Header, error) {
 	path := a.path(appliance.ModelsDir + "/" + appliance.ModelFile)
-	header, err := weights.Read(path)
+	header, err := model.Read(path)
 	if _, missing := os.Stat(path); !errors.Is(missing, fs.ErrNotExist) {
 		return header, err
 	}

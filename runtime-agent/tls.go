@@ -14,12 +14,11 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/clients"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/acme"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs/acme"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/pair"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/plan"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/tlsca"
 )
 
 // acmeAttempts is where the failures to get a certificate are kept across boots.
@@ -43,11 +42,11 @@ func parseSettings(values map[string]string) (appliance.Settings, error) {
 }
 
 // operatorPair returns nil if the operator gave no certificate.
-func operatorPair(settings appliance.Settings) (*pair.Pair, error) {
+func operatorPair(settings appliance.Settings) (*certs.Pair, error) {
 	if settings.Certificate == nil || settings.Key == nil {
 		return nil, nil
 	}
-	given, err := pair.Parse(settings.Certificate, settings.Key)
+	given, err := certs.Parse(settings.Certificate, settings.Key)
 	if err != nil {
 		return nil, err
 	}
@@ -55,17 +54,17 @@ func operatorPair(settings appliance.Settings) (*pair.Pair, error) {
 }
 
 // certificates renews the own certificate where needed and chooses the one to serve.
-func (a app) certificates(settings appliance.Settings, values map[string]string, facts machine.Facts) (plan.TLS, error) {
+func (a app) certificates(settings appliance.Settings, values map[string]string, facts machine.Facts) (certs.Chosen, error) {
 	own, err := a.ownCertificates(settings, values, facts)
 	if err != nil {
-		return plan.TLS{}, err
+		return certs.Chosen{}, err
 	}
-	offers := plan.Offers{Own: own, Domain: settings.Domain}
+	offers := certs.Offers{Own: own, Domain: settings.Domain}
 	if a.clockIsSet() {
 		offers.At = a.now()
 	}
 	if offers.Operator, err = operatorPair(settings); err != nil {
-		return plan.TLS{}, err
+		return certs.Chosen{}, err
 	}
 	order, wanted := acmeOrder(settings)
 	if wanted {
@@ -74,14 +73,14 @@ func (a app) certificates(settings appliance.Settings, values map[string]string,
 	chosen := offers.Choose()
 	if wanted {
 		if warning := acme.LoadAttempts(a.path(acmeAttempts), order).Warning(); warning != "" {
-			chosen.Warnings = append(chosen.Warnings, plan.CertificateWarning+warning)
+			chosen.Warnings = append(chosen.Warnings, certs.WarningPrefix+warning)
 		}
 	}
 	return chosen, nil
 }
 
-func (a app) ownCertificates(settings appliance.Settings, values map[string]string, facts machine.Facts) (tlsca.Material, error) {
-	var old tlsca.Material
+func (a app) ownCertificates(settings appliance.Settings, values map[string]string, facts machine.Facts) (certs.Material, error) {
+	var old certs.Material
 	var bootID []byte
 	for path, content := range map[string]*[]byte{
 		appliance.CACert: &old.RootCert, appliance.CAKey: &old.RootKey, plan.LeafFile: &old.Leaf, plan.BootIDFile: &bootID,
@@ -98,7 +97,7 @@ func (a app) ownCertificates(settings appliance.Settings, values map[string]stri
 		// trust.
 		now = clockFloor
 	}
-	return tlsca.Renew(old, tlsca.Request{
+	return certs.Renew(old, certs.Request{
 		Names:     names(settings, values, facts),
 		Addresses: addresses(values, facts),
 		NewBoot:   strings.TrimSpace(string(bootID)) != facts.BootID,
@@ -121,8 +120,8 @@ func acmeOrder(settings appliance.Settings) (order acme.Order, wanted bool) {
 
 // acmeOffers are what certbot has and what was taken over from it before: a damage to
 // certbot's files must not take a valid certificate from clients.
-func (a app) acmeOffers(order acme.Order) []pair.Pair {
-	var offers []pair.Pair
+func (a app) acmeOffers(order acme.Order) []certs.Pair {
+	var offers []certs.Pair
 	if present, _, err := a.certbot.Present(order); err == nil {
 		offers = append(offers, present)
 	}
@@ -130,15 +129,15 @@ func (a app) acmeOffers(order acme.Order) []pair.Pair {
 	if err != nil || len(bytes.TrimSpace(text)) == 0 {
 		return offers
 	}
-	if taken, err := pair.ParseText(text); err == nil {
+	if taken, err := certs.ParseText(text); err == nil {
 		offers = append(offers, taken)
 	}
 	return offers
 }
 
 // describeCertificate is nil if the text is no certificate.
-func describeCertificate(chosen plan.TLS) *status.Certificate {
-	leaf, err := tlsca.ParseLeaf(chosen.Served)
+func describeCertificate(chosen certs.Chosen) *status.Certificate {
+	leaf, err := certs.ParseLeaf(chosen.Served)
 	if err != nil {
 		return nil
 	}

@@ -1,5 +1,5 @@
-// Package weights judges the file of the model before the engine tries to load it.
-package weights
+// Package model judges the file of the model before the engine tries to load it.
+package model
 
 import (
 	"errors"
