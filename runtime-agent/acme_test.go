@@ -65,7 +65,7 @@ func TestACertificateFromACME(t *testing.T) {
 	e.serve()
 	present := e.status()
 	present.Stage = appliance.BootstrapSuccess
-	require.NoError(t, app{root: e.root, now: time.Now}.store().Save(present))
+	require.NoError(t, status.Store{Root: e.root, Now: time.Now}.Save(present))
 	e.put(appliance.ReportFile, "of before")
 
 	// The server is down.

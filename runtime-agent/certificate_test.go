@@ -144,7 +144,7 @@ func TestTheOwnCertificateIsRenewedWhileTheMachineRuns(t *testing.T) {
 	require.NoError(t, err)
 	present := e.status()
 	present.Stage = appliance.BootstrapSuccess
-	require.NoError(t, app{root: e.root, now: time.Now}.store().Save(present))
+	require.NoError(t, status.Store{Root: e.root, Now: time.Now}.Save(present))
 
 	e.facts.Addresses = append(e.facts.Addresses, netip.MustParseAddr("192.0.2.99"))
 	e.certificate()

@@ -38,7 +38,7 @@ func (o Offers) Choose() Chosen {
 	chosen := Chosen{Own: o.Own, Source: status.SourceOwn, Served: o.Own.Leaf}
 	if o.Operator != nil {
 		if refusal := o.Operator.Refusal(o.Domain, o.At); refusal != nil {
-			chosen.warn("%s is not used, clients get one of the machine's own authority: %v", appliance.VarCertificate, refusal)
+			chosen.warn("%s is not used, clients get one signed by the VM's own CA: %v", appliance.VarCertificate, refusal)
 			return chosen
 		}
 		if o.At.IsZero() {
