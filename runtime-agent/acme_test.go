@@ -15,7 +15,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/acmetest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/acme"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs/acme"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/plan"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
@@ -65,7 +65,7 @@ func TestACertificateFromACME(t *testing.T) {
 	e.serve()
 	present := e.status()
 	present.Stage = appliance.BootstrapSuccess
-	require.NoError(t, app{root: e.root, now: time.Now}.store().Save(present))
+	require.NoError(t, status.Store{Root: e.root, Now: time.Now}.Save(present))
 	e.put(appliance.ReportFile, "of before")
 
 	// The server is down.

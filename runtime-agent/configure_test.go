@@ -15,6 +15,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/plan"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/vmcontext"
 )
 
@@ -50,7 +51,7 @@ func TestConfigureAppliesTheContext(t *testing.T) {
 	assert.Contains(t, v.read(appliance.LocalAIEnvFile), "LOCALAI_API_KEY="+v.read(appliance.EngineKeyFile))
 	assert.Equal(t, appliance.ConfigureSuccess+"\n", v.read(appliance.StatusFile))
 
-	present, err := app{root: v.root}.store().Load()
+	present, err := status.Store{Root: v.root}.Load()
 	require.NoError(t, err)
 	assert.Equal(t, "copilot.example.org", present.Host)
 	assert.Equal(t, 4096, present.ContextSize)

@@ -36,15 +36,21 @@ func Key(path string) (string, error) {
 	})
 }
 
+// Read returns the secret kept in the file.
+func Read(path string) (string, error) {
+	text, err := os.ReadFile(path)
+	return strings.TrimSuffix(string(text), "\n"), err
+}
+
 // Content is what the file of a secret holds.
 func Content(secret string) []byte { return []byte(secret + "\n") }
 
 func kept(path string, make func() string) (string, error) {
-	text, err := os.ReadFile(path)
+	secret, err := Read(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("read the kept secret: %w", err)
 	}
-	if secret := strings.TrimSuffix(string(text), "\n"); secret != "" {
+	if secret != "" {
 		return secret, nil
 	}
 	return make(), nil

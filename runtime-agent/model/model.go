@@ -1,5 +1,5 @@
-// Package weights judges the file of the model before the engine tries to load it.
-package weights
+// Package model judges the file of the model before the engine tries to load it.
+package model
 
 import (
 	"errors"
@@ -38,7 +38,7 @@ func Read(path string) (gguf.Header, error) {
 	case err != nil:
 		return gguf.Header{}, fmt.Errorf("read the weights of the model: %w", err)
 	case !info.Mode().IsRegular():
-		return gguf.Header{}, damaged(path, errors.New("it is no regular file"))
+		return gguf.Header{}, damaged(path, errors.New("it is not a regular file"))
 	case info.Size() == 0:
 		return gguf.Header{}, damaged(path, errors.New("the file is empty"))
 	}

@@ -1,4 +1,4 @@
-package tlsca
+package certs
 
 import (
 	"crypto/rsa"

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/pair"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs"
 )
 
 const (
@@ -118,18 +118,18 @@ func (c Certbot) environment(order Order) []string {
 
 // Present returns the certificate certbot has for the domain, and whether it is from the
 // server of the order.
-func (c Certbot) Present(order Order) (present pair.Pair, ordered bool, err error) {
+func (c Certbot) Present(order Order) (present certs.Pair, ordered bool, err error) {
 	dir := filepath.Join(c.ConfigDir, "live", order.Domain)
 	chain, err := os.ReadFile(filepath.Join(dir, "fullchain.pem"))
 	if err != nil {
-		return pair.Pair{}, false, err
+		return certs.Pair{}, false, err
 	}
 	key, err := os.ReadFile(filepath.Join(dir, "privkey.pem"))
 	if err != nil {
-		return pair.Pair{}, false, err
+		return certs.Pair{}, false, err
 	}
-	if present, err = pair.Parse(chain, key); err != nil {
-		return pair.Pair{}, false, fmt.Errorf("%s: %w", dir, err)
+	if present, err = certs.Parse(chain, key); err != nil {
+		return certs.Pair{}, false, fmt.Errorf("%s: %w", dir, err)
 	}
 	return present, c.directory(order.Domain) == order.Directory, nil
 }

@@ -1,6 +1,4 @@
-// Package tlsca makes the certificates of one virtual machine: a root that a user trusts
-// once, and a server certificate that follows the names and addresses the machine has now.
-package tlsca
+package certs
 
 import (
 	"crypto/ecdsa"
@@ -33,7 +31,8 @@ const (
 	maxCommonName = 64
 )
 
-// Material is everything, in PEM.
+// Material is what the VM makes for itself, in PEM: a root that a user trusts once, and a
+// server certificate that follows the names and addresses the VM has now.
 type Material struct {
 	RootCert []byte
 	RootKey  []byte

@@ -1,4 +1,4 @@
-package ready
+package probe
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package weights
+package model
 
 import (
 	"bytes"
@@ -104,7 +104,7 @@ func TestDamagedFiles(t *testing.T) {
 func TestFilesThatAreNone(t *testing.T) {
 	directory := t.TempDir()
 	for path, want := range map[string]string{
-		filepath.Join(directory, "model.gguf"): "no such file", directory: "no regular file",
+		filepath.Join(directory, "model.gguf"): "no such file", directory: "not a regular file",
 	} {
 		_, err := Read(path)
 		require.ErrorContains(t, err, want)

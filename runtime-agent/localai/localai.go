@@ -1,5 +1,5 @@
-// Package engine renders what LocalAI needs: its environment, its model file and its unit.
-package engine
+// Package localai renders what LocalAI needs: its environment, its model file and its unit.
+package localai
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package pair
+package certs
 
 import (
 	"bytes"
@@ -8,16 +8,12 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/tlsca"
 )
-
-var now = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 // made is a server certificate that was signed by a root, in blocks.
 func made(t *testing.T) (leaf, root, key []byte) {
 	t.Helper()
-	material, err := tlsca.Renew(tlsca.Material{}, tlsca.Request{Names: []string{"copilot.example.org"}, Now: now})
+	material, err := Renew(Material{}, Request{Names: []string{"copilot.example.org"}, Now: now})
 	require.NoError(t, err)
 	first, rest := pem.Decode(material.Leaf)
 	return pem.EncodeToMemory(first), material.RootCert, rest
@@ -62,7 +58,6 @@ func TestRefusal(t *testing.T) {
 	leaf, _, key := made(t)
 	p, err := Parse(leaf, key)
 	require.NoError(t, err)
-	const domain = "copilot.example.org"
 	for name, tt := range map[string]struct {
 		domain string
 		at     time.Time
@@ -92,7 +87,7 @@ func TestRefusal(t *testing.T) {
 // What the operator gives comes from outside.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), []byte("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"))
-	material, err := tlsca.Renew(tlsca.Material{}, tlsca.Request{Names: []string{"vm-7"}, Now: now})
+	material, err := Renew(Material{}, Request{Names: []string{"vm-7"}, Now: now})
 	require.NoError(f, err)
 	first, key := pem.Decode(material.Leaf)
 	f.Add(pem.EncodeToMemory(first), key)

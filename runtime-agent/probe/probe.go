@@ -1,6 +1,6 @@
-// Package ready waits until the appliance does what it is for: a real token comes through
+// Package probe waits until the appliance does what it is for: a real token comes through
 // nginx, over TLS, with the password, as a client gets it.
-package ready
+package probe
 
 import (
 	"bytes"

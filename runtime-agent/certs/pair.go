@@ -1,6 +1,4 @@
-// Package pair judges a server certificate and its key that were made elsewhere, by the
-// operator or by an ACME server, before clients get to see them.
-package pair
+package certs
 
 import (
 	"bytes"
@@ -11,7 +9,8 @@ import (
 	"time"
 )
 
-// Pair is a certificate with its chain and the key that belongs to it.
+// Pair is a certificate that was made elsewhere, by the operator or by an ACME server, with its
+// chain and the key that belongs to it.
 type Pair struct {
 	// Text is all of it in PEM, the certificate first and the key last.
 	Text []byte

@@ -1,4 +1,4 @@
-package served
+package certs
 
 import (
 	"context"
@@ -11,15 +11,11 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/tlsca"
 )
-
-const name = "copilot.example.org"
 
 func certificate(t *testing.T) *tls.Certificate {
 	t.Helper()
-	material, err := tlsca.Renew(tlsca.Material{}, tlsca.Request{Names: []string{name}, Now: time.Now()})
+	material, err := Renew(Material{}, Request{Names: []string{domain}, Now: time.Now()})
 	require.NoError(t, err)
 	pair, err := tls.X509KeyPair(material.Leaf, material.Leaf)
 	require.NoError(t, err)
@@ -46,34 +42,34 @@ func serve(t *testing.T, choose func(name string) *tls.Certificate) (address str
 	return listener.Addr().String()
 }
 
-func TestLeaf(t *testing.T) {
+func TestServedLeaf(t *testing.T) {
 	named, other := certificate(t), certificate(t)
 	address := serve(t, func(asked string) *tls.Certificate {
-		if asked == name {
+		if asked == domain {
 			return named
 		}
 		return other
 	})
-	for asked, want := range map[string]*x509.Certificate{name: named.Leaf, "": other.Leaf} {
-		leaf, err := Leaf(t.Context(), address, asked)
+	for asked, want := range map[string]*x509.Certificate{domain: named.Leaf, "": other.Leaf} {
+		leaf, err := ServedLeaf(t.Context(), address, asked)
 		require.NoError(t, err)
 		assert.True(t, leaf.Equal(want), "asked for %q", asked)
 	}
 }
 
-func TestLeafSaysWhatIsWrong(t *testing.T) {
+func TestServedLeafSaysWhatIsWrong(t *testing.T) {
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	_, err = Leaf(ctx, silent.Addr().String(), name)
+	_, err = ServedLeaf(ctx, silent.Addr().String(), domain)
 	assert.ErrorIs(t, err, context.DeadlineExceeded)
 	require.NoError(t, silent.Close())
-	_, err = Leaf(t.Context(), silent.Addr().String(), name)
-	assert.ErrorIs(t, err, ErrNobody)
+	_, err = ServedLeaf(t.Context(), silent.Addr().String(), domain)
+	assert.ErrorIs(t, err, ErrNobodyListens)
 }
 
-func TestAwait(t *testing.T) {
+func TestAwaitServed(t *testing.T) {
 	old, next := certificate(t), certificate(t)
 	var handshakes atomic.Int32
 	address := serve(t, func(string) *tls.Certificate {
@@ -82,11 +78,11 @@ func TestAwait(t *testing.T) {
 		}
 		return next
 	})
-	leaf, err := Await(t.Context(), address, name, next.Leaf, time.Minute)
+	leaf, err := AwaitServed(t.Context(), address, domain, next.Leaf, time.Minute)
 	require.NoError(t, err)
 	assert.True(t, leaf.Equal(next.Leaf))
 
-	leaf, err = Await(t.Context(), address, name, old.Leaf, 0)
+	leaf, err = AwaitServed(t.Context(), address, domain, old.Leaf, 0)
 	require.NoError(t, err)
 	assert.True(t, leaf.Equal(next.Leaf), "without patience it tells what is there")
 }
