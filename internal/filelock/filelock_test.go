@@ -65,7 +65,7 @@ func TestWaitSaysOnceWhoHoldsTheLock(t *testing.T) {
 		require.NoError(t, first.Release())
 	})
 	require.NoError(t, err)
-	defer second.Release()
+	defer func() { assert.NoError(t, second.Release()) }()
 	assert.Equal(t, []string{fmt.Sprintf("process %d", os.Getpid())}, heard)
 
 	stopped := errors.New("stopped by the user")

@@ -18,7 +18,7 @@ var policy = Policy{Failures: 3, Attempts: 6, Pause: time.Second, MaxPause: 4 * 
 
 // try returns what came of the attempts, what was said, and how many there were. An attempt
 // too many succeeds.
-func try(ctx context.Context, outcomes ...error) (err error, said []string, attempts int) {
+func try(ctx context.Context, outcomes ...error) (said []string, attempts int, err error) {
 	err = policy.Do(ctx, "reading", func(line string) { said = append(said, line) }, func(context.Context) error {
 		attempts++
 		if attempts > len(outcomes) {
@@ -26,7 +26,7 @@ func try(ctx context.Context, outcomes ...error) (err error, said []string, atte
 		}
 		return outcomes[attempts-1]
 	})
-	return err, said, attempts
+	return said, attempts, err
 }
 
 func TestDo(t *testing.T) {
@@ -47,7 +47,7 @@ func TestDo(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				err, said, attempts := try(t.Context(), test.outcomes...)
+				said, attempts, err := try(t.Context(), test.outcomes...)
 				assert.Equal(t, test.attempts, attempts)
 				assert.Len(t, said, attempts-1)
 				if test.err == "" {
@@ -62,7 +62,7 @@ func TestDo(t *testing.T) {
 
 func TestTheErrorIsOnesOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		err, _, _ := try(t.Context(), Temporary(errCut), Temporary(errCut), Temporary(errCut))
+		_, _, err := try(t.Context(), Temporary(errCut), Temporary(errCut), Temporary(errCut))
 		assert.ErrorIs(t, err, errCut)
 		assert.NotErrorAs(t, err, new(*TemporaryError), "a policy around this one would try again")
 	})
@@ -86,7 +86,7 @@ func TestPausesDoubleUpToTheLongest(t *testing.T) {
 func TestWhatTheOtherSideAsksForIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		started := time.Now()
-		err, said, _ := try(t.Context(), &TemporaryError{Err: errCut, After: 90 * time.Second})
+		said, _, err := try(t.Context(), &TemporaryError{Err: errCut, After: 90 * time.Second})
 		require.NoError(t, err)
 		assert.Equal(t, 90*time.Second, time.Since(started))
 		assert.Equal(t, []string{"the connection was cut; trying again in 1m30s (failure 1 of 3)"}, said)
@@ -99,7 +99,7 @@ func TestTheEndOfTheContextEndsIt(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			time.AfterFunc(100*time.Millisecond, func() { cancel(stopped) })
-			err, _, attempts := try(ctx, Temporary(errCut))
+			_, attempts, err := try(ctx, Temporary(errCut))
 			assert.ErrorIs(t, err, stopped)
 			assert.Equal(t, 1, attempts)
 		})

@@ -117,7 +117,7 @@ func (r aliveReader) Read(b []byte) (int, error) {
 	if n > 0 {
 		r.alive()
 	}
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = retry.Temporary(cause(r.ctx, err))
 	}
 	return n, err
