@@ -56,19 +56,23 @@ func kept(path string, make func() string) (string, error) {
 	return make(), nil
 }
 
-// newPassword takes each character with the same chance: bytes that would favour the first
-// characters of the alphabet are thrown away.
 func newPassword() string {
-	const fair = 256 - 256%len(alphabet)
 	password := make([]byte, 0, passwordLength)
 	random := make([]byte, 2*passwordLength)
 	for len(password) < passwordLength {
 		_, _ = rand.Read(random) // never fails: crypto/rand ends the program instead
 		for _, b := range random {
-			if int(b) < fair && len(password) < passwordLength {
-				password = append(password, alphabet[int(b)%len(alphabet)])
+			if c, ok := character(b); ok && len(password) < passwordLength {
+				password = append(password, c)
 			}
 		}
 	}
 	return string(password)
+}
+
+// character gives each character to the same number of bytes: the bytes that are left over
+// would favour the first ones, and give none.
+func character(b byte) (c byte, ok bool) {
+	const fair = 256 - 256%len(alphabet)
+	return alphabet[int(b)%len(alphabet)], int(b) < fair
 }
