@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/acmetest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 )
 
 const domain = "copilot.example.org"
@@ -150,4 +152,53 @@ func TestFailuresAreExplained(t *testing.T) {
 	for _, entry := range left {
 		assert.NotContains(t, entry.Name(), "certbot")
 	}
+}
+
+// scripted puts a script into the place of certbot.
+func scripted(t *testing.T, script string) Certbot {
+	t.Helper()
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "certbot"), []byte("#!/bin/sh\n"+script), 0o755))
+	t.Setenv("PATH", dir+":/usr/bin:/bin")
+	return Certbot{WorkDir: filepath.Join(dir, "work"), CABundle: filepath.Join(dir, "ca.pem")}
+}
+
+func TestCertbotGetsAnEnvironmentOfItsOwn(t *testing.T) {
+	seen := filepath.Join(t.TempDir(), "seen")
+	c := scripted(t, "tr '\\0' '\\n' </proc/$$/environ >"+seen+"\n")
+	t.Setenv(appliance.VarPassword, "the-password")
+	t.Setenv("TMPDIR", t.TempDir())
+	for name, digest := range map[string]string{"the system's trust": "", "the operator's trust": "set"} {
+		t.Run(name, func(t *testing.T) {
+			require.NoError(t, c.Obtain(t.Context(), Order{Domain: domain, CADigest: digest}))
+			text, err := os.ReadFile(seen)
+			require.NoError(t, err)
+			values := map[string]string{}
+			for line := range strings.Lines(string(text)) {
+				name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+				values[name] = value
+			}
+			assert.True(t, strings.HasPrefix(values["TMPDIR"], os.TempDir()+"/"), values["TMPDIR"])
+			want := map[string]string{"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": c.WorkDir, "TMPDIR": values["TMPDIR"]}
+			if digest != "" {
+				want["REQUESTS_CA_BUNDLE"] = c.CABundle
+			}
+			assert.Equal(t, want, values)
+		})
+	}
+}
+
+// certbot takes its challenge back when it is told to end; killed, it cannot.
+func TestCertbotIsToldToEnd(t *testing.T) {
+	dir := t.TempDir()
+	started, tidied := filepath.Join(dir, "started"), filepath.Join(dir, "tidied")
+	c := scripted(t, "trap 'echo >"+tidied+"; exit 1' TERM\necho >"+started+"\nwhile :; do sleep 0.05; done\n")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- c.Obtain(ctx, Order{Domain: domain}) }()
+	require.Eventually(t, func() bool { _, err := os.Stat(started); return err == nil }, time.Minute, 5*time.Millisecond)
+	cancel()
+	assert.ErrorIs(t, <-ended, context.Canceled)
+	assert.FileExists(t, tidied)
 }
