@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,6 +77,21 @@ func TestTheRootCanOnlySignServers(t *testing.T) {
 	assert.Equal(t, "SLM-Copilot root of copilot.example.org", root.Leaf.Subject.CommonName)
 }
 
+// OpenSSL refuses to make a longer common name, and some clients refuse to read one. The
+// names themselves are whole.
+func TestALongNameIsCutInTheSubjectAlone(t *testing.T) {
+	r := request()
+	r.Names = []string{strings.Repeat("a-label.", 12) + "example.org"}
+	material := renew(t, Material{}, r)
+	root, err := parseRoot(material)
+	require.NoError(t, err)
+	leaf, err := ParseLeaf(material.Leaf)
+	require.NoError(t, err)
+	assert.Equal(t, r.Names[0][:64], leaf.Subject.CommonName)
+	assert.Len(t, root.Leaf.Subject.CommonName, 64)
+	assert.Contains(t, leaf.DNSNames, r.Names[0])
+}
+
 func TestWhatIsMadeAnew(t *testing.T) {
 	first := renew(t, Material{}, request())
 	stranger := renew(t, Material{}, request())
@@ -84,23 +100,25 @@ func TestWhatIsMadeAnew(t *testing.T) {
 		change            func(*Request)
 		sameRoot, newLeaf bool
 	}{
-		"nothing":               {nil, nil, true, false},
-		"a boot":                {nil, func(r *Request) { r.NewBoot = true }, true, true},
-		"a name added":          {nil, func(r *Request) { r.Names = append(r.Names, "x.example.org") }, true, true},
-		"a name gone":           {nil, func(r *Request) { r.Names = r.Names[1:] }, true, true},
-		"an address added":      {nil, func(r *Request) { r.Addresses = append(r.Addresses, netip.MustParseAddr("192.0.2.8")) }, true, true},
-		"addresses reordered":   {nil, func(r *Request) { r.Addresses = []netip.Addr{r.Addresses[1], r.Addresses[0]} }, true, false},
-		"addresses twice":       {nil, func(r *Request) { r.Addresses = append(r.Addresses, r.Addresses...) }, true, false},
-		"31 days left":          {nil, func(r *Request) { r.Now = now.Add(365 * 24 * time.Hour) }, true, false},
-		"29 days left":          {nil, func(r *Request) { r.Now = now.Add(368 * 24 * time.Hour) }, true, true},
-		"a clock in the past":   {nil, func(r *Request) { r.Now = now.Add(-48 * time.Hour) }, true, true},
-		"a clock far ahead":     {nil, func(r *Request) { r.Now = now.Add(20 * rootValidity) }, true, true},
-		"the leaf is cut":       {func(m *Material) { m.Leaf = m.Leaf[:100] }, nil, true, true},
-		"the leaf of another":   {func(m *Material) { m.Leaf = stranger.Leaf }, nil, true, true},
-		"the root key is gone":  {func(m *Material) { m.RootKey = nil }, nil, false, true},
-		"the root is cut":       {func(m *Material) { m.RootCert = m.RootCert[:100] }, nil, false, true},
-		"the keys do not match": {func(m *Material) { m.RootKey = stranger.RootKey }, nil, false, true},
-		"the root is no root":   {func(m *Material) { m.RootCert, m.RootKey = m.Leaf, m.Leaf }, nil, false, true},
+		"nothing":                {nil, nil, true, false},
+		"a boot":                 {nil, func(r *Request) { r.NewBoot = true }, true, true},
+		"a name added":           {nil, func(r *Request) { r.Names = append(r.Names, "x.example.org") }, true, true},
+		"a name gone":            {nil, func(r *Request) { r.Names = r.Names[1:] }, true, true},
+		"an address added":       {nil, func(r *Request) { r.Addresses = append(r.Addresses, netip.MustParseAddr("192.0.2.8")) }, true, true},
+		"addresses reordered":    {nil, func(r *Request) { r.Addresses = []netip.Addr{r.Addresses[1], r.Addresses[0]} }, true, false},
+		"addresses twice":        {nil, func(r *Request) { r.Addresses = append(r.Addresses, r.Addresses...) }, true, false},
+		"an address with a zone": {nil, func(r *Request) { r.Addresses[1] = r.Addresses[1].WithZone("eth0") }, true, false},
+		"IPv4 written as IPv6":   {nil, func(r *Request) { r.Addresses[0] = netip.AddrFrom16(r.Addresses[0].As16()) }, true, false},
+		"31 days left":           {nil, func(r *Request) { r.Now = now.Add(365 * 24 * time.Hour) }, true, false},
+		"29 days left":           {nil, func(r *Request) { r.Now = now.Add(368 * 24 * time.Hour) }, true, true},
+		"a clock in the past":    {nil, func(r *Request) { r.Now = now.Add(-48 * time.Hour) }, true, true},
+		"a clock far ahead":      {nil, func(r *Request) { r.Now = now.Add(20 * rootValidity) }, true, true},
+		"the leaf is cut":        {func(m *Material) { m.Leaf = m.Leaf[:100] }, nil, true, true},
+		"the leaf of another":    {func(m *Material) { m.Leaf = stranger.Leaf }, nil, true, true},
+		"the root key is gone":   {func(m *Material) { m.RootKey = nil }, nil, false, true},
+		"the root is cut":        {func(m *Material) { m.RootCert = m.RootCert[:100] }, nil, false, true},
+		"the keys do not match":  {func(m *Material) { m.RootKey = stranger.RootKey }, nil, false, true},
+		"the root is no root":    {func(m *Material) { m.RootCert, m.RootKey = m.Leaf, m.Leaf }, nil, false, true},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
