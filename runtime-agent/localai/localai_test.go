@@ -37,6 +37,59 @@ func TestRendered(t *testing.T) {
 	}
 }
 
+// A rewritten golden file must not lose these.
+func TestPromises(t *testing.T) {
+	for name, promises := range map[string]struct {
+		text  []byte
+		lines map[string]string
+	}{
+		"the unit": {Unit(), map[string]string{
+			"User=" + appliance.ServiceUser: "it is not root",
+			"OOMScoreAdjust=-500":           "the kernel kills others first",
+			"Restart=always":                "it comes back, after a SIGTERM too",
+			"RestartSec=2":                  "it comes back soon",
+			"StartLimitIntervalSec=0":       "it never gives up",
+			"TimeoutStartSec=infinity":      "a slow disk has its time",
+			"ExecCondition=" + appliance.AgentPath + " check-model": "what is wrong with the model is said once",
+			"UMask=0077":               "its files are its own",
+			"IPAddressDeny=any":        "it talks to nobody",
+			"IPAddressAllow=localhost": "but to nginx",
+			"NoNewPrivileges=yes":      "it stays what it is",
+			"ProtectSystem=strict":     "it writes in one place",
+		}},
+		"the environment": {config.Environment(), map[string]string{
+			"LOCALAI_LOAD_TO_MEMORY=" + appliance.ModelID: "the port opens once the model is loaded",
+			"LOCALAI_GALLERIES=[]":                        "no network",
+			"LOCALAI_BACKEND_GALLERIES=[]":                "no network",
+			"LOCALAI_AUTOLOAD_GALLERIES=false":            "no network",
+			"LOCALAI_AUTOLOAD_BACKEND_GALLERIES=false":    "no network",
+			"LOCALAI_DISABLE_WEBUI=true":                  "nothing but inference",
+			"LOCALAI_DISABLE_AGENTS=true":                 "nothing but inference",
+			"LOCALAI_DISABLE_ASSISTANT=true":              "nothing but inference",
+			"LOCALAI_DISABLE_MCP=true":                    "nothing but inference",
+			"LOCALAI_DISABLE_GALLERY_ENDPOINT=true":       "nothing but inference",
+			"LOCALAI_DISABLE_RUNTIME_SETTINGS=true":       "nothing but inference",
+			"LOCALAI_DISABLE_HTTP_COMPRESSION=true":       "tokens are not held back",
+			"LOCALAI_ADDRESS=" + appliance.LocalAIAddress: "nobody reaches it but nginx",
+		}},
+		"the model file": {config.ModelFile(), map[string]string{
+			"  - spec_type:ngram-mod":        "repeated text comes faster",
+			"  - parallel:1":                 "a conversation has the engine to itself",
+			"  use_tokenizer_template: true": "the model's own chat template",
+			`flash_attention: "on"`:          "buffers do not grow with the context",
+			"mmap: true":                     "the kernel can take the file's memory back",
+			"mmlock: false":                  "the kernel can take the file's memory back",
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			lines := strings.Split(string(promises.text), "\n")
+			for line, why := range promises.lines {
+				assert.Contains(t, lines, line, why)
+			}
+		})
+	}
+}
+
 // An id that YAML would take for a number or a truth value must stay a name.
 func TestTheModelFileIsYAML(t *testing.T) {
 	for _, id := range []string{appliance.ModelID, "123", "true", "1e3", "no", "a.b_c-d"} {
