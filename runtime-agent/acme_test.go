@@ -134,6 +134,24 @@ func TestCertbotIsMissing(t *testing.T) {
 	assert.Equal(t, status.SourceOwn, e.status().Certificate.Source)
 }
 
+// A machine that dies during its attempts, again and again, must not use up what the server
+// allows in an hour.
+func TestAnAttemptIsCountedBeforeItIsMade(t *testing.T) {
+	e := newEdge(t)
+	e.configure(map[string]string{appliance.VarDomain: testDomain, appliance.VarACMEDirectory: "https://127.0.0.1:1/dir"})
+	programs, during := t.TempDir(), filepath.Join(e.root, "during")
+	script := "#!/bin/sh\ncp " + filepath.Join(e.root, acmeAttempts) + " " + during + "\necho refused\nexit 1\n"
+	require.NoError(t, os.WriteFile(filepath.Join(programs, "certbot"), []byte(script), 0o755))
+	t.Setenv("PATH", programs+":/usr/bin:/bin")
+	e.certificate()
+	var counted acme.Attempts
+	require.NoError(t, json.Unmarshal([]byte(e.read("/during")), &counted))
+	assert.Equal(t, 1, counted.Failed)
+	assert.True(t, counted.NotBefore.After(e.now))
+	assert.Equal(t, 1, e.attempts().Failed, "it is counted once")
+	assert.Equal(t, "refused", e.attempts().LastError)
+}
+
 // A changed context is the operator's answer to a failure: it is tried at once.
 func TestAChangedOrderIsTriedAtOnce(t *testing.T) {
 	e := newEdge(t)

@@ -116,6 +116,12 @@ func TestEveryMistakeIsListedAndNothingChanges(t *testing.T) {
 	assert.Equal(t, []string{restartBootstrap}, v.units.told)
 }
 
+func TestANameThatIsNotKnownIsAWarning(t *testing.T) {
+	v := newVM(t)
+	v.configure(map[string]string{appliance.Prefix + "TREADS": "4", "ETH0_IP": "192.0.2.7"})
+	assert.Regexp(t, `WARN.* the context holds names this image does not know: `+appliance.Prefix+"TREADS\n", v.read(appliance.LogFile))
+}
+
 func TestPassword(t *testing.T) {
 	v := newVM(t)
 	v.configure(nil)
