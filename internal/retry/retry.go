@@ -44,27 +44,31 @@ func (e *TemporaryError) Unwrap() error { return e.Err }
 // returned then. what is attempted names it in the error after too many failures; say
 // hears of each failure that is followed by another attempt.
 func (p Policy) Do(ctx context.Context, what string, say func(string), attempt func(context.Context) error) error {
-	r := run{Policy: p, what: what, pauses: p.pauses()}
+	r := run{Policy: p, what: what}
+	r.pauses = backoff.ExponentialBackOff{InitialInterval: p.Pause, RandomizationFactor: 0.25, Multiplier: 2, MaxInterval: p.MaxPause}
 	_, err := backoff.Retry(ctx, func() (struct{}, error) { return struct{}{}, r.attempt(ctx, attempt) },
-		backoff.WithBackOff(r.pauses), backoff.WithMaxElapsedTime(0),
+		backoff.WithBackOff(&r), backoff.WithMaxElapsedTime(0),
 		backoff.WithNotify(func(_ error, pause time.Duration) {
-			say(fmt.Sprintf("%v; trying again in %s (failure %d of %d)", r.last, pause.Round(time.Millisecond), r.failures, p.Failures))
+			say(fmt.Sprintf("%v; trying again in %s (failure %d of %d)", r.last.Err, pause.Round(time.Millisecond), r.failures, p.Failures))
 		}))
 	return err
-}
-
-func (p Policy) pauses() *backoff.ExponentialBackOff {
-	return &backoff.ExponentialBackOff{InitialInterval: p.Pause, RandomizationFactor: 0.25, Multiplier: 2, MaxInterval: p.MaxPause}
 }
 
 // run is one use of a policy.
 type run struct {
 	Policy
 	what               string
-	pauses             *backoff.ExponentialBackOff
+	pauses             backoff.ExponentialBackOff
 	failures, attempts int
-	last               error
+	last               *TemporaryError
 }
+
+// Reset is called before the first attempt.
+func (r *run) Reset() { r.pauses.Reset() }
+
+// NextBackOff gives the pause after the last failure: the policy's, or the one that was
+// asked for if that is longer.
+func (r *run) NextBackOff() time.Duration { return max(r.pauses.NextBackOff(), r.last.After) }
 
 // attempt translates what came of one attempt into the terms of backoff.
 func (r *run) attempt(ctx context.Context, attempt func(context.Context) error) error {
@@ -82,14 +86,11 @@ func (r *run) attempt(ctx context.Context, attempt func(context.Context) error) 
 		r.failures = 0
 		r.pauses.Reset()
 	}
-	r.last = temporary.Err
+	r.last = temporary
 	r.failures++
 	r.attempts++
 	if r.failures == r.Failures || r.attempts == r.Attempts {
 		return backoff.Permanent(fmt.Errorf("%s failed %d times, at last: %w", r.what, r.attempts, temporary.Err))
-	}
-	if temporary.After > 0 {
-		return &backoff.RetryAfterError{Duration: temporary.After}
 	}
 	return err
 }

@@ -93,6 +93,16 @@ func TestWhatTheOtherSideAsksForIsKept(t *testing.T) {
 	})
 }
 
+func TestAShortWishDoesNotShortenThePauses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		started := time.Now()
+		short := &TemporaryError{Err: errCut, After: time.Millisecond}
+		_, _, err := try(t.Context(), short, short)
+		require.NoError(t, err)
+		assert.GreaterOrEqual(t, time.Since(started), 3*time.Second*3/4, "one second and two, each a quarter shorter at most")
+	})
+}
+
 func TestTheEndOfTheContextEndsIt(t *testing.T) {
 	stopped := errors.New("stopped by the user")
 	t.Run("in a pause", func(t *testing.T) {
