@@ -39,17 +39,23 @@ func (c *Client) allocate(ctx context.Context, a allocation, template Template, 
 	if err != nil {
 		return 0, fmt.Errorf("make %q: %w", a.name, err)
 	}
-	id, lost := 0, false
+	var id int
+	lost := false
 	err = c.retries.Do(ctx, "call "+a.method, c.say, func(ctx context.Context) error {
-		var found bool
 		if lost {
-			if id, found, err = c.lookUp(ctx, a); err != nil || found {
+			there, found, err := c.lookUp(ctx, a)
+			if err != nil || found {
+				id = there
 				return err
 			}
 		}
-		id, err = c.make(ctx, a, text, arguments...)
-		lost = err != nil
-		return temporary(err)
+		response, err := c.call(ctx, a.method, append([]any{text}, arguments...)...)
+		if err != nil {
+			lost = true
+			return temporary(err)
+		}
+		id = response.BodyInt()
+		return nil
 	})
 	if other := taken(err, a.name); other != nil {
 		return c.ownOrTaken(ctx, a, other)
@@ -58,14 +64,6 @@ func (c *Client) allocate(ctx context.Context, a allocation, template Template, 
 		return 0, fmt.Errorf("make %q: %w", a.name, err)
 	}
 	return id, nil
-}
-
-func (c *Client) make(ctx context.Context, a allocation, text string, arguments ...any) (int, error) {
-	response, err := c.call(ctx, a.method, append([]any{text}, arguments...)...)
-	if err != nil {
-		return 0, err
-	}
-	return response.BodyInt(), nil
 }
 
 // ownOrTaken is for a name that is taken: by the object of an earlier try, or by another.
