@@ -9,10 +9,14 @@ import (
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/filelock"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/retry"
 )
 
 // lockDeadline is longer than another run takes to copy the largest image.
 const lockDeadline = time.Hour
+
+// removedPause is the pause after the directory was removed under the lock.
+const removedPause = 100 * time.Millisecond
 
 // acquire makes the directory of the catalog and takes its lock. It waits for another run
 // and says so.
@@ -28,7 +32,10 @@ func acquire(ctx context.Context, dir string, say func(string)) (*filelock.Lock,
 		})
 		// The other run removes a directory it has found no use for.
 		if errors.Is(err, fs.ErrNotExist) {
-			continue
+			err = retry.Sleep(ctx, removedPause)
+			if err == nil {
+				continue
+			}
 		}
 		if err != nil {
 			return nil, fmt.Errorf("lock the catalog: %w", err)
