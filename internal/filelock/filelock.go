@@ -80,8 +80,8 @@ func Wait(ctx context.Context, path string, held func(holder string)) (*Lock, er
 
 // Release lets the next process in and removes the file of the lock.
 func (l *Lock) Release() error {
-	var err error
-	if info, errStat := os.Stat(l.file.Path()); errStat == nil && info.Mode().IsRegular() {
+	info, err := l.file.Stat()
+	if err == nil && !info.IsDir() {
 		err = os.Remove(l.file.Path())
 	}
 	return errors.Join(err, l.file.Close())
