@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"syscall"
 	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/retry"
 )
 
 const (
@@ -45,10 +47,8 @@ func AwaitServed(ctx context.Context, address, name string, wanted *x509.Certifi
 		if err != nil || leaf.Equal(wanted) || time.Now().After(deadline) {
 			return leaf, err
 		}
-		select {
-		case <-ctx.Done():
+		if retry.Sleep(ctx, handshakePause) != nil {
 			return leaf, nil
-		case <-time.After(handshakePause):
 		}
 	}
 }

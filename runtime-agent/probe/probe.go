@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/completion"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/retry"
 )
 
 const (
@@ -77,10 +78,8 @@ func Wait(ctx context.Context, pause time.Duration, client func() (Client, error
 			said = time.Now()
 			say(fmt.Sprintf("still waiting after %s: %v", time.Since(started).Round(time.Second), reason))
 		}
-		select {
-		case <-ctx.Done():
+		if retry.Sleep(ctx, pause) != nil {
 			return completion.Result{}, fmt.Errorf("no answer after %s: %w", time.Since(started).Round(100*time.Millisecond), reason)
-		case <-time.After(pause):
 		}
 	}
 }
