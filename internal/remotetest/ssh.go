@@ -45,6 +45,7 @@ func (m *Machine) SSH(t testing.TB, link *Link) packersdk.Communicator {
 	return OverRPC(t, comm)
 }
 
+// OverRPC returns comm as a provisioner has it, which is another process than the builder.
 func OverRPC(t testing.TB, comm packersdk.Communicator) packersdk.Communicator {
 	near, far := net.Pipe()
 	t.Cleanup(func() { near.Close() })
