@@ -7,34 +7,34 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
 	"golang.org/x/sys/unix"
 )
 
 // stepClaimOutput makes the directory the build works in and removes it again unless
-// it was published, or is kept because the build failed late. What a killed build left there is removed too.
+// it was published, or is kept because the build failed late. What a killed build left
+// there is removed too.
 type stepClaimOutput struct {
 	*build
 	// directory is held open for its lock, which ends with this process at the latest.
 	directory *os.File
 }
 
-func (s *stepClaimOutput) Run(_ context.Context, state multistep.StateBag) multistep.StepAction {
+func (s *stepClaimOutput) Run(context.Context) error {
 	if err := s.config.outputFree(); err != nil {
-		return fail(state, fmt.Errorf("output_directory: %w", err))
+		return fmt.Errorf("output_directory: %w", err)
 	}
 	directory, err := claim(s.config.partialDirectory())
 	if err != nil {
-		return fail(state, fmt.Errorf("output_directory: %w", err))
+		return fmt.Errorf("output_directory: %w", err)
 	}
 	s.directory = directory
 	if err := os.RemoveAll(s.config.failedSerialLog()); err != nil {
-		return fail(state, fmt.Errorf("output_directory: remove the console log of an earlier build: %w", err))
+		return fmt.Errorf("output_directory: remove the console log of an earlier build: %w", err)
 	}
-	return multistep.ActionContinue
+	return nil
 }
 
-func (s *stepClaimOutput) Cleanup(state multistep.StateBag) {
+func (s *stepClaimOutput) Cleanup() {
 	if s.directory == nil {
 		return
 	}
@@ -43,7 +43,7 @@ func (s *stepClaimOutput) Cleanup(state multistep.StateBag) {
 		return
 	}
 	if err := os.RemoveAll(s.config.partialDirectory()); err != nil {
-		uiOf(state).Errorf("Could not remove what the build left: %s", err)
+		s.ui.Errorf("Could not remove what the build left: %s", err)
 	}
 }
 
