@@ -6,6 +6,7 @@ toolchain go1.26.8
 
 require (
 	github.com/OpenNebula/one/src/oca/go/src/goca v0.0.0-20250724115753-099f00ab9435
+	github.com/cenkalti/backoff/v5 v5.0.3
 	github.com/hashicorp/hcl/v2 v2.25.0
 	github.com/hashicorp/packer-plugin-qemu v1.0.9
 	github.com/hashicorp/packer-plugin-sdk v0.6.9

@@ -28,9 +28,9 @@ func TestClaimEndsTheMachineOfAKilledBuild(t *testing.T) {
 		return err == nil && len(text) > 0
 	}, waitLimit, pollInterval)
 
-	directory, err := claim("out.partial")
+	lock, err := claim("out.partial")
 	require.NoError(t, err)
-	defer directory.Close()
+	defer func() { _ = lock.Release() }()
 	select {
 	case err := <-ended:
 		assert.ErrorContains(t, err, "killed")
@@ -49,9 +49,9 @@ func TestClaimEndsNobodyElse(t *testing.T) {
 	for _, text := range []string{strconv.Itoa(other.Process.Pid) + "\n", "", "0", "-1", "1", "4194305", "x"} {
 		require.NoError(t, os.MkdirAll("out.partial", 0o755))
 		require.NoError(t, os.WriteFile("out.partial/"+pidFileName, []byte(text), 0o600))
-		directory, err := claim("out.partial")
+		lock, err := claim("out.partial")
 		require.NoError(t, err, "%q", text)
-		require.NoError(t, directory.Close())
+		require.NoError(t, lock.Release())
 	}
 	state, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(other.Process.Pid), "stat"))
 	require.NoError(t, err)

@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"golang.org/x/sys/unix"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/filelock"
 )
 
 // stepClaimOutput makes the directory the build works in and removes it again unless
@@ -15,19 +15,18 @@ import (
 // there is removed too.
 type stepClaimOutput struct {
 	*build
-	// directory is held open for its lock, which ends with this process at the latest.
-	directory *os.File
+	lock *filelock.Lock
 }
 
 func (s *stepClaimOutput) Run(context.Context) error {
 	if err := s.config.outputFree(); err != nil {
 		return fmt.Errorf("output_directory: %w", err)
 	}
-	directory, err := claim(s.config.partialDirectory())
+	lock, err := claim(s.config.partialDirectory())
 	if err != nil {
 		return fmt.Errorf("output_directory: %w", err)
 	}
-	s.directory = directory
+	s.lock = lock
 	if err := os.RemoveAll(s.config.failedSerialLog()); err != nil {
 		return fmt.Errorf("output_directory: remove the console log of an earlier build: %w", err)
 	}
@@ -35,10 +34,10 @@ func (s *stepClaimOutput) Run(context.Context) error {
 }
 
 func (s *stepClaimOutput) Cleanup() {
-	if s.directory == nil {
+	if s.lock == nil {
 		return
 	}
-	defer s.directory.Close()
+	defer func() { _ = s.lock.Release() }()
 	if s.published || s.kept {
 		return
 	}
@@ -48,38 +47,33 @@ func (s *stepClaimOutput) Cleanup() {
 }
 
 // claim makes and locks an empty directory.
-func claim(path string) (*os.File, error) {
+func claim(path string) (*filelock.Lock, error) {
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return nil, err
 	}
-	directory, err := os.Open(path)
+	lock, err := filelock.TryDirectory(path)
+	if errors.Is(err, filelock.ErrHeld) {
+		return nil, fmt.Errorf("another build is writing to %s; wait for it or choose another directory", path)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if err := lockAndEmpty(directory); err != nil {
-		return nil, errors.Join(err, directory.Close())
+	if err := empty(path); err != nil {
+		return nil, errors.Join(err, lock.Release())
 	}
-	return directory, nil
+	return lock, nil
 }
 
-func lockAndEmpty(directory *os.File) error {
-	path := directory.Name()
-	err := unix.Flock(int(directory.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		return fmt.Errorf("another build is writing to %s; wait for it or choose another directory", path)
-	}
-	if err != nil {
-		return fmt.Errorf("lock %s: %w", path, err)
-	}
+func empty(path string) error {
 	if err := endLeftMachine(filepath.Join(path, pidFileName)); err != nil {
 		return fmt.Errorf("end the machine of a build that was killed: %w", err)
 	}
-	names, err := directory.Readdirnames(-1)
+	entries, err := os.ReadDir(path)
 	if err != nil {
 		return fmt.Errorf("empty %s: %w", path, err)
 	}
-	for _, name := range names {
-		if err := os.RemoveAll(filepath.Join(path, name)); err != nil {
+	for _, entry := range entries {
+		if err := os.RemoveAll(filepath.Join(path, entry.Name())); err != nil {
 			return fmt.Errorf("empty %s: %w", path, err)
 		}
 	}

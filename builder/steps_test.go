@@ -152,9 +152,9 @@ func TestClaimEmptiesWhatAKilledBuildLeft(t *testing.T) {
 	t.Chdir(t.TempDir())
 	require.NoError(t, os.MkdirAll("out.partial/machine", 0o755))
 	require.NoError(t, os.WriteFile("out.partial/machine/disk", nil, 0o600))
-	directory, err := claim("out.partial")
+	lock, err := claim("out.partial")
 	require.NoError(t, err)
-	defer directory.Close()
+	defer func() { _ = lock.Release() }()
 	entries, err := os.ReadDir("out.partial")
 	require.NoError(t, err)
 	assert.Empty(t, entries)
@@ -169,8 +169,8 @@ func TestClaimKeepsOutOfARunningBuild(t *testing.T) {
 	assert.ErrorContains(t, err, "another build is writing to out.partial")
 	assert.FileExists(t, "out.partial/disk")
 
-	require.NoError(t, first.Close())
+	require.NoError(t, first.Release())
 	second, err := claim("out.partial")
 	require.NoError(t, err, "the lock ends with its holder")
-	require.NoError(t, second.Close())
+	require.NoError(t, second.Release())
 }

@@ -15,7 +15,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/acmetest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/acme"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs/acme"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/plan"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
@@ -65,7 +65,7 @@ func TestACertificateFromACME(t *testing.T) {
 	e.serve()
 	present := e.status()
 	present.Stage = appliance.BootstrapSuccess
-	require.NoError(t, app{root: e.root, now: time.Now}.store().Save(present))
+	require.NoError(t, status.Store{Root: e.root, Now: time.Now}.Save(present))
 	e.put(appliance.ReportFile, "of before")
 
 	// The server is down.
@@ -132,6 +132,24 @@ func TestCertbotIsMissing(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	assert.Contains(t, e.certificate(), "install the Debian package certbot")
 	assert.Equal(t, status.SourceOwn, e.status().Certificate.Source)
+}
+
+// A machine that dies during its attempts, again and again, must not use up what the server
+// allows in an hour.
+func TestAnAttemptIsCountedBeforeItIsMade(t *testing.T) {
+	e := newEdge(t)
+	e.configure(map[string]string{appliance.VarDomain: testDomain, appliance.VarACMEDirectory: "https://127.0.0.1:1/dir"})
+	programs, during := t.TempDir(), filepath.Join(e.root, "during")
+	script := "#!/bin/sh\ncp " + filepath.Join(e.root, acmeAttempts) + " " + during + "\necho refused\nexit 1\n"
+	require.NoError(t, os.WriteFile(filepath.Join(programs, "certbot"), []byte(script), 0o755))
+	t.Setenv("PATH", programs+":/usr/bin:/bin")
+	e.certificate()
+	var counted acme.Attempts
+	require.NoError(t, json.Unmarshal([]byte(e.read("/during")), &counted))
+	assert.Equal(t, 1, counted.Failed)
+	assert.True(t, counted.NotBefore.After(e.now))
+	assert.Equal(t, 1, e.attempts().Failed, "it is counted once")
+	assert.Equal(t, "refused", e.attempts().LastError)
 }
 
 // A changed context is the operator's answer to a failure: it is tried at once.

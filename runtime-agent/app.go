@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -13,8 +12,8 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/acme"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/apply"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs/acme"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/logfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/nginx"
@@ -22,7 +21,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/systemd"
 )
 
-// app is what the commands work on.
+// app is what the commands work on. Its methods are the commands, and the parts they are
+// made of.
 type app struct {
 	root           string
 	stdin          io.Reader
@@ -71,26 +71,21 @@ func newApp(root string) app {
 
 func (a app) path(path string) string { return filepath.Join(a.root, path) }
 
-func (a app) store() status.Store { return status.Store{Root: a.root, Now: a.now} }
-
 func (a app) openLog() *logfile.Log {
 	return logfile.Open(a.path(appliance.LogFile), a.stderr, a.now)
 }
 
-// baked reads what the image holds.
-func (a app) baked() (appliance.Baked, error) {
-	text, err := os.ReadFile(a.path(appliance.BakedFile))
-	if err != nil {
-		return appliance.Baked{}, fmt.Errorf("find out which model the image holds: %w", err)
+func (a app) state() state { return state{status.Store{Root: a.root, Now: a.now}} }
+
+func (a app) sources() sources {
+	return sources{root: a.root, now: a.now, facts: a.facts, certbot: a.certbot}
+}
+
+func (a app) converger(log *logfile.Log) converger {
+	return converger{
+		sources: a.sources(), state: a.state(), owners: a.owners, units: a.units, checkProxy: a.checkProxy,
+		proxy: proxy{baseURL: a.baseURL, units: a.units, patience: reloadPauses * a.pause}, log: log,
 	}
-	var baked appliance.Baked
-	if err := json.Unmarshal(text, &baked); err != nil {
-		return appliance.Baked{}, fmt.Errorf("read %s: %w", appliance.BakedFile, err)
-	}
-	if baked.ModelID == "" {
-		return appliance.Baked{}, fmt.Errorf("read %s: it names no model_id", appliance.BakedFile)
-	}
-	return baked, nil
 }
 
 func owners() (map[string]atomicfile.Owner, error) {

@@ -6,11 +6,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 )
 
 func TestBootstrapSaysReadyAfterATokenCameThrough(t *testing.T) {
@@ -38,6 +40,11 @@ func TestBootstrapSaysReadyAfterATokenCameThrough(t *testing.T) {
 	code, stdout, _ = v.run("report")
 	assert.Zero(t, code)
 	assert.Equal(t, report, stdout)
+
+	log := v.read(appliance.LogFile)
+	asked, announced := strings.Index(log, "certificate: asking"), strings.Index(log, "bootstrap: ready")
+	require.Positive(t, asked, "the certificate is seen to")
+	assert.Less(t, asked, announced, "whoever is told that it is ready gets the certificate that stays")
 
 	assertNoSecretIsReadable(t, v, "the-password", strings.TrimSpace(v.read(appliance.EngineKeyFile)))
 }
@@ -94,6 +101,33 @@ func TestBootstrapDoesNotCoverUpARefusedContext(t *testing.T) {
 	assert.Equal(t, 1, code)
 	assert.Contains(t, stderr, "the context is not applied")
 	assert.Equal(t, appliance.ConfigureFailure+"\n", v.read(appliance.StatusFile))
+}
+
+// A configure that came in between has told bootstrap to start again.
+func TestAProofOfAnotherConfigurationIsVoid(t *testing.T) {
+	for _, stage := range []string{appliance.ConfigureStarted, appliance.ConfigureSuccess, appliance.ConfigureFailure} {
+		t.Run(stage, func(t *testing.T) {
+			s := state{status.Store{Root: t.TempDir(), Now: time.Now}}
+			require.NoError(t, s.Save(status.Status{Stage: stage}))
+			_, err := succeed(t.Context(), s)
+			assert.ErrorContains(t, err, "the configuration changed meanwhile")
+			present, err := s.Load()
+			require.NoError(t, err)
+			assert.Equal(t, stage, present.Stage)
+			assert.NoFileExists(t, filepath.Join(s.Root, appliance.ReportFile))
+		})
+	}
+}
+
+func TestNotReadyWithoutAReport(t *testing.T) {
+	s := state{status.Store{Root: t.TempDir(), Now: time.Now}}
+	require.NoError(t, s.Save(status.Status{Stage: appliance.BootstrapStarted}))
+	require.NoError(t, os.MkdirAll(filepath.Join(s.Root, appliance.ReportFile), 0o755))
+	_, err := succeed(t.Context(), s)
+	require.Error(t, err)
+	present, err := s.Load()
+	require.NoError(t, err)
+	assert.Equal(t, appliance.BootstrapStarted, present.Stage)
 }
 
 func TestAnInterruptedBootstrapIsNoFailure(t *testing.T) {

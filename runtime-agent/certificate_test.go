@@ -14,15 +14,15 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/clients"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/plan"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/tlsca"
 )
 
 // operators makes a certificate as another authority would.
 func operators(t *testing.T, name string, at time.Time) (certificate, key string, root *x509.Certificate) {
 	t.Helper()
-	material, err := tlsca.Renew(tlsca.Material{}, tlsca.Request{Names: []string{name}, Now: at})
+	material, err := certs.Renew(certs.Material{}, certs.Request{Names: []string{name}, Now: at})
 	require.NoError(t, err)
 	first, rest := pem.Decode(material.Leaf)
 	return string(pem.EncodeToMemory(first)), string(rest), parseBlock(t, string(material.RootCert))
@@ -144,7 +144,7 @@ func TestTheOwnCertificateIsRenewedWhileTheMachineRuns(t *testing.T) {
 	require.NoError(t, err)
 	present := e.status()
 	present.Stage = appliance.BootstrapSuccess
-	require.NoError(t, app{root: e.root, now: time.Now}.store().Save(present))
+	require.NoError(t, status.Store{Root: e.root, Now: time.Now}.Save(present))
 
 	e.facts.Addresses = append(e.facts.Addresses, netip.MustParseAddr("192.0.2.99"))
 	e.certificate()

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,17 +29,23 @@ const (
 // check holds an appliance to its promises: the one at a URL, or this one. It changes
 // nothing there.
 func (a app) check(ctx context.Context, address, caFile, passwordFile string) error {
-	target, err := a.target(address)
+	var target *acceptance.Target
+	var err error
+	if address == "" {
+		target, err = thisAppliance(a.state(), a.baseURL, a.httpPort)
+	} else {
+		target, err = applianceAt(address, a.httpPort)
+	}
 	if a.httpPort < 1 || a.httpPort > 65535 {
 		err = errors.Join(fmt.Errorf("%w: --http-port: must be from 1 to 65535, got %d", errUsage, a.httpPort), err)
 	}
 	if err != nil {
 		return err
 	}
-	if target.Roots, err = a.trusted(caFile); err != nil {
+	if target.Roots, err = trusted(a.root, caFile); err != nil {
 		return err
 	}
-	if target.Password, err = a.passwordFrom(passwordFile); err != nil {
+	if target.Password, err = passwordFrom(a.root, a.stdin, passwordFile); err != nil {
 		return err
 	}
 	if target.Model == "" {
@@ -46,16 +53,16 @@ func (a app) check(ctx context.Context, address, caFile, passwordFile string) er
 			return err
 		}
 	}
-	return a.runChecks(ctx, target)
+	return runChecks(ctx, a.stdout, target)
 }
 
-func (a app) runChecks(ctx context.Context, target *acceptance.Target) error {
+func runChecks(ctx context.Context, out io.Writer, target *acceptance.Target) error {
 	failed := 0
 	results, err := acceptance.Run(ctx, target, acceptance.Checks(), func(result acceptance.Result) {
 		if !result.Passed {
 			failed++
 		}
-		fmt.Fprintln(a.stdout, result)
+		fmt.Fprintln(out, result)
 	})
 	switch {
 	case err != nil:
@@ -63,55 +70,52 @@ func (a app) runChecks(ctx context.Context, target *acceptance.Target) error {
 	case failed > 0:
 		return fmt.Errorf("%d of %d checks of %s failed", failed, len(results), target.BaseURL())
 	}
-	fmt.Fprintf(a.stdout, "all %d checks of %s passed\n", len(results), target.BaseURL())
+	fmt.Fprintf(out, "all %d checks of %s passed\n", len(results), target.BaseURL())
 	return nil
 }
 
-// target is the appliance at an address, as its report writes it, or this one.
-func (a app) target(address string) (*acceptance.Target, error) {
-	if address == "" {
-		return a.thisAppliance()
-	}
+// applianceAt is the appliance at an address, as its report writes it.
+func applianceAt(address string, httpPort int) (*acceptance.Target, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || !slices.Contains([]string{"", "/v1"}, strings.TrimRight(u.Path, "/")) {
 		return nil, fmt.Errorf("%w: check takes a URL such as https://copilot.example.org/v1, not %q", errUsage, address)
 	}
-	return a.targetAt(u), nil
+	return newTarget(u, httpPort), nil
 }
 
 // thisAppliance is reached without the network, and held to the name clients use.
-func (a app) thisAppliance() (*acceptance.Target, error) {
-	present, err := a.store().Load()
+func thisAppliance(s state, baseURL string, httpPort int) (*acceptance.Target, error) {
+	present, err := s.Load()
 	if err != nil {
 		return nil, err
 	}
 	if present.Host == "" {
 		return nil, errors.New("this machine was never configured as an appliance: name the URL of one")
 	}
-	u, err := url.Parse(a.baseURL)
+	u, err := url.Parse(baseURL)
 	if err != nil {
 		return nil, err
 	}
-	target := a.targetAt(u)
+	target := newTarget(u, httpPort)
 	target.Names, target.ServerName, target.Model = []string{present.Host}, present.Host, present.Model
 	return target, nil
 }
 
-func (a app) targetAt(u *url.URL) *acceptance.Target {
+func newTarget(u *url.URL, httpPort int) *acceptance.Target {
 	port := u.Port()
 	if port == "" {
 		port = strconv.Itoa(appliance.HTTPSPort)
 	}
 	return &acceptance.Target{
 		HTTPS: net.JoinHostPort(u.Hostname(), port),
-		HTTP:  net.JoinHostPort(u.Hostname(), strconv.Itoa(a.httpPort)),
+		HTTP:  net.JoinHostPort(u.Hostname(), strconv.Itoa(httpPort)),
 		Names: []string{u.Hostname()},
 	}
 }
 
 // trusted is what a file says, or what this system trusts and the root of this appliance.
 // A root that is merely offered over http is not: the password is about to be sent.
-func (a app) trusted(caFile string) (*x509.CertPool, error) {
+func trusted(root, caFile string) (*x509.CertPool, error) {
 	if caFile != "" {
 		text, err := os.ReadFile(caFile)
 		if err != nil {
@@ -127,23 +131,23 @@ func (a app) trusted(caFile string) (*x509.CertPool, error) {
 	if err != nil {
 		return nil, err
 	}
-	if own, err := os.ReadFile(a.path(appliance.CACert)); err == nil {
+	if own, err := os.ReadFile(filepath.Join(root, appliance.CACert)); err == nil {
 		roots.AppendCertsFromPEM(own)
 	}
 	return roots, nil
 }
 
-func (a app) passwordFrom(file string) (string, error) {
+func passwordFrom(root string, stdin io.Reader, file string) (string, error) {
 	var text []byte
 	var err error
 	switch file {
 	case "":
-		text, err = os.ReadFile(a.path(appliance.PasswordFile))
+		text, err = os.ReadFile(filepath.Join(root, appliance.PasswordFile))
 		if err != nil {
 			err = fmt.Errorf("%w; run this as root on the appliance, or name a file with --password-file", err)
 		}
 	case "-":
-		text, err = io.ReadAll(io.LimitReader(a.stdin, maxPasswordFile))
+		text, err = io.ReadAll(io.LimitReader(stdin, maxPasswordFile))
 	default:
 		text, err = os.ReadFile(file)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/plan"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/vmcontext"
 )
 
@@ -50,7 +51,7 @@ func TestConfigureAppliesTheContext(t *testing.T) {
 	assert.Contains(t, v.read(appliance.LocalAIEnvFile), "LOCALAI_API_KEY="+v.read(appliance.EngineKeyFile))
 	assert.Equal(t, appliance.ConfigureSuccess+"\n", v.read(appliance.StatusFile))
 
-	present, err := app{root: v.root}.store().Load()
+	present, err := status.Store{Root: v.root}.Load()
 	require.NoError(t, err)
 	assert.Equal(t, "copilot.example.org", present.Host)
 	assert.Equal(t, 4096, present.ContextSize)
@@ -113,6 +114,12 @@ func TestEveryMistakeIsListedAndNothingChanges(t *testing.T) {
 	v.configure(good)
 	assert.Equal(t, appliance.ConfigureSuccess+"\n", v.read(appliance.StatusFile), "the old context again is a repair")
 	assert.Equal(t, []string{restartBootstrap}, v.units.told)
+}
+
+func TestANameThatIsNotKnownIsAWarning(t *testing.T) {
+	v := newVM(t)
+	v.configure(map[string]string{appliance.Prefix + "TREADS": "4", "ETH0_IP": "192.0.2.7"})
+	assert.Regexp(t, `WARN.* the context holds names this image does not know: `+appliance.Prefix+"TREADS\n", v.read(appliance.LogFile))
 }
 
 func TestPassword(t *testing.T) {

@@ -80,7 +80,7 @@ func (e *edge) certificate() (stderr string) {
 
 func (e *edge) status() status.Status {
 	e.t.Helper()
-	present, err := app{root: e.root}.store().Load()
+	present, err := status.Store{Root: e.root}.Load()
 	require.NoError(e.t, err)
 	return present
 }

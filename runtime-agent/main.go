@@ -122,7 +122,10 @@ func (a app) command(ctx context.Context, name string, args []string) error {
 		if err := parse(flags, args); err != nil {
 			return err
 		}
-		return a.certificate(ctx, *deployed)
+		if *deployed {
+			return a.takeCertificate(ctx)
+		}
+		return a.certificate(ctx)
 	case "watch":
 		if err := parse(flags, args); err != nil {
 			return err

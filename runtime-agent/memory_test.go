@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 )
 
 func TestAContextThatDoesNotFitIsReducedAndSaidSo(t *testing.T) {
@@ -19,7 +20,7 @@ func TestAContextThatDoesNotFitIsReducedAndSaidSo(t *testing.T) {
 	wanted := map[string]string{appliance.VarContextSize: "131072", appliance.VarThreads: "5"}
 	v.configure(wanted)
 
-	present, err := app{root: v.root}.store().Load()
+	present, err := status.Store{Root: v.root}.Load()
 	require.NoError(t, err)
 	assert.Less(t, present.ContextSize, 32768)
 	assert.GreaterOrEqual(t, present.ContextSize, 512)
@@ -38,7 +39,7 @@ func TestAContextThatDoesNotFitIsReducedAndSaidSo(t *testing.T) {
 
 	v.facts.Memory, v.facts.NoAVX2 = 2<<30, false
 	v.configure(nil)
-	present, err = app{root: v.root}.store().Load()
+	present, err = status.Store{Root: v.root}.Load()
 	require.NoError(t, err)
 	assert.Equal(t, 32768, present.ContextSize)
 	assert.Empty(t, present.Warnings)
@@ -66,7 +67,7 @@ func TestAModelThatCannotWorkIsRefused(t *testing.T) {
 			code, _, stderr := v.run("configure")
 			assert.Equal(t, 1, code)
 			assert.Contains(t, stderr, tt.reason)
-			present, err := app{root: v.root}.store().Load()
+			present, err := status.Store{Root: v.root}.Load()
 			require.NoError(t, err)
 			assert.Equal(t, appliance.ConfigureFailure, present.Stage)
 			require.Len(t, present.Mistakes, 1)

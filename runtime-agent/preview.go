@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,7 +29,7 @@ func (a app) preview(ctx context.Context, contextFile string) error {
 	if err != nil {
 		return fmt.Errorf("the context would be refused:\n%w", err)
 	}
-	in, err := a.gather(settings, found)
+	in, err := a.sources().gather(settings, found)
 	if err != nil {
 		return err
 	}
@@ -45,34 +46,34 @@ func (a app) preview(ctx context.Context, contextFile string) error {
 	for _, warning := range in.Warnings {
 		fmt.Fprintf(a.stdout, "warning: %s\n", warning)
 	}
-	return a.show(ctx, different)
+	return show(ctx, a.stdout, a.root, different)
 }
 
-func (a app) show(ctx context.Context, entries []plan.Entry) error {
+func show(ctx context.Context, out io.Writer, root string, entries []plan.Entry) error {
 	var units []string
 	for _, entry := range entries {
 		units = append(units, entry.Units...)
-		text, err := a.difference(ctx, entry)
+		text, err := difference(ctx, root, entry)
 		if err != nil {
 			return err
 		}
-		fmt.Fprint(a.stdout, text)
+		fmt.Fprint(out, text)
 	}
 	slices.Sort(units)
 	switch units = slices.Compact(units); {
 	case len(entries) == 0:
-		fmt.Fprintln(a.stdout, "nothing would change")
+		fmt.Fprintln(out, "nothing would change")
 	case len(units) == 0:
-		fmt.Fprintln(a.stdout, "no unit would be told")
+		fmt.Fprintln(out, "no unit would be told")
 	default:
-		fmt.Fprintf(a.stdout, "units that would be told: %s\n", strings.Join(units, " "))
+		fmt.Fprintf(out, "units that would be told: %s\n", strings.Join(units, " "))
 	}
 	return nil
 }
 
 // difference is a heading and, where the content differs visibly, a unified diff.
-func (a app) difference(ctx context.Context, entry plan.Entry) (string, error) {
-	path := a.path(entry.Path)
+func difference(ctx context.Context, root string, entry plan.Entry) (string, error) {
+	path := filepath.Join(root, entry.Path)
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist) && entry.LinkTo != "":

@@ -10,7 +10,7 @@ import (
 
 // showStatus succeeds only if the appliance is ready, so that a script can ask.
 func (a app) showStatus() error {
-	present, err := a.store().Load()
+	present, err := a.state().Load()
 	if err != nil {
 		return err
 	}
@@ -22,14 +22,14 @@ func (a app) showStatus() error {
 }
 
 func (a app) showReport() error {
-	present, err := a.store().Load()
+	present, err := a.state().Load()
 	if err != nil {
 		return err
 	}
 	if present.Stage == "" {
 		return errors.New("there is nothing to report yet: the appliance was never configured")
 	}
-	text, err := a.writeReport(present)
+	text, err := writeReport(a.root, present)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return errors.New("the report holds the password: run this as root")

@@ -35,9 +35,9 @@ func TestCheckModel(t *testing.T) {
 func TestNoticeKeepsTheStage(t *testing.T) {
 	v := newVM(t)
 	a := newApp(v.root)
-	require.NoError(t, a.store().Save(status.Status{Stage: appliance.BootstrapSuccess, Model: "m"}))
-	require.NoError(t, a.notice(t.Context(), errors.New("it ended 5 times")))
-	got, err := a.store().Load()
+	require.NoError(t, a.state().Save(status.Status{Stage: appliance.BootstrapSuccess, Model: "m"}))
+	require.NoError(t, notice(t.Context(), a.state(), errors.New("it ended 5 times")))
+	got, err := a.state().Load()
 	require.NoError(t, err)
 	assert.True(t, got.Ready())
 	assert.Equal(t, "m", got.Model)

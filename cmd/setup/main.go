@@ -19,10 +19,8 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 
-	"github.com/gofrs/flock"
-
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/filelock"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
 
@@ -89,18 +87,18 @@ func setUp(ctx context.Context, level string) error {
 
 // lock lets one run of this user work at a time: they share the cache.
 func (s *setup) lock(ctx context.Context) (release func(), err error) {
-	lock := flock.New(filepath.Join(s.cache, "lock"))
-	locked, err := lock.TryLock()
-	if err == nil && !locked {
-		job := s.jobs.Start("another make of this user")
+	var job *progress.Job
+	lock, err := filelock.Wait(ctx, filepath.Join(s.cache, "lock"), func(string) {
+		job = s.jobs.Start("another make of this user")
 		job.Far("waiting until it has what both need")
-		_, err = lock.TryLockContext(ctx, time.Second)
+	})
+	if job != nil {
 		job.End("ended")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("lock %s: %w", lock.Path(), err)
+		return nil, err
 	}
-	return func() { _ = lock.Unlock() }, nil
+	return func() { _ = lock.Release() }, nil
 }
 
 // setup is what the jobs of one run share.

@@ -135,6 +135,29 @@ func TestOnlyWhatChangedIsTouched(t *testing.T) {
 	assert.Equal(t, fs.FileMode(0o750), info.Mode().Perm())
 }
 
+// Neither what somebody changed nor the umask of whoever calls the agent stays.
+func TestModesOfDirectoriesAreRepaired(t *testing.T) {
+	old := syscall.Umask(0o077)
+	t.Cleanup(func() { syscall.Umask(old) })
+	m := newMachine(t)
+	modes := func() []fs.FileMode {
+		var found []fs.FileMode
+		for _, path := range []string{appliance.StateDir, "/open"} {
+			info, err := os.Stat(filepath.Join(m.Root, path))
+			require.NoError(t, err)
+			found = append(found, info.Mode().Perm())
+		}
+		return found
+	}
+	_, _, err := m.apply(t, wanted("a", "a"))
+	require.NoError(t, err)
+	assert.Equal(t, []fs.FileMode{0o755, 0o750}, modes())
+	require.NoError(t, os.Chmod(filepath.Join(m.Root, "/open"), 0o777))
+	_, _, err = m.apply(t, wanted("b", "a"))
+	require.NoError(t, err)
+	assert.Equal(t, []fs.FileMode{0o755, 0o750}, modes())
+}
+
 func TestWhatNginxRefusesIsTakenBack(t *testing.T) {
 	for name, first := range map[string]bool{"nothing was there": false, "an old site was there": true} {
 		t.Run(name, func(t *testing.T) {

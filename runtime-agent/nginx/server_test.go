@@ -15,7 +15,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/localaitest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/nginxtest"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/tlsca"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs"
 )
 
 const (
@@ -50,7 +50,7 @@ func startWith(t *testing.T, render func(Site) []byte, upstream string, edits ..
 	}
 	require.NoError(t, os.Mkdir(s.webRoot, 0o755))
 
-	material, err := tlsca.Renew(tlsca.Material{}, tlsca.Request{Names: []string{"vm-7"}, Now: time.Now()})
+	material, err := certs.Renew(certs.Material{}, certs.Request{Names: []string{"vm-7"}, Now: time.Now()})
 	require.NoError(t, err)
 	leaf := write(t, dir, "leaf.pem", material.Leaf)
 	s.rootPath = write(t, s.webRoot, filepath.Base(appliance.PathCA), material.RootCert)

@@ -2,9 +2,11 @@ package nginx
 
 import (
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"flag"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -89,6 +91,7 @@ func TestCredentials(t *testing.T) {
 		}
 	}
 	const wrong = "Bearer wrong-password"
+	encoded := base64.StdEncoding.EncodeToString([]byte(appliance.APIUser + ":" + testPassword))
 	tests := map[string]struct {
 		credentials func(http.Header)
 		want        int
@@ -105,6 +108,15 @@ func TestCredentials(t *testing.T) {
 		"Bearer, upper case":       {set("Authorization", "Bearer "+strings.ToUpper(testPassword)), 401},
 		"Bearer, longer":           {set("Authorization", "Bearer "+testPassword+"x"), 401},
 		"Bearer, shorter":          {set("Authorization", "Bearer "+testPassword[1:]), 401},
+		"Bearer, cut":              {set("Authorization", "Bearer "+testPassword[:len(testPassword)-1]), 401},
+		"Bearer, begun earlier":    {set("Authorization", "x Bearer "+testPassword), 401},
+		"x-api-key, longer":        {set("X-Api-Key", testPassword+"x"), 401},
+		"x-api-key, cut":           {set("X-Api-Key", testPassword[:len(testPassword)-1]), 401},
+		"x-api-key, begun earlier": {set("X-Api-Key", "x"+testPassword), 401},
+		"Basic, longer":            {set("Authorization", "Basic "+encoded+"x"), 401},
+		"Basic, cut":               {set("Authorization", "Basic "+encoded[:len(encoded)-1]), 401},
+		"Basic, begun earlier":     {set("Authorization", "x Basic "+encoded), 401},
+		"Basic, longer password":   {basic(appliance.APIUser, testPassword+"x"), 401},
 		"Bearer, doubled":          {set("Authorization", "Bearer "+testPassword+" "+testPassword), 401},
 		"empty Bearer":             {set("Authorization", "Bearer "), 401},
 		"password without scheme":  {set("Authorization", testPassword), 401},
@@ -117,12 +129,16 @@ func TestCredentials(t *testing.T) {
 		"the engine's key, cookie": {set("Cookie", "token="+testEngineKey), 401},
 		"the pattern of the site":  {set("Authorization", "Bearer "+regex(testPassword)), 401},
 	}
+	clients := 0
 	for name, tt := range tests {
+		clients++
+		// An address for each: nginx slows down those that send many wrong ones.
+		client := s.clientAt(fmt.Sprintf("127.0.0.%d", clients))
 		t.Run(name, func(t *testing.T) {
 			request, err := http.NewRequest(http.MethodGet, s.url()+appliance.PathModels, nil)
 			require.NoError(t, err)
 			tt.credentials(request.Header)
-			response := do(t, s, request)
+			response := send(t, client, request)
 			assert.Equal(t, tt.want, response.StatusCode)
 			if tt.want == 401 {
 				assert.Equal(t, []string{`Basic realm="SLM-Copilot", charset="UTF-8"`, `Bearer realm="SLM-Copilot"`},

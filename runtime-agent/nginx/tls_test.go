@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -35,6 +36,60 @@ func TestVersionsOfTLS(t *testing.T) {
 				connection.Close()
 			}
 		}
+	}
+}
+
+// Ephemeral keys and authenticated encryption, and nothing else.
+func TestCiphers(t *testing.T) {
+	address := engine(t, localaitest.Options{}).Address
+	servers := map[string]*server{"serving": start(t, address), "refused": startWith(t, Site.RenderRefused, address)}
+	for name, s := range servers {
+		taken := 0
+		for _, suite := range slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites()) {
+			if !slices.Contains(suite.SupportedVersions, tls.VersionTLS12) {
+				continue
+			}
+			config := s.tls()
+			config.MaxVersion, config.CipherSuites = tls.VersionTLS12, []uint16{suite.ID}
+			connection, err := tls.Dial("tcp", s.https, config)
+			if err == nil {
+				taken++
+				assert.Regexp(t, `^TLS_ECDHE_RSA_WITH_(AES_\d+_GCM|CHACHA20_POLY1305)_`, suite.Name, name)
+				connection.Close()
+				continue
+			}
+			assert.ErrorContains(t, err, "handshake failure", "%s, %s", name, suite.Name)
+		}
+		assert.Equal(t, 3, taken, name)
+	}
+}
+
+// Whoever gets hold of the key of the tickets can read every recorded connection: nginx makes
+// one at its start and keeps it for as long as it runs.
+func TestNoSessionTickets(t *testing.T) {
+	address := engine(t, localaitest.Options{}).Address
+	servers := map[string]*server{"serving": start(t, address), "refused": startWith(t, Site.RenderRefused, address)}
+	for name, s := range servers {
+		config := s.tls()
+		// In TLS 1.3 what looks like a ticket may be a number of nginx's own cache.
+		config.MaxVersion = tls.VersionTLS12
+		kept := &sessions{}
+		config.ClientSessionCache = kept
+		connection, err := tls.Dial("tcp", s.https, config)
+		require.NoError(t, err, name)
+		connection.Close()
+		assert.Zero(t, kept.tickets, name)
+	}
+}
+
+// sessions counts the tickets that a server gives.
+type sessions struct{ tickets int }
+
+func (s *sessions) Get(string) (*tls.ClientSessionState, bool) { return nil, false }
+
+func (s *sessions) Put(_ string, state *tls.ClientSessionState) {
+	if state != nil {
+		s.tickets++
 	}
 }
 

@@ -10,7 +10,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/fit"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/onecontext"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/engine"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/localai"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/nginx"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/secret"
@@ -37,7 +38,7 @@ type Input struct {
 	Fit       fit.Result
 	Password  string
 	EngineKey string
-	TLS       TLS
+	TLS       certs.Chosen
 	// Warnings are what the user should know about how the settings were applied.
 	Warnings []string
 }
@@ -103,7 +104,7 @@ func directories() []Directory {
 		{appliance.WebRoot, 0o755, root},
 		{appliance.StateDir, 0o755, root},
 		{appliance.LocalAIStateDir, 0o750, service},
-		{engine.TempDir, 0o700, service},
+		{localai.TempDir, 0o700, service},
 	}
 }
 
@@ -129,7 +130,7 @@ func proxy(in Input, render func(nginx.Site) []byte) []Entry {
 }
 
 func rest(in Input) []Entry {
-	config := engine.Config{
+	config := localai.Config{
 		ModelID:     in.Baked.ModelID,
 		ContextSize: in.Fit.ContextSize,
 		CacheType:   in.Fit.CacheType,
@@ -140,10 +141,10 @@ func rest(in Input) []Entry {
 	entries := []Entry{
 		secretFile(appliance.PasswordFile, secret.Content(in.Password)),
 		secretFile(appliance.EngineKeyFile, secret.Content(in.EngineKey)),
-		hide(engine.Secrets, file(appliance.LocalAIEnvFile, 0o600, config.Environment(), appliance.LocalAIUnit, appliance.BootstrapUnit)),
+		hide(localai.Secrets, file(appliance.LocalAIEnvFile, 0o600, config.Environment(), appliance.LocalAIUnit, appliance.BootstrapUnit)),
 		file(appliance.ModelConfigDir+"/"+modelFileName, 0o644, config.ModelFile(), appliance.LocalAIUnit, appliance.BootstrapUnit),
 		link(appliance.ModelConfigDir+"/"+appliance.ModelFile, appliance.ModelsDir+"/"+appliance.ModelFile, appliance.LocalAIUnit, appliance.BootstrapUnit),
-		file(appliance.UnitDir+"/"+appliance.LocalAIUnit, 0o644, engine.Unit(), appliance.LocalAIUnit, appliance.BootstrapUnit),
+		file(appliance.UnitDir+"/"+appliance.LocalAIUnit, 0o644, localai.Unit(), appliance.LocalAIUnit, appliance.BootstrapUnit),
 	}
 	entries = append(entries, restCertificates(in.TLS, in.Settings.ACMECA)...)
 	if in.Context != nil {

@@ -13,9 +13,9 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/fit"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/tlsca"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -29,8 +29,8 @@ func input() Input {
 		Fit:       fit.Result{ContextSize: 8448, CacheType: "q8_0", CacheRAM: 13},
 		Password:  "the-password",
 		EngineKey: "the-engine-key",
-		TLS: TLS{
-			Own:    tlsca.Material{RootCert: []byte("root cert\n"), RootKey: []byte("root key\n"), Leaf: []byte("leaf\n")},
+		TLS: certs.Chosen{
+			Own:    certs.Material{RootCert: []byte("root cert\n"), RootKey: []byte("root key\n"), Leaf: []byte("leaf\n")},
 			Source: status.SourceOwn, Served: []byte("leaf\n"),
 		},
 	}

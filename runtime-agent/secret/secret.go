@@ -36,33 +36,43 @@ func Key(path string) (string, error) {
 	})
 }
 
+// Read returns the secret kept in the file.
+func Read(path string) (string, error) {
+	text, err := os.ReadFile(path)
+	return strings.TrimSuffix(string(text), "\n"), err
+}
+
 // Content is what the file of a secret holds.
 func Content(secret string) []byte { return []byte(secret + "\n") }
 
 func kept(path string, make func() string) (string, error) {
-	text, err := os.ReadFile(path)
+	secret, err := Read(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("read the kept secret: %w", err)
 	}
-	if secret := strings.TrimSuffix(string(text), "\n"); secret != "" {
+	if secret != "" {
 		return secret, nil
 	}
 	return make(), nil
 }
 
-// newPassword takes each character with the same chance: bytes that would favour the first
-// characters of the alphabet are thrown away.
 func newPassword() string {
-	const fair = 256 - 256%len(alphabet)
 	password := make([]byte, 0, passwordLength)
 	random := make([]byte, 2*passwordLength)
 	for len(password) < passwordLength {
 		_, _ = rand.Read(random) // never fails: crypto/rand ends the program instead
 		for _, b := range random {
-			if int(b) < fair && len(password) < passwordLength {
-				password = append(password, alphabet[int(b)%len(alphabet)])
+			if c, ok := character(b); ok && len(password) < passwordLength {
+				password = append(password, c)
 			}
 		}
 	}
 	return string(password)
+}
+
+// character gives each character to the same number of bytes: the bytes that are left over
+// would favour the first ones, and give none.
+func character(b byte) (c byte, ok bool) {
+	const fair = 256 - 256%len(alphabet)
+	return alphabet[int(b)%len(alphabet)], int(b) < fair
 }

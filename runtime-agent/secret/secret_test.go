@@ -30,6 +30,19 @@ func TestPassword(t *testing.T) {
 	assert.ErrorContains(t, err, "read the kept secret", "a password that cannot be read is not replaced")
 }
 
+func TestEveryCharacterHasTheSameChance(t *testing.T) {
+	chances := map[byte]int{}
+	for b := range 256 {
+		if c, ok := character(byte(b)); ok {
+			chances[c]++
+		}
+	}
+	for _, c := range []byte(alphabet) {
+		assert.Equal(t, 256/len(alphabet), chances[c], "%q", c)
+	}
+	assert.Len(t, chances, len(alphabet))
+}
+
 func TestEveryCharacterComesUp(t *testing.T) {
 	seen := map[rune]bool{}
 	for range 500 { // the chance to miss one of 62 in 8000 draws is below 1e-50

@@ -65,6 +65,14 @@ func TestSave(t *testing.T) {
 	golden(t, "status.txt", loaded.String())
 }
 
+func TestTheTimeIsUTCWhateverTheZone(t *testing.T) {
+	store := Store{Root: t.TempDir(), Now: func() time.Time { return now.In(time.FixedZone("", 3*60*60)) }}
+	require.NoError(t, store.Save(ready()))
+	text, err := os.ReadFile(filepath.Join(store.Root, appliance.StatusJSON))
+	require.NoError(t, err)
+	assert.Contains(t, string(text), `"since": "2026-11-22T12:00:00Z"`)
+}
+
 func TestADamagedDocumentIsReported(t *testing.T) {
 	store := Store{Root: t.TempDir(), Now: time.Now}
 	path := filepath.Join(store.Root, appliance.StatusJSON)

@@ -45,13 +45,15 @@ const directory = "/context"
 // Find returns the context in the file that is named, or that one-context applied last, or
 // on the CONTEXT medium, or in a directory. If there is none or it cannot be read, the last
 // good context is better than nothing. root is put before every path.
-func Find(root, file string) (Found, error) {
+func Find(root, file string) (Found, error) { return find(root, file, kernel) }
+
+func find(root, file string, m mounter) (Found, error) {
 	if file != "" {
 		return read(root, file)
 	}
 	for _, source := range []func() (Found, error){
 		func() (Found, error) { return read(root, filepath.Join(root, appliance.ContextCopy)) },
-		func() (Found, error) { return readMedium(root) },
+		func() (Found, error) { return readMedium(root, m) },
 		// For contexts that come neither by medium nor as files, as VMware's do.
 		func() (Found, error) { return read(root, filepath.Join(root, appliance.EarlyContextCopy)) },
 		func() (Found, error) { return read(root, filepath.Join(root, directory, appliance.ContextFile)) },
@@ -112,8 +114,23 @@ func parseFile(path string) (map[string]string, error) {
 	return values, nil
 }
 
-// readMedium mounts the CD-ROM for a moment. oned writes it as ISO 9660.
-func readMedium(root string) (found Found, err error) {
+// mounter puts a CD-ROM into a directory, and takes it out again.
+type mounter struct {
+	mount   func(device, dir string) error
+	unmount func(dir string) error
+}
+
+// kernel mounts what oned writes, which is ISO 9660.
+var kernel = mounter{
+	mount: func(device, dir string) error {
+		const flags = unix.MS_RDONLY | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_NOSUID
+		return unix.Mount(device, dir, "iso9660", flags, "")
+	},
+	unmount: func(dir string) error { return unix.Unmount(dir, unix.MNT_DETACH) },
+}
+
+// readMedium mounts the CD-ROM for a moment.
+func readMedium(root string, m mounter) (found Found, err error) {
 	device := filepath.Join(root, "/dev/disk/by-label", appliance.ContextLabel)
 	if _, err := os.Stat(device); err != nil {
 		return Found{}, fmt.Errorf("find the CONTEXT medium: %w", err)
@@ -123,11 +140,10 @@ func readMedium(root string) (found Found, err error) {
 		return Found{}, err
 	}
 	defer os.Remove(dir)
-	const flags = unix.MS_RDONLY | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_NOSUID
-	if err := unix.Mount(device, dir, "iso9660", flags, ""); err != nil {
+	if err := m.mount(device, dir); err != nil {
 		return Found{}, fmt.Errorf("mount the CONTEXT medium %s: %w", device, err)
 	}
-	defer func() { err = errors.Join(err, unix.Unmount(dir, unix.MNT_DETACH)) }()
+	defer func() { err = errors.Join(err, m.unmount(dir)) }()
 	found, err = read(root, filepath.Join(dir, appliance.ContextFile))
 	found.Source = device
 	return found, err

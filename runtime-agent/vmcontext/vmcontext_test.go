@@ -36,6 +36,7 @@ func TestWhichContextIsUsed(t *testing.T) {
 		"a directory":                  {map[string]string{files: "A='files'", LastGood: "A='last'"}, "files", "", ""},
 		"the copy before a directory":  {map[string]string{saved: "A='saved'", files: "A='files'"}, "saved", "", ""},
 		"one-context's early copy":     {map[string]string{early: "A='early'", LastGood: "A='last'"}, "early", "", ""},
+		"the copy before a medium":     {map[string]string{saved: "A='saved'", medium: "rubbish"}, "saved", "", ""},
 		"the copy before the early":    {map[string]string{saved: "A='saved'", early: "A='early'"}, "saved", "", ""},
 		"a bad medium, a directory":    {map[string]string{medium: "rubbish", files: "A='files'"}, "", "", "mount the CONTEXT medium"},
 		"only the last good one":       {map[string]string{LastGood: "A='last'"}, "last", "file does not exist; using the last good", ""},
@@ -62,6 +63,48 @@ func TestWhichContextIsUsed(t *testing.T) {
 			assert.Contains(t, found.Warning, tt.warning)
 		})
 	}
+}
+
+func TestAMediumIsReadAndGivenBack(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	root := t.TempDir()
+	device := filepath.Join(root, "/dev/disk/by-label/", appliance.ContextLabel)
+	put(t, device, "")
+	put(t, filepath.Join(root, LastGood), "A='last'")
+	for name, tt := range map[string]struct{ content, want string }{
+		"a context":  {"A='medium'", "medium"},
+		"a bad one":  {"rubbish", "last"},
+		"none on it": {"", "last"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			mounted := ""
+			found, err := find(root, "", mounter{
+				mount: func(from, dir string) error {
+					require.Equal(t, device, from)
+					mounted = dir
+					if tt.content != "" {
+						put(t, filepath.Join(dir, appliance.ContextFile), tt.content)
+						put(t, filepath.Join(dir, appliance.TokenFile), "the-token")
+					}
+					return nil
+				},
+				unmount: func(dir string) error {
+					assert.Equal(t, mounted, dir)
+					mounted = ""
+					return os.RemoveAll(dir)
+				},
+			})
+			require.NoError(t, err)
+			assert.Equal(t, tt.want, found.Values["A"])
+			if tt.want == "medium" {
+				assert.Equal(t, Found{Values: found.Values, Source: device, Token: "the-token"}, found)
+			}
+			assert.Empty(t, mounted, "it is left mounted")
+		})
+	}
+	left, err := os.ReadDir(os.TempDir())
+	require.NoError(t, err)
+	assert.Empty(t, left)
 }
 
 func TestANamedFileIsTheOnlyOne(t *testing.T) {

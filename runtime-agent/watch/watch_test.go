@@ -18,7 +18,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/localaitest"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/engine"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/localai"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/logfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/systemd"
 )
@@ -101,7 +101,7 @@ type scene struct {
 
 const key = "0123456789abcdef"
 
-var config = engine.Config{ModelID: "tiny", ContextSize: 2048, Threads: 2, APIKey: key}
+var config = localai.Config{ModelID: "tiny", ContextSize: 2048, Threads: 2, APIKey: key}
 
 func newScene(t *testing.T, installation localaitest.Installation) *scene {
 	t.Helper()

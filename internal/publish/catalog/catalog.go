@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/filelock"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/signature"
 )
 
@@ -29,7 +30,7 @@ type Catalog struct {
 	dir  string
 	base BaseURL
 	say  func(string)
-	lock *lockFile
+	lock *filelock.Lock
 	list list
 	// unlisted is what this run made and no list names yet, in order.
 	unlisted []string
@@ -47,7 +48,7 @@ func Open(ctx context.Context, directory string, base BaseURL, say func(string))
 	if err := CheckDirectory(dir); err != nil {
 		return nil, fmt.Errorf("catalog %s: %w", dir, err)
 	}
-	lock, err := acquire(ctx, filepath.Join(dir, lockName), say)
+	lock, err := acquire(ctx, dir, say)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +108,7 @@ func (c *Catalog) Close() error {
 	for _, path := range c.unlisted {
 		errs = append(errs, os.RemoveAll(path))
 	}
-	errs = append(errs, c.lock.release())
+	errs = append(errs, c.lock.Release())
 	if !exists(c.ListPath()) {
 		_ = os.Remove(c.dir) // Fails, as it should, if anything is in it.
 	}

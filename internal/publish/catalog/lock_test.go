@@ -72,17 +72,3 @@ func TestALockFileOfAKilledRunHoldsUpNobody(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, c.Close())
 }
-
-// Between opening the file and locking it, its last owner may have removed it: such a
-// lock keeps nobody out.
-func TestALockOnARemovedFileIsNone(t *testing.T) {
-	path := filepath.Join(t.TempDir(), lockName)
-	file, err := os.Create(path)
-	require.NoError(t, err)
-	defer file.Close()
-	assert.True(t, isStillAt(file, path))
-	require.NoError(t, os.Remove(path))
-	assert.False(t, isStillAt(file, path))
-	require.NoError(t, os.WriteFile(path, nil, 0o600))
-	assert.False(t, isStillAt(file, path), "another file of the same name")
-}

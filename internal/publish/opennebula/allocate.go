@@ -39,22 +39,31 @@ func (c *Client) allocate(ctx context.Context, a allocation, template Template, 
 	if err != nil {
 		return 0, fmt.Errorf("make %q: %w", a.name, err)
 	}
-	for try := 1; ; try++ {
+	var id int
+	lost := false
+	err = c.retries.Do(ctx, "call "+a.method, c.say, func(ctx context.Context) error {
+		if lost {
+			there, found, err := c.lookUp(ctx, a)
+			if err != nil || found {
+				id = there
+				return err
+			}
+		}
 		response, err := c.call(ctx, a.method, append([]any{text}, arguments...)...)
-		if err == nil {
-			return response.BodyInt(), nil
+		if err != nil {
+			lost = true
+			return temporary(err)
 		}
-		if other := taken(err, a.name); other != nil {
-			return c.ownOrTaken(ctx, a, other)
-		}
-		if err := c.mayTryAgain(ctx, try, err); err != nil {
-			return 0, fmt.Errorf("make %q: %w", a.name, err)
-		}
-		id, found, err := c.lookUp(ctx, a)
-		if err != nil || found {
-			return id, err
-		}
+		id = response.BodyInt()
+		return nil
+	})
+	if other := taken(err, a.name); other != nil {
+		return c.ownOrTaken(ctx, a, other)
 	}
+	if err != nil {
+		return 0, fmt.Errorf("make %q: %w", a.name, err)
+	}
+	return id, nil
 }
 
 // ownOrTaken is for a name that is taken: by the object of an earlier try, or by another.

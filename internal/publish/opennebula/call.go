@@ -10,11 +10,12 @@ import (
 
 	"github.com/OpenNebula/one/src/oca/go/src/goca"
 	gocaerrors "github.com/OpenNebula/one/src/oca/go/src/goca/errors"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/retry"
 )
 
-// tries is how often a call is made that gets no answer: with doubling pauses about a minute,
-// in which an oned that was restarted is back.
-const tries = 7
+// retries takes about a minute, in which an oned that was restarted is back.
+var retries = retry.Policy{Failures: 7, Pause: time.Second, MaxPause: time.Minute}
 
 // lostError is a call that got no answer: it may have had its effect, or not.
 type lostError struct {
@@ -44,39 +45,21 @@ func (c *Client) change(ctx context.Context, method string, arguments ...any) er
 	return err
 }
 
-func (c *Client) repeat(ctx context.Context, method string, arguments ...any) (*goca.Response, error) {
-	for try := 1; ; try++ {
-		response, err := c.call(ctx, method, arguments...)
-		if err := c.mayTryAgain(ctx, try, err); err != nil {
-			return nil, err
-		}
-		if err == nil {
-			return response, nil
-		}
-	}
+func (c *Client) repeat(ctx context.Context, method string, arguments ...any) (response *goca.Response, err error) {
+	err = c.retries.Do(ctx, "call "+method, c.say, func(ctx context.Context) error {
+		var err error
+		response, err = c.call(ctx, method, arguments...)
+		return temporary(err)
+	})
+	return response, err
 }
 
-// mayTryAgain returns err unless the call got no answer and there are tries left; then it
-// pauses.
-func (c *Client) mayTryAgain(ctx context.Context, try int, err error) error {
-	var lost *lostError
-	if !errors.As(err, &lost) || ctx.Err() != nil || try == tries {
-		return err
+// temporary marks a call that got no answer as one to make again.
+func temporary(err error) error {
+	if errors.As(err, new(*lostError)) {
+		return retry.Temporary(err)
 	}
-	pause := c.pause << (try - 1)
-	c.say(fmt.Sprintf("%v; trying again in %s (%d of %d)", err, pause, try+1, tries))
-	return sleep(ctx, pause)
-}
-
-func sleep(ctx context.Context, pause time.Duration) error {
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
-	}
+	return err
 }
 
 // call makes one call and sorts its errors: *RefusedError, *lostError, or another that no

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/OpenNebula/one/src/oca/go/src/goca"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/retry"
 )
 
 // Client calls one front-end as one user. It may be used from several goroutines.
@@ -20,8 +22,7 @@ type Client struct {
 	endpoint string
 	goca     *goca.Client
 	say      func(string)
-	// pause is the first one between two tries of a call; each next one is twice as long.
-	pause time.Duration
+	retries  retry.Policy
 	// poll is the time between two looks at an object that is changing.
 	poll time.Duration
 }
@@ -40,10 +41,7 @@ type Options struct {
 	Poll time.Duration
 }
 
-const (
-	firstPause  = time.Second
-	defaultPoll = 2 * time.Second
-)
+const defaultPoll = 2 * time.Second
 
 // New checks its arguments and makes a client; it does not connect.
 func New(o Options) (*Client, error) {
@@ -59,9 +57,9 @@ func New(o Options) (*Client, error) {
 		return nil, errors.Join(mistakes...)
 	}
 	config := goca.NewConfig(o.Credentials.User, o.Credentials.Secret, o.Endpoint)
-	c := &Client{endpoint: o.Endpoint, goca: goca.NewClient(config, o.HTTP), say: o.Say, pause: firstPause, poll: defaultPoll}
+	c := &Client{endpoint: o.Endpoint, goca: goca.NewClient(config, o.HTTP), say: o.Say, retries: retries, poll: defaultPoll}
 	if o.Poll > 0 {
-		c.poll, c.pause = o.Poll, o.Poll
+		c.poll, c.retries.Pause = o.Poll, o.Poll
 	}
 	return c, nil
 }

@@ -115,7 +115,7 @@ func TestACallWithoutAnAnswerIsTriedAgainVisibly(t *testing.T) {
 			assert.Equal(t, "7.0.0", version)
 			assert.EqualValues(t, 3, calls.Load())
 			require.Len(t, *said, 2)
-			assert.Contains(t, (*said)[1], "trying again in 2ms (3 of 7)")
+			assert.Contains(t, (*said)[1], "(failure 2 of 7)")
 		})
 	}
 }

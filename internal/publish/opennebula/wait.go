@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/retry"
 )
 
 // heartbeat is the time between two lines that say what is being waited for.
@@ -94,7 +96,7 @@ func (c *Client) wait(ctx context.Context, what string, look func(context.Contex
 			said = now
 			c.say(fmt.Sprintf("%s %s, since %s", what, seen, now.Sub(started).Round(time.Second)))
 		}
-		if err := sleep(ctx, c.poll); err != nil {
+		if err := retry.Sleep(ctx, c.poll); err != nil {
 			return err
 		}
 	}

@@ -6,16 +6,9 @@ import (
 	"mime"
 	"net/http"
 	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/retry"
 )
-
-// temporaryError marks what another attempt may mend: a cut connection, a busy server.
-// The server may have asked to be left alone for a while.
-type temporaryError struct {
-	error
-	after time.Duration
-}
-
-func (e temporaryError) Unwrap() error { return e.error }
 
 // permanentError marks a failed request that would fail again.
 type permanentError struct{ error }
@@ -25,7 +18,7 @@ func (p Payload) failed(err error) error {
 	if errors.As(err, new(permanentError)) {
 		return fmt.Errorf("%s: %w", p.shown(), err)
 	}
-	return temporaryError{error: err}
+	return retry.Temporary(err)
 }
 
 // refuse returns an error for every answer that cannot be the file, or a piece of it.
@@ -33,7 +26,7 @@ func (p Payload) refuse(response *http.Response) error {
 	switch code := response.StatusCode; {
 	case code >= 500, code == http.StatusTooManyRequests, code == http.StatusRequestTimeout:
 		after := parseRetryAfter(response.Header.Get("Retry-After"), time.Now())
-		return temporaryError{fmt.Errorf("the server answered %s", response.Status), after}
+		return &retry.TemporaryError{Err: fmt.Errorf("the server answered %s", response.Status), After: after}
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
 		return fmt.Errorf("%s: the server answered %s: %s", p.shown(), response.Status, p.loginAdvice())
 	case code == http.StatusRequestedRangeNotSatisfiable:
@@ -73,7 +66,7 @@ func (d *part) accept(p Payload, response *http.Response) error {
 		if err := d.restart(); err != nil {
 			return err
 		}
-		return temporaryError{error: fmt.Errorf("the server cannot continue where the download was cut (%s), so it starts over", why)}
+		return retry.Temporary(fmt.Errorf("the server cannot continue where the download was cut (%s), so it starts over", why))
 	}
 	d.resumed = true
 	return nil

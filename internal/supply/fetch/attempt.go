@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/retry"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
 
 // bufferSize is large enough that system calls cost nothing beside the hash.
@@ -18,7 +20,7 @@ func (f *Fetcher) attempt(ctx context.Context, p Payload, d *part) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	watchdog := time.AfterFunc(f.stall, func() {
-		cancel(temporaryError{error: fmt.Errorf("the server sent nothing for %s", f.stall)})
+		cancel(retry.Temporary(fmt.Errorf("the server sent nothing for %s", f.stall)))
 	})
 	defer watchdog.Stop()
 
@@ -63,7 +65,7 @@ func (f *Fetcher) ask(ctx context.Context, p Payload, d *part) (*http.Response, 
 	}
 	response, err := f.client.Do(request)
 	if err != nil {
-		return nil, p.failed(withoutURL(ctx, err))
+		return nil, p.failed(cause(ctx, err))
 	}
 	return response, nil
 }
@@ -85,7 +87,7 @@ func (f *Fetcher) receive(p Payload, d *part, body io.Reader) error {
 	case d.Size > 0 && d.here > d.Size:
 		return errors.Join(fmt.Errorf("%s is longer than the %d bytes it should have", p.shown(), d.Size), d.restart())
 	case d.Size > 0 && d.here < d.Size:
-		return temporaryError{error: fmt.Errorf("receive %s: the server ended after %d of %d bytes", p.base(), d.here, d.Size)}
+		return retry.Temporary(fmt.Errorf("receive %s: the server ended after %d of %d bytes", p.base(), d.here, d.Size))
 	}
 	meter.Finish()
 	return nil
@@ -94,16 +96,12 @@ func (f *Fetcher) receive(p Payload, d *part, body io.Reader) error {
 // onlyWriter hides what else a part has, so that io.CopyBuffer uses its buffer.
 type onlyWriter struct{ io.Writer }
 
-// withoutURL keeps the cause of a failed request; its text would repeat the whole URL.
-func withoutURL(ctx context.Context, err error) error {
+// cause is what ended ctx, or of a failed request what went wrong.
+func cause(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	var failed *url.Error
-	if errors.As(err, &failed) {
-		return failed.Err
-	}
-	return err
+	return sourceuri.WithoutURL(err)
 }
 
 // aliveReader marks failures to read as temporary, unlike failures to write, and tells
@@ -119,8 +117,8 @@ func (r aliveReader) Read(b []byte) (int, error) {
 	if n > 0 {
 		r.alive()
 	}
-	if err != nil && err != io.EOF {
-		err = temporaryError{error: withoutURL(r.ctx, err)}
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = retry.Temporary(cause(r.ctx, err))
 	}
 	return n, err
 }

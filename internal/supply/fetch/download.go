@@ -4,20 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/retry"
 )
 
-const (
-	// maxFailures is how often in a row an attempt may bring nothing new.
-	maxFailures = 5
-	// maxAttempts bounds a line that brings a little each time: 14 GB in pieces of 50 MB.
-	maxAttempts = 300
-	// maxPause bounds the growth of the pause between two attempts.
-	maxPause = time.Minute
-)
+// retries bounds a line that brings a little each time: 14 GB in pieces of 50 MB.
+var retries = retry.Policy{Failures: 5, Attempts: 300, Pause: time.Second, MaxPause: time.Minute}
 
 // download brings the payload into the cache. Whatever stops it, what has come stays for
 // the next time, unless it proved to be wrong.
@@ -47,35 +41,25 @@ func (f *Fetcher) download(ctx context.Context, p Payload) (File, error) {
 
 // completePart makes attempts until all bytes are here.
 func (f *Fetcher) completePart(ctx context.Context, p Payload, d *part) error {
-	best, failures := d.here, 0
-	for attempt := 1; !d.complete(); attempt++ {
+	if d.complete() {
+		return nil // only its name was missing
+	}
+	best := d.here
+	say := func(failure string) { f.say(p.Field + ": " + failure) }
+	err := f.retries.Do(ctx, "download of "+p.shown(), say, func(ctx context.Context) error {
 		err := f.attempt(ctx, p, d)
-		if err == nil {
-			return nil
-		}
-		if ctx.Err() != nil {
-			return fmt.Errorf("download of %s stopped%s: %w", p.shown(), d.kept(), context.Cause(ctx))
-		}
-		var temporary temporaryError
+		var temporary *retry.TemporaryError
 		if !errors.As(err, &temporary) {
 			return err
 		}
-		if d.here > best {
-			best, failures = d.here, 0
-		}
-		failures++
-		if failures == maxFailures || attempt == maxAttempts {
-			return fmt.Errorf("download of %s failed %d times%s, at last: %w", p.shown(), attempt, d.kept(), err)
-		}
-		pause := max(f.backoff(failures), temporary.after)
-		f.say(fmt.Sprintf("%s: %v%s; trying again in %s (failure %d of %d)",
-			p.Field, err, d.kept(), pause.Round(time.Millisecond), failures, maxFailures))
-		if err := sleep(ctx, pause); err != nil {
-			return fmt.Errorf("download of %s stopped%s: %w", p.shown(), d.kept(), err)
-		}
+		further := d.here > best
+		best = max(best, d.here)
+		return &retry.TemporaryError{Err: fmt.Errorf("%w%s", err, d.kept()), Progress: further, After: temporary.After}
+	})
+	if ctx.Err() != nil {
+		return fmt.Errorf("download of %s stopped%s: %w", p.shown(), d.kept(), err)
 	}
-	// All was here already, and only its name was missing.
-	return nil
+	return err
 }
 
 // kept tells what of the payload is here, for messages about a failure.
@@ -87,11 +71,4 @@ func (d *part) kept() string {
 		return fmt.Sprintf(" (%s are kept)", progress.Bytes(d.here))
 	}
 	return fmt.Sprintf(" (%s of %s are kept)", progress.Bytes(d.here), progress.Bytes(d.Size))
-}
-
-// backoff doubles with each failure. The part left to chance keeps builds that failed
-// together from coming back together.
-func (f *Fetcher) backoff(failures int) time.Duration {
-	pause := min(f.pause<<(failures-1), maxPause)
-	return pause/2 + rand.N(pause/2+1)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/retry"
 )
 
 // File is a payload on this host, read and verified.
@@ -29,8 +30,7 @@ type Fetcher struct {
 	cacheDir string
 	say      func(string)
 	client   *http.Client
-	// pause comes after the first failure, and doubles with each that follows.
-	pause time.Duration
+	retries  retry.Policy
 	// stall is how long a server may send nothing.
 	stall time.Duration
 	// free tells how many bytes a directory can still take.
@@ -52,7 +52,7 @@ func NewVia(cacheDir string, say func(string), transport http.RoundTripper) *Fet
 		cacheDir: cacheDir,
 		say:      say,
 		client:   &http.Client{Transport: transport, CheckRedirect: checkRedirect},
-		pause:    time.Second,
+		retries:  retries,
 		stall:    time.Minute,
 		free:     freeSpace,
 	}
@@ -89,11 +89,11 @@ func (f *Fetcher) fetch(ctx context.Context, p Payload) (File, error) {
 	if err := os.MkdirAll(f.cacheDir, 0o755); err != nil {
 		return File{}, fmt.Errorf("create the download cache: %w", err)
 	}
-	unlock, err := f.lock(ctx, p)
+	lock, err := f.lock(ctx, p)
 	if err != nil {
 		return File{}, err
 	}
-	defer unlock()
+	defer func() { _ = lock.Release() }()
 	// Another build may have brought it, or mended it, in the meantime.
 	file, found, err = f.cached(ctx, p)
 	if found || err != nil {

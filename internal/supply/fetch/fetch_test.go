@@ -63,7 +63,7 @@ type said struct{ lines []string }
 func newFetcher(t *testing.T) (*Fetcher, *said) {
 	heard := new(said)
 	f := New(filepath.Join(t.TempDir(), "cache"), func(line string) { heard.lines = append(heard.lines, line) })
-	f.pause = time.Millisecond
+	f.retries.Pause = time.Millisecond
 	return f, heard
 }
 
@@ -118,7 +118,7 @@ func TestDownloadFailures(t *testing.T) {
 		requests int
 		err      string
 	}{
-		"always cut":   {cut, 5, "model.source: download of URL failed 5 times (78.1 KiB of 156.2 KiB are kept), at last: receive model.gguf: unexpected EOF"},
+		"always cut":   {cut, 5, "model.source: download of URL failed 5 times, at last: receive model.gguf: unexpected EOF (78.1 KiB of 156.2 KiB are kept)"},
 		"always busy":  {status(502), 5, "model.source: download of URL failed 5 times, at last: the server answered 502 Bad Gateway"},
 		"not there":    {status(404), 1, "model.source: URL: the server answered 404 Not Found: check the URL, and whether it wants a login"},
 		"not allowed":  {status(403), 1, "model.source: URL: the server answered 403 Forbidden: it wants a login: give a token that may read the file, or use another source"},

@@ -41,7 +41,7 @@ func fetchAsProcess(source string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	f := New(os.Getenv("FETCH_CACHE"), func(line string) { fmt.Println(line) })
-	f.pause = time.Millisecond
+	f.retries.Pause = time.Millisecond
 	file, err := f.Fetch(ctx, Payload{Field: "model", Source: source, Checksum: os.Getenv("FETCH_CHECKSUM")})
 	if err != nil {
 		fmt.Println(err)
@@ -155,7 +155,7 @@ func TestTwoProcessesShareOneDownload(t *testing.T) {
 	third := startProcess(t, url, cache)
 	third.line(t, "waiting")
 	require.NoError(t, third.Process.Signal(os.Interrupt))
-	third.line(t, fmt.Sprintf("waiting for process %d, which downloads the same file, stopped", first.Process.Pid))
+	third.line(t, fmt.Sprintf("wait for process %d, which holds", first.Process.Pid))
 	require.Error(t, third.Wait())
 
 	close(goOn)

@@ -236,7 +236,7 @@ func TestNextBuildResumes(t *testing.T) {
 				assert.Equal(t, []string{"", "", "", "", ""}, asked)
 				assert.Empty(t, filesIn(t, f.cacheDir))
 			} else {
-				require.ErrorContains(t, err, "(4.9 KiB of 156.2 KiB are kept), at last: ")
+				require.ErrorContains(t, err, "(4.9 KiB of 156.2 KiB are kept)")
 				assert.ElementsMatch(t, []string{p.name() + ".part", p.name() + ".part.json"}, filesIn(t, f.cacheDir))
 			}
 			if tt.between != nil {
@@ -267,16 +267,16 @@ func TestNextBuildResumes(t *testing.T) {
 // A line that brings a byte at a time is not followed for ever.
 func TestAttemptsAreBounded(t *testing.T) {
 	f, heard := newFetcher(t)
-	cuts := make([]int, 2*maxAttempts)
+	cuts := make([]int, 2*retries.Attempts)
 	for i := range cuts {
 		cuts[i] = 1
 	}
 	file := &remote{content: content, etag: `"1"`, cuts: cuts}
 	_, err := f.Fetch(t.Context(), Payload{Field: "model", Source: file.start(t), Checksum: checksum(content)})
-	require.ErrorContains(t, err, "failed 300 times (300 B of 156.2 KiB are kept), at last: receive model.gguf: unexpected EOF")
+	require.ErrorContains(t, err, "failed 300 times, at last: receive model.gguf: unexpected EOF (300 B of 156.2 KiB are kept)")
 	asked, _ := file.log()
-	assert.Len(t, asked, maxAttempts)
-	assert.Len(t, heard.lines, maxAttempts-1, "each failure is said")
+	assert.Len(t, asked, retries.Attempts)
+	assert.Len(t, heard.lines, retries.Attempts-1, "each failure is said")
 }
 
 // raw answers every request with these bytes and hangs up.
@@ -306,10 +306,10 @@ func TestLiesAboutTheLength(t *testing.T) {
 		size   int64
 		err    string
 	}{
-		"less than announced":             {head + "Content-Length: 100\r\n\r\nshort", 0, "failed 5 times (5 B of 100 B are kept), at last: receive model.gguf: unexpected EOF"},
+		"less than announced":             {head + "Content-Length: 100\r\n\r\nshort", 0, "failed 5 times, at last: receive model.gguf: unexpected EOF (5 B of 100 B are kept)"},
 		"more than announced":             {head + "Content-Length: 5\r\n\r\nshort, but not", 0, "model.checksum: URL has " + checksum("short") + ", expected"},
 		"announced is not what is pinned": {head + "Content-Length: 5\r\n\r\nshort", 6, "model.checksum: URL has 5 bytes, but the one that was pinned has 6: the source now holds another file"},
-		"unannounced, less than pinned":   {head + "\r\nshort", 6, "failed 5 times (5 B of 6 B are kept), at last: receive model.gguf: the server ended after 5 of 6 bytes"},
+		"unannounced, less than pinned":   {head + "\r\nshort", 6, "failed 5 times, at last: receive model.gguf: the server ended after 5 of 6 bytes (5 B of 6 B are kept)"},
 		"unannounced, more than pinned":   {head + "\r\nshort", 4, "model.source: URL is longer than the 4 bytes it should have"},
 		"a torn chunk":                    {head + "Transfer-Encoding: chunked\r\n\r\n5\r\nsh", 0, "unexpected EOF"},
 	} {

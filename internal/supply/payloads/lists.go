@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
 
 // listSize is the most that is read of a list, in bytes.
@@ -42,7 +43,7 @@ func (p *publisher) list(ctx context.Context, source, name string) (told, error)
 	}
 	response, err := p.client.Do(request)
 	if err != nil {
-		return told{}, fmt.Errorf("%s: %w", name, withoutURL(err))
+		return told{}, fmt.Errorf("%s: %w", name, sourceuri.WithoutURL(err))
 	}
 	defer response.Body.Close()
 	if response.StatusCode == http.StatusNotFound {
@@ -53,7 +54,7 @@ func (p *publisher) list(ctx context.Context, source, name string) (told, error)
 	}
 	content, err := io.ReadAll(io.LimitReader(response.Body, listSize))
 	if err != nil {
-		return told{}, fmt.Errorf("%s: %w", name, withoutURL(err))
+		return told{}, fmt.Errorf("%s: %w", name, sourceuri.WithoutURL(err))
 	}
 	answer := lookUp(string(content), file)
 	if answer == (told{}) {

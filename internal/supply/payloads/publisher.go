@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
 
 // told is what a publisher says of a file without sending it. Digests are in lower-case
@@ -74,7 +75,7 @@ func (p *publisher) linked(ctx context.Context, source, token string) (told, err
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return told{}, withoutURL(err)
+		return told{}, sourceuri.WithoutURL(err)
 	}
 	response.Body.Close()
 	switch code := response.StatusCode; {
@@ -111,13 +112,4 @@ func mayCarryToken(u *url.URL) error {
 		return nil
 	}
 	return errors.New("the token would cross the network in clear text: use https")
-}
-
-// withoutURL keeps the cause of a failed request. Its text would repeat the address, which
-// after a redirect may hold a signature.
-func withoutURL(err error) error {
-	if failed := new(url.Error); errors.As(err, &failed) {
-		return failed.Err
-	}
-	return err
 }

@@ -3,6 +3,7 @@
 package sourceuri
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"path"
@@ -105,4 +106,13 @@ func Escape(text string) string {
 
 func alphanumeric(b byte) bool {
 	return b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= '0' && b <= '9'
+}
+
+// WithoutURL returns the cause of a failed HTTP request. The text of the error would repeat
+// the URL, which after a redirect may hold a signature.
+func WithoutURL(err error) error {
+	if failed := new(url.Error); errors.As(err, &failed) {
+		return failed.Err
+	}
+	return err
 }

@@ -1,6 +1,8 @@
 package sourceuri
 
 import (
+	"errors"
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -98,4 +100,12 @@ func FuzzNoSecretIsLeft(f *testing.F) {
 		_, err := url.Parse(OCI("oci://"+rest, tag))
 		require.NoError(t, err)
 	})
+}
+
+func TestWithoutURL(t *testing.T) {
+	cause := errors.New("connection refused")
+	failed := &url.Error{Op: "Get", URL: "https://example.org/?X-Amz-Signature=abc", Err: cause}
+	assert.Equal(t, cause, WithoutURL(failed))
+	assert.Equal(t, cause, WithoutURL(fmt.Errorf("ask: %w", failed)))
+	assert.Equal(t, cause, WithoutURL(cause))
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/acceptance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/completion"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/retry"
 )
 
 const (
@@ -132,10 +133,8 @@ func (w *wait) until(ctx context.Context, s stage) error {
 		case ctx.Err() == nil:
 			w.note(s.name, err)
 		}
-		select {
-		case <-ctx.Done():
-			return w.failure(context.Cause(ctx))
-		case <-time.After(pollInterval):
+		if err := retry.Sleep(ctx, pollInterval); err != nil {
+			return w.failure(err)
 		}
 	}
 }

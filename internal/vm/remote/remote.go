@@ -12,17 +12,19 @@ import (
 	"time"
 
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/retry"
 )
 
 // Machine is the machine at the other end of a communicator.
 type Machine struct {
-	comm       packersdk.Communicator
-	firstPause time.Duration
+	comm    packersdk.Communicator
+	retries retry.Policy
 }
 
 // NewMachine returns the machine behind comm.
 func NewMachine(comm packersdk.Communicator) *Machine {
-	return &Machine{comm, firstPause}
+	return &Machine{comm, retries}
 }
 
 // Script is a piece of POSIX shell, run with -e and -u.

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/retry"
 )
 
 // sendPart writes its input into a file from an offset on.
@@ -16,11 +18,6 @@ import (
 var sendPart string
 
 const (
-	// tries is how many connections one file may use up.
-	tries = 5
-	// firstPause doubles after each try: what restarts a network or an SSH server needs
-	// seconds.
-	firstPause = 2 * time.Second
 	// stuckTimeout is how long the machine may take nothing of a file. A slow disk that
 	// writes what its memory held is given this time too.
 	stuckTimeout = 10 * time.Minute
@@ -28,28 +25,36 @@ const (
 
 var errShort = errors.New("the connection to the machine ended early")
 
+// retries is how many connections one file may use up. What restarts a network or an SSH
+// server needs seconds.
+var retries = retry.Policy{Failures: 5, Pause: 2 * time.Second, MaxPause: time.Minute}
+
 // sendAll copies the file to part. When the connection is lost, the next one goes on
 // where that one ended.
 func (m *Machine) sendAll(ctx context.Context, part string, from *source) error {
-	arrived, pause := int64(0), m.firstPause
-	for try := 1; ; try++ {
-		err := m.send(ctx, part, from, arrived)
-		switch {
-		case err == nil || final(ctx, err):
-			return err
-		case try == tries:
-			return fmt.Errorf("%w; given up after %d connections", err, tries)
+	var offset int64
+	lost := false
+	return m.retries.Do(ctx, "sending", from.meter.Note, func(ctx context.Context) error {
+		if lost {
+			offset = m.resumeAt(ctx, part, from, offset)
 		}
-		from.meter.Note(fmt.Sprintf("%v; connection %d of %d in %s", err, try+1, tries, pause))
-		if err := wait(ctx, pause); err != nil {
+		err := m.send(ctx, part, from, offset)
+		if err == nil || isFinal(err) {
 			return err
 		}
-		pause *= 2
-		// Without an answer the bytes from the same place on are simply sent again.
-		if size, err := m.size(ctx, part); err == nil && size <= from.seen() {
-			arrived = size
-		}
+		lost = true
+		return retry.Temporary(err)
+	})
+}
+
+// resumeAt is how much of the file has arrived. Without an answer the bytes from the same
+// place on are simply sent again.
+func (m *Machine) resumeAt(ctx context.Context, part string, from *source, before int64) int64 {
+	size, err := m.size(ctx, part)
+	if err != nil || size > from.seen() {
+		return before
 	}
+	return size
 }
 
 // send copies what follows the offset. The end of a cut connection looks like the end of
@@ -79,17 +84,8 @@ func (m *Machine) size(ctx context.Context, part string) (int64, error) {
 	return strconv.ParseInt(strings.TrimSpace(out), 10, 64)
 }
 
-// final says that another connection would not help.
-func final(ctx context.Context, err error) bool {
+// isFinal says that another connection would not help.
+func isFinal(err error) bool {
 	failure := new(Failure)
-	return ctx.Err() != nil || errors.As(err, &failure) && !failure.lost() || errors.As(err, new(*readError))
-}
-
-func wait(ctx context.Context, pause time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(pause):
-		return nil
-	}
+	return errors.As(err, &failure) && !failure.lost() || errors.As(err, new(*readError))
 }

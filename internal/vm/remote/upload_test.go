@@ -18,6 +18,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remotetest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/retry"
 )
 
 const (
@@ -31,7 +32,7 @@ func file(content string) File {
 
 // impatient does not wait long between two connections.
 func impatient(comm packersdk.Communicator) *Machine {
-	return &Machine{comm, time.Millisecond}
+	return &Machine{comm, retry.Policy{Failures: 5, Pause: time.Millisecond, MaxPause: time.Second}}
 }
 
 func TestUpload(t *testing.T) {
@@ -56,9 +57,9 @@ func TestUploadThatFails(t *testing.T) {
 		err      string
 	}{
 		"bytes are changed": {func(_ string, b []byte) ([]byte, error) { b[0]++; return b, nil }, "verify /opt/new dir/a file: exit status 1:\n  sha256:"},
-		"bytes are added":   {func(_ string, b []byte) ([]byte, error) { return append(b, 'x'), nil }, "upload /opt/new dir/a file: the connection to the machine ended early; given up after 5 connections"},
-		"nothing arrives":   {func(string, []byte) ([]byte, error) { return nil, nil }, "upload /opt/new dir/a file: the connection to the machine ended early; given up after 5 connections"},
-		"no connection":     {func(string, []byte) ([]byte, error) { return nil, errors.New("EOF") }, "upload /opt/new dir/a file: start a command on the machine: EOF; given up after 5 connections"},
+		"bytes are added":   {func(_ string, b []byte) ([]byte, error) { return append(b, 'x'), nil }, "upload /opt/new dir/a file: sending failed 5 times, at last: the connection to the machine ended early"},
+		"nothing arrives":   {func(string, []byte) ([]byte, error) { return nil, nil }, "upload /opt/new dir/a file: sending failed 5 times, at last: the connection to the machine ended early"},
+		"no connection":     {func(string, []byte) ([]byte, error) { return nil, errors.New("EOF") }, "upload /opt/new dir/a file: sending failed 5 times, at last: start a command on the machine: EOF"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			double := remotetest.New(t)
@@ -83,8 +84,8 @@ func TestUploadGoesOn(t *testing.T) {
 	require.NoError(t, impatient(double).Upload(t.Context(), file("content"), meter))
 	assert.Equal(t, "content", double.Read(uploaded))
 	assert.Equal(t, []string{"content", "tent", "t"}, sent)
-	assert.Equal(t, "upload: the connection to the machine ended early; connection 2 of 5 in 1ms", said[0])
-	assert.Equal(t, "upload: the connection to the machine ended early; connection 3 of 5 in 2ms", said[1])
+	assert.Regexp(t, `^upload: the connection to the machine ended early; trying again in \d+ms \(failure 1 of 5\)$`, said[0])
+	assert.Contains(t, said[1], "(failure 2 of 5)")
 }
 
 // Packer's own communicator over a network that is cut in the middle.
@@ -99,7 +100,7 @@ func TestUploadOverABrokenNetwork(t *testing.T) {
 		"sound":              {nil, 1, ""},
 		"cut twice":          {[]int64{5 << 20, 4 << 20}, 3, ""},
 		"cut at the end":     {[]int64{16<<20 + 6<<10}, 2, ""},
-		"always cut":         {[]int64{1 << 20, 1 << 20, 1 << 20, 1 << 20, 1 << 20, 1 << 20, 1 << 20, 1 << 20, 1 << 20}, 5, "upload /opt/new dir/a file: the connection to the machine was lost; given up after 5 connections"},
+		"always cut":         {[]int64{1 << 20, 1 << 20, 1 << 20, 1 << 20, 1 << 20, 1 << 20, 1 << 20, 1 << 20, 1 << 20}, 5, "upload /opt/new dir/a file: sending failed 5 times, at last: the connection to the machine was lost"},
 		"cut in a handshake": {[]int64{5 << 20, 1000}, 3, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/packer-plugin-sdk/multistep"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/retry"
 )
 
 const (
@@ -88,7 +89,7 @@ func (s *stepClaim) takeOver(ctx context.Context, id int) error {
 	patience := missedSigns * s.ClaimInterval
 	s.Say(fmt.Sprintf("Another run publishes this version (%s); looking for %s whether it is alive", who, patience))
 	for started := time.Now(); time.Since(started) < patience; {
-		if err := sleep(ctx, s.ClaimInterval/4); err != nil {
+		if err := retry.Sleep(ctx, s.ClaimInterval/4); err != nil {
 			return err
 		}
 		seen, err := s.Client.VMTemplate(ctx, id)
@@ -106,23 +107,12 @@ func (s *stepClaim) takeOver(ctx context.Context, id int) error {
 	return s.Client.DeleteVMTemplate(ctx, id)
 }
 
-func sleep(ctx context.Context, pause time.Duration) error {
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
-	}
-}
-
 // keepUp refreshes the claim until the run ends.
 func (s *stepClaim) keepUp() {
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	s.wait.Go(func() {
-		for sign := 1; sleep(ctx, s.ClaimInterval) == nil; sign++ {
+		for sign := 1; retry.Sleep(ctx, s.ClaimInterval) == nil; sign++ {
 			err := s.Client.UpdateVMTemplate(ctx, s.id, opennebula.Template{{Name: markSign, Value: fmt.Sprint(sign)}})
 			if opennebula.IsGone(err) {
 				s.Abort(fmt.Errorf("another run has taken over the publication of %s, because this one showed no sign of life", s.Appliance.title()))

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/minio/minio-go/v7"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
 
 // explain says what to do about an answer of the store. The codes are those of
@@ -16,7 +18,7 @@ import (
 func (o Options) explain(err error) error {
 	var answer minio.ErrorResponse
 	if !errors.As(err, &answer) {
-		return withoutURL(err)
+		return sourceuri.WithoutURL(err)
 	}
 	var advice string
 	switch answer.Code {
@@ -59,15 +61,6 @@ type answered struct {
 
 func (a answered) Error() string { return a.text }
 func (a answered) Unwrap() error { return a.answer }
-
-// withoutURL keeps the cause of a failed request; its text would repeat the whole URL.
-func withoutURL(err error) error {
-	var failed *url.Error
-	if errors.As(err, &failed) {
-		return failed.Err
-	}
-	return err
-}
 
 // isTemporary tells what may go well next time from an answer that will be the same.
 func isTemporary(err error) bool {

@@ -10,6 +10,7 @@ import (
 	"github.com/minio/minio-go/v7"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/retry"
 )
 
 const (
@@ -28,8 +29,7 @@ const (
 // Method uploads images to a bucket.
 type Method struct {
 	options Options
-	// pause is before an attempt that follows n failures.
-	pause func(n int) time.Duration
+	retries retry.Policy
 	// partSize is in bytes; stall is how long a part may make no progress.
 	partSize int64
 	stall    time.Duration
@@ -44,7 +44,7 @@ var _ transfer.Method = (*Method)(nil)
 func New(options Options) *Method {
 	return &Method{
 		options:  options,
-		pause:    func(n int) time.Duration { return min(time.Second<<n, time.Minute) },
+		retries:  retries,
 		partSize: partSize, stall: stall,
 	}
 }

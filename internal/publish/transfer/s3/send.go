@@ -9,10 +9,11 @@ import (
 	"github.com/minio/minio-go/v7"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/retry"
 )
 
-// maxFailures is how often in a row the same request may fail.
-const maxFailures = 6
+// retries bounds how often the same request is made. Busy stores want pauses of seconds.
+var retries = retry.Policy{Failures: 6, Pause: 2 * time.Second, MaxPause: time.Minute}
 
 // Send uploads file and returns a URL by which anybody can read it for a day.
 func (m *Method) Send(ctx context.Context, file transfer.File, say func(string)) (string, error) {
@@ -135,22 +136,14 @@ func (u *upload) retry(ctx context.Context, what string, call func(context.Conte
 }
 
 func (u *upload) persist(ctx context.Context, what string, call func(context.Context) error) error {
-	for failures := 1; ; failures++ {
+	say := func(failure string) { u.note(what + ": " + failure) }
+	return u.retries.Do(ctx, what, say, func(ctx context.Context) error {
 		err := call(ctx)
-		if err == nil || ctx.Err() != nil || !isTemporary(err) {
+		if err == nil || !isTemporary(err) {
 			return err
 		}
-		if failures == maxFailures {
-			return fmt.Errorf("%s failed %d times, at last: %w", what, failures, u.options.explain(err))
-		}
-		pause := u.pause(failures)
-		u.note(fmt.Sprintf("%s: %v; trying again in %s (failure %d of %d)", what, u.options.explain(err), pause, failures, maxFailures))
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(pause):
-		}
-	}
+		return retry.Temporary(u.options.explain(err))
+	})
 }
 
 func (u *upload) note(text string) { u.say("upload " + u.file.Name + ": " + text) }

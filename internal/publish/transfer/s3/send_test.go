@@ -40,7 +40,7 @@ func image(t testing.TB, size int) transfer.File {
 func quick(options Options) *Method {
 	m := New(options)
 	m.partSize = testPart
-	m.pause = func(int) time.Duration { return time.Millisecond }
+	m.retries.Pause, m.retries.MaxPause = time.Millisecond, time.Millisecond
 	return m
 }
 

@@ -32,7 +32,7 @@ func image(t testing.TB, size int) transfer.File {
 // quick is a method that does not wait between attempts.
 func quick(options Options) *Method {
 	m := New(options)
-	m.pause = func(int) time.Duration { return time.Millisecond }
+	m.retries.Pause, m.retries.MaxPause = time.Millisecond, time.Millisecond
 	return m
 }
 

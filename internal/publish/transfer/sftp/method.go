@@ -8,24 +8,23 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/retry"
 )
 
 // Method uploads images to a directory of the front-end.
 type Method struct {
 	options Options
-	// pause is before an attempt that follows n failures.
-	pause func(n int) time.Duration
+	retries retry.Policy
 }
 
 var _ transfer.Method = (*Method)(nil)
 
 // New uses options without mistakes. It connects to nothing yet.
 func New(options Options) *Method {
-	return &Method{options: options, pause: func(n int) time.Duration { return time.Second << (n - 1) }}
+	return &Method{options: options, retries: retries}
 }
 
 // Check logs in, writes a file into the directory, deletes it, and asks for the free space.

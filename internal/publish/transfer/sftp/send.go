@@ -7,45 +7,32 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/retry"
 )
 
-const (
-	// maxFailures is how often in a row an attempt may bring nothing new.
-	maxFailures = 5
-	// maxAttempts bounds a line that brings a little each time: 20 GB in pieces of 70 MB.
-	maxAttempts = 300
-)
+// retries bounds a line that brings a little each time: 20 GB in pieces of 70 MB.
+var retries = retry.Policy{Failures: 5, Attempts: 300, Pause: time.Second, MaxPause: time.Minute}
 
 // Send uploads file and returns its path on the front-end. A connection that breaks is
 // made again, and the upload continued.
 func (m *Method) Send(ctx context.Context, file transfer.File, say func(string)) (string, error) {
 	u := &upload{Method: m, file: file, say: say}
-	failures := 0
-	for attempt := 1; ; attempt++ {
+	explain := func(failure string) { u.note("the connection failed" + u.kept() + ": " + failure) }
+	err := m.retries.Do(ctx, "sending", explain, func(ctx context.Context) error {
 		before := u.reached
 		err := u.attempt(ctx)
-		switch {
-		case err == nil:
-			return m.target(file), nil
-		case ctx.Err() != nil:
-			return "", fmt.Errorf("upload of %s stopped%s: %w", file.Name, u.kept(), context.Cause(ctx))
-		case !isTemporary(err):
-			return "", fmt.Errorf("upload %s to %s%s: %w", file.Name, m.options.address(), u.kept(), err)
+		if err == nil || !isTemporary(err) {
+			return err
 		}
-		if u.reached > before {
-			failures = 0
-		}
-		failures++
-		if failures == maxFailures || attempt == maxAttempts {
-			return "", fmt.Errorf("upload of %s failed %d times%s, at last: %w", file.Name, attempt, u.kept(), err)
-		}
-		pause := m.pause(failures)
-		u.note(fmt.Sprintf("the connection failed%s: %v; trying again in %s (failure %d of %d)", u.kept(), err, pause, failures, maxFailures))
-		select {
-		case <-ctx.Done():
-		case <-time.After(pause):
-		}
+		return &retry.TemporaryError{Err: err, Progress: u.reached > before}
+	})
+	switch {
+	case err == nil:
+		return m.target(file), nil
+	case ctx.Err() != nil:
+		return "", fmt.Errorf("upload of %s stopped%s: %w", file.Name, u.kept(), err)
 	}
+	return "", fmt.Errorf("upload %s to %s%s: %w", file.Name, m.options.address(), u.kept(), err)
 }
 
 // kept is for messages: what need not be sent again.

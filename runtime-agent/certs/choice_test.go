@@ -1,0 +1,62 @@
+package certs
+
+import (
+	"crypto/x509"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
+)
+
+const domain = "copilot.example.org"
+
+// offer is a pair with just what a choice looks at.
+func offer(text, name string, until time.Time) Pair {
+	return Pair{Text: []byte(text), Leaf: &x509.Certificate{
+		DNSNames: []string{name}, NotBefore: now.AddDate(-1, 0, 0), NotAfter: until,
+	}}
+}
+
+func TestChoose(t *testing.T) {
+	good, expired, other := offer("good", domain, now.AddDate(0, 1, 0)), offer("expired", domain, now.AddDate(0, -1, 0)), offer("other", "other.example.org", now.AddDate(0, 1, 0))
+	taken := offer("taken", domain, now.AddDate(0, 0, 1))
+	tests := map[string]struct {
+		operator *Pair
+		acme     []Pair
+		at       time.Time
+		source   string
+		served   string
+		warning  string
+	}{
+		"nothing offered":           {nil, nil, now, status.SourceOwn, "own", ""},
+		"the operator's":            {&good, nil, now, status.SourceOperator, "good", ""},
+		"the operator's goes first": {&good, []Pair{taken}, now, status.SourceOperator, "good", ""},
+		"the operator's, expired":   {&expired, nil, now, status.SourceOwn, "own", "expired on 2026-10-22"},
+		"expired, no clock":         {&expired, nil, time.Time{}, status.SourceOperator, "expired", "the clock is not set"},
+		"another name, no clock":    {&other, nil, time.Time{}, status.SourceOwn, "own", "not for " + domain},
+		"ACME's":                    {nil, []Pair{good, taken}, now, status.SourceACME, "good", ""},
+		"ACME's, the first damaged": {nil, []Pair{expired, taken}, now, status.SourceACME, "taken", ""},
+		"ACME's, none valid":        {nil, []Pair{expired, other}, now, status.SourceOwn, "own", "the certificate from ACME is not used"},
+		"ACME's, no clock":          {nil, []Pair{good}, time.Time{}, status.SourceACME, "good", ""},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			offers := Offers{Own: Material{Leaf: []byte("own")}, Operator: tt.operator, ACME: tt.acme, Domain: domain, At: tt.at}
+			got := offers.Choose()
+			assert.Equal(t, tt.source, got.Source)
+			assert.Equal(t, tt.served, string(got.Served))
+			assert.Equal(t, offers.Own, got.Own)
+			if tt.warning == "" {
+				assert.Empty(t, got.Warnings)
+				return
+			}
+			assert.Contains(t, strings.Join(got.Warnings, "\n"), tt.warning)
+			for _, warning := range got.Warnings {
+				assert.True(t, strings.HasPrefix(warning, WarningPrefix))
+			}
+		})
+	}
+}

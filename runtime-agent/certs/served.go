@@ -1,0 +1,54 @@
+package certs
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+)
+
+const (
+	handshakeTimeout = 10 * time.Second
+	handshakePause   = 100 * time.Millisecond
+)
+
+// ErrNobodyListens means that no server accepts connections at the address.
+var ErrNobodyListens = errors.New("nobody listens")
+
+// ServedLeaf makes a TLS handshake with host:port and returns the certificate the server shows to
+// clients that ask for name. Whom it is from does not matter here.
+func ServedLeaf(ctx context.Context, address, name string) (*x509.Certificate, error) {
+	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	defer cancel()
+	// What is served is the question, not whether to trust it.
+	config := &tls.Config{ServerName: name, InsecureSkipVerify: true}
+	conn, err := (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", address)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return nil, fmt.Errorf("%w at %s", ErrNobodyListens, address)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("TLS handshake with %s: %w", address, err)
+	}
+	defer conn.Close()
+	return conn.(*tls.Conn).ConnectionState().PeerCertificates[0], nil
+}
+
+// AwaitServed asks until the server shows the wanted certificate, because nginx takes a moment to
+// reload, or until patience is over. It returns the certificate that was shown last.
+func AwaitServed(ctx context.Context, address, name string, wanted *x509.Certificate, patience time.Duration) (*x509.Certificate, error) {
+	deadline := time.Now().Add(patience)
+	for {
+		leaf, err := ServedLeaf(ctx, address, name)
+		if err != nil || leaf.Equal(wanted) || time.Now().After(deadline) {
+			return leaf, err
+		}
+		select {
+		case <-ctx.Done():
+			return leaf, nil
+		case <-time.After(handshakePause):
+		}
+	}
+}

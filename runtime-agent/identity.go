@@ -1,0 +1,45 @@
+package main
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/plan"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/vmcontext"
+)
+
+// names are the DNS names of the machine, the one a client should use first. one-context
+// gives the machine its name only after the first configure.
+func names(settings appliance.Settings, values map[string]string, facts machine.Facts) []string {
+	var known []string
+	own := cmp.Or(facts.Hostname, machine.Certifiable(values[appliance.VarHostname]))
+	for _, name := range []string{settings.Domain, own} {
+		if name != "" {
+			known = append(known, name)
+		}
+	}
+	if len(known) == 0 {
+		known = []string{appliance.Name}
+	}
+	return known
+}
+
+// addresses are those the machine has, and those the context gives it.
+func addresses(values map[string]string, facts machine.Facts) []netip.Addr {
+	return slices.Concat(vmcontext.Addresses(values), facts.Addresses)
+}
+
+// host is where a client connects: the domain, else an address, because a bare host name
+// is rarely known outside the machine.
+func host(in plan.Input) string {
+	if in.Settings.Domain != "" {
+		return in.Settings.Domain
+	}
+	if known := addresses(in.Context, in.Facts); len(known) > 0 {
+		return known[0].String()
+	}
+	return names(in.Settings, in.Context, in.Facts)[0]
+}

@@ -1,0 +1,145 @@
+package localai
+
+import (
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"gopkg.in/yaml.v3"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+var (
+	config = Config{ModelID: appliance.ModelID, ContextSize: 32768, CacheRAM: 8192, Threads: 16, APIKey: "0123456789abcdef"}
+	// small is for a machine with little memory.
+	small = Config{ModelID: appliance.ModelID, ContextSize: 8448, CacheType: "q8_0", CacheRAM: 13, Threads: 4, APIKey: "0123456789abcdef"}
+)
+
+func TestRendered(t *testing.T) {
+	for name, got := range map[string][]byte{
+		"local-ai.env": config.Environment(), "model.yaml": config.ModelFile(), "small.yaml": small.ModelFile(), "local-ai.service": Unit(),
+	} {
+		golden := filepath.Join("testdata", name)
+		if *update {
+			require.NoError(t, os.WriteFile(golden, got, 0o644))
+		}
+		want, err := os.ReadFile(golden)
+		require.NoError(t, err)
+		assert.Equal(t, string(want), string(got), name)
+	}
+}
+
+// A rewritten golden file must not lose these.
+func TestPromises(t *testing.T) {
+	for name, promises := range map[string]struct {
+		text  []byte
+		lines map[string]string
+	}{
+		"the unit": {Unit(), map[string]string{
+			"User=" + appliance.ServiceUser: "it is not root",
+			"OOMScoreAdjust=-500":           "the kernel kills others first",
+			"Restart=always":                "it comes back, after a SIGTERM too",
+			"RestartSec=2":                  "it comes back soon",
+			"StartLimitIntervalSec=0":       "it never gives up",
+			"TimeoutStartSec=infinity":      "a slow disk has its time",
+			"ExecCondition=" + appliance.AgentPath + " check-model": "what is wrong with the model is said once",
+			"UMask=0077":               "its files are its own",
+			"IPAddressDeny=any":        "it talks to nobody",
+			"IPAddressAllow=localhost": "but to nginx",
+			"NoNewPrivileges=yes":      "it stays what it is",
+			"ProtectSystem=strict":     "it writes in one place",
+		}},
+		"the environment": {config.Environment(), map[string]string{
+			"LOCALAI_LOAD_TO_MEMORY=" + appliance.ModelID: "the port opens once the model is loaded",
+			"LOCALAI_GALLERIES=[]":                        "no network",
+			"LOCALAI_BACKEND_GALLERIES=[]":                "no network",
+			"LOCALAI_AUTOLOAD_GALLERIES=false":            "no network",
+			"LOCALAI_AUTOLOAD_BACKEND_GALLERIES=false":    "no network",
+			"LOCALAI_DISABLE_WEBUI=true":                  "nothing but inference",
+			"LOCALAI_DISABLE_AGENTS=true":                 "nothing but inference",
+			"LOCALAI_DISABLE_ASSISTANT=true":              "nothing but inference",
+			"LOCALAI_DISABLE_MCP=true":                    "nothing but inference",
+			"LOCALAI_DISABLE_GALLERY_ENDPOINT=true":       "nothing but inference",
+			"LOCALAI_DISABLE_RUNTIME_SETTINGS=true":       "nothing but inference",
+			"LOCALAI_DISABLE_HTTP_COMPRESSION=true":       "tokens are not held back",
+			"LOCALAI_ADDRESS=" + appliance.LocalAIAddress: "nobody reaches it but nginx",
+		}},
+		"the model file": {config.ModelFile(), map[string]string{
+			"  - spec_type:ngram-mod":        "repeated text comes faster",
+			"  - parallel:1":                 "a conversation has the engine to itself",
+			"  use_tokenizer_template: true": "the model's own chat template",
+			`flash_attention: "on"`:          "buffers do not grow with the context",
+			"mmap: true":                     "the kernel can take the file's memory back",
+			"mmlock: false":                  "the kernel can take the file's memory back",
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			lines := strings.Split(string(promises.text), "\n")
+			for line, why := range promises.lines {
+				assert.Contains(t, lines, line, why)
+			}
+		})
+	}
+}
+
+// An id that YAML would take for a number or a truth value must stay a name.
+func TestTheModelFileIsYAML(t *testing.T) {
+	for _, id := range []string{appliance.ModelID, "123", "true", "1e3", "no", "a.b_c-d"} {
+		var model struct {
+			Name       string
+			Parameters struct{ Model string }
+			Context    int `yaml:"context_size"`
+			Threads    int
+			Options    []string
+		}
+		c := config
+		c.ModelID = id
+		require.NoError(t, yaml.Unmarshal(c.ModelFile(), &model))
+		assert.Equal(t, id, model.Name)
+		assert.Equal(t, appliance.ModelFile, model.Parameters.Model)
+		assert.Equal(t, 32768, model.Context)
+		assert.Equal(t, 16, model.Threads)
+		assert.Contains(t, model.Options, "threads_batch:16")
+	}
+}
+
+func TestSystemdAcceptsTheUnit(t *testing.T) {
+	analyze, err := exec.LookPath("systemd-analyze")
+	require.NoError(t, err, "systemd-analyze is missing: run make setup")
+	root := t.TempDir()
+	install := func(path, content string, mode os.FileMode) {
+		path = filepath.Join(root, path)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(content), mode))
+	}
+	install(appliance.LocalAIBinary, "#!/bin/sh\n", 0o755)
+	install(appliance.AgentPath, "#!/bin/sh\n", 0o755)
+	for _, target := range []string{"sysinit", "basic", "network", "multi-user", "shutdown"} {
+		install(appliance.UnitDir+"/"+target+".target", "[Unit]\n", 0o644)
+	}
+	install(appliance.UnitDir+"/-.mount", "[Mount]\nWhat=/dev/vda\nWhere=/\n", 0o644)
+	install(appliance.UnitDir+"/"+appliance.LocalAIUnit, string(Unit()), 0o644)
+	out, err := exec.Command(analyze, "--root="+root, "verify", appliance.LocalAIUnit).CombinedOutput()
+	assert.NoError(t, err, string(out))
+	for line := range strings.Lines(string(out)) {
+		assert.NotContains(t, line, appliance.LocalAIUnit, "systemd complains")
+	}
+}
+
+// systemd's own measure, 0 for a service that can do nothing, 10 for one that can do all.
+func TestTheUnitIsLockedUp(t *testing.T) {
+	const threshold = "25" // that is 2.5
+	path := filepath.Join(t.TempDir(), appliance.LocalAIUnit)
+	require.NoError(t, os.WriteFile(path, Unit(), 0o644))
+	out, err := exec.Command("systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold="+threshold, path).CombinedOutput()
+	assert.NoError(t, err, string(out))
+	assert.Contains(t, string(out), "Overall exposure level for "+appliance.LocalAIUnit)
+}

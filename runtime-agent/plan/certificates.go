@@ -1,0 +1,65 @@
+package plan
+
+import (
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
+)
+
+// Each source of a server certificate has one file below appliance.TLSDir that holds
+// certificate, chain and key, so that a pair never mismatches.
+const (
+	// LeafFile is the certificate the VM's own CA signed. It is kept even where
+	// another one is served.
+	LeafFile = appliance.TLSDir + "/self/server.pem"
+	// ACMEFile and OperatorFile are empty unless they are served.
+	ACMEFile     = appliance.TLSDir + "/acme/server.pem"
+	OperatorFile = appliance.TLSDir + "/operator/server.pem"
+)
+
+// certbotTrust is for a file of variables that certbot's own service reads.
+const certbotTrust = "# Rendered by slm-copilot configure. How certbot trusts the ACME server.\n"
+
+// proxyCertificates are in the order in which a reader may meet them at any moment: the file
+// first, then the one link that decides.
+func proxyCertificates(c certs.Chosen) []Entry {
+	entries := []Entry{
+		secretFile(appliance.CAKey, c.Own.RootKey),
+		file(appliance.CACert, 0o644, c.Own.RootCert),
+		file(appliance.WebRoot+appliance.PathCA, 0o644, c.Own.RootCert),
+		secretFile(LeafFile, c.Own.Leaf, appliance.NginxUnit),
+	}
+	target := "self/server.pem"
+	switch c.Source {
+	case status.SourceACME:
+		target = "acme/server.pem"
+		entries = append(entries, secretFile(ACMEFile, c.Served, appliance.NginxUnit))
+	case status.SourceOperator:
+		target = "operator/server.pem"
+		entries = append(entries, secretFile(OperatorFile, c.Served, appliance.NginxUnit))
+	}
+	return append(entries,
+		link(appliance.ServerCert, target, appliance.NginxUnit),
+		link(appliance.ServerKey, "server.pem", appliance.NginxUnit),
+	)
+}
+
+// restCertificates leave no key behind that is no longer in use, and tell certbot whom to
+// trust.
+func restCertificates(c certs.Chosen, acmeCA []byte) []Entry {
+	var entries []Entry
+	if c.Source != status.SourceACME {
+		entries = append(entries, secretFile(ACMEFile, nil))
+	}
+	if c.Source != status.SourceOperator {
+		entries = append(entries, secretFile(OperatorFile, nil))
+	}
+	trust := certbotTrust
+	if len(acmeCA) > 0 {
+		trust += "REQUESTS_CA_BUNDLE=" + appliance.ACMECAFile + "\n"
+	}
+	return append(entries,
+		file(appliance.ACMECAFile, 0o644, acmeCA),
+		file(appliance.CertbotEnvFile, 0o644, []byte(trust)),
+	)
+}

@@ -1,0 +1,40 @@
+package plan
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
+)
+
+// What differs from a machine that serves its own certificate; a reader of the links must
+// find the file that is served already there.
+func TestServedCertificates(t *testing.T) {
+	const golden = "testdata/tls.txt"
+	var got strings.Builder
+	for _, source := range []string{status.SourceOwn, status.SourceACME, status.SourceOperator} {
+		served := certs.Chosen{Own: certs.Material{Leaf: []byte("own\n")}, Source: source, Served: []byte("served\n")}
+		got.WriteString("[" + source + "]\n")
+		got.WriteString(describe(Plan{Proxy: proxyCertificates(served), Rest: restCertificates(served, []byte("a CA\n"))}))
+	}
+	if *update {
+		require.NoError(t, os.WriteFile(golden, []byte(got.String()), 0o644))
+	}
+	want, err := os.ReadFile(golden)
+	require.NoError(t, err)
+	assert.Equal(t, string(want), got.String())
+}
+
+func TestTheLinksAreReplacedInOneStep(t *testing.T) {
+	for _, source := range []string{status.SourceOwn, status.SourceACME, status.SourceOperator} {
+		entries := proxyCertificates(certs.Chosen{Source: source})
+		assert.Equal(t, "server.pem", entries[len(entries)-1].LinkTo, "the key follows the certificate")
+		assert.Equal(t, appliance.ServerCert, entries[len(entries)-2].Path)
+	}
+}

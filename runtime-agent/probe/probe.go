@@ -1,0 +1,94 @@
+// Package probe waits until the appliance does what it is for: a real token comes through
+// nginx, over TLS, with the password, as a client gets it.
+package probe
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/completion"
+)
+
+const (
+	prompt    = "Say hello."
+	maxTokens = 8
+	// sayEvery keeps a wait of half an hour below two hundred lines.
+	sayEvery = 10 * time.Second
+)
+
+// Client is who asks.
+type Client struct {
+	BaseURL  string
+	Model    string
+	Password string
+	// Certificate is the one nginx should serve, in PEM; a chain may follow it. No other
+	// is accepted, whoever signed it: this client knows the file nginx was told to use.
+	Certificate []byte
+}
+
+// Ask gets one streamed answer.
+func (c Client) Ask(ctx context.Context) (completion.Result, error) {
+	expected, _ := pem.Decode(c.Certificate)
+	if expected == nil {
+		return completion.Result{}, errors.New("the server certificate cannot be read")
+	}
+	transport := &http.Transport{
+		TLSClientConfig: &tls.Config{
+			MinVersion:         tls.VersionTLS12,
+			InsecureSkipVerify: true, // in favour of the stricter rule below
+			VerifyPeerCertificate: func(served [][]byte, _ [][]*x509.Certificate) error {
+				if !bytes.Equal(served[0], expected.Bytes) {
+					return errors.New("nginx serves another certificate than the one it was told to")
+				}
+				return nil
+			},
+		},
+		// Each attempt meets nginx as it is now, after a reload too.
+		DisableKeepAlives: true,
+	}
+	return completion.Stream(ctx, &http.Client{Transport: transport}, c.BaseURL, c.Model, c.Password, prompt, maxTokens)
+}
+
+// Wait asks until there is an answer or ctx ends, with a pause between two attempts. client
+// is called for each, because a change of the settings may come in between. say hears now
+// and then what is being waited for.
+func Wait(ctx context.Context, pause time.Duration, client func() (Client, error), say func(string)) (completion.Result, error) {
+	started := time.Now()
+	said := started
+	var reason error
+	for {
+		result, err := attempt(ctx, client)
+		if err == nil {
+			return result, nil
+		}
+		// That time ran out in the middle of an attempt says less than why the one
+		// before it failed.
+		if reason == nil || ctx.Err() == nil {
+			reason = err
+		}
+		if time.Since(said) >= sayEvery {
+			said = time.Now()
+			say(fmt.Sprintf("still waiting after %s: %v", time.Since(started).Round(time.Second), reason))
+		}
+		select {
+		case <-ctx.Done():
+			return completion.Result{}, fmt.Errorf("no answer after %s: %w", time.Since(started).Round(100*time.Millisecond), reason)
+		case <-time.After(pause):
+		}
+	}
+}
+
+func attempt(ctx context.Context, client func() (Client, error)) (completion.Result, error) {
+	c, err := client()
+	if err != nil {
+		return completion.Result{}, err
+	}
+	return c.Ask(ctx)
+}

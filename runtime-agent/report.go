@@ -1,0 +1,58 @@
+package main
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/clients"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/report"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/secret"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
+)
+
+// writeReport brings the report file up to date and returns its text. While no settings were
+// ever good there is no password, and nothing to connect to.
+func writeReport(root string, present status.Status) ([]byte, error) {
+	content := report.Report{Status: present}
+	var err error
+	content.Password, err = secret.Read(filepath.Join(root, appliance.PasswordFile))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		content.Status.Host = ""
+	case err != nil:
+		return nil, err
+	default:
+		if content.RootFingerprint, err = rootFingerprint(root); err != nil {
+			return nil, err
+		}
+	}
+	text, file := content.Render(), filepath.Join(root, appliance.ReportFile)
+	if err := atomicfile.Sweep(file); err != nil {
+		return nil, err
+	}
+	_, err = atomicfile.WriteIfChanged(file, text, 0o600, nil)
+	return text, err
+}
+
+func rootFingerprint(root string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(root, appliance.CACert))
+	if err != nil {
+		return "", err
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return "", fmt.Errorf("%s holds no certificate", appliance.CACert)
+	}
+	certificate, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return "", fmt.Errorf("read %s: %w", appliance.CACert, err)
+	}
+	return clients.Fingerprint(certificate), nil
+}

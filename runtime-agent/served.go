@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/apply"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/logfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
+)
+
+// reloadPauses is how many pauses of the app nginx gets to start new workers.
+const reloadPauses = 5
+
+// proxy is nginx, as clients on the machine itself see it.
+type proxy struct {
+	baseURL string
+	units   apply.Units
+	// patience is the time nginx gets to start new workers.
+	patience time.Duration
+}
+
+// served describes the certificate nginx shows, and says so if it insists on another than the
+// chosen one. While nobody listens it is the one nginx will show.
+func (p proxy) served(ctx context.Context, chosen certs.Chosen, host string) (shown *status.Certificate, surprise string) {
+	wanted, err := certs.ParseLeaf(chosen.Served)
+	if err != nil {
+		return nil, fmt.Sprintf("the one to serve is damaged: %v", err)
+	}
+	expected := certificateStatus(wanted, chosen.Source)
+	address := strings.TrimPrefix(p.baseURL, "https://")
+	leaf, err := certs.AwaitServed(ctx, address, host, wanted, p.patience)
+	if err == nil && !leaf.Equal(wanted) {
+		// A reload was lost, or came before the files.
+		if err := p.units.TryReload(ctx, appliance.NginxUnit); err != nil {
+			return certificateStatus(leaf, status.SourceUnknown), err.Error()
+		}
+		leaf, err = certs.AwaitServed(ctx, address, host, wanted, p.patience)
+	}
+	switch {
+	case errors.Is(err, certs.ErrNobodyListens):
+		return expected, ""
+	case err != nil:
+		return expected, fmt.Sprintf("it is not known what clients get: %v", err)
+	case leaf.Equal(wanted):
+		return expected, ""
+	}
+	return certificateStatus(leaf, status.SourceUnknown), fmt.Sprintf("clients get another one than configured, %s from %s: see journalctl -u %s",
+		leaf.Subject, leaf.Issuer, appliance.NginxUnit)
+}
+
+// noteCertificate completes a status by what clients really get, and stores it, and the
+// report, if that is news.
+func (c converger) noteCertificate(ctx context.Context, chosen certs.Chosen, next status.Status) error {
+	present, err := c.state.Load()
+	if err != nil {
+		return err
+	}
+	shown, surprise := c.proxy.served(ctx, chosen, next.Host)
+	next.Certificate, next.Since = shown, present.Since
+	next.Warnings = certificateWarnings(next.Warnings, chosen.Warnings, surprise)
+	if reflect.DeepEqual(next, present) {
+		return nil
+	}
+	logNews(c.log, present, next)
+	if err := c.state.Save(next); err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(c.state.Root, appliance.ReportFile)); err != nil {
+		return nil // bootstrap will write the first one
+	}
+	_, err = writeReport(c.state.Root, next)
+	return err
+}
+
+// certificateWarnings replaces what was said about certificates before.
+func certificateWarnings(before, chosen []string, surprise string) []string {
+	warnings := slices.DeleteFunc(slices.Clone(before), func(warning string) bool {
+		return strings.HasPrefix(warning, certs.WarningPrefix)
+	})
+	warnings = append(warnings, chosen...)
+	if surprise != "" {
+		warnings = append(warnings, certs.WarningPrefix+surprise)
+	}
+	return warnings
+}
+
+func logNews(log *logfile.Log, present, next status.Status) {
+	for _, warning := range next.Warnings {
+		if !slices.Contains(present.Warnings, warning) {
+			log.Warn("%s", warning)
+		}
+	}
+	if shown := next.Certificate; shown != nil {
+		log.Info("certificate: clients get %s from %s (%s), until %s", shown.Subject, shown.Issuer, shown.Source, shown.NotAfter.Format(time.RFC3339))
+	}
+}

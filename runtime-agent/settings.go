@@ -1,0 +1,52 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/vmcontext"
+)
+
+// refusal is the error for settings that cannot be used.
+type refusal struct{ mistakes []string }
+
+func (r *refusal) Error() string { return strings.Join(r.mistakes, "\n") }
+
+// parseSettings validates a context, the operator's certificate included. The error has one
+// line per mistake.
+func parseSettings(values map[string]string) (appliance.Settings, error) {
+	settings, err := appliance.ParseSettings(values)
+	if _, mistake := operatorPair(settings); mistake != nil {
+		err = errors.Join(err, fmt.Errorf("%s and %s: %s", appliance.VarCertificate, appliance.VarKey,
+			strings.ReplaceAll(mistake.Error(), "\n", "; ")))
+	}
+	return settings, err
+}
+
+// operatorPair returns nil if the operator gave no certificate.
+func operatorPair(settings appliance.Settings) (*certs.Pair, error) {
+	if settings.Certificate == nil || settings.Key == nil {
+		return nil, nil
+	}
+	given, err := certs.Parse(settings.Certificate, settings.Key)
+	if err != nil {
+		return nil, err
+	}
+	return &given, nil
+}
+
+// lastGood returns the context that is in force.
+func lastGood(root string) (appliance.Settings, vmcontext.Found, error) {
+	found, err := vmcontext.FindLastGood(root)
+	if err != nil {
+		return appliance.Settings{}, found, err
+	}
+	settings, err := parseSettings(found.Values)
+	if err != nil {
+		return settings, found, fmt.Errorf("the last good context is not good any more: %w", err)
+	}
+	return settings, found, nil
+}

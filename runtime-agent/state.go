@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/lock"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/plan"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
+)
+
+// lockFile is held by whoever changes files of the machine, or its status.
+const lockFile = "/run/lock/slm-copilot"
+
+// state is the stored status of the machine, and the lock under which it changes.
+type state struct{ status.Store }
+
+// lock waits for the other commands. None may undo what another one says.
+func (s state) lock(ctx context.Context) (release func() error, err error) {
+	return lock.Acquire(ctx, filepath.Join(s.Root, lockFile))
+}
+
+// change updates the status.
+func (s state) change(ctx context.Context, edit func(*status.Status) error) error {
+	release, err := s.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = release() }()
+	present, err := s.Load()
+	if err != nil {
+		return err
+	}
+	if err := edit(&present); err != nil {
+		return err
+	}
+	return s.Save(present)
+}
+
+// configureFailed stores the failure, keeping what else is known. The caller holds the lock.
+func (s state) configureFailed(reason error) error {
+	// A damaged document is replaced: there is nothing to keep in it.
+	present, _ := s.Load()
+	present.Stage, present.LastError, present.Mistakes = appliance.ConfigureFailure, reason.Error(), nil
+	var refused *refusal
+	if errors.As(reason, &refused) {
+		present.Mistakes = refused.mistakes
+	}
+	err := s.Save(present)
+	_, errReport := writeReport(s.Root, present)
+	return errors.Join(err, errReport)
+}
+
+// applied says whether a stage means that the files on disk are those of the last context.
+func applied(stage string) bool {
+	switch stage {
+	case appliance.ConfigureSuccess, appliance.BootstrapStarted, appliance.BootstrapSuccess, appliance.BootstrapFailure:
+		return true
+	}
+	return false
+}
+
+func describe(in plan.Input, stage string) status.Status {
+	return status.Status{
+		Stage: stage, Host: host(in), Model: in.Baked.ModelID,
+		ContextSize: in.Fit.ContextSize, Threads: in.Threads(), Warnings: in.Warnings,
+		Certificate: describeCertificate(in.TLS),
+	}
+}
