@@ -2,7 +2,7 @@ module github.com/slm-copilot/packer-plugin-slm-copilot
 
 go 1.26.0
 
-toolchain go1.26.8
+toolchain go1.26.10
 
 require (
 	github.com/OpenNebula/one/src/oca/go/src/goca v0.0.0-20250724115753-099f00ab9435

@@ -88,7 +88,7 @@ func TestFinishedBuildIsPublishedWithItsManifest(t *testing.T) {
 	require.NoError(t, err)
 	digests, err := digest.File(context.Background(), imagePath, nil)
 	require.NoError(t, err)
-	assert.Equal(t, digests, digest.Digests{Size: m.FileSize, MD5: m.MD5, SHA1: m.SHA1, SHA256: m.SHA256})
+	assert.Equal(t, digest.Digests{Size: m.FileSize, MD5: m.MD5, SHA1: m.SHA1, SHA256: m.SHA256}, digests)
 	assert.Equal(t, int64(mebibyte), m.Size)
 	assert.Equal(t, []string{"debian", "12", "x86_64"}, []string{m.OSID, m.OSRelease, m.OSArch})
 	assert.Equal(t, "sha256:"+m.SHA256, a.Id())

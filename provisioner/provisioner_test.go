@@ -329,7 +329,7 @@ func TestBrokenUploadIsNoticed(t *testing.T) {
 	err := b.runAll(t.Context())
 	require.ErrorContains(t, err, "verify /opt/local-ai/models/model.gguf")
 	assert.ErrorContains(t, err, "lost bytes")
-	assert.False(t, errors.Is(err, io.EOF))
+	assert.NotErrorIs(t, err, io.EOF)
 }
 
 func FuzzParseFacts(f *testing.F) {

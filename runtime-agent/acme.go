@@ -14,7 +14,6 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs/acme"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/lock"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/logfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/plan"
 )
@@ -79,7 +78,7 @@ func (o obtainer) obtain(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, obtainTimeout)
 	defer cancel()
-	release, err := lock.Acquire(ctx, filepath.Join(o.root, obtainLock))
+	release, err := waitForLock(ctx, filepath.Join(o.root, obtainLock))
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func (a app) bootstrap(ctx context.Context, timeout time.Duration) error {
 	waiting, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 
-	tellOneGate(ctx, a.root, log, onegate.NotReady())
+	reportToOneGate(ctx, a.root, log, onegate.NotReady())
 	announced := false
 	result, err := probe.Wait(waiting, a.pause, func() (probe.Client, error) {
 		if !announced {
@@ -54,7 +54,7 @@ func (a app) bootstrap(ctx context.Context, timeout time.Duration) error {
 			return err
 		}
 		log.Info("bootstrap: ready")
-		tellOneGate(ctx, a.root, log, onegate.Ready(proven.Endpoint(), proven.Status.Model))
+		reportToOneGate(ctx, a.root, log, onegate.Ready(proven.Endpoint(), proven.Status.Model))
 		return nil
 	case ctx.Err() != nil:
 		return fmt.Errorf("bootstrap was interrupted: %w", context.Cause(ctx))

@@ -27,7 +27,7 @@ func (a app) configure(ctx context.Context, contextFile string) error {
 
 	if err := a.converger(log).applyContext(ctx, contextFile); err != nil {
 		log.Error("configure: %v", err)
-		tellOneGate(ctx, a.root, log, onegate.NotReady())
+		reportToOneGate(ctx, a.root, log, onegate.NotReady())
 		return errors.Join(errors.New("the context was not applied; the reasons stand above"), state.configureFailed(err))
 	}
 	return nil

@@ -11,25 +11,24 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/vmcontext"
 )
 
-// tellOneGate reports to the cloud, if it wants to know. That it cannot be told changes
-// nothing else.
-func tellOneGate(ctx context.Context, root string, log *logfile.Log, pairs map[string]string) {
+// reportToOneGate reports to the cloud, if it wants to know. A failure changes nothing else.
+func reportToOneGate(ctx context.Context, root string, log *logfile.Log, pairs map[string]string) {
 	found, err := vmcontext.FindLastGood(root)
 	if err != nil {
-		log.Warn("OneGate is not told: %v", err)
+		log.Warn("no report to OneGate: %v", err)
 		return
 	}
 	client := onegate.New(found.Values[appliance.VarOneGateEndpoint], found.Token, found.Values[appliance.VarVMID])
 	if client == nil {
-		log.Info("OneGate is not told: the context names no %s, or no token (TOKEN=YES of the template gives one)", appliance.VarOneGateEndpoint)
+		log.Info("no report to OneGate: the context names no %s, or no token (TOKEN=YES of the template gives one)", appliance.VarOneGateEndpoint)
 		return
 	}
-	if err := client.Report(ctx, pairs); err != nil {
+	if err := client.Report(ctx, pairs, func(failure string) { log.Info("OneGate: %s", failure) }); err != nil {
 		log.Warn("%v", err)
 	}
 }
 
-// readyComesEarly says whether one-context tells OneGate, besides the agent and before it.
+// readyComesEarly says whether one-context reports to OneGate, besides the agent and before it.
 func readyComesEarly(root string, values map[string]string) bool {
 	_, err := os.Stat(filepath.Join(root, appliance.ReadyHook))
 	return err == nil && values[appliance.VarReportReady] == "YES" &&

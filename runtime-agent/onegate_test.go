@@ -98,6 +98,6 @@ func TestAOneGateThatRefusesChangesNothing(t *testing.T) {
 	code, _, stderr := v.run("bootstrap", "--timeout", "1m")
 	require.Zero(t, code, stderr)
 	assert.Len(t, *told, 6, "three attempts for each of the two")
-	assert.Contains(t, stderr, "tell OneGate at "+endpoint)
+	assert.Contains(t, stderr, "report to OneGate at "+endpoint)
 	assert.Equal(t, appliance.BootstrapSuccess+"\n", v.read(appliance.StatusFile))
 }

@@ -3,10 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/lock"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/filelock"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/plan"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 )
@@ -19,7 +20,19 @@ type state struct{ status.Store }
 
 // lock waits for the other commands. None may undo what another one says.
 func (s state) lock(ctx context.Context) (release func() error, err error) {
-	return lock.Acquire(ctx, filepath.Join(s.Root, lockFile))
+	return waitForLock(ctx, filepath.Join(s.Root, lockFile))
+}
+
+// waitForLock takes a lock of this machine as soon as no other run of this program holds it.
+func waitForLock(ctx context.Context, path string) (release func() error, err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	lock, err := filelock.Wait(ctx, path, func(string) {})
+	if err != nil {
+		return nil, err
+	}
+	return lock.Release, nil
 }
 
 // change updates the status.

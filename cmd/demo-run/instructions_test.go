@@ -118,7 +118,7 @@ func installOpenAI(t *testing.T, dir string) {
 // Everybody can read the arguments of a program; printf is the shell's own.
 func TestNoProgramGetsThePasswordAsArgument(t *testing.T) {
 	text := instructions(fake(t), "/checkout")
-	for line := range strings.Lines(text[strings.Index(text, "\n# "):]) {
+	for line := range strings.Lines(text[strings.Index(text, "\n# "):]) { //nolint:gocritic // it is there
 		if strings.Contains(line, password) {
 			assert.Regexp(t, `^(printf '[^']*' '[^']*' \||export OPENAI_API_KEY='[^']*'|OPENAI_API_BASE='[^']*' OPENAI_API_KEY='[^']*' \\)\n$`, line)
 		}

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -91,7 +90,7 @@ func holdsNoSecret(t *testing.T, dir string) {
 			return err
 		}
 		content, err := os.ReadFile(path)
-		assert.False(t, strings.Contains(string(content), secret), path)
+		assert.NotContains(t, string(content), secret, path)
 		return err
 	}))
 }

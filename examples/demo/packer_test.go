@@ -3,7 +3,6 @@ package demo_test
 import (
 	"bufio"
 	"context"
-	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -117,7 +116,7 @@ func interruptAt(t *testing.T, text, temporary string, arguments ...string) {
 	}
 	err = command.Wait()
 	require.True(t, seen, "%q was never said:\n%s", text, output.String())
-	require.True(t, errors.As(err, new(*exec.ExitError)), "an interrupted build must fail: %v\n%s", err, output.String())
+	require.ErrorAs(t, err, new(*exec.ExitError), "an interrupted build must fail:\n%s", output.String())
 }
 
 // processesNaming returns the command lines of running processes that hold text.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 	packerrpc "github.com/hashicorp/packer-plugin-sdk/rpc"
@@ -37,11 +38,14 @@ func (m *Machine) SSH(t testing.TB, link *Link) packersdk.Communicator {
 			HostKeyCallback: ssh.InsecureIgnoreHostKey(), // made for this test, in this process
 		},
 		DisableAgentForwarding: true,
+		// Packer's is 5 s: sessions shorter than that never meet it.
+		KeepAliveInterval: time.Millisecond,
 	})
 	require.NoError(t, err)
 	return OverRPC(t, comm)
 }
 
+// OverRPC returns comm as a provisioner has it, which is another process than the builder.
 func OverRPC(t testing.TB, comm packersdk.Communicator) packersdk.Communicator {
 	near, far := net.Pipe()
 	t.Cleanup(func() { near.Close() })
@@ -121,21 +125,24 @@ func (m *Machine) converse(conn net.Conn, config *ssh.ServerConfig) {
 	}
 }
 
+// session runs one command, and as sshd does, answers meanwhile what else is requested.
 func (m *Machine) session(channel ssh.Channel, requests <-chan *ssh.Request) {
-	defer channel.Close()
 	for request := range requests {
 		var exec struct{ Command string }
 		known := request.Type == "exec" && ssh.Unmarshal(request.Payload, &exec) == nil
 		_ = request.Reply(known, nil)
-		if !known {
-			continue
+		if known {
+			go m.execute(channel, exec.Command)
 		}
-		cmd := &packersdk.RemoteCmd{Command: exec.Command, Stdin: channel, Stdout: channel, Stderr: channel.Stderr()}
-		status := 255
-		if err := m.Start(context.Background(), cmd); err == nil {
-			status = cmd.Wait()
-		}
-		_, _ = channel.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{uint32(status)}))
-		return
 	}
+}
+
+func (m *Machine) execute(channel ssh.Channel, command string) {
+	defer channel.Close()
+	cmd := &packersdk.RemoteCmd{Command: command, Stdin: channel, Stdout: channel, Stderr: channel.Stderr()}
+	status := 255
+	if err := m.Start(context.Background(), cmd); err == nil {
+		status = cmd.Wait()
+	}
+	_, _ = channel.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{uint32(status)}))
 }

@@ -5,8 +5,6 @@
 # usage: check.sh [CHECK...]    (at the top of the repository, by make check)
 set -eu
 
-# modules are the directories with a go.mod.
-modules=". internal/tools/packer internal/tools/lint internal/tools/vuln"
 [ $# -gt 0 ] || set -- gofmt vet lint shellcheck tidy generated spelling vulnerabilities
 
 # sources lists the files that match the patterns and are not made by a tool.
@@ -32,7 +30,7 @@ check_lint() { golangci-lint run; }
 check_shellcheck() { sources '*.sh' .ci/run | xargs shellcheck --shell=sh --exclude=SC1083 --external-sources; }
 
 check_tidy() {
-	for module in $modules; do
+	for module in $(sources 'go.mod' '*/go.mod' | xargs -n 1 dirname | sort -u); do
 		(cd "$module" && go mod tidy -diff) || { echo "run go mod tidy in $module"; return 1; }
 	done
 }

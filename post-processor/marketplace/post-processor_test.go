@@ -176,7 +176,7 @@ func TestPostProcessRefuses(t *testing.T) {
 				assert.ErrorContains(t, err, want)
 			}
 			after, _ := os.ReadDir(b.catalog)
-			assert.Equal(t, len(before), len(after), "nothing is left in the catalog")
+			assert.Len(t, after, len(before), "nothing is left in the catalog")
 		})
 	}
 }

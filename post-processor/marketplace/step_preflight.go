@@ -63,7 +63,7 @@ func (s *stepPreflight) prepare() (err error) {
 // lint looks for the mistakes that published apps have been seen to make.
 func (s *stepPreflight) lint() error {
 	text := s.pub.app.VMTemplate(s.pub.disks[0].manifest.OSArch).Text()
-	findings := lint.LintTemplate("VM template", []byte(text))
+	findings := lint.Template("VM template", []byte(text))
 	for _, entry := range s.pub.entries {
 		content, err := json.MarshalIndent(entry, "", "  ")
 		if err != nil {

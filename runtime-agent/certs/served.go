@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"syscall"
 	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/retry"
 )
 
 const (
@@ -23,8 +25,7 @@ var ErrNobodyListens = errors.New("nobody listens")
 func ServedLeaf(ctx context.Context, address, name string) (*x509.Certificate, error) {
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
-	// What is served is the question, not whether to trust it.
-	config := &tls.Config{ServerName: name, InsecureSkipVerify: true}
+	config := &tls.Config{ServerName: name, InsecureSkipVerify: true} //nolint:gosec // the question is what is served, not whether to trust it
 	conn, err := (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", address)
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return nil, fmt.Errorf("%w at %s", ErrNobodyListens, address)
@@ -45,10 +46,8 @@ func AwaitServed(ctx context.Context, address, name string, wanted *x509.Certifi
 		if err != nil || leaf.Equal(wanted) || time.Now().After(deadline) {
 			return leaf, err
 		}
-		select {
-		case <-ctx.Done():
+		if retry.Sleep(ctx, handshakePause) != nil {
 			return leaf, nil
-		case <-time.After(handshakePause):
 		}
 	}
 }

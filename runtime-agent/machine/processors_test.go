@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -147,7 +146,7 @@ func TestWarnings(t *testing.T) {
 	for _, part := range []string{"4.1", "56.9", `CPU_MODEL=[MODEL="host-passthrough"]`} {
 		assert.Contains(t, slow[0], part)
 	}
-	assert.Equal(t, 2, len(Facts{CPUs: 4, NoAVX2: true}.Warnings(5)))
+	assert.Len(t, Facts{CPUs: 4, NoAVX2: true}.Warnings(5), 2)
 	assert.Contains(t, Facts{CPUs: 4}.Warnings(5)[0], "5 threads on 4 processors")
 }
 
@@ -163,7 +162,7 @@ func FuzzParse(f *testing.F) {
 		}
 		assert.GreaterOrEqual(t, parseQuota(text), 0.0)
 		if lacksAVX2(text) {
-			assert.True(t, strings.Contains(text, "flags"))
+			assert.Contains(t, text, "flags")
 		}
 		assert.Positive(t, threads(1, parseQuota(text)))
 	})

@@ -1,4 +1,4 @@
-// Package onegate tells OpenNebula how the virtual machine is doing, through OneGate: the
+// Package onegate reports to OpenNebula how the virtual machine is doing, through OneGate: the
 // values appear in the user template of the machine, for everybody who may see it.
 package onegate
 
@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/retry"
 )
 
 // Names of the attributes. OneFlow waits for ReadyAttribute to be exactly YES.
@@ -24,11 +25,11 @@ const (
 	ModelAttribute    = appliance.Prefix + "MODEL"
 )
 
+// attempts that are slow, and the pauses between them, end within the ten seconds that
+// OneGate may cost a start.
+var attempts = retry.Policy{Failures: 3, Pause: 400 * time.Millisecond, MaxPause: 400 * time.Millisecond}
+
 const (
-	attempts = 3
-	// pause lies between two attempts. Three that are slow and two pauses end within
-	// the ten seconds that OneGate may cost a start.
-	pause          = 500 * time.Millisecond
 	attemptTimeout = 3 * time.Second
 	// maxReason is how much of an answer is repeated in an error, in bytes.
 	maxReason = 200
@@ -82,9 +83,9 @@ func plain(value string) bool {
 }
 
 // Report merges pairs into the user template. It makes a few attempts and ends within ten
-// seconds; the error says what to look at. A failure changes nothing on this machine, so
-// it is worth a warning and no more.
-func (c *Client) Report(ctx context.Context, pairs map[string]string) error {
+// seconds; say hears of each that is followed by another, the error says what to look at.
+// A failure changes nothing on this machine, so it is worth a warning and no more.
+func (c *Client) Report(ctx context.Context, pairs map[string]string, say func(string)) error {
 	if c == nil {
 		return nil
 	}
@@ -92,19 +93,11 @@ func (c *Client) Report(ctx context.Context, pairs map[string]string) error {
 	if err != nil {
 		return err
 	}
-	for attempt := 1; ; attempt++ {
-		final, err := c.put(ctx, body)
-		if err == nil {
-			return nil
-		}
-		if final || attempt == attempts || ctx.Err() != nil {
-			return fmt.Errorf("tell OneGate at %s (attempt %d of %d): %w", c.Endpoint, attempt, attempts, err)
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(pause):
-		}
+	err = attempts.Do(ctx, "the report", say, func(ctx context.Context) error { return c.put(ctx, body) })
+	if err != nil {
+		return fmt.Errorf("report to OneGate at %s: %w", c.Endpoint, err)
 	}
+	return nil
 }
 
 // encode writes a form, as the stock client does: the server looks for the field "data"
@@ -115,33 +108,36 @@ func encode(pairs map[string]string) (string, error) {
 	var mistakes []error
 	for _, name := range slices.Sorted(maps.Keys(pairs)) {
 		if !plain(pairs[name]) {
-			mistakes = append(mistakes, fmt.Errorf("tell OneGate %s: the value %q cannot be told: it must be printable ASCII without blanks, quotes, backslashes, commas and square brackets", name, pairs[name]))
+			mistakes = append(mistakes, fmt.Errorf("report %s to OneGate: the value %q is not accepted: it must be printable ASCII without blanks, quotes, backslashes, commas and square brackets", name, pairs[name]))
 		}
 		lines = append(lines, name+"="+pairs[name])
 	}
 	return url.Values{"data": {strings.Join(lines, "\n")}, "type": {"1"}}.Encode(), errors.Join(mistakes...)
 }
 
-// put makes one attempt. An error is final if another attempt would meet it again.
-func (c *Client) put(ctx context.Context, body string) (final bool, err error) {
+// put makes one attempt.
+func (c *Client) put(ctx context.Context, body string) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPut, strings.TrimRight(c.Endpoint, "/")+"/vm", strings.NewReader(body))
 	if err != nil {
-		return true, err
+		return err
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	request.Header.Set("X-ONEGATE-TOKEN", c.Token)
 	request.Header.Set("X-ONEGATE-VMID", c.VMID)
 	response, err := c.HTTP.Do(request)
 	if err != nil {
-		return false, err
+		return retry.Temporary(err)
 	}
 	defer response.Body.Close()
 	if response.StatusCode == http.StatusOK {
-		return true, nil
+		return nil
 	}
 	reason, _ := io.ReadAll(io.LimitReader(response.Body, maxReason))
 	err = fmt.Errorf("HTTP %d%s: %q", response.StatusCode, advice[response.StatusCode], strings.TrimSpace(string(reason)))
-	return response.StatusCode < http.StatusInternalServerError, err
+	if response.StatusCode >= http.StatusInternalServerError {
+		return retry.Temporary(err)
+	}
+	return err
 }
 
 // advice says for a status what to look at.

@@ -50,19 +50,21 @@ func serve(t *testing.T, statuses ...int) *gate {
 	return g
 }
 
+func discard(string) {}
+
 func client(g *gate) *Client { return New(g.URL, token, "42") }
 
 func TestReport(t *testing.T) {
 	g := serve(t, http.StatusOK)
-	require.NoError(t, client(g).Report(t.Context(), Ready("https://192.0.2.7/v1", "devstral-small-2")))
+	require.NoError(t, client(g).Report(t.Context(), Ready("https://192.0.2.7/v1", "devstral-small-2"), discard))
 	assert.Equal(t, "ONEAPP_COPILOT_ENDPOINT=https://192.0.2.7/v1\nONEAPP_COPILOT_MODEL=devstral-small-2\nREADY=YES", g.data.Load())
-	require.NoError(t, New(g.URL+"/", token, "42").Report(t.Context(), NotReady()), "a slash at the end of the endpoint")
+	require.NoError(t, New(g.URL+"/", token, "42").Report(t.Context(), NotReady(), discard), "a slash at the end of the endpoint")
 	assert.Equal(t, "READY=NO", g.data.Load())
 }
 
 func TestAnIPv6EndpointDoesNotKeepTheMachineFromBeingReady(t *testing.T) {
 	g := serve(t, http.StatusOK)
-	require.NoError(t, client(g).Report(t.Context(), Ready("https://[2001:db8::7]/v1", "devstral-small-2")))
+	require.NoError(t, client(g).Report(t.Context(), Ready("https://[2001:db8::7]/v1", "devstral-small-2"), discard))
 	assert.Equal(t, "ONEAPP_COPILOT_MODEL=devstral-small-2\nREADY=YES", g.data.Load())
 }
 
@@ -84,7 +86,7 @@ func TestAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := serve(t, tt.statuses...)
-			err := client(g).Report(t.Context(), NotReady())
+			err := client(g).Report(t.Context(), NotReady(), discard)
 			assert.Equal(t, tt.asked, g.asked.Load())
 			if tt.want == "" {
 				assert.NoError(t, err)
@@ -107,18 +109,18 @@ func TestSlow(t *testing.T) {
 	t.Cleanup(server.Close)
 	t.Cleanup(func() { close(released) })
 	c := New(server.URL, token, "42")
-	assert.LessOrEqual(t, attempts*c.HTTP.Timeout+(attempts-1)*pause, 10*time.Second, "what OneGate may cost a start")
+	assert.LessOrEqual(t, time.Duration(attempts.Failures)*c.HTTP.Timeout+time.Duration(attempts.Failures-1)*attempts.MaxPause*5/4, 10*time.Second, "what OneGate may cost a start")
 	c.HTTP.Timeout = 100 * time.Millisecond
-	assert.ErrorContains(t, c.Report(t.Context(), NotReady()), "Client.Timeout exceeded")
-	assert.EqualValues(t, attempts, asked.Load())
+	assert.ErrorContains(t, c.Report(t.Context(), NotReady(), discard), "Client.Timeout exceeded")
+	assert.EqualValues(t, attempts.Failures, asked.Load())
 }
 
 func TestNobodyListens(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	require.NoError(t, listener.Close())
-	err = New("http://"+listener.Addr().String(), token, "42").Report(t.Context(), NotReady())
-	assert.ErrorContains(t, err, "attempt 3 of 3")
+	err = New("http://"+listener.Addr().String(), token, "42").Report(t.Context(), NotReady(), discard)
+	assert.ErrorContains(t, err, "failed 3 times")
 	assert.ErrorContains(t, err, "connection refused")
 }
 
@@ -131,29 +133,29 @@ func TestTheEndOfTheCommandEndsTheAttempts(t *testing.T) {
 		w.WriteHeader(http.StatusInternalServerError)
 	}))
 	t.Cleanup(server.Close)
-	assert.Error(t, New(server.URL, token, "42").Report(ctx, NotReady()))
+	assert.Error(t, New(server.URL, token, "42").Report(ctx, NotReady(), discard))
 	assert.EqualValues(t, 1, asked.Load())
 }
 
 func TestAnEndpointThatIsNoURL(t *testing.T) {
 	for _, endpoint := range []string{"::", "http://a b/", "192.0.2.1:5030", "ftp://192.0.2.1"} {
-		assert.ErrorContains(t, New(endpoint, token, "42").Report(t.Context(), NotReady()), endpoint)
+		assert.ErrorContains(t, New(endpoint, token, "42").Report(t.Context(), NotReady(), discard), endpoint)
 	}
 }
 
 func TestWithoutATokenNothingIsDone(t *testing.T) {
 	for _, c := range []*Client{New("", token, "42"), New("http://192.0.2.1", "", "42"), New("http://192.0.2.1", token, "")} {
 		assert.Nil(t, c)
-		assert.NoError(t, c.Report(t.Context(), NotReady()))
+		assert.NoError(t, c.Report(t.Context(), NotReady(), discard))
 	}
 }
 
 func TestOnlyPlainValuesAreTold(t *testing.T) {
 	g := serve(t, http.StatusOK)
 	for _, value := range []string{"a,b", "[a", "a]", `a\b`, "a\nb", `"a`, "a'b", "a b", "a\x00", "ä", ""} {
-		err := client(g).Report(t.Context(), map[string]string{"ONE": value, "TWO": value, ReadyAttribute: "YES"})
-		assert.ErrorContains(t, err, "ONE: the value ")
-		assert.ErrorContains(t, err, "TWO: the value ", "all at once")
+		err := client(g).Report(t.Context(), map[string]string{"ONE": value, "TWO": value, ReadyAttribute: "YES"}, discard)
+		assert.ErrorContains(t, err, "report ONE to OneGate: the value ")
+		assert.ErrorContains(t, err, "report TWO to OneGate: the value ", "all at once")
 	}
 	assert.Zero(t, g.asked.Load())
 }

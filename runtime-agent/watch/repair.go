@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/retry"
 )
 
 const (
@@ -33,7 +34,7 @@ func (w *Watcher) repair(ctx context.Context, localAI int) {
 	case ctx.Err() != nil: // interrupted; systemd knows why
 	case hungUp(err) || !w.stillRuns(ctx, localAI):
 		w.Log.Info("watch: LocalAI itself ended or is ending, which is up to systemd: %v", err)
-		sleep(ctx, w.Pause)
+		_ = retry.Sleep(ctx, w.Pause)
 	default:
 		w.Log.Error("watch: the model cannot be loaded again: %v; restarting %s", err, appliance.LocalAIUnit)
 		w.restart(ctx, localAI)
@@ -57,7 +58,7 @@ func (w *Watcher) count(ctx context.Context, now time.Time) {
 		len(w.repairs), window, appliance.LocalAIUnit)
 	w.Log.Error("watch: %v", reason)
 	w.Trouble(reason)
-	sleep(ctx, backOffPauses*w.Pause)
+	_ = retry.Sleep(ctx, backOffPauses*w.Pause)
 }
 
 // recent drops the times that are out of the window.
@@ -80,7 +81,7 @@ func (w *Watcher) stillRuns(ctx context.Context, localAI int) bool {
 func (w *Watcher) restart(ctx context.Context, localAI int) {
 	if err := w.Units.TryRestart(ctx, appliance.LocalAIUnit); err != nil {
 		w.Log.Error("watch: %v", err)
-		sleep(ctx, backOffPauses*w.Pause)
+		_ = retry.Sleep(ctx, backOffPauses*w.Pause)
 		return
 	}
 	stopping, cancel := context.WithTimeout(ctx, stopLimit)

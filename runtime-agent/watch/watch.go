@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/retry"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/logfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/systemd"
 )
@@ -95,7 +96,7 @@ func (w *Watcher) step(ctx context.Context) {
 		w.repair(ctx, s.localAI)
 	default:
 		w.open()
-		sleep(ctx, w.Pause)
+		_ = retry.Sleep(ctx, w.Pause)
 	}
 }
 
@@ -121,7 +122,7 @@ func (w *Watcher) look(ctx context.Context) (sight, error) {
 func (w *Watcher) await(ctx context.Context, s sight) error {
 	if err := waitForEnd(ctx, append(s.backends, s.localAI)...); err != nil {
 		if ctx.Err() == nil {
-			sleep(ctx, w.Pause) // it will most likely fail again
+			_ = retry.Sleep(ctx, w.Pause) // it will most likely fail again
 			return err
 		}
 		return nil
@@ -156,15 +157,6 @@ func (w *Watcher) close() {
 func (w *Watcher) open() {
 	if err := os.Remove(w.ReloadingFile); err != nil && !os.IsNotExist(err) {
 		w.Log.Error("watch: clients are told to wait although there is no need to: %v", err)
-	}
-}
-
-func sleep(ctx context.Context, pause time.Duration) {
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
 	}
 }
 

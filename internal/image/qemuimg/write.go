@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
@@ -157,7 +158,7 @@ func newPercent(meter *progress.Meter, total int64) io.Writer {
 const longestReport = 32
 
 func (p *percent) Write(output []byte) (int, error) {
-	text := append(p.rest, output...)
+	text := slices.Concat(p.rest, output)
 	if found := percentPattern.FindAllSubmatchIndex(text, -1); found != nil {
 		last := found[len(found)-1]
 		if share, err := strconv.ParseFloat(string(text[last[2]:last[3]]), 64); err == nil {

@@ -185,7 +185,7 @@ func TestTheCurlSnippetWorks(t *testing.T) {
 	command.Env = []string{"PATH=/usr/bin:/bin"}
 	out, err := command.CombinedOutput()
 	require.NoError(t, err, string(out))
-	assert.Regexp(t, regexp.MustCompile(`(?s)sha256 Fingerprint=[0-9A-F:]{95}\n.*an answer$`), string(out))
+	assert.Regexp(t, `(?s)sha256 Fingerprint=[0-9A-F:]{95}\n.*an answer$`, string(out))
 	fetched, err := os.ReadFile(filepath.Join(dir, CAFile))
 	require.NoError(t, err)
 	assert.Equal(t, root, fetched)

@@ -90,7 +90,7 @@ func TestStreamFails(t *testing.T) {
 			"the stream ends in an error: too long",
 		},
 		"cut": {
-			answer(http.StatusOK, eventStream, stream[:strings.Index(stream, "data: [DONE]")]),
+			answer(http.StatusOK, eventStream, stream[:strings.Index(stream, "data: [DONE]")]), //nolint:gocritic // it is there
 			"the stream broke off after 3 tokens, before its end mark",
 		},
 		"no token": {

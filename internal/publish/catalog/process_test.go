@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -107,7 +108,7 @@ func (j job) command(t *testing.T, through ...string) *exec.Cmd {
 		require.NoError(t, manifest.Write(manifest.Path(img.path), img.manifest))
 		paths = append(paths, img.path)
 	}
-	args := append(through, os.Args[0])
+	args := append(slices.Clone(through), os.Args[0])
 	command := exec.CommandContext(t.Context(), args[0], args[1:]...)
 	// The race detector would let each process sleep for a second at its end.
 	command.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", "CATALOG_DIR="+j.dir, "CATALOG_VERSION="+j.version,

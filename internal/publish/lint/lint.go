@@ -51,9 +51,9 @@ func Examine(name string, content []byte) (Result, error) {
 
 const forms = "a list or an entry of a marketplace in JSON, an app or metadata.yaml of a marketplace's repository, a VM template in plain syntax"
 
-// LintTemplate returns the mistakes in a VM template in plain syntax, as an app holds it in
+// Template returns the mistakes in a VM template in plain syntax, as an app holds it in
 // VMTEMPLATE64 or APPTEMPLATE64.
-func LintTemplate(name string, content []byte) []Finding {
+func Template(name string, content []byte) []Finding {
 	l := &linter{file: name}
 	l.plainTemplate(content)
 	return l.done().Findings

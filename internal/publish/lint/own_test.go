@@ -26,7 +26,7 @@ func TestOwnTemplatesHaveNoFindings(t *testing.T) {
 	for _, arch := range []string{"x86_64", "aarch64"} {
 		app := app.DefaultFor(ownManifest(arch))
 		app.Logo = "slm-copilot.png"
-		assert.Empty(t, LintTemplate("VM template", []byte(app.VMTemplate(arch).Text())))
+		assert.Empty(t, Template("VM template", []byte(app.VMTemplate(arch).Text())))
 	}
 }
 

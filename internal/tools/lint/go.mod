@@ -3,7 +3,7 @@ module github.com/slm-copilot/packer-plugin-slm-copilot/internal/tools/lint
 
 go 1.25.0
 
-toolchain go1.26.8
+toolchain go1.26.10
 
 tool github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 

@@ -4,7 +4,7 @@ module github.com/slm-copilot/packer-plugin-slm-copilot/internal/tools/packer
 
 go 1.25.11
 
-toolchain go1.26.8
+toolchain go1.26.10
 
 tool (
 	github.com/hashicorp/packer

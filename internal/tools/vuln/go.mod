@@ -4,7 +4,7 @@ module github.com/slm-copilot/packer-plugin-slm-copilot/internal/tools/vuln
 
 go 1.26.0
 
-toolchain go1.26.8
+toolchain go1.26.10
 
 tool (
 	golang.org/x/vuln/cmd/govulncheck

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -95,6 +96,22 @@ func TestLostConnection(t *testing.T) {
 	assert.EqualError(t, err, "start a command on the machine: EOF")
 	_, err = NewMachine(new(broken)).Run(t.Context(), Script{Timeout: time.Minute})
 	assert.EqualError(t, err, "the connection to the machine was lost")
+}
+
+// The plugin holds the SSH connection to the machine it builds, all through the build. A
+// session that ends while the communicator's keepalive is on its way must not leave it
+// spinning, as x/crypto 0.52 does.
+func TestNoKeepaliveOutlivesItsCommand(t *testing.T) {
+	machine := NewMachine(remotetest.New(t).SSH(t, &remotetest.Link{}))
+	for range 20 {
+		_, err := machine.Run(t.Context(), Script{Text: "sleep 0.01", Timeout: time.Minute})
+		require.NoError(t, err)
+	}
+	stacks := make([]byte, 1<<20)
+	assert.Eventually(t, func() bool {
+		n := runtime.Stack(stacks, true)
+		return !strings.Contains(string(stacks[:n]), "communicator/ssh.(*comm).Start.func")
+	}, 10*time.Second, 10*time.Millisecond, "a command's goroutines remain")
 }
 
 func TestWriteText(t *testing.T) {

@@ -63,7 +63,7 @@ func (s *stepClaim) claim(ctx context.Context) error {
 			return err
 		}
 	}
-	s.keepUp()
+	s.keepUp() //nolint:contextcheck // the claim is kept until Cleanup, after an interruption too
 	// Another run may have done something between our first look and the claim.
 	if err := s.makePlan(ctx); err != nil {
 		return err

@@ -122,7 +122,7 @@ func (m *Method) listen(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("serve the image: read certificate_file and key_file: %w", err)
 		}
-		scheme, server.TLSConfig = "https", &tls.Config{Certificates: []tls.Certificate{certificate}}
+		scheme, server.TLSConfig = "https", &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate}}
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", m.options.Listen)
 	if err != nil {

@@ -103,6 +103,10 @@ func TestHostCertificates(t *testing.T) {
 	stranger := writeKey(t, filepath.Join(dir, "stranger"), "ed25519")
 	options.KnownHostsFile = knownHosts(t, "@cert-authority "+knownhosts.Line([]string{s.address}, stranger))
 	assert.ErrorContains(t, New(options).Check(t.Context(), nil), "is not to be trusted: ssh: no authorities for hostname")
+
+	// An authority whose key was lost signs for anybody: x/crypto before 0.52 accepted it (GO-2026-5021).
+	options.KnownHostsFile = knownHosts(t, "@cert-authority "+knownhosts.Line([]string{s.address}, authority), "@revoked * "+string(ssh.MarshalAuthorizedKey(authority)))
+	assert.ErrorContains(t, New(options).Check(t.Context(), nil), "is not to be trusted: ssh: certificate serial 0 revoked")
 }
 
 func FuzzKnownHosts(f *testing.F) {
