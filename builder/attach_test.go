@@ -15,6 +15,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/qemuimg"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuvmtest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/step"
 )
 
 // bootsFrom replaces base.qcow2 by a disk with other code.
@@ -82,9 +83,9 @@ func TestTheModelDiskIsAnImageOfItsOwn(t *testing.T) {
 	work := newBuild(decoded(t, map[string]any{
 		"base_image": "base.qcow2", "base_image_checksum": "none", "accelerator": "tcg", "output_directory": "dist/out", "disk_size": "16M",
 		"model_disk": true, "model": map[string]any{"source": "w.gguf", "checksum": "sha256:" + digest},
-	}))
-	require.NoError(t, runSteps(t.Context(), &stepFetch{work}, &stepClaimOutput{build: work}, &stepModelDisk{work},
-		afterMachine(t, work), &stepCompact{work}, &stepDescribe{work}, &stepRecord{work}, &stepPublish{work}))
+	}), quiet())
+	require.NoError(t, runSteps(t.Context(), step.Of(&stepFetch{work}), step.Of(&stepClaimOutput{build: work}), step.Of(&stepModelDisk{work}),
+		afterMachine(t, work), step.Of(&stepCompact{work}), step.Of(&stepDescribe{work}), step.Of(&stepRecord{work}), step.Of(&stepPublish{work})))
 
 	a := newArtifact(work)
 	model := "dist/out/slm-copilot-model-" + digest[:12] + ".qcow2"

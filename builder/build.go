@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"time"
 
+	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
+
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
@@ -14,6 +16,7 @@ import (
 // build is what the steps of one run share.
 type build struct {
 	config *Config
+	ui     packersdk.Ui
 	// id tells this run from all others.
 	id      string
 	started time.Time
@@ -39,8 +42,8 @@ type build struct {
 	published bool
 }
 
-func newBuild(config *Config) *build {
-	b := &build{config: config, id: rand.Text(), started: time.Now(), sayInterval: sayInterval}
+func newBuild(config *Config, ui packersdk.Ui) *build {
+	b := &build{config: config, ui: ui, id: rand.Text(), started: time.Now(), sayInterval: sayInterval}
 	b.accelerator, b.warning = accelerator.Settle(config.Accelerator, config.goArch())
 	return b
 }

@@ -5,9 +5,9 @@ import (
 	"errors"
 
 	"github.com/hashicorp/hcl/v2/hcldec"
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
-	"github.com/hashicorp/packer-plugin-sdk/multistep/commonsteps"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/step"
 )
 
 // Builder is the source "slm-copilot". The zero value is ready for Prepare.
@@ -33,49 +33,33 @@ func (b *Builder) Prepare(raws ...any) (generated, warnings []string, err error)
 // Run builds the image. Whatever way it ends, no process is left. A build that fails leaves
 // its console log, and once the machine is finished all that it has made.
 func (b *Builder) Run(ctx context.Context, ui packersdk.Ui, hook packersdk.Hook) (packersdk.Artifact, error) {
-	work := newBuild(&b.config)
-	steps := []multistep.Step{
-		&stepCheckHost{work},
-		&stepFetch{work},
-		&stepClaimOutput{build: work},
-		&stepCheckSpace{work},
-		&stepModelDisk{work},
-		&stepRunMachine{work, hook},
-		&stepCompact{work},
-		&stepDescribe{work},
-		&stepRecord{work},
-		&stepInspect{work},
-		&stepPublish{work},
-	}
-	state := new(multistep.BasicStateBag)
-	state.Put(stateUI, ui)
-	commonsteps.NewRunnerWithPauseFn(steps, b.config.PackerConfig, ui, state).Run(ctx, state)
-
+	work := newBuild(&b.config, ui)
+	err := step.Run(ctx, ui, b.config.PackerConfig, "the build", work.steps(hook)...)
 	if ctx.Err() != nil {
 		return nil, errors.New("the build was cancelled")
 	}
-	if err, failed := state.GetOk(stateError); failed {
-		return nil, err.(error)
-	}
-	if !work.published {
-		return nil, errors.New("the build was halted")
+	if err != nil {
+		return nil, err
 	}
 	return newArtifact(work), nil
 }
 
-// Keys of the state bag. Both are the SDK's; everything else the steps share is typed
-// and stands in build.
-const (
-	stateUI    = "ui"
-	stateError = "error"
-)
-
-// fail ends the build with err.
-func fail(state multistep.StateBag, err error) multistep.StepAction {
-	state.Put(stateError, err)
-	return multistep.ActionHalt
-}
-
-func uiOf(state multistep.StateBag) packersdk.Ui {
-	return state.Get(stateUI).(packersdk.Ui)
+func (b *build) steps(hook packersdk.Hook) []step.Listed {
+	steps := []step.Listed{
+		step.Of(&stepCheckHost{b}),
+		step.Of(&stepFetch{b}),
+		step.Of(&stepClaimOutput{build: b}),
+		step.Of(&stepCheckSpace{b}),
+	}
+	if b.config.ModelDisk {
+		steps = append(steps, step.Of(&stepModelDisk{b}))
+	}
+	return append(steps,
+		step.Of(&stepRunMachine{b, hook}),
+		step.Of(&stepCompact{b}),
+		step.Of(&stepDescribe{b}),
+		step.Of(&stepRecord{b}),
+		step.Of(&stepInspect{b}),
+		step.Of(&stepPublish{b}),
+	)
 }

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -19,6 +18,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/qemuimg"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/step"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 )
@@ -80,9 +80,9 @@ func TestAnImageThatCannotBeDescribedIsKept(t *testing.T) {
 		t.Run(suffix, func(t *testing.T) {
 			inWorkplace(t)
 			work := newWork(t, false)
-			err := runSteps(t.Context(), &stepClaimOutput{build: work}, afterMachine(t, work),
-				stepFunc(func() { require.NoError(t, os.MkdirAll(work.beside(suffix)+"/x", 0o755)) }),
-				&stepCompact{work}, &stepDescribe{work}, &stepRecord{work}, &stepPublish{work})
+			err := runSteps(t.Context(), step.Of(&stepClaimOutput{build: work}), afterMachine(t, work),
+				does(func() { require.NoError(t, os.MkdirAll(work.beside(suffix)+"/x", 0o755)) }),
+				step.Of(&stepCompact{work}), step.Of(&stepDescribe{work}), step.Of(&stepRecord{work}), step.Of(&stepPublish{work}))
 			require.ErrorContains(t, err, suffix)
 			require.ErrorContains(t, err, "kept in dist/out.failed. To look into the finished image again")
 			assert.FileExists(t, "dist/out.failed/slm-copilot-1.0.0-x86_64.qcow2")
@@ -93,9 +93,9 @@ func TestAnImageThatCannotBeDescribedIsKept(t *testing.T) {
 func TestWhatCannotBeMovedStays(t *testing.T) {
 	inWorkplace(t)
 	work := newWork(t, false)
-	err := runSteps(t.Context(), &stepClaimOutput{build: work}, afterMachine(t, work), stepFunc(func() {
+	err := runSteps(t.Context(), step.Of(&stepClaimOutput{build: work}), afterMachine(t, work), does(func() {
 		work.config.OutputDirectory = "none/out"
-	}), &stepCompact{work})
+	}), step.Of(&stepCompact{work}))
 	require.ErrorContains(t, err, "What the build has made stays in none/out.partial until the next build empties it")
 	assert.FileExists(t, "dist/out.partial/machine/slm-copilot-1.0.0-x86_64.qcow2")
 }
@@ -103,8 +103,8 @@ func TestWhatCannotBeMovedStays(t *testing.T) {
 func TestWhatWasBakedLiesBesideTheImage(t *testing.T) {
 	inWorkplace(t)
 	work := withBaked(newWork(t, false))
-	require.NoError(t, runSteps(t.Context(), &stepClaimOutput{build: work}, afterMachine(t, work), &stepCompact{work},
-		&stepDescribe{work}, &stepRecord{work}, &stepPublish{work}))
+	require.NoError(t, runSteps(t.Context(), step.Of(&stepClaimOutput{build: work}), afterMachine(t, work), step.Of(&stepCompact{work}),
+		step.Of(&stepDescribe{work}), step.Of(&stepRecord{work}), step.Of(&stepPublish{work})))
 	a := newArtifact(work)
 	base := "dist/out/slm-copilot-1.0.0-x86_64"
 	assert.Equal(t, []string{base + ".qcow2", base + ".manifest.json", base + ".lock.hcl", base + ".spdx.json", base + ".intoto.json"}, a.Files())
@@ -154,7 +154,7 @@ func TestNoSecretComesOut(t *testing.T) {
 		"base_image": "https://me:hush@example.org/a.qcow2?token=hush", "base_image_checksum": someChecksum,
 		"cloud_init": "write_files: [{path: /x, content: hush}]",
 	})
-	work := newBuild(c)
+	work := newBuild(c, quiet())
 	input, err := c.pinBase()
 	require.NoError(t, err)
 	digest := strings.TrimPrefix(someChecksum, "sha256:")
@@ -189,16 +189,14 @@ func TestCancelAtEachStepLeavesNothing(t *testing.T) {
 			work := newBuild(decoded(t, map[string]any{
 				"base_image": "base.qcow2", "base_image_checksum": "none", "accelerator": "tcg", "output_directory": "dist/out",
 				"model_disk": true, "model": map[string]any{"source": "w.gguf", "checksum": "none"},
-			}))
+			}), quiet())
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			state := new(multistep.BasicStateBag)
-			state.Put(stateUI, interrupter{quiet(), line, cancel})
-			runner := &multistep.BasicRunner{Steps: []multistep.Step{
-				&stepFetch{work}, &stepClaimOutput{build: work}, &stepModelDisk{work}, afterMachine(t, withBaked(work)),
-				&stepCompact{work}, &stepDescribe{work}, &stepInspect{work}, stepFunc(func() { assert.Fail(t, "not cancelled") }),
-			}}
-			runner.Run(ctx, state)
+			work.ui = interrupter{quiet(), line, cancel}
+			require.ErrorIs(t, runSteps(ctx,
+				step.Of(&stepFetch{work}), step.Of(&stepClaimOutput{build: work}), step.Of(&stepModelDisk{work}), afterMachine(t, withBaked(work)),
+				step.Of(&stepCompact{work}), step.Of(&stepDescribe{work}), step.Of(&stepInspect{work}), does(func() { assert.Fail(t, "not cancelled") }),
+			), context.Canceled)
 			require.ErrorIs(t, ctx.Err(), context.Canceled)
 			assert.NoDirExists(t, "dist/out")
 			assert.NoDirExists(t, "dist/out.partial")

@@ -37,11 +37,10 @@ func generatedNames() []string {
 type provisionHook struct {
 	*build
 	next packersdk.Hook
-	// ui is the user's own: what provisioners write there is no error of the machine.
-	ui packersdk.Ui
 }
 
 func (h *provisionHook) Run(ctx context.Context, name string, _ packersdk.Ui, comm packersdk.Communicator, data any) error {
+	// The user's own interface: what provisioners write there is no error of the machine.
 	if name != packersdk.HookProvision {
 		return h.next.Run(ctx, name, h.ui, comm, data)
 	}

@@ -63,7 +63,8 @@ func runHook(t *testing.T, b *build, comm packersdk.Communicator, next packersdk
 	t.Helper()
 	var shown bytes.Buffer
 	ui := &packersdk.BasicUi{Writer: &shown, ErrorWriter: &shown}
-	err = (&provisionHook{build: b, next: next, ui: ui}).Run(context.Background(), packersdk.HookProvision, newWatcher(ui, b), comm, data)
+	b.ui = ui
+	err = (&provisionHook{build: b, next: next}).Run(context.Background(), packersdk.HookProvision, newWatcher(ui, b), comm, data)
 	return shown.String(), err
 }
 
@@ -71,9 +72,9 @@ func TestHookReadsTheGuestOffersDataAndTidies(t *testing.T) {
 	comm, next, own := guestWith(nil), &recorder{}, quiet()
 	b := newBuild(decoded(t, map[string]any{
 		"base_image": "debian-12", "allow_unpinned": true, "accelerator": "tcg", "image_version": "3.0",
-	}))
-	b.baseInput = someInput
-	hook := &provisionHook{build: b, next: next, ui: own}
+	}), quiet())
+	b.ui, b.baseInput = own, someInput
+	hook := &provisionHook{build: b, next: next}
 	require.NoError(t, hook.Run(context.Background(), packersdk.HookProvision, newWatcher(own, b), comm, map[string]any{"ID": "x"}))
 
 	assert.Equal(t, guest{"debian", "12", "x86_64"}, b.guest)
@@ -90,14 +91,14 @@ func TestHookReadsTheGuestOffersDataAndTidies(t *testing.T) {
 }
 
 func TestHookTellsWhatWasTrimmed(t *testing.T) {
-	said, err := runHook(t, newBuild(new(Config)), guestWith(nil), new(recorder), map[string]any{})
+	said, err := runHook(t, newBuild(new(Config), quiet()), guestWith(nil), new(recorder), map[string]any{})
 	require.NoError(t, err)
 	assert.Contains(t, said, "Trimmed /: 1 GiB trimmed")
 }
 
 func TestHookBringsBackWhatWasBaked(t *testing.T) {
 	lock := string(lockfile.Lock{Inputs: locked()}.Encode())
-	b := newBuild(new(Config))
+	b := newBuild(new(Config), quiet())
 	description := `{"model_id": "devstral-small-2", "memory_mib": 32768}` + "\n"
 	_, err := runHook(t, b, guestWith(map[string]string{
 		appliance.BakedLock: lock, appliance.BakedFile: description, appliance.BakedSBOM: "{}\n",
@@ -123,7 +124,7 @@ func TestHookRefusesWhatIsNoInventory(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := runHook(t, newBuild(new(Config)), guestWith(test.files), new(recorder), map[string]any{})
+			_, err := runHook(t, newBuild(new(Config), quiet()), guestWith(test.files), new(recorder), map[string]any{})
 			assert.ErrorContains(t, err, "what the provisioner left in the machine: ")
 			assert.ErrorContains(t, err, test.want)
 		})
@@ -146,7 +147,7 @@ func TestReadFileIsBounded(t *testing.T) {
 
 func TestHookDoesNotTidyAfterAFailure(t *testing.T) {
 	comm, broken := guestWith(nil), errors.New("no space left")
-	_, err := runHook(t, newBuild(new(Config)), comm, &recorder{err: broken}, map[string]any{})
+	_, err := runHook(t, newBuild(new(Config), quiet()), comm, &recorder{err: broken}, map[string]any{})
 	assert.ErrorIs(t, err, broken)
 	assert.Len(t, comm.commands, 1)
 }
@@ -160,13 +161,13 @@ func TestHookReportsAFailedTidy(t *testing.T) {
 		}
 		return good(command)
 	}
-	_, err := runHook(t, newBuild(new(Config)), comm, new(recorder), map[string]any{})
+	_, err := runHook(t, newBuild(new(Config), quiet()), comm, new(recorder), map[string]any{})
 	assert.ErrorContains(t, err, "remove the traces of the build: exit status 1:\n  fstrim: cannot")
 }
 
 func TestOtherHooksPassThrough(t *testing.T) {
 	comm, next := new(hostShell), new(recorder)
-	hook := &provisionHook{build: newBuild(new(Config)), next: next, ui: quiet()}
+	hook := &provisionHook{build: newBuild(new(Config), quiet()), next: next}
 	require.NoError(t, hook.Run(context.Background(), packersdk.HookCleanupProvision, quiet(), comm, nil))
 	assert.Equal(t, []string{packersdk.HookCleanupProvision}, next.names)
 	assert.Empty(t, comm.commands)

@@ -7,24 +7,22 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
-
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/shell"
 )
 
 // failLate ends a build whose machine has done its work, which took long. What there is of
 // it moves to where no later build empties, and the error says where, and how to go on. A
 // build that is cancelled keeps nothing.
-func (b *build) failLate(ctx context.Context, state multistep.StateBag, err error, goOn func(directory string) string) multistep.StepAction {
+func (b *build) failLate(ctx context.Context, err error, goOn func(directory string) string) error {
 	if ctx.Err() != nil {
-		return fail(state, err)
+		return err
 	}
 	b.kept = true
 	failed, partial := b.config.failedDirectory(), b.config.partialDirectory()
 	if moveErr := errors.Join(os.RemoveAll(failed), os.Rename(partial, failed)); moveErr != nil {
-		return fail(state, fmt.Errorf("%w\nWhat the build has made stays in %s until the next build empties it (%w)", err, partial, moveErr))
+		return fmt.Errorf("%w\nWhat the build has made stays in %s until the next build empties it (%w)", err, partial, moveErr)
 	}
-	return fail(state, fmt.Errorf("%w\nWhat the build has made is kept in %s. %s", err, failed, goOn(failed)))
+	return fmt.Errorf("%w\nWhat the build has made is kept in %s. %s", err, failed, goOn(failed))
 }
 
 // How to go on with what lies in a directory, depending on what was not done.

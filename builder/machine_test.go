@@ -65,7 +65,7 @@ func TestMachineIsGolden(t *testing.T) {
 func goldenMachine(t *testing.T, block map[string]any, directory string) string {
 	t.Helper()
 	block["base_image"], block["base_image_checksum"] = "base.qcow2", someChecksum
-	work := newBuild(decoded(t, block))
+	work := newBuild(decoded(t, block), quiet())
 	work.base = "base.qcow2"
 	work.weights = fetch.File{Path: "/models/a,b.gguf", SHA256: strings.TrimPrefix(someChecksum, "sha256:"), Size: 1}
 	raw, err := work.machine(key{private: []byte("PRIVATE"), authorized: "ssh-ed25519 PUBLIC"})
@@ -78,7 +78,7 @@ func goldenMachine(t *testing.T, block map[string]any, directory string) string 
 // Its firmware is not on this host, which cannot run it either.
 func TestArmMachine(t *testing.T) {
 	t.Chdir(t.TempDir())
-	work := newBuild(decoded(t, map[string]any{"base_image": "debian-13", "base_image_checksum": someChecksum, "architecture": arm, "accelerator": "tcg"}))
+	work := newBuild(decoded(t, map[string]any{"base_image": "debian-13", "base_image_checksum": someChecksum, "architecture": arm, "accelerator": "tcg"}), quiet())
 	assert.Equal(t, "uefi", work.config.Firmware)
 	assert.Equal(t, "slm-copilot-1.0.0-aarch64.qcow2", work.config.imageFile())
 	arguments, err := work.qemuArguments("serial.log")
@@ -103,7 +103,7 @@ func TestMachineIsAcceptedByQEMUsBuilder(t *testing.T) {
 	k, err := newKey()
 	require.NoError(t, err)
 	for _, kind := range []string{"bios", "uefi"} {
-		work := newBuild(decoded(t, map[string]any{"base_image": "base.qcow2", "base_image_checksum": "none", "firmware": kind}))
+		work := newBuild(decoded(t, map[string]any{"base_image": "base.qcow2", "base_image_checksum": "none", "firmware": kind}), quiet())
 		work.base = "base.qcow2"
 		raw, err := work.machine(k)
 		require.NoError(t, err)

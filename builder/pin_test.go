@@ -174,13 +174,13 @@ func TestAGatedModelIsFetchedWithItsToken(t *testing.T) {
 	require.NoError(t, err)
 	var said []string
 	fetcher := fetch.New(t.TempDir(), func(line string) { said = append(said, line) })
-	step := stepFetch{newBuild(&c)}
+	step := stepFetch{newBuild(&c, quiet())}
 	require.NoError(t, step.fetchModel(t.Context(), fetcher))
 	assert.Equal(t, int64(len(weights)), step.weights.Size)
 	assert.NotContains(t, strings.Join(said, "\n"), "kennzeichen")
 
 	c.Model.Token = "another"
-	require.ErrorContains(t, (&stepFetch{newBuild(&c)}).fetchModel(t.Context(), fetch.New(t.TempDir(), func(string) {})), "model.source: ")
+	require.ErrorContains(t, (&stepFetch{newBuild(&c, quiet())}).fetchModel(t.Context(), fetch.New(t.TempDir(), func(string) {})), "model.source: ")
 }
 
 func TestSecretsAreHiddenFromTheLog(t *testing.T) {

@@ -77,7 +77,7 @@ func publisher(t *testing.T, list func(image []byte) string) {
 func fetchBase(t *testing.T, ctx context.Context, block map[string]any) (*build, string, error) {
 	t.Helper()
 	block["disk_size"] = "16M"
-	work := newBuild(decoded(t, block))
+	work := newBuild(decoded(t, block), quiet())
 	cache, err := packersdk.CachePath(appliance.Name)
 	require.NoError(t, err)
 	var said []string

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
-
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hostprogram"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/inspect"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/modeldisk"
@@ -20,17 +18,15 @@ import (
 // does not do what a later step needs, that of verifying included.
 type stepCheckHost struct{ *build }
 
-func (s *stepCheckHost) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
+func (s *stepCheckHost) Run(ctx context.Context) error {
 	if err := s.check(ctx); err != nil {
-		return fail(state, err)
+		return err
 	}
 	if s.warning != "" {
-		uiOf(state).Say("Warning: " + s.warning)
+		s.ui.Say("Warning: " + s.warning)
 	}
-	return multistep.ActionContinue
+	return nil
 }
-
-func (s *stepCheckHost) Cleanup(multistep.StateBag) {}
 
 func (s *stepCheckHost) check(ctx context.Context) error {
 	errs := []error{hostprogram.TryOut(ctx, s.tries()...)}

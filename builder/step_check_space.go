@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
-
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/qemuimg"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
@@ -18,23 +16,18 @@ const systemSpace = 2 << 30
 // or the image on this host.
 type stepCheckSpace struct{ *build }
 
-func (s *stepCheckSpace) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
+func (s *stepCheckSpace) Run(ctx context.Context) error {
 	base, err := qemuimg.DataSize(ctx, s.base)
 	if err != nil {
-		return fail(state, fmt.Errorf("base_image: %w", err))
+		return fmt.Errorf("base_image: %w", err)
 	}
 	left, err := freeSpace(s.config.partialDirectory())
 	if err != nil {
-		return fail(state, fmt.Errorf("output_directory: %w", err))
+		return fmt.Errorf("output_directory: %w", err)
 	}
 	need := spaceNeed{base: base, weights: s.weights.Size, ownDisk: s.config.ModelDisk}
-	if err := errors.Join(need.checkDisk(s.config.diskBytes(), s.config.DiskSize), need.checkHost(left, s.config.partialDirectory())); err != nil {
-		return fail(state, err)
-	}
-	return multistep.ActionContinue
+	return errors.Join(need.checkDisk(s.config.diskBytes(), s.config.DiskSize), need.checkHost(left, s.config.partialDirectory()))
 }
-
-func (s *stepCheckSpace) Cleanup(multistep.StateBag) {}
 
 // spaceNeed is what a build needs room for, in bytes: the data of the base image, and the
 // weights, which may have a disk of their own.

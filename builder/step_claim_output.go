@@ -7,34 +7,33 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
-
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/filelock"
 )
 
 // stepClaimOutput makes the directory the build works in and removes it again unless
-// it was published, or is kept because the build failed late. What a killed build left there is removed too.
+// it was published, or is kept because the build failed late. What a killed build left
+// there is removed too.
 type stepClaimOutput struct {
 	*build
 	lock *filelock.Lock
 }
 
-func (s *stepClaimOutput) Run(_ context.Context, state multistep.StateBag) multistep.StepAction {
+func (s *stepClaimOutput) Run(context.Context) error {
 	if err := s.config.outputFree(); err != nil {
-		return fail(state, fmt.Errorf("output_directory: %w", err))
+		return fmt.Errorf("output_directory: %w", err)
 	}
 	lock, err := claim(s.config.partialDirectory())
 	if err != nil {
-		return fail(state, fmt.Errorf("output_directory: %w", err))
+		return fmt.Errorf("output_directory: %w", err)
 	}
 	s.lock = lock
 	if err := os.RemoveAll(s.config.failedSerialLog()); err != nil {
-		return fail(state, fmt.Errorf("output_directory: remove the console log of an earlier build: %w", err))
+		return fmt.Errorf("output_directory: remove the console log of an earlier build: %w", err)
 	}
-	return multistep.ActionContinue
+	return nil
 }
 
-func (s *stepClaimOutput) Cleanup(state multistep.StateBag) {
+func (s *stepClaimOutput) Cleanup() {
 	if s.lock == nil {
 		return
 	}
@@ -43,7 +42,7 @@ func (s *stepClaimOutput) Cleanup(state multistep.StateBag) {
 		return
 	}
 	if err := os.RemoveAll(s.config.partialDirectory()); err != nil {
-		uiOf(state).Errorf("Could not remove what the build left: %s", err)
+		s.ui.Errorf("Could not remove what the build left: %s", err)
 	}
 }
 

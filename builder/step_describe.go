@@ -5,8 +5,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
-
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/qemuimg"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
@@ -16,10 +14,10 @@ import (
 // stepDescribe writes the manifest of the finished image.
 type stepDescribe struct{ *build }
 
-func (s *stepDescribe) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
-	m, err := describe(ctx, s.image(), uiOf(state).Say)
+func (s *stepDescribe) Run(ctx context.Context) error {
+	m, err := describe(ctx, s.image(), s.ui.Say)
 	if err != nil {
-		return s.failLate(ctx, state, err, s.inspectAgain)
+		return s.failLate(ctx, err, s.inspectAgain)
 	}
 	m.Name, m.Version = s.config.ImageName, s.config.ImageVersion
 	m.CreationTime = time.Now().Unix()
@@ -28,12 +26,10 @@ func (s *stepDescribe) Run(ctx context.Context, state multistep.StateBag) multis
 	m.OSID, m.OSRelease, m.OSArch = s.guest.osID, s.guest.osRelease, s.guest.arch
 	s.manifest = m
 	if err := manifest.Write(manifest.Path(s.image()), m); err != nil {
-		return s.failLate(ctx, state, err, s.inspectAgain)
+		return s.failLate(ctx, err, s.inspectAgain)
 	}
-	return multistep.ActionContinue
+	return nil
 }
-
-func (s *stepDescribe) Cleanup(multistep.StateBag) {}
 
 // describe returns what can be read from a finished image.
 func describe(ctx context.Context, image string, say func(string)) (manifest.Manifest, error) {

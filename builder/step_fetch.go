@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
@@ -20,30 +19,23 @@ import (
 )
 
 // stepFetch brings base image and weights to this host, into the cache that it shares with
-// the provisioner.
+// the provisioner. What it has fetched stays there for the next build, half a download too.
 type stepFetch struct{ *build }
 
-func (s *stepFetch) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
-	ui := uiOf(state)
+func (s *stepFetch) Run(ctx context.Context) error {
 	cache, err := packersdk.CachePath(appliance.Name)
 	if err != nil {
-		return fail(state, fmt.Errorf("find the cache of downloads: %w", err))
+		return fmt.Errorf("find the cache of downloads: %w", err)
 	}
-	fetcher := fetch.New(cache, ui.Say)
-	if err := s.fetchBase(ctx, fetcher, ui.Say); err != nil {
-		return fail(state, inTheTemplatesWords(err))
+	fetcher := fetch.New(cache, s.ui.Say)
+	if err := s.fetchBase(ctx, fetcher, s.ui.Say); err != nil {
+		return inTheTemplatesWords(err)
 	}
 	if s.config.Model == nil {
-		return multistep.ActionContinue
+		return nil
 	}
-	if err := s.fetchModel(ctx, fetcher); err != nil {
-		return fail(state, err)
-	}
-	return multistep.ActionContinue
+	return s.fetchModel(ctx, fetcher)
 }
-
-// Cleanup keeps what was fetched for the next build, half a download too.
-func (s *stepFetch) Cleanup(multistep.StateBag) {}
 
 func (s *stepFetch) fetchBase(ctx context.Context, fetcher *fetch.Fetcher, say func(string)) error {
 	input, err := s.config.pinBase()

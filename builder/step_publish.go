@@ -5,28 +5,24 @@ import (
 	"errors"
 	"fmt"
 	"os"
-
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
 )
 
 // stepPublish moves the complete directory into its place.
 type stepPublish struct{ *build }
 
-func (s *stepPublish) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
+func (s *stepPublish) Run(ctx context.Context) error {
 	if ctx.Err() != nil {
-		return multistep.ActionHalt
+		return context.Cause(ctx)
 	}
 	if err := s.config.outputFree(); err != nil {
-		return s.failLate(ctx, state, fmt.Errorf("output_directory: %w", err), s.moveByHand)
+		return s.failLate(ctx, fmt.Errorf("output_directory: %w", err), s.moveByHand)
 	}
 	if err := replace(s.config.partialDirectory(), s.config.OutputDirectory); err != nil {
-		return s.failLate(ctx, state, fmt.Errorf("output_directory: %w", err), s.moveByHand)
+		return s.failLate(ctx, fmt.Errorf("output_directory: %w", err), s.moveByHand)
 	}
 	s.published = true
-	return multistep.ActionContinue
+	return nil
 }
-
-func (s *stepPublish) Cleanup(multistep.StateBag) {}
 
 // replace renames directory to target. A directory that is there gives way only at the
 // last moment, and comes back if the new one cannot take its place.

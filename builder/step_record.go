@@ -8,21 +8,20 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
-
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/provenance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
 
-// stepRecord writes beside the image how it was made, and what was baked into it.
+// stepRecord writes beside the image how it was made, and what was baked into it. The files
+// lie in the directory that stepClaimOutput removes.
 type stepRecord struct{ *build }
 
-func (s *stepRecord) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
+func (s *stepRecord) Run(ctx context.Context) error {
 	statement, err := s.provenance(time.Now()).Encode()
 	if err != nil {
-		return s.failLate(ctx, state, err, s.inspectAgain)
+		return s.failLate(ctx, err, s.inspectAgain)
 	}
 	files := map[string]string{appliance.ProvenanceSuffix: string(statement)}
 	if s.baked.there() {
@@ -30,14 +29,11 @@ func (s *stepRecord) Run(ctx context.Context, state multistep.StateBag) multiste
 	}
 	for suffix, text := range files {
 		if err := os.WriteFile(s.beside(suffix), []byte(text), 0o644); err != nil {
-			return s.failLate(ctx, state, fmt.Errorf("write what the image was made of: %w", err), s.inspectAgain)
+			return s.failLate(ctx, fmt.Errorf("write what the image was made of: %w", err), s.inspectAgain)
 		}
 	}
-	return multistep.ActionContinue
+	return nil
 }
-
-// Cleanup has nothing to do: the files lie in the directory that stepClaimOutput removes.
-func (s *stepRecord) Cleanup(multistep.StateBag) {}
 
 func (b *build) provenance(finished time.Time) provenance.Build {
 	subjects := []provenance.Subject{{Name: b.manifest.Image, SHA256: b.manifest.SHA256}}

@@ -5,40 +5,36 @@ import (
 	"fmt"
 
 	"github.com/hashicorp/packer-plugin-qemu/builder/qemu"
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 )
 
-// stepRunMachine boots the base image, lets the provisioners work and powers it off.
+// stepRunMachine boots the base image, lets the provisioners work and powers it off. QEMU's
+// builder kills its own machine, and its files lie in the directory that stepClaimOutput
+// removes.
 type stepRunMachine struct {
 	*build
 	hook packersdk.Hook
 }
 
-func (s *stepRunMachine) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
-	ui := uiOf(state)
-	watch := newWatcher(ui, s.build)
+func (s *stepRunMachine) Run(ctx context.Context) error {
+	watch := newWatcher(s.ui, s.build)
 	defer watch.close()
 	stop := watch.listen()
 	defer stop()
 	guarded, release := guardSpace(ctx, s.config.partialDirectory(), freeSpace)
 	defer release()
-	err := s.run(guarded, watch, &provisionHook{build: s.build, next: s.hook, ui: ui})
+	err := s.run(guarded, watch, &provisionHook{build: s.build, next: s.hook})
 	if ctx.Err() != nil {
-		return multistep.ActionHalt
+		return context.Cause(ctx)
 	}
 	if guarded.Err() != nil {
-		return fail(state, context.Cause(guarded))
+		return context.Cause(guarded)
 	}
 	if err != nil {
-		return fail(state, s.withConsole(watch.explain(err)))
+		return s.withConsole(watch.explain(err))
 	}
-	return multistep.ActionContinue
+	return nil
 }
-
-// Cleanup has nothing to do: that builder kills its own machine, and its files lie in
-// the directory that stepClaimOutput removes.
-func (s *stepRunMachine) Cleanup(multistep.StateBag) {}
 
 func (s *stepRunMachine) run(ctx context.Context, ui packersdk.Ui, hook packersdk.Hook) error {
 	k, err := newKey()

@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
+	"github.com/hashicorp/packer-plugin-sdk/common"
 	"github.com/hashicorp/packer-plugin-sdk/packer/registry/image"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -14,6 +14,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/qemuimg"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/step"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 )
@@ -21,23 +22,17 @@ import (
 // finish runs what follows a machine that has powered off well.
 func finish(t *testing.T, ctx context.Context, work *build, between func()) error {
 	t.Helper()
-	return runSteps(ctx, &stepClaimOutput{build: work}, afterMachine(t, work), &stepCompact{work},
-		&stepDescribe{work}, &stepRecord{work}, &stepInspect{work}, stepFunc(between), &stepPublish{work})
+	return runSteps(ctx, step.Of(&stepClaimOutput{build: work}), afterMachine(t, work), step.Of(&stepCompact{work}),
+		step.Of(&stepDescribe{work}), step.Of(&stepRecord{work}), step.Of(&stepInspect{work}), does(between), step.Of(&stepPublish{work}))
 }
 
-func runSteps(ctx context.Context, steps ...multistep.Step) error {
-	state := new(multistep.BasicStateBag)
-	state.Put(stateUI, quiet())
-	(&multistep.BasicRunner{Steps: steps}).Run(ctx, state)
-	if err, failed := state.GetOk(stateError); failed {
-		return err.(error)
-	}
-	return ctx.Err()
+func runSteps(ctx context.Context, steps ...step.Listed) error {
+	return step.Run(ctx, quiet(), common.PackerConfig{}, "the build", steps...)
 }
 
 // afterMachine leaves what a machine does.
-func afterMachine(t *testing.T, work *build) multistep.Step {
-	return stepFunc(func() {
+func afterMachine(t *testing.T, work *build) step.Listed {
+	return does(func() {
 		require.NoError(t, os.MkdirAll(work.machineDirectory(), 0o755))
 		require.NoError(t, qemuimg.CreateOverlay(context.Background(), "base.qcow2", work.machineDisk()))
 		require.NoError(t, os.WriteFile(work.serialLog(), []byte("login:"), 0o644))
@@ -47,12 +42,13 @@ func afterMachine(t *testing.T, work *build) multistep.Step {
 
 type stepFunc func()
 
-func (f stepFunc) Run(context.Context, multistep.StateBag) multistep.StepAction {
+func (f stepFunc) Run(context.Context) error {
 	f()
-	return multistep.ActionContinue
+	return nil
 }
 
-func (f stepFunc) Cleanup(multistep.StateBag) {}
+// does lists an action as a step.
+func does(action func()) step.Listed { return step.Of(stepFunc(action)) }
 
 func newWork(t *testing.T, force bool) *build {
 	t.Helper()
@@ -63,7 +59,7 @@ func newWork(t *testing.T, force bool) *build {
 		"base_image": "base.qcow2", "base_image_checksum": "none", "accelerator": "tcg", "output_directory": "dist/out",
 	}, data)
 	require.NoError(t, err)
-	work := newBuild(&c)
+	work := newBuild(&c, quiet())
 	work.base, work.baseInput = "base.qcow2", someInput
 	return work
 }

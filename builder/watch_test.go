@@ -18,7 +18,7 @@ import (
 )
 
 func TestWatcherExplainsWithEverythingItHeard(t *testing.T) {
-	w := newWatcher(quiet(), newBuild(new(Config)))
+	w := newWatcher(quiet(), newBuild(new(Config), quiet()))
 	stop := w.listen()
 	log.Printf("Qemu stderr: %s", "no such device: warp")
 	log.Printf("Qemu stdout: %s", "chatter")
@@ -34,7 +34,7 @@ func TestWatcherExplainsWithEverythingItHeard(t *testing.T) {
 }
 
 func TestWatcherRepeatsNothing(t *testing.T) {
-	w := newWatcher(quiet(), newBuild(new(Config)))
+	w := newWatcher(quiet(), newBuild(new(Config), quiet()))
 	w.Error("Timeout waiting for SSH.")
 	err := errors.New("run the machine: Timeout waiting for SSH.")
 	assert.Equal(t, err, w.explain(err))
@@ -45,7 +45,7 @@ func TestWatcherLeavesTheLogAsItWas(t *testing.T) {
 	defer log.SetOutput(previous)
 	var entries bytes.Buffer
 	log.SetOutput(&entries)
-	stop := newWatcher(quiet(), newBuild(new(Config))).listen()
+	stop := newWatcher(quiet(), newBuild(new(Config), quiet())).listen()
 	log.Print("still logged")
 	stop()
 	assert.Contains(t, entries.String(), "still logged")
@@ -54,7 +54,7 @@ func TestWatcherLeavesTheLogAsItWas(t *testing.T) {
 
 func TestWatcherDropsTheInvitationToVNC(t *testing.T) {
 	var shown bytes.Buffer
-	w := newWatcher(&packersdk.BasicUi{Writer: &shown, ErrorWriter: &shown}, newBuild(new(Config)))
+	w := newWatcher(&packersdk.BasicUi{Writer: &shown, ErrorWriter: &shown}, newBuild(new(Config), quiet()))
 	w.Message("The VM will be run headless, without a GUI: vnc://127.0.0.1:5900")
 	assert.Empty(t, shown.String())
 	w.Message("Done copying")
@@ -63,7 +63,7 @@ func TestWatcherDropsTheInvitationToVNC(t *testing.T) {
 
 func TestWatcherSaysWhichDirectoryIsDeleted(t *testing.T) {
 	var shown bytes.Buffer
-	w := newWatcher(&packersdk.BasicUi{Writer: &shown, ErrorWriter: &shown}, newBuild(&Config{OutputDirectory: "dist/demo"}))
+	w := newWatcher(&packersdk.BasicUi{Writer: &shown, ErrorWriter: &shown}, newBuild(&Config{OutputDirectory: "dist/demo"}, quiet()))
 	w.Say("Deleting output directory...")
 	assert.Equal(t, "Deleting the working directory of this unfinished build, dist/demo.partial; what was finished before stays\n", shown.String())
 }
@@ -78,7 +78,7 @@ func (u sayUI) Say(line string) { u.Lines.Say(line) }
 
 func TestWatcherIsNeverSilent(t *testing.T) {
 	t.Chdir(t.TempDir())
-	work := newBuild(decoded(t, map[string]any{"base_image": "x.qcow2", "base_image_checksum": someChecksum}))
+	work := newBuild(decoded(t, map[string]any{"base_image": "x.qcow2", "base_image_checksum": someChecksum}), quiet())
 	work.sayInterval = time.Millisecond
 	require.NoError(t, os.MkdirAll(work.config.partialDirectory(), 0o755))
 	require.NoError(t, os.WriteFile(work.serialLog(), []byte("[    0.0] Linux\r\n\x1b[32m  OK  \x1b[0m"+strings.Repeat("ü", 99)+"\r\n\r\n"), 0o644))
