@@ -3,16 +3,14 @@ package marketplace
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/hashicorp/hcl/v2/hcldec"
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
-	"github.com/hashicorp/packer-plugin-sdk/multistep/commonsteps"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/app"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/catalog"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/signature"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/step"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/post-processor/marketplace/cloud"
 )
 
@@ -39,12 +37,7 @@ type publication struct {
 	// publisher is for a cloud.
 	publisher *cloud.Publisher
 	kept      kept
-	// finished is set when the last step has run.
-	finished bool
 }
-
-// stateError is the key under which Packer's runner looks for the error of a step.
-const stateError = "error"
 
 // ConfigSpec describes the configuration to Packer.
 func (p *PostProcessor) ConfigSpec() hcldec.ObjectSpec {
@@ -62,27 +55,30 @@ func (p *PostProcessor) PostProcess(ctx context.Context, ui packersdk.Ui, input 
 	ctx, abort := context.WithCancelCause(ctx)
 	defer abort(nil)
 	pub := &publication{}
-	state := new(multistep.BasicStateBag)
-	prepare := []multistep.Step{&stepPreflight{config: &p.config, input: input, pub: pub}}
-	commonsteps.NewRunner(prepare, p.config.PackerConfig, ui).Run(ctx, state)
-	if pub.disks == nil || state.Get(stateError) != nil {
-		return nil, true, true, rescued(failure(ctx, state), input, pub)
+	if err := p.publish(ctx, ui, input, pub, abort); err != nil {
+		return nil, true, true, rescued(err, input, pub)
+	}
+	pub.kept.remove()
+	return newArtifact(pub), true, true, nil
+}
+
+func (p *PostProcessor) publish(ctx context.Context, ui packersdk.Ui, input packersdk.Artifact, pub *publication, abort context.CancelCauseFunc) error {
+	// What it finds decides about the steps that follow.
+	preflight := step.Of(&stepPreflight{config: &p.config, input: input, pub: pub})
+	if err := step.Run(ctx, ui, p.config.PackerConfig, "publishing", preflight); err != nil {
+		return err
 	}
 	steps, err := p.steps(ui, input, pub, abort)
 	if err != nil {
-		return nil, true, true, rescued(err, input, pub)
+		return err
 	}
-	commonsteps.NewRunner(steps, p.config.PackerConfig, ui).Run(ctx, state)
-	if !pub.finished {
-		return nil, true, true, rescued(failure(ctx, state), input, pub)
-	}
-	return newArtifact(pub), true, true, nil
+	return step.Run(ctx, ui, p.config.PackerConfig, "publishing", steps...)
 }
 
 // steps are those of the destinations that are given: first what changes nothing, for all
 // of them, then what publishes.
-func (p *PostProcessor) steps(ui packersdk.Ui, input packersdk.Artifact, pub *publication, abort context.CancelCauseFunc) ([]multistep.Step, error) {
-	steps := []multistep.Step{&stepKeep{input: input, pub: pub}}
+func (p *PostProcessor) steps(ui packersdk.Ui, input packersdk.Artifact, pub *publication, abort context.CancelCauseFunc) ([]step.Listed, error) {
+	steps := []step.Listed{step.Of(&stepKeep{input: input, pub: pub})}
 	if o := p.config.OpenNebula; o != nil {
 		client, err := o.client(ui.Say)
 		if err != nil {
@@ -94,24 +90,24 @@ func (p *PostProcessor) steps(ui packersdk.Ui, input packersdk.Artifact, pub *pu
 		}
 		steps = append(steps, pub.publisher.Preflight()...)
 	}
-	steps = append(steps, &stepProve{pub: pub, ui: ui})
+	steps = append(steps, step.Of(&stepProve{pub: pub, ui: ui}))
 	if p.config.DryRun {
-		steps = append(steps, &stepForecast{config: &p.config, pub: pub, ui: ui})
+		steps = append(steps, step.Of(&stepForecast{config: &p.config, pub: pub, ui: ui}))
 	}
 	if c := p.config.Catalog; c != nil && !p.config.DryRun {
 		steps = append(steps,
-			&stepOpenCatalog{directory: c.Directory, pub: pub, ui: ui},
-			&stepPlaceImage{pub: pub, ui: ui},
-			&stepWriteApp{pub: pub},
-			&stepPublish{keepVersions: c.KeepVersions, pub: pub, ui: ui})
+			step.Of(&stepOpenCatalog{directory: c.Directory, pub: pub, ui: ui}),
+			step.Of(&stepPlaceImage{pub: pub, ui: ui}),
+			step.Of(&stepWriteApp{pub: pub}),
+			step.Of(&stepPublish{keepVersions: c.KeepVersions, pub: pub, ui: ui}))
 	}
 	if c := p.config.Community; c != nil && !p.config.DryRun {
-		steps = append(steps, &stepCommunity{config: c, pub: pub, ui: ui})
+		steps = append(steps, step.Of(&stepCommunity{config: c, pub: pub, ui: ui}))
 	}
 	if pub.publisher != nil {
 		steps = append(steps, pub.publisher.Steps()...)
 	}
-	return append(steps, &stepFinish{pub}), nil
+	return steps, nil
 }
 
 func (p *publication) appliance() cloud.Appliance {
@@ -131,30 +127,3 @@ func rescued(err error, input packersdk.Artifact, pub *publication) error {
 	}
 	return pub.kept.tell(err)
 }
-
-// failure is why the steps did not reach their end.
-func failure(ctx context.Context, state multistep.StateBag) error {
-	if err, ok := state.Get(stateError).(error); ok {
-		return err
-	}
-	if err := context.Cause(ctx); err != nil {
-		return fmt.Errorf("publishing was interrupted: %w", err)
-	}
-	return errors.New("publishing ended before its last step")
-}
-
-// halt ends a run with err.
-func halt(state multistep.StateBag, err error) multistep.StepAction {
-	state.Put(stateError, err)
-	return multistep.ActionHalt
-}
-
-// stepFinish marks the end.
-type stepFinish struct{ pub *publication }
-
-func (s *stepFinish) Run(context.Context, multistep.StateBag) multistep.StepAction {
-	s.pub.finished = true
-	return multistep.ActionContinue
-}
-
-func (s *stepFinish) Cleanup(multistep.StateBag) {}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/community"
@@ -18,19 +17,17 @@ type stepCommunity struct {
 	ui     packersdk.Ui
 }
 
-func (s *stepCommunity) Run(_ context.Context, state multistep.StateBag) multistep.StepAction {
+func (s *stepCommunity) Run(context.Context) error {
 	changed, err := community.Write(s.config.Directory, s.pub.communityFiles, s.ui.Say)
 	if err != nil {
-		return halt(state, err)
+		return err
 	}
 	s.pub.communityDirectory = s.config.Directory
 	if !changed {
 		s.ui.Say("The files in " + s.config.Directory + " are up to date already; nothing was changed")
 	}
-	return multistep.ActionContinue
+	return nil
 }
-
-func (s *stepCommunity) Cleanup(multistep.StateBag) {}
 
 // files decides what will be written.
 func (c *Community) files(pub *publication) (map[string][]byte, error) {

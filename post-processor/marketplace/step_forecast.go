@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 )
 
@@ -17,14 +16,12 @@ type stepForecast struct {
 	ui     packersdk.Ui
 }
 
-func (s *stepForecast) Run(context.Context, multistep.StateBag) multistep.StepAction {
+func (s *stepForecast) Run(context.Context) error {
 	for _, entry := range s.pub.entries {
 		s.ui.Say("A run would publish " + entry.Name + " (" + entry.Type + ") as " + entry.ID.OID + " in the catalog " + s.config.Catalog.Directory)
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.pub.communityFiles)) {
 		s.ui.Say("A run would write " + filepath.Join(s.config.Community.Directory, name))
 	}
-	return multistep.ActionContinue
+	return nil
 }
-
-func (s *stepForecast) Cleanup(multistep.StateBag) {}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
@@ -21,11 +20,8 @@ type stepKeep struct {
 	pub   *publication
 }
 
-func (s *stepKeep) Run(_ context.Context, state multistep.StateBag) multistep.StepAction {
-	if err := s.pub.keep(s.input); err != nil {
-		return halt(state, err)
-	}
-	return multistep.ActionContinue
+func (s *stepKeep) Run(context.Context) error {
+	return s.pub.keep(s.input)
 }
 
 // keep links the image if it comes straight from the source.
@@ -39,11 +35,4 @@ func (p *publication) keep(input packersdk.Artifact) (err error) {
 		return fmt.Errorf("keep the image for the case that publishing fails: %w", err)
 	}
 	return nil
-}
-
-// Cleanup removes the links of an image that is published.
-func (s *stepKeep) Cleanup(multistep.StateBag) {
-	if s.pub.finished {
-		s.pub.kept.remove()
-	}
 }

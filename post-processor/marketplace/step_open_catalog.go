@@ -3,7 +3,6 @@ package marketplace
 import (
 	"context"
 
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/catalog"
@@ -16,16 +15,16 @@ type stepOpenCatalog struct {
 	ui        packersdk.Ui
 }
 
-func (s *stepOpenCatalog) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
+func (s *stepOpenCatalog) Run(ctx context.Context) error {
 	opened, err := catalog.Open(ctx, s.directory, s.pub.base, s.ui.Say)
 	if err != nil {
-		return halt(state, err)
+		return err
 	}
 	s.pub.catalog = opened
-	return multistep.ActionContinue
+	return nil
 }
 
-func (s *stepOpenCatalog) Cleanup(multistep.StateBag) {
+func (s *stepOpenCatalog) Cleanup() {
 	if s.pub.catalog == nil {
 		return
 	}

@@ -3,7 +3,6 @@ package marketplace
 import (
 	"context"
 
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
@@ -15,17 +14,14 @@ type stepPlaceImage struct {
 	ui  packersdk.Ui
 }
 
-func (s *stepPlaceImage) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
+func (s *stepPlaceImage) Run(ctx context.Context) error {
 	s.ui.Say("Publishing " + s.pub.entry().Name + " in " + s.pub.catalog.Directory())
 	for i, d := range s.pub.disks {
 		size := d.manifest.FileSize
 		meter := progress.Lines("copy", size, s.ui.Say)
 		if err := s.pub.catalog.PlaceImage(ctx, s.pub.entries[i], d.path, size, meter); err != nil {
-			return halt(state, err)
+			return err
 		}
 	}
-	return multistep.ActionContinue
+	return nil
 }
-
-// Cleanup is the catalog's: closing it removes what is not listed.
-func (s *stepPlaceImage) Cleanup(multistep.StateBag) {}

@@ -8,7 +8,6 @@ import (
 	"path"
 	"slices"
 
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
@@ -25,14 +24,7 @@ type stepPreflight struct {
 	pub    *publication
 }
 
-func (s *stepPreflight) Run(_ context.Context, state multistep.StateBag) multistep.StepAction {
-	if err := s.prepare(); err != nil {
-		return halt(state, err)
-	}
-	return multistep.ActionContinue
-}
-
-func (s *stepPreflight) prepare() (err error) {
+func (s *stepPreflight) Run(context.Context) (err error) {
 	if s.pub.disks, err = findDisks(s.input); err != nil {
 		return err
 	}
@@ -110,5 +102,3 @@ func (s *stepPreflight) prepareCatalog() (err error) {
 	s.pub.entries, err = catalog.NewEntries(s.pub.app, manifests, s.pub.base)
 	return err
 }
-
-func (s *stepPreflight) Cleanup(multistep.StateBag) {}

@@ -3,7 +3,6 @@ package marketplace
 import (
 	"context"
 
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 )
 
@@ -13,13 +12,11 @@ type stepProve struct {
 	ui  packersdk.Ui
 }
 
-func (s *stepProve) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
+func (s *stepProve) Run(ctx context.Context) error {
 	for _, d := range s.pub.disks {
 		if err := d.prove(ctx, s.ui.Say); err != nil {
-			return halt(state, err)
+			return err
 		}
 	}
-	return multistep.ActionContinue
+	return nil
 }
-
-func (s *stepProve) Cleanup(multistep.StateBag) {}

@@ -3,7 +3,6 @@ package marketplace
 import (
 	"context"
 
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/catalog"
@@ -16,10 +15,10 @@ type stepPublish struct {
 	ui           packersdk.Ui
 }
 
-func (s *stepPublish) Run(_ context.Context, state multistep.StateBag) multistep.StepAction {
+func (s *stepPublish) Run(context.Context) error {
 	options := catalog.Options{KeepVersions: s.keepVersions, SigningKey: s.pub.signingKey}
 	if err := s.pub.catalog.Publish(s.pub.entries, options); err != nil {
-		return halt(state, err)
+		return err
 	}
 	id := s.pub.entry().ID.OID
 	if s.pub.catalog.Changed() {
@@ -27,10 +26,8 @@ func (s *stepPublish) Run(_ context.Context, state multistep.StateBag) multistep
 	} else {
 		s.ui.Say("It is published already as " + id + "; nothing was changed")
 	}
-	return multistep.ActionContinue
+	return nil
 }
-
-func (s *stepPublish) Cleanup(multistep.StateBag) {}
 
 // entry is the one that people import.
 func (p *publication) entry() catalog.Entry { return p.entries[len(p.entries)-1] }

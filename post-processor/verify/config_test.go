@@ -110,8 +110,8 @@ func TestFirmwareOfEachBoot(t *testing.T) {
 			var p PostProcessor
 			require.NoError(t, p.Configure(test.settings))
 			var got []string
-			for _, step := range p.steps(&trial{}, nil, nil) {
-				if boot, ok := step.(*stepBoot); ok {
+			for _, listed := range p.steps(&trial{}, nil, nil) {
+				if boot, ok := listed.Step.(*stepBoot); ok {
 					got = append(got, boot.title())
 				}
 			}

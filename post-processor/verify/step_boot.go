@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/acceptance"
@@ -18,12 +17,12 @@ type stepBoot struct {
 	ui    packersdk.Ui
 }
 
-func (s *stepBoot) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
+func (s *stepBoot) Run(ctx context.Context) error {
 	s.ui.Say(fmt.Sprintf("Booting %s as OpenNebula would (%s, %s)", s.trial.image, s.title(), s.trial.report.Accelerator))
 	if err := s.boot(ctx); err != nil {
-		return halt(state, fmt.Errorf("%s: %w", s.title(), err))
+		return fmt.Errorf("%s: %w", s.title(), err)
 	}
-	return multistep.ActionContinue
+	return nil
 }
 
 // title is what the report calls this boot.
@@ -51,6 +50,3 @@ func (s *stepBoot) boot(ctx context.Context) error {
 	s.ui.Say(fmt.Sprintf("The model answers, %s after power-on", boot.Ready))
 	return nil
 }
-
-// Cleanup leaves the instance to the step that made it.
-func (s *stepBoot) Cleanup(multistep.StateBag) {}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/acceptance"
@@ -17,15 +16,8 @@ type stepCheck struct {
 	ui    packersdk.Ui
 }
 
-func (s *stepCheck) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
-	if err := s.check(ctx); err != nil {
-		return halt(state, err)
-	}
-	return multistep.ActionContinue
-}
-
-// check keeps the results in the report whatever they are.
-func (s *stepCheck) check(ctx context.Context) error {
+// Run keeps the results in the report whatever they are.
+func (s *stepCheck) Run(ctx context.Context) error {
 	running, stop := s.trial.instance.WhileRunning(ctx)
 	defer stop()
 	results, err := acceptance.Run(running, s.trial.instance.Target(), acceptance.Checks(), func(result acceptance.Result) {
@@ -41,5 +33,3 @@ func (s *stepCheck) check(ctx context.Context) error {
 	}
 	return nil
 }
-
-func (s *stepCheck) Cleanup(multistep.StateBag) {}

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/acceptance"
@@ -21,14 +20,7 @@ type stepCreate struct {
 	ui     packersdk.Ui
 }
 
-func (s *stepCreate) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
-	if err := s.create(ctx); err != nil {
-		return halt(state, err)
-	}
-	return multistep.ActionContinue
-}
-
-func (s *stepCreate) create(ctx context.Context) error {
+func (s *stepCreate) Run(ctx context.Context) error {
 	// The console is appended to, and a killed run may have left its own.
 	if err := removeIfThere(serialLog(s.trial.image)); err != nil {
 		return err
@@ -61,7 +53,7 @@ func (s *stepCreate) create(ctx context.Context) error {
 	return nil
 }
 
-func (s *stepCreate) Cleanup(multistep.StateBag) {
+func (s *stepCreate) Cleanup() {
 	if s.trial.instance == nil {
 		return
 	}

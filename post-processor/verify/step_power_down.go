@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 )
 
@@ -18,14 +17,9 @@ type stepPowerDown struct {
 	ui    packersdk.Ui
 }
 
-func (s *stepPowerDown) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
+func (s *stepPowerDown) Run(ctx context.Context) error {
 	s.ui.Say("Powering the virtual machine down")
 	ctx, cancel := context.WithTimeoutCause(ctx, powerDownTimeout, fmt.Errorf("not off within %s", powerDownTimeout))
 	defer cancel()
-	if err := s.trial.instance.PowerDown(ctx); err != nil {
-		return halt(state, err)
-	}
-	return multistep.ActionContinue
+	return s.trial.instance.PowerDown(ctx)
 }
-
-func (s *stepPowerDown) Cleanup(multistep.StateBag) {}

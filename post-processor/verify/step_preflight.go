@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
@@ -27,14 +26,7 @@ type stepPreflight struct {
 	trial  *trial
 }
 
-func (s *stepPreflight) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
-	if err := s.prepare(ctx); err != nil {
-		return halt(state, err)
-	}
-	return multistep.ActionContinue
-}
-
-func (s *stepPreflight) prepare(ctx context.Context) error {
+func (s *stepPreflight) Run(ctx context.Context) error {
 	image, manifestPath, err := artifact.Find(s.input)
 	if err != nil {
 		return err
@@ -92,5 +84,3 @@ func checkFormat(ctx context.Context, image string) error {
 	}
 	return nil
 }
-
-func (s *stepPreflight) Cleanup(multistep.StateBag) {}

@@ -26,8 +26,6 @@ type trial struct {
 	before   fs.FileInfo
 	instance *instance.Instance
 	report   acceptance.Report
-	// passed is set by the last step.
-	passed bool
 }
 
 // beside is the path of a file that goes with an image.

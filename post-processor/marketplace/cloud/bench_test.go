@@ -9,7 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
+	"github.com/hashicorp/packer-plugin-sdk/common"
+	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
@@ -18,6 +19,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/saidtest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/step"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 )
 
@@ -124,15 +126,8 @@ func (f front) run(ctx context.Context, t testing.TB, a Appliance, target Target
 	for _, c := range change {
 		c(p)
 	}
-	state := new(multistep.BasicStateBag)
-	(&multistep.BasicRunner{Steps: append(p.Preflight(), p.Steps()...)}).Run(ctx, state)
-	if err, failed := state.Get(stateError).(error); failed {
-		return p, lines.Text(), err
-	}
-	if !p.Done() && !p.DryRun {
-		return p, lines.Text(), context.Cause(ctx)
-	}
-	return p, lines.Text(), nil
+	err = step.Run(ctx, &packersdk.MockUi{}, common.PackerConfig{}, "publishing", append(p.Preflight(), p.Steps()...)...)
+	return p, lines.Text(), err
 }
 
 func (f front) spooled(t *testing.T) []string {

@@ -10,12 +10,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
+	"github.com/hashicorp/packer-plugin-sdk/common"
+	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/onedtest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/step"
 )
 
 // job is what a process publishes.
@@ -52,10 +54,8 @@ func publishAsProcess(text string) int {
 		Client: client, Transfer: spool{directory: j.Spool}, Target: j.Target, Appliance: j.Appliance, Say: say,
 		Abort: func(error) {}, ClaimInterval: never,
 	}
-	state := new(multistep.BasicStateBag)
-	(&multistep.BasicRunner{Steps: append(p.Preflight(), p.Steps()...)}).Run(context.Background(), state)
-	if !p.Done() {
-		fmt.Println(state.Get(stateError))
+	if err := step.Run(context.Background(), &packersdk.MockUi{}, common.PackerConfig{}, "publishing", append(p.Preflight(), p.Steps()...)...); err != nil {
+		fmt.Println(err)
 		return 1
 	}
 	return 0

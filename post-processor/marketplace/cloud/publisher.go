@@ -4,10 +4,9 @@ import (
 	"context"
 	"time"
 
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
-
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/step"
 )
 
 // Publisher publishes one appliance in one cloud. Its exported fields are set before its
@@ -49,24 +48,27 @@ type Publisher struct {
 
 // Preflight returns the steps that change nothing: they find out whether the appliance can
 // be published, and what is to be done for it.
-func (p *Publisher) Preflight() []multistep.Step {
+func (p *Publisher) Preflight() []step.Listed {
 	p.run = newRun()
-	return []multistep.Step{&stepConnect{p}, &stepPlan{p}}
+	return []step.Listed{step.Of(&stepConnect{p}), step.Of(&stepPlan{p})}
 }
 
-// Steps returns the steps that publish.
-func (p *Publisher) Steps() []multistep.Step {
-	return []multistep.Step{
-		&stepClaim{Publisher: p},
-		&stepTransfer{Publisher: p},
-		&stepRegisterImages{Publisher: p},
-		&stepRegisterApps{Publisher: p},
-		&stepOffer{p},
-		&stepRegisterTemplate{Publisher: p},
-		&stepVerify{p},
-		&stepCommit{p},
-		&stepPrune{p},
-		&stepClean{p},
+// Steps returns the steps that publish, none for a dry run.
+func (p *Publisher) Steps() []step.Listed {
+	if p.DryRun {
+		return nil
+	}
+	return []step.Listed{
+		step.Of(&stepClaim{Publisher: p}),
+		step.Of(&stepTransfer{p}),
+		step.Of(&stepRegisterImages{p}),
+		step.Of(&stepRegisterApps{p}),
+		step.Of(&stepOffer{p}),
+		step.Of(&stepRegisterTemplate{p}),
+		step.Of(&stepVerify{p}),
+		step.Of(&stepCommit{p}),
+		step.Of(&stepPrune{p}),
+		step.Of(&stepClean{p}),
 	}
 }
 
@@ -86,17 +88,5 @@ func (p *Publisher) AppID() int {
 // Marketplace names where it is, for people.
 func (p *Publisher) Marketplace() string { return p.marketplace.Name }
 
-// idle tells whether there is nothing to be done.
-func (p *Publisher) idle() bool { return p.done || p.DryRun }
-
-// stateError is the key under which Packer's runner looks for the error of a step.
-const stateError = "error"
-
-// end makes err the result of a step.
-func end(state multistep.StateBag, err error) multistep.StepAction {
-	if err == nil {
-		return multistep.ActionContinue
-	}
-	state.Put(stateError, err)
-	return multistep.ActionHalt
-}
+// Needed tells whether the step of a publication has anything to do.
+func (p *Publisher) Needed() bool { return !p.done }

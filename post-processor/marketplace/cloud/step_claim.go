@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
-
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/retry"
 )
@@ -32,14 +30,7 @@ type stepClaim struct {
 	wait     sync.WaitGroup
 }
 
-func (s *stepClaim) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
-	if s.idle() {
-		return multistep.ActionContinue
-	}
-	return end(state, s.claim(ctx))
-}
-
-func (s *stepClaim) claim(ctx context.Context) error {
+func (s *stepClaim) Run(ctx context.Context) error {
 	if s.ClaimInterval == 0 {
 		s.ClaimInterval = defaultClaimInterval
 	}
@@ -123,7 +114,7 @@ func (s *stepClaim) keepUp() {
 }
 
 // Cleanup takes back what a failed run has made, and gives the claim up.
-func (s *stepClaim) Cleanup(multistep.StateBag) {
+func (s *stepClaim) Cleanup() {
 	if s.stop != nil {
 		s.stop()
 		s.wait.Wait()

@@ -3,18 +3,13 @@ package cloud
 import (
 	"context"
 	"fmt"
-
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
 )
 
 // stepClean deletes what publishing needed on the way: the transferred files, and the
 // images nothing uses.
 type stepClean struct{ *Publisher }
 
-func (s *stepClean) Run(ctx context.Context, _ multistep.StateBag) multistep.StepAction {
-	if s.idle() {
-		return multistep.ActionContinue
-	}
+func (s *stepClean) Run(ctx context.Context) error {
 	for i, image := range s.plan.images {
 		if image.isMissing() || !image.keep && image.found != nil {
 			s.clean(ctx, i, image)
@@ -22,7 +17,7 @@ func (s *stepClean) Run(ctx context.Context, _ multistep.StateBag) multistep.Ste
 	}
 	s.done = true
 	s.Say(fmt.Sprintf("%s is published in the marketplace %s as app %d", s.Appliance.title(), s.marketplace.Name, s.AppID()))
-	return multistep.ActionContinue
+	return nil
 }
 
 // clean deletes the file first: by the image the next run sees that something is left.
@@ -36,5 +31,3 @@ func (s *stepClean) clean(ctx context.Context, i int, image imagePlan) {
 		s.tell("image", s.images[i], s.Appliance.imageName(i), s.deleteImage(ctx, s.images[i]))
 	}
 }
-
-func (s *stepClean) Cleanup(multistep.StateBag) {}

@@ -3,25 +3,20 @@ package cloud
 import (
 	"context"
 	"fmt"
-
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
 )
 
 // stepCommit makes the new apps the ones that count: those they replace go, and they get
 // their names.
 type stepCommit struct{ *Publisher }
 
-func (s *stepCommit) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
-	if s.idle() {
-		return multistep.ActionContinue
-	}
+func (s *stepCommit) Run(ctx context.Context) error {
 	s.committed = true
 	for i, app := range s.plan.apps {
 		if err := s.commit(ctx, app, s.apps[i]); err != nil {
-			return end(state, fmt.Errorf("%w; app %d is published and proven: run again to finish", err, s.apps[i]))
+			return fmt.Errorf("%w; app %d is published and proven: run again to finish", err, s.apps[i])
 		}
 	}
-	return multistep.ActionContinue
+	return nil
 }
 
 func (s *stepCommit) commit(ctx context.Context, app appPlan, id int) error {
@@ -39,5 +34,3 @@ func (s *stepCommit) commit(ctx context.Context, app appPlan, id int) error {
 	}
 	return nil
 }
-
-func (s *stepCommit) Cleanup(multistep.StateBag) {}

@@ -6,21 +6,13 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
-
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
 )
 
 // stepConnect finds out who the user is, and finds the places to publish in.
 type stepConnect struct{ *Publisher }
 
-func (s *stepConnect) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
-	return end(state, s.connect(ctx))
-}
-
-func (s *stepConnect) Cleanup(multistep.StateBag) {}
-
-func (s *stepConnect) connect(ctx context.Context) error {
+func (s *stepConnect) Run(ctx context.Context) error {
 	version, err := s.Client.Version(ctx)
 	if err != nil {
 		return err

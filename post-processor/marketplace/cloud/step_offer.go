@@ -4,24 +4,19 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
-
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
 )
 
 // stepOffer lets others see and import the apps: a new one is its owner's alone.
 type stepOffer struct{ *Publisher }
 
-func (s *stepOffer) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
-	if s.idle() {
-		return multistep.ActionContinue
-	}
+func (s *stepOffer) Run(ctx context.Context) error {
 	for _, id := range s.apps {
 		if err := s.offerApp(ctx, id); err != nil {
-			return end(state, fmt.Errorf("offer app %d to others: %w", id, err))
+			return fmt.Errorf("offer app %d to others: %w", id, err)
 		}
 	}
-	return multistep.ActionContinue
+	return nil
 }
 
 func (s *stepOffer) offerApp(ctx context.Context, id int) error {
@@ -38,5 +33,3 @@ func (s *stepOffer) offerApp(ctx context.Context, id int) error {
 		func(id int, p opennebula.Permissions) error { return s.Client.ChmodApp(ctx, id, p) },
 		func(id, group int) error { return s.Client.ChgrpApp(ctx, id, group) })
 }
-
-func (s *stepOffer) Cleanup(multistep.StateBag) {}

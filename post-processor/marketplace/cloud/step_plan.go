@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
-
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer"
 )
@@ -15,25 +13,25 @@ import (
 // stepPlan finds out what is to be done, and whether it can be.
 type stepPlan struct{ *Publisher }
 
-func (s *stepPlan) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
+func (s *stepPlan) Run(ctx context.Context) error {
 	if err := s.makePlan(ctx); err != nil {
-		return end(state, err)
+		return err
 	}
 	tasks := s.tasks()
 	if len(tasks) == 0 {
 		s.done = true
 		s.Say(fmt.Sprintf("%s is published in the marketplace %s already, as app %d; nothing was changed", s.Appliance.title(), s.marketplace.Name, s.AppID()))
-		return multistep.ActionContinue
+		return nil
 	}
 	if s.DryRun {
 		s.Say("A run would:\n- " + strings.Join(tasks, "\n- "))
 		s.Say("Who imports " + s.Appliance.title() + " gets this VM template:\n" + s.Appliance.ImportedTemplate())
 	}
-	return end(state, s.check(ctx))
+	return s.check(ctx)
 }
 
 // Cleanup ends connections, and a server that served the image.
-func (s *stepPlan) Cleanup(multistep.StateBag) {
+func (s *stepPlan) Cleanup() {
 	if err := s.Transfer.Close(); err != nil {
 		s.Say("Ending the transfer: " + err.Error())
 	}

@@ -4,18 +4,13 @@ import (
 	"context"
 	"fmt"
 	"strings"
-
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
 )
 
 // stepPrune deletes old versions. The new one is published by now, so nothing here fails
 // the run: what cannot be deleted is said, and tried again by the next run.
 type stepPrune struct{ *Publisher }
 
-func (s *stepPrune) Run(ctx context.Context, _ multistep.StateBag) multistep.StepAction {
-	if s.idle() {
-		return multistep.ActionContinue
-	}
+func (s *stepPrune) Run(ctx context.Context) error {
 	prune := s.plan.prune
 	if len(prune.versions) > 0 {
 		s.Say("Deleting the versions beyond those that are kept: " + strings.Join(prune.versions, ", "))
@@ -29,7 +24,7 @@ func (s *stepPrune) Run(ctx context.Context, _ multistep.StateBag) multistep.Ste
 	for _, image := range prune.images {
 		s.tell("image", image.ID, image.Name, s.deleteImage(ctx, image.ID))
 	}
-	return multistep.ActionContinue
+	return nil
 }
 
 // tell says what could not be deleted, such as an image that machines use.
@@ -38,5 +33,3 @@ func (p *Publisher) tell(kind string, id int, name string, err error) {
 		p.Say(fmt.Sprintf("%s %d (%s) stays: %v", kind, id, name, err))
 	}
 }
-
-func (s *stepPrune) Cleanup(multistep.StateBag) {}

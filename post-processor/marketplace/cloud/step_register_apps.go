@@ -5,24 +5,19 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
-
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
 )
 
 // stepRegisterApps has the marketplace copy the images, and makes the apps that name them.
 type stepRegisterApps struct{ *Publisher }
 
-func (s *stepRegisterApps) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
-	if s.idle() {
-		return multistep.ActionContinue
-	}
+func (s *stepRegisterApps) Run(ctx context.Context) error {
 	for i, app := range s.plan.apps {
 		if err := s.register(ctx, i, app); err != nil {
-			return end(state, err)
+			return err
 		}
 	}
-	return multistep.ActionContinue
+	return nil
 }
 
 func (s *stepRegisterApps) register(ctx context.Context, i int, app appPlan) error {
@@ -62,5 +57,3 @@ func (s *stepRegisterApps) complete(ctx context.Context, app appPlan, ready open
 	}
 	return nil
 }
-
-func (s *stepRegisterApps) Cleanup(multistep.StateBag) {}

@@ -4,29 +4,24 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
-
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
 )
 
 // stepRegisterImages has the front-end copy the images into the datastore.
 type stepRegisterImages struct{ *Publisher }
 
-func (s *stepRegisterImages) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
-	if s.idle() {
-		return multistep.ActionContinue
-	}
+func (s *stepRegisterImages) Run(ctx context.Context) error {
 	for i, image := range s.plan.images {
 		if !image.needed {
 			continue
 		}
 		if err := s.register(ctx, i, image); err != nil {
-			return end(state, err)
+			return err
 		}
 	}
 	// The front-end has them all: nothing need be served, and no connection kept, while the
 	// marketplace copies.
-	return end(state, s.Transfer.Close())
+	return s.Transfer.Close()
 }
 
 func (s *stepRegisterImages) register(ctx context.Context, i int, image imagePlan) error {
@@ -61,8 +56,6 @@ func (s *stepRegisterImages) offerImage(ctx context.Context, image imagePlan, re
 		func(id int, p opennebula.Permissions) error { return s.Client.ChmodImage(ctx, id, p) },
 		func(id, group int) error { return s.Client.ChgrpImage(ctx, id, group) })
 }
-
-func (s *stepRegisterImages) Cleanup(multistep.StateBag) {}
 
 // offer gives an object to the group and sets its permissions, if they are others.
 func (p *Publisher) offer(id int, permissions opennebula.Permissions, group int,

@@ -4,22 +4,20 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
-
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
 )
 
 // stepRegisterTemplate makes the VM template of the cloud itself, or brings it up to date.
 type stepRegisterTemplate struct{ *Publisher }
 
-func (s *stepRegisterTemplate) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
-	if s.idle() || s.plan.template == nil {
-		return multistep.ActionContinue
+func (s *stepRegisterTemplate) Run(ctx context.Context) error {
+	if s.plan.template == nil {
+		return nil
 	}
 	if err := s.register(ctx); err != nil {
-		return end(state, fmt.Errorf("make the VM template %q: %w", s.Appliance.title(), err))
+		return fmt.Errorf("make the VM template %q: %w", s.Appliance.title(), err)
 	}
-	return multistep.ActionContinue
+	return nil
 }
 
 func (s *stepRegisterTemplate) register(ctx context.Context) error {
@@ -45,5 +43,3 @@ func (s *stepRegisterTemplate) register(ctx context.Context) error {
 		func(id int, p opennebula.Permissions) error { return s.Client.ChmodVMTemplate(ctx, id, p) },
 		func(id, group int) error { return s.Client.ChgrpVMTemplate(ctx, id, group) })
 }
-
-func (s *stepRegisterTemplate) Cleanup(multistep.StateBag) {}

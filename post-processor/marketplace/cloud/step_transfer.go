@@ -3,18 +3,13 @@ package cloud
 import (
 	"context"
 	"fmt"
-
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
 )
 
 // stepTransfer brings the images that are missing to where the front-end can read them.
 // What was sent stays when the run fails: the next one goes on with it.
 type stepTransfer struct{ *Publisher }
 
-func (s *stepTransfer) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
-	if s.idle() {
-		return multistep.ActionContinue
-	}
+func (s *stepTransfer) Run(ctx context.Context) error {
 	s.paths = make([]string, len(s.plan.images))
 	for i, image := range s.plan.images {
 		if !image.isMissing() {
@@ -22,11 +17,9 @@ func (s *stepTransfer) Run(ctx context.Context, state multistep.StateBag) multis
 		}
 		path, err := s.Transfer.Send(ctx, s.Appliance.Disks[i].file(), s.Say)
 		if err != nil {
-			return end(state, fmt.Errorf("bring %s to the front-end: %w", s.Appliance.Disks[i].Path, err))
+			return fmt.Errorf("bring %s to the front-end: %w", s.Appliance.Disks[i].Path, err)
 		}
 		s.paths[i] = path
 	}
-	return multistep.ActionContinue
+	return nil
 }
-
-func (s *stepTransfer) Cleanup(multistep.StateBag) {}

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/hashicorp/packer-plugin-sdk/multistep"
-
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
 )
 
@@ -15,10 +13,7 @@ import (
 // has not.
 type stepVerify struct{ *Publisher }
 
-func (s *stepVerify) Run(ctx context.Context, state multistep.StateBag) multistep.StepAction {
-	if s.idle() {
-		return multistep.ActionContinue
-	}
+func (s *stepVerify) Run(ctx context.Context) error {
 	var mistakes []error
 	for i, app := range s.plan.apps {
 		mistakes = append(mistakes, s.verifyApp(ctx, app, s.apps[i]))
@@ -26,7 +21,7 @@ func (s *stepVerify) Run(ctx context.Context, state multistep.StateBag) multiste
 	if s.plan.template != nil {
 		mistakes = append(mistakes, s.verifyTemplate(ctx))
 	}
-	return end(state, errors.Join(mistakes...))
+	return errors.Join(mistakes...)
 }
 
 func (s *stepVerify) verifyApp(ctx context.Context, app appPlan, id int) error {
@@ -69,5 +64,3 @@ func (s *stepVerify) offered(what string, permissions opennebula.Permissions, gr
 	}
 	return fmt.Errorf("%s has the permissions %s and the group %d after they were set to others", what, permissions, group)
 }
-
-func (s *stepVerify) Cleanup(multistep.StateBag) {}
