@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/step"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/ociimage"
@@ -51,40 +52,40 @@ type bake struct {
 	agentSHA256 string
 }
 
-// step is one stage of the bake. Its title is said when it starts and leads its error.
-type step struct {
+// stage is a step of the bake. Its title is said when it starts and leads its error.
+type stage struct {
 	title string
-	run   func(*bake, context.Context) error
+	say   func(title string)
+	run   func(context.Context) error
 }
 
-// steps are in this order because the cheap checks come first, and nothing on the
-// machine is changed before everything it needs is there.
-var steps = []step{
-	{"check the machine", (*bake).checkMachine},
-	{"fetch engine, backend and model", (*bake).fetchPayload},
-	{"look for a disk with the model", (*bake).findModel},
-	{"check the free space", (*bake).checkSpace},
-	{"install packages", (*bake).installPackages},
-	{"set up the context", (*bake).setContext},
-	{"install units and the service account", (*bake).installImageFiles},
-	{"install LocalAI", (*bake).installLocalAI},
-	{"install the backend", (*bake).installBackend},
-	{"install the model", (*bake).installModel},
-	{"install the agent", (*bake).installAgent},
-	{"smoke test", (*bake).smokeTest},
-	{"clean up", (*bake).cleanUp},
-	{"take inventory", (*bake).takeInventory},
-}
-
-// runSteps stops at the first that fails.
-func (b *bake) runSteps(ctx context.Context, started func(title string)) error {
-	for _, step := range steps {
-		started(step.title)
-		if err := step.run(b, ctx); err != nil {
-			return fmt.Errorf("%s: %w", step.title, err)
-		}
+func (s stage) Run(ctx context.Context) error {
+	s.say(s.title)
+	if err := s.run(ctx); err != nil {
+		return fmt.Errorf("%s: %w", s.title, err)
 	}
 	return nil
+}
+
+// stages are in this order because the cheap checks come first, and nothing on the
+// machine is changed before everything it needs is there.
+func (b *bake) stages(say func(title string)) []step.Listed {
+	return []step.Listed{
+		step.Of(stage{"check the machine", say, b.checkMachine}),
+		step.Of(stage{"fetch engine, backend and model", say, b.fetchPayload}),
+		step.Of(stage{"look for a disk with the model", say, b.findModel}),
+		step.Of(stage{"check the free space", say, b.checkSpace}),
+		step.Of(stage{"install packages", say, b.installPackages}),
+		step.Of(stage{"set up the context", say, b.setContext}),
+		step.Of(stage{"install units and the service account", say, b.installImageFiles}),
+		step.Of(stage{"install LocalAI", say, b.installLocalAI}),
+		step.Of(stage{"install the backend", say, b.installBackend}),
+		step.Of(stage{"install the model", say, b.installModel}),
+		step.Of(stage{"install the agent", say, b.installAgent}),
+		step.Of(stage{"smoke test", say, b.smokeTest}),
+		step.Of(stage{"clean up", say, b.cleanUp}),
+		step.Of(stage{"take inventory", say, b.takeInventory}),
+	}
 }
 
 // aptScripts run apt-get, with the functions of scripts/apt.sh.

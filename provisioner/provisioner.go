@@ -8,9 +8,11 @@ import (
 	"fmt"
 
 	"github.com/hashicorp/hcl/v2/hcldec"
+	"github.com/hashicorp/packer-plugin-sdk/common"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/step"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/ociimage"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/remote"
@@ -31,7 +33,7 @@ func (p *Provisioner) Prepare(raws ...any) error {
 	return p.config.decode(raws...)
 }
 
-// Provision runs the steps in order and stops at the first that fails. The machine is
+// Provision runs the stages in order and stops at the first that fails. The machine is
 // then half an appliance; the builder throws it away.
 func (p *Provisioner) Provision(ctx context.Context, ui packersdk.Ui, comm packersdk.Communicator, generated map[string]any) error {
 	// A directory of our own: its files are named by digest alone.
@@ -51,5 +53,6 @@ func (p *Provisioner) Provision(ctx context.Context, ui packersdk.Ui, comm packe
 		base:     baseImage(generated),
 	}
 	defer func() { b.payload.discard() }()
-	return b.runSteps(ctx, ui.Say)
+	// -debug and -on-error are about the provisioner as a whole, for which Packer itself asks.
+	return step.Run(ctx, ui, common.PackerConfig{}, "the bake", b.stages(ui.Say)...)
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/hashicorp/packer-plugin-sdk/common"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -19,6 +20,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/gguf"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remotetest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/step"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/ociimage"
@@ -92,17 +94,18 @@ func newBake(t *testing.T, m *remotetest.Machine) (*bake, *[]string) {
 }
 
 func (b *bake) runAll(ctx context.Context) error {
-	return b.runSteps(ctx, func(string) {})
+	return step.Run(ctx, &packersdk.MockUi{}, common.PackerConfig{}, "the bake", b.stages(func(string) {})...)
 }
 
-// run does the steps up to the one with the title, and that one.
+// run does the stages up to the one with the title, and that one.
 func (b *bake) run(ctx context.Context, last string) error {
-	for _, step := range steps {
-		if err := step.run(b, ctx); err != nil || step.title == last {
+	for _, listed := range b.stages(func(string) {}) {
+		s := listed.Step.(stage)
+		if err := s.run(ctx); err != nil || s.title == last {
 			return err
 		}
 	}
-	return errors.New("no such step: " + last)
+	return errors.New("no such stage: " + last)
 }
 
 func TestBake(t *testing.T) {
