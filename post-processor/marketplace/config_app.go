@@ -5,6 +5,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/app"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/storedtext"
 )
 
 // App is the block "app": what people see of the appliance in a marketplace, and the size
@@ -37,7 +38,7 @@ func (a *App) rules() []rule {
 		{"app.version", given(filled.Version), app.CheckVersion},
 		{"app.publisher", []string{filled.Publisher}, app.CheckLine},
 		{"app.publisher_email", given(filled.PublisherEmail), app.CheckLine},
-		{"app.description", []string{filled.Description}, app.CheckText},
+		{"app.description", []string{filled.Description}, storedtext.CheckQuoted},
 		{"app.short_description", []string{filled.ShortDescription}, app.CheckLine},
 		{"app.tags", filled.Tags, app.CheckTag},
 		{"app.logo", given(filled.Logo), app.CheckLogo},

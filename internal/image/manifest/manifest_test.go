@@ -103,9 +103,9 @@ func TestReadIsStrict(t *testing.T) {
 	good, err := json.Marshal(example())
 	require.NoError(t, err)
 	tests := map[string]struct{ content, want string }{
-		"empty":            {"", "it is no manifest"},
-		"no object":        {"[]", "it is no manifest"},
-		"cut short":        {string(good[:len(good)/2]), "it is no manifest"},
+		"empty":            {"", "it is not a manifest"},
+		"no object":        {"[]", "it is not a manifest"},
+		"cut short":        {string(good[:len(good)/2]), "it is not a manifest"},
 		"an unknown field": {strings.Replace(string(good), `"md5"`, `"md6"`, 1), `unknown field "md6"`},
 		"wrong type":       {strings.Replace(string(good), `"format":"qcow2"`, `"format":7`, 1), "Manifest.format"},
 		"trailing data":    {string(good) + "{}", "something follows"},

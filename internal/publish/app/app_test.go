@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/storedtext"
 )
 
 func TestDefaultPassesItsOwnRules(t *testing.T) {
@@ -15,7 +16,7 @@ func TestDefaultPassesItsOwnRules(t *testing.T) {
 	assert.NoError(t, appliance.CheckObjectName(app.Title("x86_64")))
 	assert.NoError(t, CheckLine(app.Publisher))
 	assert.NoError(t, CheckLine(app.ShortDescription))
-	assert.NoError(t, CheckText(app.Description))
+	assert.NoError(t, storedtext.CheckQuoted(app.Description))
 	for _, tag := range app.Tags {
 		assert.NoError(t, CheckTag(tag))
 	}
@@ -45,9 +46,6 @@ func TestChecks(t *testing.T) {
 		"line": {CheckLine, table{
 			`An "image", größer`: true, "": false, " ": false, "a\nb": false, "a\x7f": false, `ends in \`: false, `in\side`: true,
 			"a ]]> b": false, "rocket \U0001F680": false,
-		}},
-		"text": {CheckText, table{
-			"": true, "two\nlines": true, "a\tb": false, "a\r\n": false, "\xff": false, `ends in \`: false, "a ]]> b": false, "rocket \U0001F680": false,
 		}},
 		"tag": {CheckTag, table{"ai": true, "two words": true, "a,b": false, "": false}},
 	} {

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/storedtext"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 )
 
@@ -43,7 +44,7 @@ func TestDescriptionIsGolden(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			description := DefaultFor(m).Description
-			require.NoError(t, CheckText(description))
+			require.NoError(t, storedtext.CheckQuoted(description))
 			golden(t, "description-"+name+".md", description+"\n")
 		})
 	}

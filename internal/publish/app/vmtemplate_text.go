@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/storedtext"
 )
 
 // Text writes the template in OpenNebula's plain syntax, in alphabetical order. It is what
@@ -45,7 +47,7 @@ func (t VMTemplate) Check() error {
 		if !namePattern.MatchString(name) {
 			mistakes = append(mistakes, fmt.Errorf("%s: a name must be of letters, digits and _", path))
 		}
-		if err := CheckText(value); err != nil {
+		if err := storedtext.CheckQuoted(value); err != nil {
 			mistakes = append(mistakes, fmt.Errorf("%s: %w", path, err))
 		}
 	}

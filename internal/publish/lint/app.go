@@ -9,6 +9,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/app"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/storedtext"
 )
 
 // What an app has in both forms. The driver of a "one" marketplace, and the servers that
@@ -130,7 +131,7 @@ func (l *linter) oneOf(n *node, key, rule string, allowed ...string) {
 
 // storable is about texts that end up in attributes of oned.
 func (l *linter) storable(n *node, name string) {
-	if err := app.CheckText(n.str()); err != nil {
+	if err := storedtext.CheckQuoted(n.str()); err != nil {
 		l.add(n.line, ruleUnstorable, "%s %v", name, err)
 	}
 }

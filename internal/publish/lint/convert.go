@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/app"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/storedtext"
 )
 
 // openNebulaTemplate is the VM template of an app, as YAML or as JSON in a text.
@@ -96,7 +96,7 @@ func (l *linter) storableValues(attributes []attribute, path string) {
 	for _, a := range attributes {
 		if !strings.ContainsFunc(a.name, func(r rune) bool { return r > 0x7F || !isNameByte(byte(r)) }) && a.name != "" {
 			l.storableValues(a.members, path+a.name+"/")
-			if err := app.CheckText(a.value); err != nil {
+			if err := storedtext.CheckQuoted(a.value); err != nil {
 				l.add(a.line, ruleUnstorable, "%s%s %v", path, a.name, err)
 			}
 			continue
