@@ -183,6 +183,24 @@ func TestFullDiskWhilePackagesAreInstalled(t *testing.T) {
 	assert.NoFileExists(t, m.Path("/usr/sbin/policy-rc.d"))
 }
 
+func TestServicesDoNotStartWhileInstalled(t *testing.T) {
+	m := machine(t)
+	seen := m.Path("/seen")
+	m.Stub("apt-get", `case "$*" in *install*) ls -l /usr/sbin/policy-rc.d >'`+seen+`'; cat /usr/sbin/policy-rc.d >>'`+seen+`' ;; esac`)
+	b, _ := newBake(t, m)
+	require.NoError(t, b.installPackages(t.Context()))
+	assert.Regexp(t, `(?s)^-rwxr-xr-x.*\nexit 101\n$`, m.Read("/seen"))
+	assert.NoFileExists(t, m.Path("/usr/sbin/policy-rc.d"), "services of the appliance are to start")
+}
+
+func TestInstallationEndsWithAFailedUpdate(t *testing.T) {
+	m := machine(t)
+	m.Stub("apt-get", `case "$*" in *update*) exit 100 ;; esac`)
+	b, _ := newBake(t, m)
+	require.ErrorContains(t, b.installPackages(t.Context()), "apt-get update failed")
+	assert.NotContains(t, strings.Join(m.Calls(), "\n"), "install --no-install-recommends")
+}
+
 func FuzzParseSums(f *testing.F) {
 	f.Add([]byte(strings.Repeat("ab", 32) + "  nginx_1%3a2_amd64.deb\n"))
 	f.Add([]byte("x\n" + strings.Repeat("ab", 32) + " *a.deb"))
