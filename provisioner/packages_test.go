@@ -183,6 +183,24 @@ func TestFullDiskWhilePackagesAreInstalled(t *testing.T) {
 	assert.NoFileExists(t, m.Path("/usr/sbin/policy-rc.d"))
 }
 
+func TestServicesDoNotStartWhileInstalled(t *testing.T) {
+	m := machine(t)
+	policy, seen := m.Path("/usr/sbin/policy-rc.d"), m.Path("/seen")
+	m.Stub("apt-get", `case "$*" in *install*) rc=0; '`+policy+`' || rc=$?; echo "the policy says $rc" >'`+seen+`' ;; esac`)
+	b, _ := newBake(t, m)
+	require.NoError(t, b.installPackages(t.Context()))
+	assert.Equal(t, "the policy says 101\n", m.Read("/seen"))
+	assert.NoFileExists(t, m.Path("/usr/sbin/policy-rc.d"), "services of the appliance are to start")
+}
+
+func TestInstallationEndsWithAFailedUpdate(t *testing.T) {
+	m := machine(t)
+	m.Stub("apt-get", `case "$*" in *update*) exit 100 ;; esac`)
+	b, _ := newBake(t, m)
+	require.ErrorContains(t, b.installPackages(t.Context()), "apt-get update failed")
+	assert.NotContains(t, strings.Join(m.Calls(), "\n"), "install --no-install-recommends")
+}
+
 func FuzzParseSums(f *testing.F) {
 	f.Add([]byte(strings.Repeat("ab", 32) + "  nginx_1%3a2_amd64.deb\n"))
 	f.Add([]byte("x\n" + strings.Repeat("ab", 32) + " *a.deb"))

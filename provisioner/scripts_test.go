@@ -3,6 +3,7 @@ package provisioner
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -122,7 +123,9 @@ func TestCleanUp(t *testing.T) {
 		appliance.ReportFile, appliance.StatusJSON, "/etc/ssh/ssh_host_rsa_key", "/etc/ssh/ssh_host_rsa_key.pub",
 		"/var/lib/systemd/random-seed", "/var/lib/apt/lists/mirror_InRelease", "/root/.bash_history", "/home/debian/.ssh/authorized_keys",
 		"/var/lib/dhcp/dhclient.leases", "/etc/.resolv.conf.systemd-resolved.bak", "/tmp/x/y", "/var/tmp/.hidden", "/var/log/syslog.1", "/var/log/dpkg.log.2.gz",
-		"/var/log/journal/0123/system.journal",
+		"/var/log/journal/0123/system.journal", "/var/log/Xorg.0.log.old", "/etc/passwd-", "/etc/shadow-", "/etc/group-", "/etc/gshadow-",
+		"/etc/subuid-", "/etc/subgid-", "/etc/sudoers.d/90-cloud-init-users", "/var/lib/systemd/credential.secret",
+		"/var/lib/nginx/body/0000000001", "/var/lib/NetworkManager/internal-eth0.lease", "/root/.cache/x", "/root/.wget-hsts", "/root/.lesshst",
 	}
 	kept := []string{
 		"/root/.ssh/authorized_keys", "/etc/ssh/sshd_config", appliance.BakedFile, appliance.AgentPath,
@@ -146,5 +149,44 @@ func TestCleanUp(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, m.Path("/etc/machine-id"), link)
 	assert.Contains(t, m.Calls(), "passwd --quiet --lock root")
+	assert.Contains(t, m.Calls(), "systemctl stop systemd-random-seed.service", "or it saves a seed at shutdown")
 	require.NoError(t, b.cleanUp(t.Context()), "a second time finds nothing to do")
+}
+
+// A second link shows what the blocks of a deleted file hold.
+func TestCleanUpOverwritesKeys(t *testing.T) {
+	const secret = "a key of this machine"
+	m := machine(t)
+	keys := []string{appliance.PasswordFile, appliance.CAKey, "/etc/ssh/ssh_host_rsa_key"}
+	for i, path := range keys {
+		m.Write(path, secret)
+		require.NoError(t, os.Link(m.Path(path), m.Path(fmt.Sprintf("/link%d", i))))
+	}
+	b, _ := newBake(t, m)
+	require.NoError(t, b.cleanUp(t.Context()))
+	for i, path := range keys {
+		assert.NoFileExists(t, m.Path(path))
+		content := m.Read(fmt.Sprintf("/link%d", i))
+		assert.NotEmpty(t, content, path)
+		assert.Empty(t, strings.Trim(content, "\x00"), path)
+	}
+}
+
+func TestBackendIsReadOnlyForOthers(t *testing.T) {
+	m := machine(t)
+	m.Write("/src/run.sh", "new")
+	m.Write("/src/lib/libggml.so", "elf")
+	for path, mode := range map[string]os.FileMode{"/src/run.sh": 0o660, "/src/lib/libggml.so": 0o666, "/src/lib": 0o777, "/src": 0o770} {
+		require.NoError(t, os.Chmod(m.Path(path), mode))
+	}
+	b, _ := newBake(t, m)
+	_, err := b.machine.Run(t.Context(), remote.Script{Text: "tar -C /src -cf /b.tar .", Timeout: packagesTimeout})
+	require.NoError(t, err)
+	b.payload.backend = local(t, m.Path("/b.tar"))
+	require.NoError(t, b.installBackend(t.Context()))
+	for path, want := range map[string]os.FileMode{"": 0o755, "/lib": 0o755, "/run.sh": 0o755, "/lib/libggml.so": 0o644} {
+		info, err := os.Stat(m.Path(appliance.BackendsDir + "/llama-cpp" + path))
+		require.NoError(t, err)
+		assert.Equal(t, want, info.Mode().Perm(), "llama-cpp%s", path)
+	}
 }

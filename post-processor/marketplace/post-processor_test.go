@@ -288,6 +288,29 @@ func TestTheFilesOfAPullRequest(t *testing.T) {
 	assert.Contains(t, b.said(), "are up to date already; nothing was changed")
 }
 
+func TestMistakesAreFoundBeforePublishing(t *testing.T) {
+	for name, test := range map[string]struct {
+		config func(b bench) block
+		want   string
+	}{
+		"an entry of the catalog": {func(b bench) block {
+			return block{"app": block{"opennebula_versions": []string{"7.0"}}, "catalog": block{"directory": b.catalog, "base_url": "http://127.0.0.1:8085"}}
+		}, "opennebula-version"},
+		"a file of a pull request": {func(b bench) block {
+			return block{"app": block{"version": "1.0.0-0-20261122"}, "community": block{"directory": b.catalog, "image_url": "https://cdn.example.org/slm-copilot-1.0.0-0-20261101.qcow2"}}
+		}, "the image is of version 1.0.0-0-20261101"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			var p PostProcessor
+			require.NoError(t, p.Configure(test.config(b)))
+			_, _, _, err := p.PostProcess(t.Context(), b.ui, b.built())
+			require.ErrorContains(t, err, test.want)
+			assert.NoDirExists(t, b.catalog, "nothing is written")
+		})
+	}
+}
+
 func TestTheFilesOfAPullRequestAreOfOneImage(t *testing.T) {
 	b := newBench(t)
 	input := b.built()

@@ -47,3 +47,51 @@ func TestLeftoversAreTakenAway(t *testing.T) {
 	assert.Equal(t, 8, p.images[0].broken[0].ID)
 	assert.True(t, p.apps[0].isMissing() && p.images[0].isMissing())
 }
+
+func TestOnlyOldVersionsOfTheFamilyArePruned(t *testing.T) {
+	a, other := newAppliance(t, "Copilot", "3.0.0"), newAppliance(t, "Another", "3.0.0")
+	of := func(a Appliance, part, version string) opennebula.Template {
+		a.App.Version = version
+		return a.marks(part, "0123")
+	}
+	keep := target()
+	keep.KeepVersions = 2
+	pruned := a.planPruning(keep, 100, world{
+		apps: []opennebula.App{
+			{ID: 1, MarketplaceID: 100, RegTime: 1, Template: of(a, partSystem, "1.0.0")},
+			{ID: 2, MarketplaceID: 100, RegTime: 2, Template: of(a, partSystem, "2.0.0")},
+			{ID: 3, MarketplaceID: 100, RegTime: 9, Template: of(other, partSystem, "9.0.0")},
+			{ID: 4, MarketplaceID: 100, RegTime: 1, Template: of(other, partSystem, "1.0.0")},
+			{ID: 5, MarketplaceID: 101, RegTime: 1, Template: of(a, partSystem, "1.0.0")},
+			{ID: 6, MarketplaceID: 101, RegTime: 9, Template: of(a, partSystem, "8.0.0")},
+		},
+		templates: []opennebula.VMTemplate{
+			{ID: 11, Template: of(a, partVM, "1.0.0")},
+			{ID: 12, Template: of(a, partVM, "2.0.0")},
+			{ID: 13, Template: of(other, partVM, "1.0.0")},
+			{ID: 14, Template: of(a, partClaim, "1.0.0")},
+		},
+		images: []opennebula.Image{
+			{ID: 21, Template: of(a, partSystem, "1.0.0")},
+			{ID: 22, Template: of(a, partSystem, "2.0.0")},
+			{ID: 23, Template: of(other, partSystem, "1.0.0")},
+			{ID: 24, Template: of(a, partSystem, "3.0.0")}, // of another build
+			{ID: 25, Template: of(other, partSystem, "3.0.0")},
+			{ID: 26, Template: a.marks(partSystem, a.system().Manifest.SHA256)},
+		},
+	})
+	assert.Equal(t, []string{"1.0.0"}, pruned.versions)
+	var apps, templates, images []int
+	for _, app := range pruned.apps {
+		apps = append(apps, app.ID)
+	}
+	for _, template := range pruned.templates {
+		templates = append(templates, template.ID)
+	}
+	for _, image := range pruned.images {
+		images = append(images, image.ID)
+	}
+	assert.Equal(t, []int{1}, apps)
+	assert.Equal(t, []int{11}, templates)
+	assert.Equal(t, []int{21, 24}, images)
+}

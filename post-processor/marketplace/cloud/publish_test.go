@@ -169,6 +169,19 @@ func TestTwoDisks(t *testing.T) {
 	assert.Empty(t, f.spooled(t))
 }
 
+// The front-end looks at one image at a time, and takes each of these.
+func TestTwoDisksNeedRoomForBoth(t *testing.T) {
+	oned, f := double(t)
+	oned.SetFree(30, 1000)
+	a := newAppliance(t, "Copilot", "1.0.0")
+	a.Disks = append(a.Disks, newImage(t, "model", ""))
+	_, _, err := f.run(t.Context(), t, a, target(), never)
+	require.ErrorContains(t, err, `datastore "default" has 30 MB free, the disks have 40 MB`)
+	assert.Empty(t, oned.Images())
+	assert.Empty(t, oned.Templates())
+	assert.Empty(t, f.spooled(t))
+}
+
 func TestADryRunTellsAndDoesNothing(t *testing.T) {
 	oned, f := double(t)
 	a := newAppliance(t, "Copilot", "1.0.0")
