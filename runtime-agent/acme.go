@@ -19,9 +19,9 @@ import (
 )
 
 const (
-	// acmeAttempts is where the failures to get a certificate are kept across boots.
+	// acmeAttempts stores the failures to get a certificate across boots.
 	acmeAttempts = appliance.StateDir + "/acme.json"
-	// obtainLock is another one than configure's: certbot's deploy hook wants that while
+	// obtainLock is not configure's lock: certbot's deploy hook takes that one while
 	// certbot runs.
 	obtainLock = "/run/lock/slm-copilot-acme"
 	// obtainTimeout covers the attempt of another run and then our own.
@@ -41,8 +41,8 @@ func acmeOrder(settings appliance.Settings) (order acme.Order, wanted bool) {
 	return order, true
 }
 
-// acmeOffers are what certbot has and what was taken over from it before: a damage to
-// certbot's files must not take a valid certificate from clients.
+// acmeOffers are certbot's certificate and our copy of it: damage to certbot's files must
+// not take a valid certificate from clients.
 func acmeOffers(root string, certbot acme.Certbot, order acme.Order) []certs.Pair {
 	var offers []certs.Pair
 	if present, _, err := certbot.Present(order); err == nil {
@@ -90,14 +90,14 @@ func (o obtainer) obtain(ctx context.Context) error {
 	}
 	attempts := acme.LoadAttempts(failures, order)
 	if !attempts.Due(o.now()) {
-		return nil // the warning stands in the status
+		return nil // the warning is in the status
 	}
 	if !clockIsSet(o.now()) {
 		return fmt.Errorf("the clock is not set (it shows %s): %s is not asked for a certificate yet", o.now().UTC().Format(time.RFC3339), order.Directory)
 	}
-	// Counted before it is made, so that a machine that restarts again and again does not
-	// ask again and again.
-	if err := attempts.After(errors.New("the attempt did not come to its end"), o.now()).Save(failures); err != nil {
+	// Counted before it is made, so that a machine in a restart loop does not run into the
+	// rate limit.
+	if err := attempts.After(errors.New("the attempt was interrupted"), o.now()).Save(failures); err != nil {
 		return err
 	}
 	if err := o.ask(ctx, order); err != nil {
@@ -107,14 +107,14 @@ func (o obtainer) obtain(ctx context.Context) error {
 }
 
 func (o obtainer) ask(ctx context.Context, order acme.Order) error {
-	o.log.Info("certificate: asking %s for one for %s", order.Directory, order.Domain)
+	o.log.Info("certificate: requesting one from %s for %s", order.Directory, order.Domain)
 	if err := o.certbot.Obtain(ctx, order); err != nil {
 		return err
 	}
 	if !o.hasCertificate(order) {
-		return errors.New("certbot is content with the certificate it has, which ends soon or is not for this name")
+		return errors.New("certbot keeps the certificate it has, which expires soon or is not for this name")
 	}
-	o.log.Info("certificate: %s gave one for %s", order.Directory, order.Domain)
+	o.log.Info("certificate: %s issued one for %s", order.Directory, order.Domain)
 	return nil
 }
 

@@ -41,8 +41,8 @@ type app struct {
 	certbot  acme.Certbot
 }
 
-// newApp works on the machine itself, or on a directory that plays one: then nothing has
-// an owner and no unit is touched.
+// newApp works on the machine itself, or on a directory in its place: then no owner is set
+// and no unit is touched.
 func newApp(root string) app {
 	a := app{
 		root:       root,
@@ -91,7 +91,7 @@ func (a app) converger(log *logfile.Log) converger {
 func owners() (map[string]atomicfile.Owner, error) {
 	account, err := user.Lookup(appliance.ServiceUser)
 	if err != nil {
-		return nil, fmt.Errorf("find the account of the service, which the image should hold: %w", err)
+		return nil, fmt.Errorf("find the service account, which the image should contain: %w", err)
 	}
 	uid, err := strconv.Atoi(account.Uid)
 	if err != nil {
@@ -104,7 +104,7 @@ func owners() (map[string]atomicfile.Owner, error) {
 	return map[string]atomicfile.Owner{"root": {}, appliance.ServiceUser: {UID: uid, GID: gid}}, nil
 }
 
-// noUnits stands for systemd where none is to be touched.
+// noUnits takes the place of systemd where no unit may be touched.
 type noUnits struct{}
 
 func (noUnits) Reload(context.Context) error             { return nil }

@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	// bootstrapTimeout leaves 14 GiB of weights on a slow disk their time. systemd
-	// starts the wait again after it.
+	// bootstrapTimeout is enough for 14 GiB of weights on a slow disk. systemd starts the
+	// wait again after it.
 	bootstrapTimeout = 30 * time.Minute
 	smokeTestTimeout = 15 * time.Minute
 )
@@ -47,7 +47,7 @@ func (a app) bootstrap(ctx context.Context, timeout time.Duration) error {
 	switch {
 	case err == nil:
 		log.Info("bootstrap: the model answers; %s", summary(result))
-		// Its failure is logged, and no reason not to be ready: there always is a certificate.
+		// Its failure is logged and does not keep the VM from being ready: there always is a certificate.
 		_ = a.certificate(ctx)
 		proven, err := succeed(ctx, a.state())
 		if err != nil {
@@ -61,12 +61,12 @@ func (a app) bootstrap(ctx context.Context, timeout time.Duration) error {
 	}
 	log.Error("bootstrap: %v", err)
 	if !announced {
-		return err // the status says already what is wrong
+		return err // the status already says what is wrong
 	}
 	return errors.Join(err, giveUp(ctx, a.state(), err))
 }
 
-// announce moves the status on. A context that was refused must not be covered up.
+// announce updates the status. It must not hide a refused context.
 func announce(ctx context.Context, s state) error {
 	return s.change(ctx, func(present *status.Status) error {
 		if !applied(present.Stage) {
@@ -78,7 +78,7 @@ func announce(ctx context.Context, s state) error {
 }
 
 // succeed writes the report first: whoever sees the status must find it. A configure that
-// changed something meanwhile has told this unit to start again, so this proof is void.
+// changed something meanwhile has restarted this unit, so this result no longer counts.
 func succeed(ctx context.Context, s state) (proven report.Report, err error) {
 	err = s.change(ctx, func(present *status.Status) error {
 		if present.Stage != appliance.BootstrapStarted {
@@ -120,7 +120,7 @@ func summary(r completion.Result) string {
 		r.Tokens, r.Total.Round(time.Millisecond), r.FirstToken.Round(time.Millisecond))
 }
 
-// newClient asks as a user would, with what configure left.
+// newClient asks as a user would, with what configure wrote.
 func newClient(s state, baseURL string) (probe.Client, error) {
 	present, err := s.Load()
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 )
 
-// certificate renews what is due, asks the ACME server if that is wanted, and notes what
-// clients really get.
+// certificate renews what is due, asks the ACME server if that is configured, and stores
+// which certificate clients really get.
 func (a app) certificate(ctx context.Context) error {
 	if everConfigured(a.root) {
 		log := a.openLog()

@@ -19,8 +19,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 )
 
-// clockFloor is before any time this program can run at: a clock that shows less, as one
-// without a battery does at boot, is not set.
+// clockFloor is before any time this program can run at: an earlier clock, such as one
+// without a battery at boot, is not set.
 var clockFloor = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func clockIsSet(now time.Time) bool { return !now.Before(clockFloor) }
@@ -65,8 +65,8 @@ func (s sources) ownCertificates(settings appliance.Settings, values map[string]
 	}
 	now := s.now()
 	if !clockIsSet(now) {
-		// A root of 1970 would be over when the clock is set, and with it every user's
-		// trust.
+		// A root certificate of 1970 would have expired once the clock is set, and users
+		// would have to trust another one.
 		now = clockFloor
 	}
 	return certs.Renew(old, certs.Request{
@@ -77,7 +77,7 @@ func (s sources) ownCertificates(settings appliance.Settings, values map[string]
 	})
 }
 
-// describeCertificate is nil if the text is no certificate.
+// describeCertificate returns nil if the text is not a certificate.
 func describeCertificate(chosen certs.Chosen) *status.Certificate {
 	leaf, err := certs.ParseLeaf(chosen.Served)
 	if err != nil {

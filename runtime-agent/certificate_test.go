@@ -78,11 +78,11 @@ func TestAnOperatorsCertificateThatCannotBeUsed(t *testing.T) {
 		certificate, key, warning, mistake string
 	}{
 		"expired":         {expired, expiredKey, "expired on", ""},
-		"not yet valid":   {early, earlyKey, "valid from", ""},
+		"not yet valid":   {early, earlyKey, "not valid before", ""},
 		"another name":    {other, otherKey, "not for " + testDomain, ""},
-		"another's key":   {certificate, otherKey, "", "no pair that works"},
-		"no certificate":  {"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", key, "", "no pair that works"},
-		"key is rubbish":  {certificate, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "", "no pair that works"},
+		"another's key":   {certificate, otherKey, "", "not a valid pair"},
+		"no certificate":  {"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", key, "", "not a valid pair"},
+		"key is rubbish":  {certificate, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "", "not a valid pair"},
 		"a broken issuer": {certificate + "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", key, "", "certificate 2 of the chain"},
 	}
 	for name, tt := range tests {
@@ -192,11 +192,11 @@ func TestWhatIsReallyServedIsNoted(t *testing.T) {
 	certificate, key, _ := operators(t, testDomain, e.now)
 	code, stderr := e.run("configure", "--context", e.context(operatorContext(certificate, key)))
 	require.Zero(t, code, stderr)
-	assert.Contains(t, stderr, "clients get another one than configured")
+	assert.Contains(t, stderr, "clients do not get the configured one")
 	present := e.status()
 	assert.Equal(t, status.SourceUnknown, present.Certificate.Source)
 	assert.Equal(t, clients.Fingerprint(first), present.Certificate.Fingerprint)
-	assert.Contains(t, e.read(appliance.ReportFile), "clients get another one than configured")
+	assert.Contains(t, e.read(appliance.ReportFile), "clients do not get the configured one")
 
 	require.NoError(t, stuck.Reload())
 	e.certificate()

@@ -22,11 +22,11 @@ import (
 const (
 	// maxPasswordFile bounds what is read as a password, in bytes.
 	maxPasswordFile = 4096
-	// modelsTimeout is for a list that nginx and the engine answer without the model.
+	// modelsTimeout is for the list of models, which needs no inference.
 	modelsTimeout = 30 * time.Second
 )
 
-// check holds an appliance to its promises: the one at a URL, or this one. It changes
+// check runs the acceptance checks on the appliance at a URL, or on this one. It changes
 // nothing there.
 func (a app) check(ctx context.Context, address, caFile, passwordFile string) error {
 	var target *acceptance.Target
@@ -74,7 +74,7 @@ func runChecks(ctx context.Context, out io.Writer, target *acceptance.Target) er
 	return nil
 }
 
-// applianceAt is the appliance at an address, as its report writes it.
+// applianceAt is the appliance at an address as written in its report.
 func applianceAt(address string, httpPort int) (*acceptance.Target, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || !slices.Contains([]string{"", "/v1"}, strings.TrimRight(u.Path, "/")) {
@@ -83,7 +83,7 @@ func applianceAt(address string, httpPort int) (*acceptance.Target, error) {
 	return newTarget(u, httpPort), nil
 }
 
-// thisAppliance is reached without the network, and held to the name clients use.
+// thisAppliance is reached by the loopback address, and checked under the name clients use.
 func thisAppliance(s state, baseURL string, httpPort int) (*acceptance.Target, error) {
 	present, err := s.Load()
 	if err != nil {
@@ -113,8 +113,9 @@ func newTarget(u *url.URL, httpPort int) *acceptance.Target {
 	}
 }
 
-// trusted is what a file says, or what this system trusts and the root of this appliance.
-// A root that is merely offered over http is not: the password is about to be sent.
+// trusted returns the certificates in a file, or those this system trusts and the root of
+// this appliance. A root that is merely offered over HTTP is not trusted: the password is
+// about to be sent.
 func trusted(root, caFile string) (*x509.CertPool, error) {
 	if caFile != "" {
 		text, err := os.ReadFile(caFile)
@@ -123,7 +124,7 @@ func trusted(root, caFile string) (*x509.CertPool, error) {
 		}
 		roots := x509.NewCertPool()
 		if !roots.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("%s holds no certificate in PEM form", caFile)
+			return nil, fmt.Errorf("%s contains no PEM certificate", caFile)
 		}
 		return roots, nil
 	}
@@ -144,7 +145,7 @@ func passwordFrom(root string, stdin io.Reader, file string) (string, error) {
 	case "":
 		text, err = os.ReadFile(filepath.Join(root, appliance.PasswordFile))
 		if err != nil {
-			err = fmt.Errorf("%w; run this as root on the appliance, or name a file with --password-file", err)
+			err = fmt.Errorf("%w; run this as root on the appliance, or pass a file with --password-file", err)
 		}
 	case "-":
 		text, err = io.ReadAll(io.LimitReader(stdin, maxPasswordFile))
@@ -161,18 +162,18 @@ func passwordFrom(root string, stdin io.Reader, file string) (string, error) {
 	return password, nil
 }
 
-// firstModel asks for the name of the model. Whatever keeps every check from working is
-// found here, and said once.
+// firstModel asks for the name of the model. What would fail every check is reported here,
+// once.
 func firstModel(ctx context.Context, target *acceptance.Target) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, modelsTimeout)
 	defer cancel()
 	models, err := target.Models(ctx)
 	if err == nil && len(models) == 0 {
-		err = errors.New("it offers none")
+		err = errors.New("it lists none")
 	}
 	var unknown x509.UnknownAuthorityError
 	if errors.As(err, &unknown) {
-		err = fmt.Errorf("%w; name its root certificate with --ca", err)
+		err = fmt.Errorf("%w; pass its root certificate with --ca", err)
 	}
 	if err != nil {
 		return "", fmt.Errorf("ask %s for its model: %w", target.BaseURL(), err)

@@ -8,7 +8,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/onegate"
 )
 
-// configureTimeout is generous for work of a second; one-context gives up its lock after two
+// configureTimeout is generous for work of a second; one-context releases its lock after two
 // minutes.
 const configureTimeout = 100 * time.Second
 
@@ -28,7 +28,7 @@ func (a app) configure(ctx context.Context, contextFile string) error {
 	if err := a.converger(log).applyContext(ctx, contextFile); err != nil {
 		log.Error("configure: %v", err)
 		reportToOneGate(ctx, a.root, log, onegate.NotReady())
-		return errors.Join(errors.New("the context was not applied; the reasons stand above"), state.configureFailed(err))
+		return errors.Join(errors.New("the context was not applied, for the reasons above"), state.configureFailed(err))
 	}
 	return nil
 }

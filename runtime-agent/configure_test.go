@@ -119,7 +119,7 @@ func TestEveryMistakeIsListedAndNothingChanges(t *testing.T) {
 func TestANameThatIsNotKnownIsAWarning(t *testing.T) {
 	v := newVM(t)
 	v.configure(map[string]string{appliance.Prefix + "TREADS": "4", "ETH0_IP": "192.0.2.7"})
-	assert.Regexp(t, `WARN.* the context holds names this image does not know: `+appliance.Prefix+"TREADS\n", v.read(appliance.LogFile))
+	assert.Regexp(t, `WARN.* the context contains variables this image does not know: `+appliance.Prefix+"TREADS\n", v.read(appliance.LogFile))
 }
 
 func TestPassword(t *testing.T) {
@@ -178,9 +178,9 @@ func TestConfigureFailsClearly(t *testing.T) {
 		spoil func(*vm)
 		want  string
 	}{
-		"no description of the image": {func(v *vm) { require.NoError(t, os.Remove(filepath.Join(v.root, appliance.BakedFile))) }, "which model the image holds"},
+		"no description of the image": {func(v *vm) { require.NoError(t, os.Remove(filepath.Join(v.root, appliance.BakedFile))) }, "which model the image contains"},
 		"a damaged description":       {func(v *vm) { v.put(appliance.BakedFile, "{") }, "read " + appliance.BakedFile},
-		"an empty description":        {func(v *vm) { v.put(appliance.BakedFile, "{}") }, "names no model_id"},
+		"an empty description":        {func(v *vm) { v.put(appliance.BakedFile, "{}") }, "model_id is missing"},
 		"a damaged context":           {func(v *vm) { v.put(appliance.ContextCopy, "A=1") }, "expected a single quote"},
 		"a directory in the way":      {func(v *vm) { v.put(appliance.CAKey+"/x", "") }, "read the present certificates"},
 	}

@@ -27,7 +27,7 @@ type converger struct {
 	log        *logfile.Log
 }
 
-// applyContext applies the context of the machine, or the one in the file that is named.
+// applyContext applies the context of the machine, or the one in the named file.
 // The caller holds the lock.
 func (c converger) applyContext(ctx context.Context, file string) error {
 	found, err := vmcontext.Find(c.state.Root, file)
@@ -35,7 +35,7 @@ func (c converger) applyContext(ctx context.Context, file string) error {
 		return err
 	}
 	if unknown := appliance.UnknownNames(found.Values); len(unknown) > 0 {
-		c.log.Warn("the context holds names this image does not know: %s", strings.Join(unknown, ", "))
+		c.log.Warn("the context contains variables this image does not know: %s", strings.Join(unknown, ", "))
 	}
 	settings, err := parseSettings(found.Values)
 	if err != nil {
@@ -58,8 +58,8 @@ func (c converger) applyContext(ctx context.Context, file string) error {
 	return c.conclude(ctx, in, outcome, found.Source)
 }
 
-// applyLastGood applies the context in force once more: whatever became due since, or is
-// there to be taken over, then differs from the plan.
+// applyLastGood applies the context in force once more: what is due since, such as a renewed
+// certificate, then differs from the plan.
 func (c converger) applyLastGood(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, configureTimeout)
 	defer cancel()
@@ -99,7 +99,7 @@ func (c converger) applyLastGood(ctx context.Context) error {
 }
 
 // serveWithout keeps the machine serving when its settings are refused: with the last good
-// ones, if there ever were any, else with a site that says where to look.
+// ones if there are any, else with a site that says where to look.
 func (c converger) serveWithout(ctx context.Context) error {
 	settings, found, err := lastGood(c.state.Root)
 	if err != nil {
@@ -130,7 +130,7 @@ func (c converger) apply(ctx context.Context, in plan.Input, wanted plan.Plan) (
 	return target.Apply(ctx, wanted)
 }
 
-// conclude stores the success, unless nothing is to be proven and it was stored before.
+// conclude stores the success, unless bootstrap has nothing to check and it was stored before.
 func (c converger) conclude(ctx context.Context, in plan.Input, outcome apply.Outcome, source string) error {
 	present, err := c.state.Load()
 	if err != nil {
@@ -152,7 +152,7 @@ func (c converger) conclude(ctx context.Context, in plan.Input, outcome apply.Ou
 		return err
 	}
 	if outcome.Proving {
-		return nil // bootstrap has been told
+		return nil // bootstrap was restarted and will store it
 	}
 	return c.units.TryRestart(ctx, appliance.BootstrapUnit)
 }

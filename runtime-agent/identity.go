@@ -27,7 +27,7 @@ func names(settings appliance.Settings, values map[string]string, facts machine.
 	return known
 }
 
-// addresses are those the machine has, and those the context gives it.
+// addresses are those the machine has and those the context assigns.
 func addresses(values map[string]string, facts machine.Facts) []netip.Addr {
 	return slices.Concat(vmcontext.Addresses(values), facts.Addresses)
 }

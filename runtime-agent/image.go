@@ -13,24 +13,24 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/model"
 )
 
-// readBaked reads what the image holds.
+// readBaked reads what the image contains.
 func readBaked(root string) (appliance.Baked, error) {
 	text, err := os.ReadFile(filepath.Join(root, appliance.BakedFile))
 	if err != nil {
-		return appliance.Baked{}, fmt.Errorf("find out which model the image holds: %w", err)
+		return appliance.Baked{}, fmt.Errorf("find out which model the image contains: %w", err)
 	}
 	var baked appliance.Baked
 	if err := json.Unmarshal(text, &baked); err != nil {
 		return appliance.Baked{}, fmt.Errorf("read %s: %w", appliance.BakedFile, err)
 	}
 	if baked.ModelID == "" {
-		return appliance.Baked{}, fmt.Errorf("read %s: it names no model_id", appliance.BakedFile)
+		return appliance.Baked{}, fmt.Errorf("read %s: model_id is missing", appliance.BakedFile)
 	}
 	return baked, nil
 }
 
-// readModel reads the header of the weights. Where they come on a disk of their own, a file
-// that is missing is no damage of the image.
+// readModel reads the header of the weights. Where they are on a separate disk, a missing
+// file does not mean a damaged image.
 func readModel(root string) (gguf.Header, error) {
 	path := filepath.Join(root, appliance.ModelsDir, appliance.ModelFile)
 	header, err := model.Read(path)
@@ -38,7 +38,7 @@ func readModel(root string) (gguf.Header, error) {
 		return header, err
 	}
 	if baked, bakedErr := readBaked(root); bakedErr == nil && baked.ModelDisk {
-		return gguf.Header{}, fmt.Errorf("the disk of the model, labelled %s, is not there: attach it to the virtual machine and restart that", appliance.ModelDiskLabel)
+		return gguf.Header{}, fmt.Errorf("the model disk, labelled %s, is missing: attach it to the virtual machine and restart the machine", appliance.ModelDiskLabel)
 	}
 	return header, err
 }

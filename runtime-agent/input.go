@@ -58,7 +58,7 @@ func (s sources) gather(settings appliance.Settings, found vmcontext.Found) (pla
 	return in, nil
 }
 
-// fitModel weighs the model against the memory.
+// fitModel checks whether the model fits into the memory.
 func fitModel(root string, memory uint64, contextSize int) (fit.Result, error) {
 	header, err := readModel(root)
 	if err != nil {

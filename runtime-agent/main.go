@@ -22,22 +22,22 @@ Commands:
   smoke-test [--timeout TIME]  get one answer from the model, through nginx
   certificate                  renew certificates that are due, ask the ACME server
   check [URL] [--ca FILE] [--password-file FILE] [--http-port PORT]
-                               hold an appliance, this one without URL, to its promises
-  check-model                  why the engine would not load its model, if so
-  watch                        bring the engine's backend back whenever it dies
-  status                       how the appliance is doing; exit status 0 means ready
-  report                       endpoint, password and certificate (for root)
-  version                      the version of this program
+                               run the acceptance checks on an appliance (default: this one)
+  check-model                  fail with the reason if LocalAI could not load the model
+  watch                        load the model again whenever LocalAI's backend dies
+  status                       show the status; exit status 0 means ready
+  report                       show endpoint, password and certificate (as root)
+  version                      show the version of this program
 
-  --root DIR      a directory that plays the machine: no owners, no units (default /)
-  --context FILE  read the context from FILE, not from where OpenNebula leaves it
-  --dry-run       change nothing, and show what would change, secrets as ***
+  --root DIR      work on the files below DIR; touch no owners and no units (default /)
+  --context FILE  read the context from FILE instead of where OpenNebula leaves it
+  --dry-run       change nothing, show what would change, with secrets as ***
   --ca FILE       trust the certificates in FILE and no others
   --password-file FILE
                   read the password from FILE, - for standard input (default: the
-                  password of this appliance, for root)
+                  password of this appliance, as root)
   --http-port PORT
-                  where the appliance answers without TLS (default 80)
+                  the appliance's HTTP port (default 80)
   --timeout TIME  give up after TIME, such as 90s or 30m
 
 Exit status: 0 success, 1 failure, 2 wrong usage.
@@ -52,7 +52,7 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr, newApp))
 }
 
-// run does one command. makeApp builds what the commands work on; a test puts in its own.
+// run runs one command. makeApp builds what the commands work on; tests pass their own.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer, makeApp func(root string) app) int {
 	flags := newFlags("slm-copilot")
 	root := flags.String("root", "/", "")
@@ -117,7 +117,7 @@ func (a app) command(ctx context.Context, name string, args []string) error {
 		}
 		return a.check(ctx, url, *caFile, *passwordFile)
 	case "certificate":
-		// For certbot, which calls it with a new certificate; so the usage is silent.
+		// For certbot, which calls it with a new certificate; so it is not in the usage.
 		deployed := flags.Bool("deployed", false, "")
 		if err := parse(flags, args); err != nil {
 			return err
@@ -145,17 +145,16 @@ func (a app) command(ctx context.Context, name string, args []string) error {
 	return simple()
 }
 
-// newFlags returns a set that says nothing itself: the usage above is all there is.
+// newFlags returns a set that prints nothing itself: the usage above is the only help.
 func newFlags(name string) *flag.FlagSet {
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	return flags
 }
 
-// parseWithOne returns the one argument that may stand among the flags; empty if there is
-// none.
+// parseWithOne returns the one argument that may stand among the flags, or "".
 func parseWithOne(flags *flag.FlagSet, args []string) (argument string, err error) {
-	// Parse stops at the first argument that is no flag.
+	// Parse stops at the first argument that is not a flag.
 	if err := flags.Parse(args); err == nil && flags.NArg() > 0 {
 		argument, args = flags.Arg(0), flags.Args()[1:]
 	}

@@ -52,11 +52,11 @@ func TestAModelThatCannotWorkIsRefused(t *testing.T) {
 		spoil  func(*vm)
 		reason string
 	}{
-		"none": {func(v *vm) { require.NoError(t, os.Remove(filepath.Join(v.root, modelFile))) }, "there is no such file"},
+		"none": {func(v *vm) { require.NoError(t, os.Remove(filepath.Join(v.root, modelFile))) }, "the file does not exist"},
 		"no disk": {func(v *vm) {
 			v.put(appliance.BakedFile, strings.Replace(v.read(appliance.BakedFile), "{", `{"model_disk": true,`, 1))
 			require.NoError(t, os.Remove(filepath.Join(v.root, modelFile)))
-		}, "the disk of the model, labelled slm-model, is not there: attach it to the virtual machine and restart that"},
+		}, "the model disk, labelled slm-model, is missing: attach it to the virtual machine and restart the machine"},
 		"damaged": {func(v *vm) { v.put(modelFile, "GGUF") }, "truncated"},
 		"too big": {func(v *vm) { v.facts.Memory = 256 << 20 }, "the model does not fit into the memory"},
 	} {

@@ -11,7 +11,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/vmcontext"
 )
 
-// reportToOneGate reports to the cloud, if it wants to know. A failure changes nothing else.
+// reportToOneGate reports to OneGate if the context names it. A failure changes nothing else.
 func reportToOneGate(ctx context.Context, root string, log *logfile.Log, pairs map[string]string) {
 	found, err := vmcontext.FindLastGood(root)
 	if err != nil {
@@ -20,7 +20,7 @@ func reportToOneGate(ctx context.Context, root string, log *logfile.Log, pairs m
 	}
 	client := onegate.New(found.Values[appliance.VarOneGateEndpoint], found.Token, found.Values[appliance.VarVMID])
 	if client == nil {
-		log.Info("no report to OneGate: the context names no %s, or no token (TOKEN=YES of the template gives one)", appliance.VarOneGateEndpoint)
+		log.Info("no report to OneGate: the context has no %s, or no token (set TOKEN=YES in the template)", appliance.VarOneGateEndpoint)
 		return
 	}
 	if err := client.Report(ctx, pairs, func(failure string) { log.Info("OneGate: %s", failure) }); err != nil {

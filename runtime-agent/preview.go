@@ -64,9 +64,9 @@ func show(ctx context.Context, out io.Writer, root string, entries []plan.Entry)
 	case len(entries) == 0:
 		fmt.Fprintln(out, "nothing would change")
 	case len(units) == 0:
-		fmt.Fprintln(out, "no unit would be told")
+		fmt.Fprintln(out, "no unit would be reloaded or restarted")
 	default:
-		fmt.Fprintf(out, "units that would be told: %s\n", strings.Join(units, " "))
+		fmt.Fprintf(out, "units that would be reloaded or restarted: %s\n", strings.Join(units, " "))
 	}
 	return nil
 }
@@ -93,13 +93,13 @@ func difference(ctx context.Context, root string, entry plan.Entry) (string, err
 	}
 	text, err := unified(ctx, entry, present)
 	if text == "" {
-		text = "(what differs is not shown: owner, mode or a secret)\n"
+		text = "(the difference is not shown: owner, mode or a secret)\n"
 	}
 	return fmt.Sprintf("file %s, mode %#o, was %#o\n%s", entry.Path, entry.Mode, info.Mode().Perm(), text), err
 }
 
-// unified has diff compare the two texts, secrets already hidden. It is essential to Debian
-// and Ubuntu, so it is there.
+// unified has diff compare the two texts, secrets already hidden. Its package is essential in
+// Debian and Ubuntu, so it is installed.
 func unified(ctx context.Context, entry plan.Entry, present []byte) (string, error) {
 	old, err := pipe(masked(entry.Hidden, present))
 	if err != nil {
@@ -135,7 +135,7 @@ func masked(secrets *regexp.Regexp, content []byte) []byte {
 	return secrets.ReplaceAll(content, []byte("***"))
 }
 
-// pipe returns the reading end of a pipe that holds content: nothing of it touches a disk.
+// pipe returns the read end of a pipe that contains content, which thus never touches a disk.
 func pipe(content []byte) (*os.File, error) {
 	reader, writer, err := os.Pipe()
 	if err != nil {

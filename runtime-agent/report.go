@@ -17,8 +17,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 )
 
-// writeReport brings the report file up to date and returns its text. While no settings were
-// ever good there is no password, and nothing to connect to.
+// writeReport updates the report file and returns its text. Before the first valid settings
+// there is no password and nothing to connect to.
 func writeReport(root string, present status.Status) ([]byte, error) {
 	content := report.Report{Status: present}
 	var err error
@@ -48,7 +48,7 @@ func rootFingerprint(root string) (string, error) {
 	}
 	block, _ := pem.Decode(text)
 	if block == nil {
-		return "", fmt.Errorf("%s holds no certificate", appliance.CACert)
+		return "", fmt.Errorf("%s contains no certificate", appliance.CACert)
 	}
 	certificate, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {

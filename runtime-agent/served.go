@@ -18,19 +18,19 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 )
 
-// reloadPauses is how many pauses of the app nginx gets to start new workers.
+// reloadPauses is how many of the app's pauses to wait until nginx has started new workers.
 const reloadPauses = 5
 
 // proxy is nginx, as clients on the machine itself see it.
 type proxy struct {
 	baseURL string
 	units   apply.Units
-	// patience is the time nginx gets to start new workers.
+	// patience is how long to wait until nginx has started new workers.
 	patience time.Duration
 }
 
-// served describes the certificate nginx shows, and says so if it insists on another than the
-// chosen one. While nobody listens it is the one nginx will show.
+// served describes the certificate nginx serves, and warns if that is not the chosen one.
+// While nothing listens, it describes the one nginx will serve.
 func (p proxy) served(ctx context.Context, chosen certs.Chosen, host string) (shown *status.Certificate, surprise string) {
 	wanted, err := certs.ParseLeaf(chosen.Served)
 	if err != nil {
@@ -40,26 +40,26 @@ func (p proxy) served(ctx context.Context, chosen certs.Chosen, host string) (sh
 	address := strings.TrimPrefix(p.baseURL, "https://")
 	leaf, err := certs.AwaitServed(ctx, address, host, wanted, p.patience)
 	if err == nil && !leaf.Equal(wanted) {
-		// A reload was lost, or came before the files.
+		// A reload was lost, or came before the files were written.
 		if err := p.units.TryReload(ctx, appliance.NginxUnit); err != nil {
 			return certificateStatus(leaf, status.SourceUnknown), err.Error()
 		}
 		leaf, err = certs.AwaitServed(ctx, address, host, wanted, p.patience)
 	}
 	switch {
-	case errors.Is(err, certs.ErrNobodyListens):
+	case errors.Is(err, certs.ErrNothingListens):
 		return expected, ""
 	case err != nil:
-		return expected, fmt.Sprintf("it is not known what clients get: %v", err)
+		return expected, fmt.Sprintf("it is not known which one clients get: %v", err)
 	case leaf.Equal(wanted):
 		return expected, ""
 	}
-	return certificateStatus(leaf, status.SourceUnknown), fmt.Sprintf("clients get another one than configured, %s from %s: see journalctl -u %s",
+	return certificateStatus(leaf, status.SourceUnknown), fmt.Sprintf("clients do not get the configured one, but %s from %s: see journalctl -u %s",
 		leaf.Subject, leaf.Issuer, appliance.NginxUnit)
 }
 
-// noteCertificate completes a status by what clients really get, and stores it, and the
-// report, if that is news.
+// noteCertificate adds to the status which certificate clients really get, and stores status
+// and report if that has changed.
 func (c converger) noteCertificate(ctx context.Context, chosen certs.Chosen, next status.Status) error {
 	present, err := c.state.Load()
 	if err != nil {
@@ -82,7 +82,7 @@ func (c converger) noteCertificate(ctx context.Context, chosen certs.Chosen, nex
 	return err
 }
 
-// certificateWarnings replaces what was said about certificates before.
+// certificateWarnings replaces the earlier warnings about certificates.
 func certificateWarnings(before, chosen []string, surprise string) []string {
 	warnings := slices.DeleteFunc(slices.Clone(before), func(warning string) bool {
 		return strings.HasPrefix(warning, certs.WarningPrefix)

@@ -15,7 +15,7 @@ type refusal struct{ mistakes []string }
 
 func (r *refusal) Error() string { return strings.Join(r.mistakes, "\n") }
 
-// parseSettings validates a context, the operator's certificate included. The error has one
+// parseSettings validates a context, including the operator's certificate. The error has one
 // line per mistake.
 func parseSettings(values map[string]string) (appliance.Settings, error) {
 	settings, err := appliance.ParseSettings(values)
@@ -46,7 +46,7 @@ func lastGood(root string) (appliance.Settings, vmcontext.Found, error) {
 	}
 	settings, err := parseSettings(found.Values)
 	if err != nil {
-		return settings, found, fmt.Errorf("the last good context is not good any more: %w", err)
+		return settings, found, fmt.Errorf("the last good context is no longer valid: %w", err)
 	}
 	return settings, found, nil
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 )
 
-// showStatus succeeds only if the appliance is ready, so that a script can ask.
+// showStatus succeeds only if the appliance is ready, so that scripts can use the exit status.
 func (a app) showStatus() error {
 	present, err := a.state().Load()
 	if err != nil {
@@ -32,7 +32,7 @@ func (a app) showReport() error {
 	text, err := writeReport(a.root, present)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return errors.New("the report holds the password: run this as root")
+		return errors.New("the report contains the password: run this as root")
 	case err != nil:
 		return err
 	}

@@ -18,12 +18,12 @@ const lockFile = "/run/lock/slm-copilot"
 // state is the stored status of the machine, and the lock under which it changes.
 type state struct{ status.Store }
 
-// lock waits for the other commands. None may undo what another one says.
+// lock waits for the other commands: none may overwrite what another one stores.
 func (s state) lock(ctx context.Context) (release func() error, err error) {
 	return waitForLock(ctx, filepath.Join(s.Root, lockFile))
 }
 
-// waitForLock takes a lock of this machine as soon as no other run of this program holds it.
+// waitForLock takes a lock of this machine once no other run of this program holds it.
 func waitForLock(ctx context.Context, path string) (release func() error, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
@@ -52,7 +52,7 @@ func (s state) change(ctx context.Context, edit func(*status.Status) error) erro
 	return s.Save(present)
 }
 
-// configureFailed stores the failure, keeping what else is known. The caller holds the lock.
+// configureFailed stores the failure and keeps the rest. The caller holds the lock.
 func (s state) configureFailed(reason error) error {
 	// A damaged document is replaced: there is nothing to keep in it.
 	present, _ := s.Load()

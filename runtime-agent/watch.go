@@ -13,7 +13,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/watch"
 )
 
-// watch brings the backend of the engine back until it is interrupted.
+// watch loads the model again whenever the engine's backend dies, until it is interrupted.
 func (a app) watch(ctx context.Context) error {
 	if filepath.Clean(a.root) != "/" {
 		return fmt.Errorf("%w: watch works on the machine itself, not on --root %s", errUsage, a.root)
@@ -33,7 +33,7 @@ func (a app) watch(ctx context.Context) error {
 		Log:           log,
 		Trouble: func(reason error) {
 			if err := notice(ctx, a.state(), reason); err != nil {
-				log.Warn("watch: the status does not tell: %v", err)
+				log.Warn("watch: store the reason in the status: %v", err)
 			}
 		},
 	}
@@ -41,7 +41,7 @@ func (a app) watch(ctx context.Context) error {
 	return nil
 }
 
-// notice stores what is wrong with an appliance that goes on as it is.
+// notice stores what is wrong with an appliance that keeps running.
 func notice(ctx context.Context, s state, reason error) error {
 	return s.change(ctx, func(present *status.Status) error {
 		present.LastError = fmt.Sprintf("%v (%s)", reason, s.Now().UTC().Format("2006-01-02 15:04 MST"))

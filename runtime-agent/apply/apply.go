@@ -1,5 +1,5 @@
-// Package apply brings the files of the machine into the planned state and tells the units
-// that read them.
+// Package apply brings the files of the machine into the planned state and reloads or
+// restarts the units that read them.
 package apply
 
 import (
@@ -17,12 +17,12 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/plan"
 )
 
-// pendingFile names the units that have not heard of a change yet. It is written before the
-// first change and removed after the last, so that a run that was killed in between is made
-// up for by the next one, which finds no difference in the files any more.
+// pendingFile names the units that still have to be reloaded or restarted. It is written
+// before the first change and removed after the last, so that the run after a killed one
+// completes it, although that run finds no difference in the files.
 const pendingFile = appliance.StateDir + "/pending"
 
-// Units is what systemd does for us.
+// Units is what this package needs of systemd.
 type Units interface {
 	Reload(ctx context.Context) error
 	Restart(ctx context.Context, unit string) error
@@ -30,25 +30,25 @@ type Units interface {
 	TryReload(ctx context.Context, unit string) error
 }
 
-// Target is a machine, or a directory that plays one.
+// Target is a machine, or a directory in its place.
 type Target struct {
 	// Root is put before every path.
 	Root string
 	// Owners are the ids of the planned owners; a nil map leaves files to whoever writes.
 	Owners map[string]atomicfile.Owner
-	// CheckProxy has nginx judge its configuration.
+	// CheckProxy has nginx check its configuration.
 	CheckProxy func(context.Context) error
 	Units      Units
-	// Starting is called before the first change after which bootstrap must prove again
+	// Starting is called before the first change after which bootstrap must check again
 	// that the model answers.
 	Starting func() error
 }
 
 // Outcome is what was done.
 type Outcome struct {
-	// Changed says whether anything was.
+	// Changed says whether anything was changed.
 	Changed bool
-	// Proving says whether bootstrap was told to prove again that the model answers.
+	// Proving says whether bootstrap was restarted to check again that the model answers.
 	Proving bool
 }
 
@@ -137,7 +137,7 @@ func (t Target) stage(entry plan.Entry) (*atomicfile.Staged, error) {
 	return atomicfile.Stage(t.path(entry.Path), entry.Content, entry.Mode, t.owner("root"))
 }
 
-// sweep removes what a run that was killed left beside the planned files.
+// sweep removes what a killed run left next to the planned files.
 func (t Target) sweep(p plan.Plan) error {
 	failures := []error{atomicfile.Sweep(t.path(pendingFile))}
 	for _, entry := range slices.Concat(p.Proxy, p.Rest) {
@@ -159,7 +159,7 @@ func (t Target) makeDirectories(p plan.Plan) error {
 		if err := os.MkdirAll(path, d.Mode); err != nil {
 			return err
 		}
-		// MkdirAll leaves an old mode alone and obeys the umask for a new one.
+		// MkdirAll keeps the mode of an existing directory and applies the umask to a new one.
 		if err := os.Chmod(path, d.Mode); err != nil {
 			return err
 		}
@@ -172,8 +172,8 @@ func (t Target) makeDirectories(p plan.Plan) error {
 	return nil
 }
 
-// replace puts the entries in place. After an error it says whether some stay there; only a
-// disk that fails in the middle can cause that.
+// replace puts the entries in place. After an error it says whether some were replaced, which
+// only a disk that fails halfway can cause.
 func (t Target) replace(ctx context.Context, proxy, rest []plan.Entry, units []string) (replaced bool, err error) {
 	var staged []*atomicfile.Staged
 	for _, entry := range slices.Concat(proxy, rest) {
@@ -240,7 +240,7 @@ func restore(kept []*atomicfile.Kept) error {
 	return errors.Join(failures...)
 }
 
-// pending returns nil if the last run told every unit.
+// pending returns nil if the last run reloaded or restarted every unit.
 func (t Target) pending() ([]string, error) {
 	text, err := os.ReadFile(t.path(pendingFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -266,17 +266,17 @@ func union(pending []string, groups ...[]plan.Entry) []string {
 	return slices.Compact(units)
 }
 
-// tell has the units read what changed. nginx reloads, which keeps the
-// answers it is giving; the engine restarts; and bootstrap proves it all again.
+// tell has the units read what changed. nginx reloads, which does not interrupt the answers
+// in progress; the engine restarts; and bootstrap checks it all again.
 func (t Target) tell(ctx context.Context, units []string) error {
 	if slices.Contains(units, appliance.LocalAIUnit) {
-		// It costs little, and whether the unit file itself was among the changes of
-		// a run that was killed is not known.
+		// It costs little, and it is not known whether a killed run changed the unit
+		// file itself.
 		if err := t.Units.Reload(ctx); err != nil {
 			return err
 		}
-		// The engine has not run so far where earlier settings were refused. At boot this
-		// joins the start that is planned anyway.
+		// The engine has not run yet if earlier settings were refused. At boot this joins
+		// the start job that is queued anyway.
 		if err := t.Units.Restart(ctx, appliance.LocalAIUnit); err != nil {
 			return err
 		}

@@ -24,24 +24,24 @@ const (
 	// leafValidity is 397 days, just under the 398 that browsers accept.
 	leafValidity = 397 * 24 * time.Hour
 	renewBefore  = 30 * 24 * time.Hour
-	// backdate lets a client whose clock is a little behind accept a new certificate.
+	// backdate lets clients whose clock is slightly slow accept a new certificate.
 	backdate = time.Hour
 	leafBits = 2048
 	// maxCommonName is the upper bound of X.520.
 	maxCommonName = 64
 )
 
-// Material is what the VM makes for itself, in PEM: a root that a user trusts once, and a
-// server certificate that follows the names and addresses the VM has now.
+// Material is the VM's own CA in PEM: a root certificate that users trust once, and a server
+// certificate for the current names and addresses of the VM.
 type Material struct {
 	RootCert []byte
 	RootKey  []byte
-	// Leaf holds the server certificate and its key in one text, so that the two can
-	// be replaced in one step and never belong to different pairs.
+	// Leaf contains the server certificate and its key in one text, so that both are
+	// replaced in one step and always match.
 	Leaf []byte
 }
 
-// Request says what the server certificate must be good for.
+// Request says what the server certificate must be valid for.
 type Request struct {
 	// Names are DNS names; the first is the subject.
 	Names     []string
@@ -51,8 +51,8 @@ type Request struct {
 	Now     time.Time
 }
 
-// Renew returns old with whatever is missing, damaged or no longer fitting made anew. A
-// root that can be used is kept whatever the clock says: a user's trust hangs on it.
+// Renew returns old with new certificates for those that are missing, damaged or do not fit
+// the request. A usable root is kept whatever the clock says, because users trust it.
 func Renew(old Material, request Request) (Material, error) {
 	material := old
 	root, err := parseRoot(old)
@@ -141,7 +141,7 @@ func newRoot(request Request) (Material, tls.Certificate, error) {
 	return material, root, err
 }
 
-// newLeaf uses RSA because some older clients of coding tools still know nothing else.
+// newLeaf uses RSA because some older clients support nothing else.
 func newLeaf(root tls.Certificate, request Request) ([]byte, error) {
 	key, err := rsa.GenerateKey(rand.Reader, leafBits)
 	if err != nil {
@@ -182,7 +182,7 @@ func newTemplate(commonName string, now time.Time, validity time.Duration) (*x50
 	}, nil
 }
 
-// subjectNames and subjectAddresses add what a client on the machine itself uses.
+// subjectNames and subjectAddresses add what clients on the machine itself use.
 func subjectNames(request Request) []string {
 	names := append(slices.Clone(request.Names), "localhost")
 	slices.Sort(names)

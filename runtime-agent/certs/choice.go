@@ -8,7 +8,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 )
 
-// Chosen is the VM's own certificates, and the one that clients get.
+// Chosen contains the VM's own certificates and the one that clients get.
 type Chosen struct {
 	Own Material
 	// Source is one of the sources of package status.
@@ -22,8 +22,8 @@ type Chosen struct {
 // Offers are the certificates that could be served.
 type Offers struct {
 	Own Material
-	// Operator is nil if the operator gave none. It goes before ACME's, better ones of
-	// which come first.
+	// Operator is nil if the operator gave none. It takes precedence over those from ACME,
+	// which are in order of preference.
 	Operator *Pair
 	ACME     []Pair
 	// Domain is the name clients use; empty if they use the address.
@@ -32,8 +32,8 @@ type Offers struct {
 	At time.Time
 }
 
-// Choose takes the operator's certificate, else one from ACME, else the own one: a
-// certificate that clients refuse is worse than one they can be told to trust.
+// Choose takes the operator's certificate, else one from ACME, else that of the VM's own CA:
+// a certificate that clients refuse is worse than one they can be told to trust.
 func (o Offers) Choose() Chosen {
 	chosen := Chosen{Own: o.Own, Source: status.SourceOwn, Served: o.Own.Leaf}
 	if o.Operator != nil {

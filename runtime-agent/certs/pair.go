@@ -9,23 +9,22 @@ import (
 	"time"
 )
 
-// Pair is a certificate that was made elsewhere, by the operator or by an ACME server, with its
-// chain and the key that belongs to it.
+// Pair is a certificate from the operator or an ACME server, with its chain and its key.
 type Pair struct {
-	// Text is all of it in PEM, the certificate first and the key last.
+	// Text contains all of it in PEM, the certificate first and the key last.
 	Text []byte
 	// Leaf is the server's own certificate.
 	Leaf *x509.Certificate
 }
 
-// Parse reads a chain and a key in PEM. The error says which of the two is wrong, or that
-// they do not belong together.
+// Parse reads a chain and a key in PEM. The error says which of the two is invalid, or that
+// they do not match.
 func Parse(chain, key []byte) (Pair, error) {
 	certificate, err := tls.X509KeyPair(chain, key)
 	if err != nil {
-		return Pair{}, fmt.Errorf("the first certificate and the key are no pair that works: %w", err)
+		return Pair{}, fmt.Errorf("the first certificate and the key are not a valid pair: %w", err)
 	}
-	// X509KeyPair looks at the first one only; nginx reads them all.
+	// X509KeyPair checks the first one only; nginx reads them all.
 	for i, der := range certificate.Certificate {
 		if _, err := x509.ParseCertificate(der); err != nil {
 			return Pair{}, fmt.Errorf("certificate %d of the chain: %w", i+1, err)
@@ -44,8 +43,8 @@ func ParseText(text []byte) (Pair, error) {
 }
 
 // Refusal says why clients would not accept the pair at that time; nil means that they
-// would, if they trust who signed it. A domain that is empty is not compared, and neither
-// are the dates if the time is zero.
+// would, if they trust its CA. An empty domain is not compared, and neither are the dates if
+// the time is zero.
 func (p Pair) Refusal(domain string, at time.Time) error {
 	var reasons []error
 	if domain != "" {
@@ -56,7 +55,7 @@ func (p Pair) Refusal(domain string, at time.Time) error {
 	switch {
 	case at.IsZero():
 	case at.Before(p.Leaf.NotBefore):
-		reasons = append(reasons, fmt.Errorf("it is valid from %s on", p.Leaf.NotBefore.UTC().Format(time.RFC3339)))
+		reasons = append(reasons, fmt.Errorf("it is not valid before %s", p.Leaf.NotBefore.UTC().Format(time.RFC3339)))
 	case at.After(p.Leaf.NotAfter):
 		reasons = append(reasons, fmt.Errorf("it expired on %s", p.Leaf.NotAfter.UTC().Format(time.RFC3339)))
 	}

@@ -66,7 +66,7 @@ func TestRefusal(t *testing.T) {
 		"good":                  {domain, now, nil},
 		"no domain":             {"", now, nil},
 		"another domain":        {"other.example.org", now, []string{"not for other.example.org"}},
-		"not yet":               {domain, now.AddDate(0, 0, -1), []string{"valid from 2026-11-22T11:00:00Z on"}},
+		"not yet":               {domain, now.AddDate(0, 0, -1), []string{"not valid before 2026-11-22T11:00:00Z"}},
 		"expired":               {domain, now.AddDate(2, 0, 0), []string{"expired on 2027-12-24T11:00:00Z"}},
 		"expired and another":   {"other.example.org", now.AddDate(2, 0, 0), []string{"not for", "expired on"}},
 		"no clock":              {domain, time.Time{}, nil},

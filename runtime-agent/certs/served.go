@@ -17,18 +17,18 @@ const (
 	handshakePause   = 100 * time.Millisecond
 )
 
-// ErrNobodyListens means that no server accepts connections at the address.
-var ErrNobodyListens = errors.New("nobody listens")
+// ErrNothingListens means that no server accepts connections at the address.
+var ErrNothingListens = errors.New("nothing listens")
 
-// ServedLeaf makes a TLS handshake with host:port and returns the certificate the server shows to
-// clients that ask for name. Whom it is from does not matter here.
+// ServedLeaf makes a TLS handshake with host:port and returns the certificate the server sends
+// to clients that ask for name, whoever issued it.
 func ServedLeaf(ctx context.Context, address, name string) (*x509.Certificate, error) {
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
 	config := &tls.Config{ServerName: name, InsecureSkipVerify: true} //nolint:gosec // the question is what is served, not whether to trust it
 	conn, err := (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", address)
 	if errors.Is(err, syscall.ECONNREFUSED) {
-		return nil, fmt.Errorf("%w at %s", ErrNobodyListens, address)
+		return nil, fmt.Errorf("%w at %s", ErrNothingListens, address)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("TLS handshake with %s: %w", address, err)
@@ -37,8 +37,8 @@ func ServedLeaf(ctx context.Context, address, name string) (*x509.Certificate, e
 	return conn.(*tls.Conn).ConnectionState().PeerCertificates[0], nil
 }
 
-// AwaitServed asks until the server shows the wanted certificate, because nginx takes a moment to
-// reload, or until patience is over. It returns the certificate that was shown last.
+// AwaitServed asks until the server sends the wanted certificate, because nginx takes a moment
+// to reload, or until patience is over. It returns the certificate that was sent last.
 func AwaitServed(ctx context.Context, address, name string, wanted *x509.Certificate, patience time.Duration) (*x509.Certificate, error) {
 	deadline := time.Now().Add(patience)
 	for {

@@ -66,7 +66,7 @@ func TestServedLeafSaysWhatIsWrong(t *testing.T) {
 	assert.ErrorIs(t, err, context.DeadlineExceeded)
 	require.NoError(t, silent.Close())
 	_, err = ServedLeaf(t.Context(), silent.Addr().String(), domain)
-	assert.ErrorIs(t, err, ErrNobodyListens)
+	assert.ErrorIs(t, err, ErrNothingListens)
 }
 
 func TestAwaitServed(t *testing.T) {

@@ -23,7 +23,7 @@ type Config struct {
 	CacheRAM int
 	// Threads is never 0: LocalAI counts cores by CPUID and may find only one.
 	Threads int
-	// APIKey is LocalAI's own key, which clients never see.
+	// APIKey is LocalAI's own key, which is never sent to clients.
 	APIKey string
 }
 
@@ -32,20 +32,20 @@ var sources embed.FS
 
 var templates = template.Must(template.New("").Option("missingkey=error").ParseFS(sources, "*.tmpl"))
 
-// TempDir is where the backend writes its own log. The unit puts a small file system in
-// memory there, which only the service sees.
+// TempDir is where the backend writes its own log. The unit mounts a small tmpfs there, which
+// only the service sees.
 const TempDir = appliance.LocalAIStateDir + "/tmp"
 
 // Secrets matches the secrets in the environment file.
 var Secrets = regexp.MustCompile(`(?m)^LOCALAI_API_KEY=.*$`)
 
-// Environment gives the environment file. LocalAI reads its whole configuration from it.
+// Environment returns the environment file. LocalAI reads its whole configuration from it.
 func (c Config) Environment() []byte { return c.render("local-ai.env.tmpl") }
 
-// ModelFile gives the YAML file of the model.
+// ModelFile returns the YAML file of the model.
 func (c Config) ModelFile() []byte { return c.render("model.yaml.tmpl") }
 
-// Unit gives the systemd unit. It is the same on every virtual machine.
+// Unit returns the systemd unit. It is the same on every virtual machine.
 func Unit() []byte { return Config{}.render("local-ai.service.tmpl") }
 
 func (c Config) render(name string) []byte {

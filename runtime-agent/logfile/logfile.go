@@ -18,21 +18,21 @@ type Log struct {
 	now func() time.Time
 }
 
-// Open appends to the file at path. A log that cannot be written is no reason not to serve:
-// it is said on standard error, and that is all there is then.
+// Open appends to the file at path. The appliance serves without a log file, too: then a
+// warning says so, and standard error is the only log.
 func Open(path string, stderr io.Writer, now func() time.Time) *Log {
 	log := &Log{err: stderr, now: now}
 	file, err := open(path)
 	if err != nil {
-		log.Warn("there is no log file: %v", err)
+		log.Warn("log to standard error only: %v", err)
 		return log
 	}
 	log.out = file
 	return log
 }
 
-// maxSize is a year of a healthy machine, in bytes. What is longer is put aside, and the one
-// put aside before is gone: an engine that never comes up must not fill the disk.
+// maxSize is a year of a healthy machine, in bytes. A larger file is rotated, and the one
+// rotated before is lost: an engine that never comes up must not fill the disk.
 const maxSize = 4 << 20
 
 func open(path string) (*os.File, error) {
@@ -55,13 +55,13 @@ func (l *Log) Close() error {
 	return l.out.Close()
 }
 
-// Info tells what was done.
+// Info logs what was done.
 func (l *Log) Info(format string, args ...any) { l.write("INFO", format, args) }
 
-// Warn tells what is wrong and does not stop the appliance.
+// Warn logs what is wrong and does not stop the appliance.
 func (l *Log) Warn(format string, args ...any) { l.write("WARN", format, args) }
 
-// Error tells what failed.
+// Error logs what failed.
 func (l *Log) Error(format string, args ...any) { l.write("ERROR", format, args) }
 
 // write makes one entry per line, so that each can be found by its level.

@@ -42,7 +42,7 @@ func TestWithoutAFileItGoesOn(t *testing.T) {
 	log := Open(dir, &stderr, noon)
 	log.Info("still said")
 	require.NoError(t, log.Close())
-	assert.Contains(t, stderr.String(), "WARN  there is no log file")
+	assert.Contains(t, stderr.String(), "WARN  log to standard error only")
 	assert.Contains(t, stderr.String(), "still said")
 }
 

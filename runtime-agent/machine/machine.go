@@ -15,25 +15,23 @@ import (
 type Facts struct {
 	// CPUs is the number of processors this process may run on.
 	CPUs int
-	// Threads is the number of inference threads that makes the best use of them. It is
-	// at least 1.
+	// Threads is the fastest number of inference threads on them. It is at least 1.
 	Threads int
 	// NoAVX2 says that the processors are x86 without the AVX2 instructions.
 	NoAVX2 bool
-	// Memory is what the kernel manages, in bytes: a few percent less than the virtual
-	// machine was given.
+	// Memory is MemTotal in bytes: a few percent less than the virtual machine was given.
 	Memory uint64
-	// Hostname is empty if it cannot stand in a certificate, or nobody gave the machine one.
+	// Hostname is empty if none is set, or it is not allowed in a certificate.
 	Hostname string
 	// Addresses are those other machines can reach.
 	Addresses []netip.Addr
 	IPv6      bool
-	// BootID is another one after each boot.
+	// BootID is different after each boot.
 	BootID string
 }
 
-// Read asks the kernel. The files of /proc and /sys are those below root, which is "/" but
-// for tests; what comes from system calls is always the machine's own.
+// Read asks the kernel. It reads /proc and /sys below root, which is "/" except in tests;
+// what comes from system calls is always the machine's own.
 func Read(root string) (Facts, error) {
 	facts, err := identity(root)
 	if err != nil {
@@ -70,8 +68,8 @@ func identity(root string) (Facts, error) {
 
 var hostname = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
 
-// Certifiable returns a host name in the spelling of certificates, or nothing: localhost is
-// what every machine is called that has no name yet.
+// Certifiable returns a host name as written in certificates, or "" if it cannot be used:
+// every machine without a name is called localhost.
 func Certifiable(name string) string {
 	name = strings.ToLower(name)
 	if name == "localhost" || len(name) > 253 || !hostname.MatchString(name) {

@@ -12,7 +12,7 @@ import (
 func readMemory(root string) (uint64, error) {
 	text, err := os.ReadFile(filepath.Join(root, "/proc/meminfo"))
 	if err != nil {
-		return 0, fmt.Errorf("read how much memory there is: %w", err)
+		return 0, fmt.Errorf("read the amount of memory: %w", err)
 	}
 	return parseMemory(string(text))
 }
@@ -30,5 +30,5 @@ func parseMemory(meminfo string) (uint64, error) {
 			return kib << 10, nil
 		}
 	}
-	return 0, errors.New("/proc/meminfo does not say how much memory there is (MemTotal)")
+	return 0, errors.New("/proc/meminfo has no valid MemTotal")
 }

@@ -11,16 +11,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// quotaFiles are the CPU quotas that hold for the engine's unit and for no other process
-// alone: its slice's, and that of all if the machine is a container. The agent's own cgroup
-// would say something else in a unit, in the hook of one-context and in a shell, and the
-// engine's is there only after its first start: then a second run would count anew.
+// quotaFiles are the CPU quotas the engine's unit inherits: its slice's, and the root's if
+// the machine is a container. The agent's own cgroup differs between a unit, the hook of
+// one-context and a shell, and the engine's exists only after its first start: a second run
+// would get another result.
 var quotaFiles = []string{"/sys/fs/cgroup/cpu.max", "/sys/fs/cgroup/system.slice/cpu.max"}
 
 func readProcessors(root string, facts *Facts) error {
 	var set unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &set); err != nil {
-		return fmt.Errorf("ask which processors may be used: %w", err)
+		return fmt.Errorf("read which processors may be used: %w", err)
 	}
 	var allowed []int
 	for cpu := 0; len(allowed) < set.Count(); cpu++ {
@@ -39,8 +39,8 @@ func readProcessors(root string, facts *Facts) error {
 	return nil
 }
 
-// siblings names the core of a processor by the list of processors that share it, or is
-// empty where the kernel does not say. Core ids would not do: they repeat in each socket,
+// siblings identifies the core of a processor by the list of processors that share it, or is
+// empty where the kernel does not say. Core ids do not suffice: they repeat in each socket,
 // and a virtual machine often has as many sockets as processors.
 func siblings(root string, cpu int) string {
 	path := filepath.Join(root, "/sys/devices/system/cpu", "cpu"+strconv.Itoa(cpu), "topology/thread_siblings_list")
@@ -51,7 +51,7 @@ func siblings(root string, cpu int) string {
 	return strings.TrimSpace(string(text))
 }
 
-// quotas gives the lowest quota in processors, or 0 if there is none.
+// quotas returns the lowest quota in processors, or 0 if there is none.
 func quotas(root string) float64 {
 	lowest := 0.0
 	for _, path := range quotaFiles {
@@ -66,7 +66,7 @@ func quotas(root string) float64 {
 	return lowest
 }
 
-// parseQuota reads cpu.max, "<microseconds or max> <period>", and gives the quota in
+// parseQuota reads cpu.max, "<microseconds or max> <period>", and returns the quota in
 // processors; 0 is none.
 func parseQuota(text string) float64 {
 	fields := strings.Fields(text)
@@ -84,8 +84,8 @@ func parseQuota(text string) float64 {
 	return float64(quota) / float64(period)
 }
 
-// cores counts the cores behind the allowed processors. Two threads of one core share its
-// arithmetic units, which one thread of inference keeps busy.
+// cores counts the cores of the allowed processors. Two threads of one core share its
+// arithmetic units, which one inference thread keeps busy.
 func cores(allowed []int, siblings func(cpu int) string) int {
 	found := map[string]bool{}
 	for _, cpu := range allowed {
@@ -116,11 +116,11 @@ func lacksAVX2(cpuinfo string) bool {
 			return !strings.Contains(" "+strings.TrimSpace(flags)+" ", " avx2 ")
 		}
 	}
-	return false // unknown is not worth a warning
+	return false // unknown: no warning
 }
 
-// Warnings say what makes inference slower than it could be. The number of threads is what
-// the user asked for, 0 if nothing.
+// Warnings say what makes inference slower than it could be. threads is the number the user
+// set, 0 if none.
 func (f Facts) Warnings(threads int) []string {
 	var warnings []string
 	if f.NoAVX2 {
@@ -129,7 +129,7 @@ func (f Facts) Warnings(threads int) []string {
 			` Add CPU_MODEL=[MODEL="host-passthrough"] to the template of the virtual machine`)
 	}
 	if threads > f.CPUs {
-		warnings = append(warnings, fmt.Sprintf("%d threads on %d processors are slower than as many as there are processors"+
+		warnings = append(warnings, fmt.Sprintf("%d threads on %d processors are slower than one thread per processor"+
 			" (measured: 3 threads on 2 lose a quarter). Give the virtual machine more VCPU, or ask for fewer threads", threads, f.CPUs))
 	}
 	return warnings

@@ -129,7 +129,7 @@ func TestReadTakesTheLowestQuota(t *testing.T) {
 
 func TestReadSaysWhatIsMissing(t *testing.T) {
 	for path, want := range map[string]string{
-		"/proc/sys/kernel/random/boot_id": "boot id", "/proc/meminfo": "how much memory", "/proc/cpuinfo": "features of the processor",
+		"/proc/sys/kernel/random/boot_id": "boot id", "/proc/meminfo": "the amount of memory", "/proc/cpuinfo": "features of the processor",
 	} {
 		files := maps.Clone(proc)
 		delete(files, path)

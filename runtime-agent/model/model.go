@@ -1,4 +1,4 @@
-// Package model judges the file of the model before the engine tries to load it.
+// Package model checks the model file before the engine tries to load it.
 package model
 
 import (
@@ -11,8 +11,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/gguf"
 )
 
-// Limits that no real model comes near. With them, what is computed from a header stays
-// far below 64 bits.
+// Limits far above every real model. They keep what is computed from a header far below
+// 64 bits.
 const (
 	maxLayers        = 1 << 12
 	maxHeads         = 1 << 12
@@ -22,13 +22,13 @@ const (
 )
 
 // Read returns the header of the file, its numbers within sensible limits. The error says
-// why the engine would not load it. It reads the header alone, some megabytes of it, and not
-// the weights.
+// why the engine would not load it. It reads the header alone, some megabytes, and not the
+// weights.
 func Read(path string) (gguf.Header, error) {
 	file, err := os.Open(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return gguf.Header{}, damaged(path, errors.New("there is no such file"))
+		return gguf.Header{}, damaged(path, errors.New("the file does not exist"))
 	case err != nil:
 		return gguf.Header{}, fmt.Errorf("read the weights of the model: %w", err)
 	}
@@ -60,10 +60,10 @@ func damaged(path string, reason error) error {
 	return fmt.Errorf("the image is damaged, its model %s cannot be used: %w. Deploy the virtual machine again; if that does not help, import the appliance again", path, reason)
 }
 
-// check finds the numbers llama.cpp could not work with.
+// check finds numbers llama.cpp cannot work with.
 func check(h gguf.Header) error {
 	if len(h.Tensors) == 0 {
-		return errors.New("the file holds no weights")
+		return errors.New("the file contains no weights")
 	}
 	for _, n := range []struct {
 		name           string
@@ -78,7 +78,7 @@ func check(h gguf.Header) error {
 		{"numbers in a value", h.ValueLength, 1, maxHeadSize},
 	} {
 		if n.value < n.minimum || n.value > n.maximum {
-			return fmt.Errorf("the header says %d %s, %d to %d are possible", n.value, n.name, n.minimum, n.maximum)
+			return fmt.Errorf("the header says %d %s, expected %d to %d", n.value, n.name, n.minimum, n.maximum)
 		}
 	}
 	for _, tensor := range h.Tensors {

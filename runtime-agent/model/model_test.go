@@ -88,7 +88,7 @@ func TestDamagedFiles(t *testing.T) {
 		"no head size":         {patch(t, whole, "llama.attention.key_length", 0), "0 numbers in a key"},
 		"endless head size":    {patch(t, whole, "llama.attention.value_length", 1<<30), "numbers in a value"},
 		"a flat matrix":        {flat, "impossible dimensions"},
-		"no weights":           {append(bytes.Clone(whole[:8]), append(make([]byte, 8), whole[16:]...)...), "holds no weights"},
+		"no weights":           {append(bytes.Clone(whole[:8]), append(make([]byte, 8), whole[16:]...)...), "contains no weights"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := write(t, tt.content)

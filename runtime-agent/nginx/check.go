@@ -10,13 +10,13 @@ import (
 
 const checkTimeout = 30 * time.Second
 
-// Check has nginx judge its whole configuration. args come before "-t": a test names its
-// own configuration with "-c".
+// Check has nginx test its whole configuration. args come before "-t": tests pass their own
+// configuration with "-c".
 func Check(ctx context.Context, args ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	command := exec.CommandContext(ctx, "nginx", append(args, "-t", "-q")...)
-	// The agent's environment may hold context values.
+	// The agent's environment may contain context values.
 	command.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
 	out, err := command.CombinedOutput()
 	if err != nil {

@@ -7,12 +7,12 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 )
 
-// bodyLimit is in bytes. LocalAI's default is "15M" for echo's body limit, which takes that
-// for millions of bytes (github.com/labstack/gommon/bytes).
+// bodyLimit is in bytes. LocalAI's default is "15M" for echo's body limit, which reads that
+// as millions of bytes (github.com/labstack/gommon/bytes).
 const bodyLimit = 15_000_000
 
-// Seconds for Retry-After. retryUnavailable is about the time the engine needs to be back
-// when the model is in memory already (measured: 2.3 s to 4.3 s, and the load on top).
+// Seconds for Retry-After. retryUnavailable is about how long the engine takes to restart
+// with the model in the page cache (measured: 2.3 s to 4.3 s, and the load on top).
 const (
 	retryUnavailable  = 10
 	retryUnauthorized = 5
@@ -20,13 +20,13 @@ const (
 
 // failure is an error nginx itself gives.
 type failure struct {
-	// Causes are nginx's own statuses, some of which HTTP does not know.
+	// Causes are nginx's own statuses, some of which are not HTTP's.
 	Causes string
 	// Status, Kind, Code and Message are the answer's.
 	Status              int
 	Kind, Code, Message string
-	// Unparsed ones happen before nginx knows the path of the request. A named location
-	// needs one, so these have a path of their own.
+	// Unparsed failures happen before nginx knows the path of the request. A named location
+	// needs one, so these get an internal path.
 	Unparsed bool
 }
 
@@ -50,7 +50,7 @@ var failures = []failure{
 	{"429", 429, "requests", "rate_limit_exceeded",
 		"Too many requests, or too many wrong passwords, from this address. Try again in a while.", false},
 	{"500", 500, "server_error", "internal_error", "The appliance could not handle the request.", false},
-	// nginx says 502 when nobody listens: the engine opens its port once the model is loaded.
+	// nginx returns 502 when nothing listens: the engine opens its port once the model is loaded.
 	{"502 503", 503, "server_error", "model_unavailable",
 		"The model is loading or restarting. Try again in a few seconds.", false},
 	{"504", 504, "server_error", "timeout",
@@ -65,7 +65,7 @@ func (f failure) Location() string {
 	return "@copilot_" + f.Code
 }
 
-// Body is the answer as OpenAI's clients read it.
+// Body is the answer in the format OpenAI's clients parse.
 func (f failure) Body() string {
 	body, _ := json.Marshal(map[string]any{
 		"error": map[string]any{"message": f.Message, "type": f.Kind, "param": nil, "code": f.Code},

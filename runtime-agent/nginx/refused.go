@@ -6,7 +6,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 )
 
-// refusedMessage is for whoever meets an appliance whose settings were refused.
+// refusedMessage is for clients of an appliance whose settings were refused.
 const refusedMessage = "The settings of this virtual machine were refused. Its operator finds the reasons with " +
 	appliance.Name + " status, as root on the console, and in " + appliance.LogFile + "."
 
@@ -22,9 +22,9 @@ func refusedFailures() []failure {
 	return refused
 }
 
-// RenderRefused gives the text of a site file for a machine that has no settings to serve
-// with: it says so on every path but that of the root certificate. Of the site it uses only
-// where to listen, the certificate and the web root; it holds no secret.
+// RenderRefused returns the site file of a machine that never had valid settings: it says so
+// on every path except that of the root certificate. Of the site it uses only where to
+// listen, the certificate and the web root; it contains no secret.
 func (s Site) RenderRefused() []byte {
 	s.CORSOrigins = nil // every web page may read why there is no answer
 	return render("refused.conf.tmpl", map[string]any{

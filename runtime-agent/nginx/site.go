@@ -1,5 +1,5 @@
 // Package nginx renders the site through which clients reach the engine, and has nginx
-// judge the result before it is used.
+// test the result before it is used.
 package nginx
 
 import (
@@ -25,12 +25,12 @@ type Site struct {
 	Certificate string
 	Key         string
 	WebRoot     string
-	// Upstream is host and port of the engine.
+	// Upstream is the engine's host and port.
 	Upstream string
-	// ReloadingFile is the path of a file that is there while the engine cannot answer.
-	// The user of nginx's workers must be able to reach it.
+	// ReloadingFile is the path of a file that exists while the engine cannot answer. The
+	// user of nginx's workers must be able to see it.
 	ReloadingFile string
-	// Password is what clients send, EngineKey what the engine gets instead.
+	// Password is what clients send, EngineKey what nginx sends to the engine instead.
 	Password  string
 	EngineKey string
 	// CORSOrigins, ReadTimeout (whole seconds) and RateLimit are those of
@@ -40,8 +40,8 @@ type Site struct {
 	RateLimit   int
 }
 
-// Listen gives the arguments of "listen" for a port. nginx does not start if it is told to
-// listen on IPv6 where the kernel has none.
+// Listen returns the arguments of "listen" for a port. nginx does not start if it has to
+// listen on IPv6 and the kernel has none.
 func Listen(port int, ipv6 bool) []string {
 	listen := []string{fmt.Sprint(port)}
 	if ipv6 {
@@ -53,7 +53,7 @@ func Listen(port int, ipv6 bool) []string {
 // Secrets matches the secrets in the text of a site.
 var Secrets = regexp.MustCompile(`(\\x[0-9a-f]{2})+|Authorization "[^"]*"`)
 
-// guarded is a path that needs the password, and its one method. Those that generate text
+// guarded is a path that requires the password, and its one method. Those that generate text
 // need the engine's backend, the others do not.
 type guarded struct {
 	Path, Method string
@@ -65,7 +65,7 @@ var templateFiles embed.FS
 
 var templates = template.Must(template.New("").Funcs(template.FuncMap{"regex": regex}).ParseFS(templateFiles, "*.conf.tmpl"))
 
-// Render gives the text of the site file. It holds both secrets.
+// Render returns the site file. It contains both secrets.
 func (s Site) Render() []byte {
 	return render("site.conf.tmpl", map[string]any{
 		"Site":         s,
@@ -105,8 +105,8 @@ func render(name string, view map[string]any) []byte {
 	return out.Bytes()
 }
 
-// regex writes text so that a regular expression means just its bytes, and so that neither
-// nginx's quoting nor its variables can see anything in it.
+// regex escapes text so that a regular expression matches exactly its bytes, and so that
+// nothing in it is quoting or a variable to nginx.
 func regex(text string) string {
 	var out strings.Builder
 	for i := range len(text) {

@@ -1,4 +1,4 @@
-// Package onegate reports to OpenNebula how the virtual machine is doing, through OneGate: the
+// Package onegate reports the state of the virtual machine to OpenNebula through OneGate: the
 // values appear in the user template of the machine, for everybody who may see it.
 package onegate
 
@@ -25,13 +25,13 @@ const (
 	ModelAttribute    = appliance.Prefix + "MODEL"
 )
 
-// attempts that are slow, and the pauses between them, end within the ten seconds that
-// OneGate may cost a start.
+// attempts and the pauses between them end within the ten seconds by which OneGate may delay
+// a start.
 var attempts = retry.Policy{Failures: 3, Pause: 400 * time.Millisecond, MaxPause: 400 * time.Millisecond}
 
 const (
 	attemptTimeout = 3 * time.Second
-	// maxReason is how much of an answer is repeated in an error, in bytes.
+	// maxReason is how much of an answer an error quotes, in bytes.
 	maxReason = 200
 )
 
@@ -39,14 +39,14 @@ const (
 type Client struct {
 	// Endpoint is the URL of OneGate, such as "http://169.254.16.9:5030".
 	Endpoint string
-	// Token proves that it is this machine that speaks. It is a secret.
+	// Token authenticates this machine. It is a secret.
 	Token string
 	VMID  string
 	HTTP  *http.Client
 }
 
-// New returns nil unless everything that is needed is known. It is no error: OneGate is
-// an option of the cloud, and TOKEN=YES one of the template.
+// New returns nil unless everything it needs is known. That is not an error: OneGate is an
+// option of the cloud, and TOKEN=YES one of the template.
 func New(endpoint, token, vmID string) *Client {
 	if endpoint == "" || token == "" || vmID == "" {
 		return nil
@@ -54,7 +54,7 @@ func New(endpoint, token, vmID string) *Client {
 	return &Client{Endpoint: endpoint, Token: token, VMID: vmID, HTTP: &http.Client{
 		Timeout:   attemptTimeout,
 		Transport: &http.Transport{DisableKeepAlives: true},
-		// A redirect would carry the token to somebody else.
+		// A redirect would send the token to another server.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
@@ -76,15 +76,15 @@ func Ready(endpoint, model string) map[string]string {
 	return pairs
 }
 
-// plain says whether OneGate stores a value as it is. It puts quotes around values itself
-// and trips over those characters (escape_attr of onegate-server.rb, 6.4 to 7.4).
+// plain says whether OneGate stores a value unchanged. It quotes values itself and mangles
+// those characters (escape_attr of onegate-server.rb, 6.4 to 7.4).
 func plain(value string) bool {
 	return value != "" && !strings.ContainsAny(value, ",[]\\'\"") && !strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // Report merges pairs into the user template. It makes a few attempts and ends within ten
-// seconds; say hears of each that is followed by another, the error says what to look at.
-// A failure changes nothing on this machine, so it is worth a warning and no more.
+// seconds; say is called for each failure that is retried, and the error says what to check.
+// A failure changes nothing on this machine, so a warning is enough.
 func (c *Client) Report(ctx context.Context, pairs map[string]string, say func(string)) error {
 	if c == nil {
 		return nil
@@ -101,14 +101,14 @@ func (c *Client) Report(ctx context.Context, pairs map[string]string, say func(s
 }
 
 // encode writes a form, as the stock client does: the server looks for the field "data"
-// before it reads a raw body, which is consumed by then if it has the form's content type.
+// before it reads a raw body, which has been consumed by then if its content type is a form.
 // Type 1 merges.
 func encode(pairs map[string]string) (string, error) {
 	var lines []string
 	var mistakes []error
 	for _, name := range slices.Sorted(maps.Keys(pairs)) {
 		if !plain(pairs[name]) {
-			mistakes = append(mistakes, fmt.Errorf("report %s to OneGate: the value %q is not accepted: it must be printable ASCII without blanks, quotes, backslashes, commas and square brackets", name, pairs[name]))
+			mistakes = append(mistakes, fmt.Errorf("report %s to OneGate: the value %q is not accepted: it must be printable ASCII without spaces, quotes, backslashes, commas or square brackets", name, pairs[name]))
 		}
 		lines = append(lines, name+"="+pairs[name])
 	}
@@ -140,7 +140,7 @@ func (c *Client) put(ctx context.Context, body string) error {
 	return err
 }
 
-// advice says for a status what to look at.
+// advice says for a status what to check.
 var advice = map[int]string{
 	http.StatusUnauthorized: ", the token is not accepted",
 	http.StatusForbidden:    ", the cloud does not allow this (onegate-server.conf: permissions and restricted_attrs)",

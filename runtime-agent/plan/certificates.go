@@ -9,8 +9,8 @@ import (
 // Each source of a server certificate has one file below appliance.TLSDir that holds
 // certificate, chain and key, so that a pair never mismatches.
 const (
-	// LeafFile is the certificate the VM's own CA signed. It is kept even where
-	// another one is served.
+	// LeafFile is the certificate signed by the VM's own CA. It is kept even where another
+	// one is served.
 	LeafFile = appliance.TLSDir + "/self/server.pem"
 	// ACMEFile and OperatorFile are empty unless they are served.
 	ACMEFile     = appliance.TLSDir + "/acme/server.pem"
@@ -20,8 +20,8 @@ const (
 // certbotTrust is for a file of variables that certbot's own service reads.
 const certbotTrust = "# Rendered by slm-copilot configure. How certbot trusts the ACME server.\n"
 
-// proxyCertificates are in the order in which a reader may meet them at any moment: the file
-// first, then the one link that decides.
+// proxyCertificates are in an order that is valid at any moment: first the file, then the
+// one link that selects it.
 func proxyCertificates(c certs.Chosen) []Entry {
 	entries := []Entry{
 		secretFile(appliance.CAKey, c.Own.RootKey),
@@ -44,8 +44,7 @@ func proxyCertificates(c certs.Chosen) []Entry {
 	)
 }
 
-// restCertificates leave no key behind that is no longer in use, and tell certbot whom to
-// trust.
+// restCertificates empty the files of unused keys, and tell certbot which CA to trust.
 func restCertificates(c certs.Chosen, acmeCA []byte) []Entry {
 	var entries []Entry
 	if c.Source != status.SourceACME {

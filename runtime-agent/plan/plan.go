@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	// BootIDFile names the boot for which the server certificate was made.
+	// BootIDFile identifies the boot for which the server certificate was made.
 	BootIDFile = appliance.StateDir + "/boot-id"
 
 	modelFileName = "model.yaml"
@@ -43,7 +43,7 @@ type Input struct {
 	Warnings []string
 }
 
-// Threads is the number the engine is told: the user's, or what suits the processors.
+// Threads is the engine's number of threads: the user's, or what suits the processors.
 func (in Input) Threads() int {
 	if in.Settings.Threads > 0 {
 		return in.Settings.Threads
@@ -51,7 +51,7 @@ func (in Input) Threads() int {
 	return max(in.Facts.Threads, 1)
 }
 
-// Directory is one that must exist.
+// Directory is a directory that must exist.
 type Directory struct {
 	Path string
 	Mode fs.FileMode
@@ -65,13 +65,13 @@ type Entry struct {
 	Mode    fs.FileMode
 	Content []byte
 	LinkTo  string
-	// Units must hear of a change.
+	// Units are reloaded or restarted after a change.
 	Units []string
-	// Hidden matches what of Content must never be shown; nil hides nothing.
+	// Hidden matches the parts of Content that must never be shown; nil hides nothing.
 	Hidden *regexp.Regexp
 }
 
-// Plan is the wanted state.
+// Plan is the desired state.
 type Plan struct {
 	Directories []Directory
 	// Proxy is what nginx must accept before anything else may be changed.
@@ -99,7 +99,7 @@ func directories() []Directory {
 		{appliance.TLSDir + "/self", 0o700, root},
 		{appliance.TLSDir + "/acme", 0o700, root},
 		{appliance.TLSDir + "/operator", 0o700, root},
-		// nginx's workers must get through to a challenge, whatever the umask is.
+		// nginx's workers must be able to read a challenge, whatever the umask is.
 		{path.Dir(appliance.WebRoot), 0o755, root},
 		{appliance.WebRoot, 0o755, root},
 		{appliance.StateDir, 0o755, root},
@@ -152,11 +152,11 @@ func rest(in Input) []Entry {
 			secretFile(vmcontext.LastGood, onecontext.Format(in.Context)),
 			secretFile(vmcontext.LastToken, secret.Content(in.Token)))
 	}
-	// Last, so that a run that was cut short makes the certificate of this boot again.
+	// Last, so that the run after an interrupted one makes the certificate of this boot again.
 	return append(entries, bootID(in))
 }
 
-// bootID has bootstrap prove at each boot that the model answers.
+// bootID has bootstrap check at each boot that the model answers.
 func bootID(in Input) Entry {
 	return file(BootIDFile, 0o644, []byte(in.Facts.BootID+"\n"), appliance.BootstrapUnit)
 }

@@ -1,5 +1,5 @@
-// Package probe waits until the appliance does what it is for: a real token comes through
-// nginx, over TLS, with the password, as a client gets it.
+// Package probe waits until the appliance serves as a client expects: a real token comes
+// through nginx, over TLS, with the password.
 package probe
 
 import (
@@ -24,13 +24,13 @@ const (
 	sayEvery = 10 * time.Second
 )
 
-// Client is who asks.
+// Client is what a request needs.
 type Client struct {
 	BaseURL  string
 	Model    string
 	Password string
 	// Certificate is the one nginx should serve, in PEM; a chain may follow it. No other
-	// is accepted, whoever signed it: this client knows the file nginx was told to use.
+	// is accepted, whoever signed it: this client knows the file nginx is configured with.
 	Certificate []byte
 }
 
@@ -46,20 +46,20 @@ func (c Client) Ask(ctx context.Context) (completion.Result, error) {
 			InsecureSkipVerify: true, //nolint:gosec // in favour of the stricter rule below
 			VerifyPeerCertificate: func(served [][]byte, _ [][]*x509.Certificate) error {
 				if !bytes.Equal(served[0], expected.Bytes) {
-					return errors.New("nginx serves another certificate than the one it was told to")
+					return errors.New("nginx does not serve the configured certificate")
 				}
 				return nil
 			},
 		},
-		// Each attempt meets nginx as it is now, after a reload too.
+		// Each attempt makes a new connection: nginx may have reloaded.
 		DisableKeepAlives: true,
 	}
 	return completion.Stream(ctx, &http.Client{Transport: transport}, c.BaseURL, c.Model, c.Password, prompt, maxTokens)
 }
 
 // Wait asks until there is an answer or ctx ends, with a pause between two attempts. client
-// is called for each, because a change of the settings may come in between. say hears now
-// and then what is being waited for.
+// is called for each, because the settings may change in between. say is called now and then
+// with the reason for the wait.
 func Wait(ctx context.Context, pause time.Duration, client func() (Client, error), say func(string)) (completion.Result, error) {
 	started := time.Now()
 	said := started
@@ -69,8 +69,8 @@ func Wait(ctx context.Context, pause time.Duration, client func() (Client, error
 		if err == nil {
 			return result, nil
 		}
-		// That time ran out in the middle of an attempt says less than why the one
-		// before it failed.
+		// A timeout in the middle of an attempt says less than why the one before it
+		// failed.
 		if reason == nil || ctx.Err() == nil {
 			reason = err
 		}

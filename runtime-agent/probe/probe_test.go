@@ -63,7 +63,7 @@ func TestWaitEndsAndSaysWhatWasMissing(t *testing.T) {
 	unreadable.Certificate = []byte("no PEM")
 	for want, client := range map[string]Client{
 		"HTTP 401":                              wrong,
-		"nginx serves another certificate":      stranger,
+		"does not serve the configured":         stranger,
 		"the server certificate cannot be read": unreadable,
 	} {
 		ctx, cancel := context.WithCancel(t.Context())

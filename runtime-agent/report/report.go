@@ -1,5 +1,5 @@
-// Package report writes what a user needs to connect: the file OpenNebula's users are told
-// to read, with the settings of the usual clients.
+// Package report writes what a user needs to connect: OpenNebula's usual report file of an
+// appliance, with the settings of the common clients.
 package report
 
 import (
@@ -13,15 +13,15 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 )
 
-// Report is what stands in the file. It holds the password, so it is for root alone.
+// Report is the content of the file. It contains the password, so only root may read it.
 type Report struct {
 	Status   status.Status
 	Password string
-	// RootFingerprint is the SHA-256 of the certificate a user is to trust.
+	// RootFingerprint is the SHA-256 of the root certificate that users have to trust.
 	RootFingerprint string
 }
 
-// Endpoint is the base URL clients are given.
+// Endpoint is the base URL for clients.
 func (r Report) Endpoint() string { return "https://" + r.host() + "/v1" }
 
 // host is in brackets where a URL needs them.
@@ -32,14 +32,14 @@ func (r Report) host() string {
 	return r.Status.Host
 }
 
-// ownAuthority says whether clients have to be told to trust the root of this machine.
+// ownAuthority says whether clients have to trust the VM's own CA.
 func (r Report) ownAuthority() bool {
 	c := r.Status.Certificate
 	return c == nil || c.Source == "" || c.Source == status.SourceOwn
 }
 
 // Render gives the text: sections and "key = value", as in OpenNebula's own appliances,
-// then a section for each client that is to be copied as it is.
+// then a section for each client, to copy as it is.
 func (r Report) Render() []byte {
 	var out writer
 	// A machine that was never configured has nothing to connect to.

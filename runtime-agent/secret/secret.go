@@ -18,8 +18,8 @@ const (
 	keyBytes       = 32
 )
 
-// Password returns the one in force: the wanted one if there is one, else the one kept in
-// the file, else a new one. Whoever clears the variable later keeps the password.
+// Password returns the one in force: wanted if it is not empty, else the one stored in the
+// file, else a new one. The password stays when the variable is cleared later.
 func Password(wanted, path string) (string, error) {
 	if wanted != "" {
 		return wanted, nil
@@ -27,7 +27,7 @@ func Password(wanted, path string) (string, error) {
 	return kept(path, newPassword)
 }
 
-// Key returns the key kept in the file, or a new one.
+// Key returns the key stored in the file, or a new one.
 func Key(path string) (string, error) {
 	return kept(path, func() string {
 		key := make([]byte, keyBytes)
@@ -36,19 +36,19 @@ func Key(path string) (string, error) {
 	})
 }
 
-// Read returns the secret kept in the file.
+// Read returns the secret stored in the file.
 func Read(path string) (string, error) {
 	text, err := os.ReadFile(path)
 	return strings.TrimSuffix(string(text), "\n"), err
 }
 
-// Content is what the file of a secret holds.
+// Content is the content of a secret's file.
 func Content(secret string) []byte { return []byte(secret + "\n") }
 
 func kept(path string, make func() string) (string, error) {
 	secret, err := Read(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("read the kept secret: %w", err)
+		return "", fmt.Errorf("read the stored secret: %w", err)
 	}
 	if secret != "" {
 		return secret, nil
@@ -70,8 +70,8 @@ func newPassword() string {
 	return string(password)
 }
 
-// character gives each character to the same number of bytes: the bytes that are left over
-// would favour the first ones, and give none.
+// character maps the same number of byte values to each character. It rejects the remaining
+// ones, which would favour the first characters.
 func character(b byte) (c byte, ok bool) {
 	const fair = 256 - 256%len(alphabet)
 	return alphabet[int(b)%len(alphabet)], int(b) < fair

@@ -27,7 +27,7 @@ func TestPassword(t *testing.T) {
 	assert.Equal(t, "wanted", got)
 
 	_, err = Password("", filepath.Dir(path))
-	assert.ErrorContains(t, err, "read the kept secret", "a password that cannot be read is not replaced")
+	assert.ErrorContains(t, err, "read the stored secret", "a password that cannot be read is not replaced")
 }
 
 func TestEveryCharacterHasTheSameChance(t *testing.T) {

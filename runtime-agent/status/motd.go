@@ -14,7 +14,7 @@ const (
 	maxNote = 100
 )
 
-// messageOfTheDay is what people see who log in. It holds the phrase OpenNebula looks for
+// messageOfTheDay is what people see at login. It contains the phrase OpenNebula looks for
 // only if the appliance is ready, and never a secret.
 func messageOfTheDay(s Status) string {
 	var out strings.Builder
@@ -61,8 +61,8 @@ func notes(s Status) []string {
 	return notes
 }
 
-// short cuts a note. A note may repeat what a user wrote, which must not pass for the word
-// of the appliance that it is ready.
+// short truncates a note. A note may repeat what a user wrote, which must not be mistaken for
+// the phrase that says the appliance is ready.
 func short(note string) string {
 	note = strings.ReplaceAll(Line(note), appliance.ReadyPhrase, "...")
 	if characters := []rune(note); len(characters) > maxNote {

@@ -1,5 +1,5 @@
-// Package status says how the appliance is doing: to programs in two files, to people who
-// log in by the message of the day. None of it holds a secret; anybody may read it.
+// Package status stores the state of the appliance: for programs in two files, for people who
+// log in as the message of the day. None of it contains a secret; anybody may read it.
 package status
 
 import (
@@ -30,7 +30,7 @@ type Status struct {
 	Threads     int          `json:"threads,omitempty"`
 	Certificate *Certificate `json:"certificate,omitempty"`
 	LastError   string       `json:"last_error,omitempty"`
-	// Warnings are what works otherwise than was asked for, one sentence each.
+	// Warnings are what works differently from the settings, one sentence each.
 	Warnings []string `json:"warnings,omitempty"`
 	// Mistakes are the settings that were refused, one each; the last good ones are in
 	// force then.
@@ -50,13 +50,13 @@ type Certificate struct {
 
 // Where a server certificate can come from.
 const (
-	// SourceOwn is the root of this very machine, which clients have to be told to trust.
+	// SourceOwn is the VM's own CA, which clients have to be told to trust.
 	SourceOwn = "own authority"
 	// SourceACME is an ACME server.
 	SourceACME = "ACME"
 	// SourceOperator is the operator's own, given in the context.
 	SourceOperator = "operator"
-	// SourceUnknown is what nginx serves although it was told otherwise.
+	// SourceUnknown is what nginx serves although another one is configured.
 	SourceUnknown = "unknown"
 )
 
@@ -86,17 +86,16 @@ func (s Store) Load() (Status, error) {
 	return status, nil
 }
 
-// Complete says whether the Save of status came to its end: one that was killed leaves the
-// old word.
+// Complete says whether the Save of status was completed: a killed one leaves the old word.
 func (s Store) Complete(status Status) bool {
 	word, err := os.ReadFile(filepath.Join(s.Root, appliance.StatusFile))
 	return err == nil && string(word) == status.Stage+"\n"
 }
 
-// Save stores the status with the present time. One process at a time may do so. Whoever
-// reads the word must find the rest as new as it, so the word comes last, and not at all
-// without the document. The message of the day is a courtesy: the word does not depend on
-// it. The error names the files that could not be written.
+// Save stores the status with the current time. Only one process at a time may do so. The
+// word is written last, and only after the document, so that whoever reads it finds the rest
+// up to date. It does not depend on the message of the day, which is a courtesy. The error
+// names the files that could not be written.
 func (s Store) Save(status Status) error {
 	status.Since = s.Now().UTC().Truncate(time.Second)
 	document, err := json.MarshalIndent(status, "", "  ")
@@ -153,8 +152,8 @@ func (s Status) String() string {
 	return out.String()
 }
 
-// Failure is the last error in one line, without the refused settings: they are listed
-// for themselves.
+// Failure is the last error in one line, without the refused settings, which are listed
+// separately.
 func (s Status) Failure() string {
 	var lines []string
 	for line := range strings.Lines(s.LastError) {
@@ -165,8 +164,8 @@ func (s Status) Failure() string {
 	return strings.Join(lines, "; ")
 }
 
-// Line makes one line of a text, and leaves nothing in it that a terminal would obey: it
-// may repeat what a user wrote.
+// Line makes one line of a text, without control characters for a terminal: it may repeat
+// what a user wrote.
 func Line(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {

@@ -12,38 +12,38 @@ import (
 
 const timeout = 60 * time.Second
 
-// Units tells units of the running system about changes.
+// Units restarts and reloads the units of the running system.
 type Units struct{}
 
 // Reload makes systemd read its unit files again.
 func (Units) Reload(ctx context.Context) error { return systemctl(ctx, "daemon-reload") }
 
-// Restart restarts a unit, or starts it, without waiting for it: the caller may hold up what
-// the unit waits for.
+// Restart restarts or starts a unit without waiting for it: the unit may be waiting for the
+// caller.
 func (Units) Restart(ctx context.Context, unit string) error {
 	return systemctl(ctx, "restart", "--no-block", unit)
 }
 
-// TryRestart restarts a unit if it is running, without waiting for it: the caller may hold
-// up what the unit waits for.
+// TryRestart restarts a unit if it is running, without waiting for it: the unit may be
+// waiting for the caller.
 func (Units) TryRestart(ctx context.Context, unit string) error {
 	return systemctl(ctx, "try-restart", "--no-block", unit)
 }
 
-// TryReload has a unit read its configuration again if it is running.
+// TryReload has a unit reload its configuration if it is running.
 func (Units) TryReload(ctx context.Context, unit string) error {
 	return systemctl(ctx, "try-reload-or-restart", "--no-block", unit)
 }
 
 // State is what systemd knows about a service.
 type State struct {
-	// Active is false while it starts or ends, too.
+	// Active is also false while it starts or stops.
 	Active bool
 	// MainPID is 0 if it does not run.
 	MainPID int
 }
 
-// State asks for the state of a service. One that systemd does not know is not active.
+// State returns the state of a service. One that systemd does not know is not active.
 func (Units) State(ctx context.Context, unit string) (State, error) {
 	out, err := output(ctx, "show", "--property=ActiveState,MainPID", unit)
 	if err != nil {
@@ -73,7 +73,7 @@ func output(ctx context.Context, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	command := exec.CommandContext(ctx, "systemctl", args...)
-	// The agent's environment may hold context values.
+	// The agent's environment may contain context values.
 	command.Env = []string{"PATH=/usr/bin:/bin"}
 	out, err := command.CombinedOutput()
 	if err != nil {

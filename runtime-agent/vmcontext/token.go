@@ -11,16 +11,16 @@ import (
 
 const (
 	// environment is one-context's copy of the context as shell text, in which it also
-	// keeps the token of the medium. It is never sourced: its values are not escaped.
+	// stores the token of the medium. It is never sourced: its values are not escaped.
 	environment = "/run/one-context/one_env"
 	tokenStart  = `export TOKENTXT="`
-	// maxToken bounds what is read of a file that should hold some hundred bytes.
+	// maxToken bounds what is read of a file that should have about a hundred bytes.
 	maxToken = 64 << 10
 )
 
-// findToken returns the OneGate token that belongs to a context; empty if there is none. A
-// token that cannot be read is none: nothing but the report to OneGate depends on it. dir
-// holds the context file.
+// findToken returns the OneGate token that belongs to a context, or "" if there is none or it
+// cannot be read: nothing but the report to OneGate depends on it. dir contains the context
+// file.
 func findToken(root, dir string, values map[string]string) string {
 	for _, token := range []string{
 		values[appliance.VarOneGateToken],
@@ -34,8 +34,8 @@ func findToken(root, dir string, values map[string]string) string {
 	return ""
 }
 
-// tokenIn finds the token in the text of one_env. The real one stands above all values of
-// the context, whatever lines a user's value may hold.
+// tokenIn finds the token in the text of one_env. The real one is above all values of the
+// context, which may contain such a line, too.
 func tokenIn(text string) string {
 	for line := range strings.Lines(text) {
 		if rest, found := strings.CutPrefix(line, tokenStart); found {

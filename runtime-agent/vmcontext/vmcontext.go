@@ -18,8 +18,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/onecontext"
 )
 
-// LastGood and LastToken are where configure keeps the context it applied last, and the
-// token that came with it.
+// LastGood and LastToken are where configure stores the context it applied last, and its
+// token.
 const (
 	LastGood  = appliance.StateDir + "/context.sh"
 	LastToken = appliance.StateDir + "/" + appliance.TokenFile
@@ -29,22 +29,21 @@ const (
 type Found struct {
 	// Values is nil if there is no context at all; the defaults apply then.
 	Values map[string]string
-	// Source is for people.
+	// Source describes the origin for people.
 	Source string
-	// Warning says why Values are not what the cloud says now, if they are not.
+	// Warning says why Values are not the current context, if so.
 	Warning string
-	// Token is what OneGate knows this machine by; empty if the cloud gave none. It is a
-	// secret.
+	// Token authenticates this machine to OneGate; empty if there is none. It is a secret.
 	Token string
 }
 
-// directory is where a context may lie that was put into the machine as files. one-context
+// directory is where a context may be that was copied into the machine as files. one-context
 // looks there too, after the medium.
 const directory = "/context"
 
-// Find returns the context in the file that is named, or that one-context applied last, or
-// on the CONTEXT medium, or in a directory. If there is none or it cannot be read, the last
-// good context is better than nothing. root is put before every path.
+// Find returns the context in the named file, or else the one that one-context applied last,
+// that on the CONTEXT medium, or that in a directory. If there is none or it cannot be read,
+// it returns the last good context. root is put before every path.
 func Find(root, file string) (Found, error) { return find(root, file, kernel) }
 
 func find(root, file string, m mounter) (Found, error) {
@@ -54,7 +53,7 @@ func find(root, file string, m mounter) (Found, error) {
 	for _, source := range []func() (Found, error){
 		func() (Found, error) { return read(root, filepath.Join(root, appliance.ContextCopy)) },
 		func() (Found, error) { return readMedium(root, m) },
-		// For contexts that come neither by medium nor as files, as VMware's do.
+		// For contexts that come neither on a medium nor as files, such as VMware's.
 		func() (Found, error) { return read(root, filepath.Join(root, appliance.EarlyContextCopy)) },
 		func() (Found, error) { return read(root, filepath.Join(root, directory, appliance.ContextFile)) },
 	} {
@@ -79,7 +78,7 @@ func orLastGood(root string, found Found, failure error) (Found, error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		return Found{}, errors.Join(failure, err)
 	case errors.Is(failure, fs.ErrNotExist):
-		return Found{Source: "defaults, there is no context"}, nil
+		return Found{Source: "defaults, because there is no context"}, nil
 	}
 	return Found{}, failure
 }
@@ -114,7 +113,7 @@ func parseFile(path string) (map[string]string, error) {
 	return values, nil
 }
 
-// mounter puts a CD-ROM into a directory, and takes it out again.
+// mounter mounts a CD-ROM on a directory, and unmounts it.
 type mounter struct {
 	mount   func(device, dir string) error
 	unmount func(dir string) error

@@ -161,10 +161,10 @@ func TestWhatLocalAIIsAsked(t *testing.T) {
 	assert.NoError(t, e.reload(t.Context()), "it was not loaded")
 	for _, path := range []string{"/v1/completions", "/backend/load", "/backend/shutdown"} {
 		status[path] = http.StatusInternalServerError
-		assert.EqualError(t, e.reload(t.Context()), path+" of LocalAI answers 500: no")
+		assert.EqualError(t, e.reload(t.Context()), "LocalAI answers "+path+" with 500: no")
 	}
 	e.Key = func() (string, error) { return "", errors.New("no file") }
-	assert.EqualError(t, e.reload(t.Context()), "find the key of LocalAI: no file")
+	assert.EqualError(t, e.reload(t.Context()), "read LocalAI's key: no file")
 	assert.False(t, e.answers(t.Context()))
 }
 
@@ -213,11 +213,11 @@ func TestLocalAIThatHangsUpIsNotRestarted(t *testing.T) {
 	}
 	w.repair(t.Context(), 1)
 	assert.Zero(t, units.restarts)
-	assert.Contains(t, log.String(), "INFO  watch: LocalAI itself ended or is ending, which is up to systemd: ")
+	assert.Contains(t, log.String(), "INFO  watch: LocalAI itself ended or is stopping, which systemd handles: ")
 	hangUp.Store(false)
 	w.repair(t.Context(), 2)
 	assert.Zero(t, units.restarts, "it is another one by now")
 	w.repair(t.Context(), 1)
 	assert.Equal(t, 1, units.restarts)
-	assert.False(t, hungUp(context.DeadlineExceeded), "one that takes too long is restarted")
+	assert.False(t, disconnected(context.DeadlineExceeded), "one that takes too long is restarted")
 }

@@ -15,41 +15,41 @@ import (
 const (
 	// answersLimit is for a route that computes nothing.
 	answersLimit = 5 * time.Second
-	// unloadLimit: LocalAI waits up to 30 s for calls that run, and then up to 15 s for
-	// the process (v4.9.0).
+	// unloadLimit: LocalAI waits up to 30 s for running calls, and then up to 15 s for the
+	// process (v4.9.0).
 	unloadLimit = time.Minute
-	// loadLimit bounds what has no natural bound: 14 GiB from a slow disk.
+	// loadLimit is enough for 14 GiB from a slow disk.
 	loadLimit = 15 * time.Minute
 	// askLimit is generous for one token of an empty context.
 	askLimit    = 2 * time.Minute
 	askAttempts = 5
-	// maxAnswer bounds what is read of an answer, in bytes.
+	// maxAnswer is how much of an answer is read, in bytes.
 	maxAnswer = 4096
 )
 
-// Engine is LocalAI, asked without nginx in between, which is closed meanwhile.
+// Engine is LocalAI, reached without nginx, which answers 503 meanwhile.
 type Engine struct {
 	// URL is scheme, host and port.
 	URL string
 	// Model is the id of the model.
 	Model string
-	// Key gives LocalAI's own key; it is asked each time, for the key may change.
+	// Key returns LocalAI's own key. It is called each time, because the key may change.
 	Key func() (string, error)
 }
 
 // answers says whether the port is open. LocalAI opens it when the model is loaded, and
-// this route says nothing about the backend.
+// this route does not depend on the backend.
 func (e Engine) answers(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, answersLimit)
 	defer cancel()
 	return e.call(ctx, http.MethodGet, "/readyz", nil) == nil
 }
 
-// reload has LocalAI forget the dead backend and start another, and proves it.
+// reload has LocalAI unload the dead backend and start another, and checks that it answers.
 func (e Engine) reload(ctx context.Context) error {
 	model := map[string]any{"model": e.Model}
 	if err := e.post(ctx, unloadLimit, "/backend/shutdown", model); err != nil && !isNotFound(err) {
-		return err // not found is: not loaded, which is as good
+		return err // "not found" means not loaded, which is as good
 	}
 	if err := e.post(ctx, loadLimit, "/backend/load", model); err != nil {
 		return err
@@ -57,10 +57,10 @@ func (e Engine) reload(ctx context.Context) error {
 	return e.ask(ctx)
 }
 
-// ask gets one token. It is no chat: the template of a chat may put a thousand tokens of
-// instructions before the question, which would take a minute to read. It is asked again if
-// it failed, because a token can be a part of a character, which the backend answers with an
-// error (seen on v4.9.0 with a model of random weights).
+// ask gets one token. It is not a chat: a chat template may put a thousand tokens of
+// instructions before the question, which would take a minute to read. It retries after a
+// failure, because a token can be part of a character, for which the backend returns an error
+// (seen on v4.9.0 with a model of random weights).
 func (e Engine) ask(ctx context.Context) (err error) {
 	question := map[string]any{"model": e.Model, "prompt": "Hello", "max_tokens": 1}
 	for range askAttempts {
@@ -77,7 +77,7 @@ func (e Engine) post(ctx context.Context, limit time.Duration, path string, body
 	return e.call(ctx, http.MethodPost, path, body)
 }
 
-// statusError is an answer that is no success.
+// statusError is an answer whose status is not 200.
 type statusError struct {
 	path   string
 	status int
@@ -85,7 +85,7 @@ type statusError struct {
 }
 
 func (e *statusError) Error() string {
-	return fmt.Sprintf("%s of LocalAI answers %d: %s", e.path, e.status, e.body)
+	return fmt.Sprintf("LocalAI answers %s with %d: %s", e.path, e.status, e.body)
 }
 
 func isNotFound(err error) bool {
@@ -96,7 +96,7 @@ func isNotFound(err error) bool {
 func (e Engine) call(ctx context.Context, method, path string, body any) error {
 	key, err := e.Key()
 	if err != nil {
-		return fmt.Errorf("find the key of LocalAI: %w", err)
+		return fmt.Errorf("read LocalAI's key: %w", err)
 	}
 	encoded, err := json.Marshal(body)
 	if err != nil {
@@ -108,7 +108,7 @@ func (e Engine) call(ctx context.Context, method, path string, body any) error {
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Authorization", "Bearer "+key)
-	// LocalAI may be another process at the next call: no connection is kept.
+	// LocalAI may be a new process at the next call: no connection is kept.
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	response, err := client.Do(request)
 	if err != nil {

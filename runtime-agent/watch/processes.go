@@ -13,13 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// children returns the process ids of what main has started and what still runs; none if
-// main itself is gone. LocalAI starts nothing but backends: run.sh becomes the backend by
-// exec, and what run.sh starts before that are no children of LocalAI's.
+// children returns the ids of main's running child processes; none if main itself is gone.
+// LocalAI starts nothing but backends: run.sh becomes the backend by exec, and what run.sh
+// starts before that is not a child of LocalAI.
 //
 // It looks at every process of the machine, because the kernel's own list of children may
 // leave one out while threads come and go (proc_pid_task(5)), and a backend that is
-// overlooked would be ended.
+// overlooked would be replaced.
 func children(main int) []int {
 	var pids []int
 	processes, _ := filepath.Glob("/proc/[1-9]*/stat") // the pattern is right
@@ -35,14 +35,14 @@ func children(main int) []int {
 	return pids
 }
 
-// parentOf returns the parent of a process, and whether it has not ended yet: its parent may
-// take a moment to collect one that has.
+// parentOf returns the parent of a process, and whether the process still runs: it may be a
+// zombie until its parent collects it.
 func parentOf(pid int) (parent int, running bool) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, false
 	}
-	// The name is in parentheses and may hold any character; state and parent follow.
+	// The name is in parentheses and may contain any character; state and parent follow.
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	if len(fields) < 2 || fields[0] == "Z" || fields[0] == "X" {
 		return 0, false
@@ -52,7 +52,7 @@ func parentOf(pid int) (parent int, running bool) {
 }
 
 // waitForEnd returns when one of the processes has ended, or with an error when ctx has.
-// The kernel wakes it: there is nothing to do in between, for days.
+// The kernel wakes it: it does not poll, since it may wait for days.
 func waitForEnd(ctx context.Context, pids ...int) error {
 	var wake [2]int
 	if err := unix.Pipe2(wake[:], unix.O_CLOEXEC); err != nil {

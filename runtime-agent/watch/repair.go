@@ -11,18 +11,18 @@ import (
 )
 
 const (
-	// A backend that dies often dies of something: memory, mostly. tooMany repairs within
-	// window are said in the status, and from then on there are so many pauses before each:
-	// one minute, with the pause of the real watch.
+	// A backend that keeps dying has a cause, mostly a lack of memory. tooMany repairs
+	// within window are reported in the status, and from then on each waits for
+	// backOffPauses pauses: one minute, with the pause of the real watch.
 	tooMany       = 5
 	window        = 10 * time.Minute
 	backOffPauses = 30
-	// stopLimit is more than the unit gives LocalAI to end.
+	// stopLimit is more than the unit gives LocalAI to stop.
 	stopLimit = 2 * time.Minute
 )
 
-// repair makes the LocalAI with that process id serve again: by its own routes, or else by
-// a restart.
+// repair makes the LocalAI with that process id serve again: through its own routes, or else
+// by a restart.
 func (w *Watcher) repair(ctx context.Context, localAI int) {
 	w.count(ctx, time.Now())
 	started := time.Now()
@@ -32,8 +32,8 @@ func (w *Watcher) repair(ctx context.Context, localAI int) {
 	case err == nil:
 		w.Log.Info("watch: the engine answers again, after %s", seconds(time.Since(started)))
 	case ctx.Err() != nil: // interrupted; systemd knows why
-	case hungUp(err) || !w.stillRuns(ctx, localAI):
-		w.Log.Info("watch: LocalAI itself ended or is ending, which is up to systemd: %v", err)
+	case disconnected(err) || !w.stillRuns(ctx, localAI):
+		w.Log.Info("watch: LocalAI itself ended or is stopping, which systemd handles: %v", err)
 		_ = retry.Sleep(ctx, w.Pause)
 	default:
 		w.Log.Error("watch: the model cannot be loaded again: %v; restarting %s", err, appliance.LocalAIUnit)
@@ -41,14 +41,14 @@ func (w *Watcher) repair(ctx context.Context, localAI int) {
 	}
 }
 
-// hungUp tells a LocalAI that ended during a call, or ends its backend before itself, from
-// one that failed or took too long.
-func hungUp(err error) bool {
+// disconnected distinguishes a LocalAI that ended during a call, or stops its backend before
+// itself, from one that failed or took too long.
+func disconnected(err error) bool {
 	var answer *statusError
 	return !errors.As(err, &answer) && !errors.Is(err, context.DeadlineExceeded)
 }
 
-// count remembers the repair, and slows down if there were too many.
+// count records the repair, and slows down if there were too many.
 func (w *Watcher) count(ctx context.Context, now time.Time) {
 	w.repairs = append(recent(w.repairs, now), now)
 	if len(w.repairs) < tooMany {
@@ -61,7 +61,7 @@ func (w *Watcher) count(ctx context.Context, now time.Time) {
 	_ = retry.Sleep(ctx, backOffPauses*w.Pause)
 }
 
-// recent drops the times that are out of the window.
+// recent drops the times outside the window.
 func recent(times []time.Time, now time.Time) []time.Time {
 	for len(times) > 0 && now.Sub(times[0]) > window {
 		times = times[1:]
@@ -69,8 +69,8 @@ func recent(times []time.Time, now time.Time) []time.Time {
 	return times
 }
 
-// stillRuns says whether the LocalAI that failed is still the one that runs. Whoever else
-// restarts it must not see it restarted twice.
+// stillRuns says whether the LocalAI that failed is still running. If somebody else has
+// restarted it, it must not be restarted twice.
 func (w *Watcher) stillRuns(ctx context.Context, localAI int) bool {
 	state, err := w.Units.State(ctx, appliance.LocalAIUnit)
 	return err != nil || state.Active && state.MainPID == localAI
@@ -87,6 +87,6 @@ func (w *Watcher) restart(ctx context.Context, localAI int) {
 	stopping, cancel := context.WithTimeout(ctx, stopLimit)
 	defer cancel()
 	if err := waitForEnd(stopping, localAI); err != nil && ctx.Err() == nil {
-		w.Log.Error("watch: LocalAI does not end: %v", err)
+		w.Log.Error("watch: LocalAI does not stop: %v", err)
 	}
 }

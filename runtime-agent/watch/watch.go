@@ -1,7 +1,7 @@
-// Package watch brings the backend of the engine back when it dies. The backend is a process
-// below LocalAI. LocalAI believes for up to 30 s in the last sign of life it had from it, and
-// answers every request with a 500 until then (measured on v4.9.0: 32 s, 117 errors). Its own
-// routes to unload and to load a model end that at once (measured: 2.3 s).
+// Package watch loads the model again when the engine's backend dies. The backend is a child
+// process of LocalAI. LocalAI notices its death after up to 30 s, and answers every request
+// with a 500 until then (measured on v4.9.0: 32 s, 117 errors). Its own routes to unload and
+// to load a model fix that at once (measured: 2.3 s).
 package watch
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/systemd"
 )
 
-// Units is what systemd does for the watch.
+// Units is what the watch needs of systemd.
 type Units interface {
 	State(ctx context.Context, unit string) (systemd.State, error)
 	TryRestart(ctx context.Context, unit string) error
@@ -27,24 +27,23 @@ type Units interface {
 type Watcher struct {
 	Units  Units
 	Engine Engine
-	// ReloadingFile is there while the engine is repaired: nginx answers 503 then.
+	// ReloadingFile exists while the engine is repaired: nginx answers 503 then.
 	ReloadingFile string
 	// Pause is the time between two looks while there is nothing to wait for.
 	Pause time.Duration
 	Log   *logfile.Log
-	// Trouble hears that the backend ends again and again.
+	// Trouble is called when the backend keeps ending.
 	Trouble func(reason error)
 
 	// repairs are the times of the last ones.
 	repairs []time.Time
-	// said is the last error of a look, which is said once.
+	// said is the last error of a look, which is logged once.
 	said string
 }
 
 // Run watches until ctx ends.
 func (w *Watcher) Run(ctx context.Context) {
-	// Whatever happens to this process: the file is there only while it repairs. One that
-	// was killed left it to the next.
+	// The file must exist only during a repair; a watch that was killed may have left it.
 	w.open()
 	defer w.open()
 	for ctx.Err() == nil {
@@ -52,9 +51,9 @@ func (w *Watcher) Run(ctx context.Context) {
 	}
 }
 
-// sight is what can be seen of the engine.
+// sight is the observed state of the engine.
 type sight struct {
-	// active says that LocalAI runs, and nobody is ending it.
+	// active says that LocalAI runs and is not being stopped.
 	active  bool
 	localAI int
 	// backends are its child processes.
@@ -73,7 +72,7 @@ const (
 
 // decide says what to do. LocalAI opens its port when it has loaded the model; so if the
 // port is open and there is no backend, it died. A LocalAI that does not answer either is
-// starting or ending, which is systemd's business.
+// starting or stopping, which systemd handles.
 func decide(s sight) action {
 	switch {
 	case s.active && len(s.backends) > 0:
@@ -108,8 +107,8 @@ func (w *Watcher) look(ctx context.Context) (sight, error) {
 	if !state.Active || state.MainPID == 0 {
 		return sight{}, nil
 	}
-	// In this order: a LocalAI that starts has its backend before it has its port, and one
-	// that ends may have lost both. Neither must be caught between the two.
+	// In this order: a LocalAI that starts has its backend before its port is open, and one
+	// that stops may have lost both. Neither must look like one whose backend died.
 	s := sight{localAI: state.MainPID}
 	s.answers = w.Engine.answers(ctx)
 	s.backends = children(s.localAI)
@@ -117,8 +116,8 @@ func (w *Watcher) look(ctx context.Context) (sight, error) {
 	return s, nil
 }
 
-// await returns when something about the engine has changed. Requests are held off from
-// that moment on: what it was takes a moment to find out.
+// await returns when something about the engine has changed. From then on nginx answers 503,
+// because it takes a moment to find out what it was.
 func (w *Watcher) await(ctx context.Context, s sight) error {
 	if err := waitForEnd(ctx, append(s.backends, s.localAI)...); err != nil {
 		if ctx.Err() == nil {
@@ -142,7 +141,7 @@ func (w *Watcher) sayOnce(err error) {
 	w.said = text
 }
 
-// close has nginx answer 503. That it cannot be told is no reason not to repair.
+// close has nginx answer 503. The repair goes on even if that fails.
 func (w *Watcher) close() {
 	err := os.MkdirAll(filepath.Dir(w.ReloadingFile), 0o755)
 	if err == nil {
@@ -156,7 +155,7 @@ func (w *Watcher) close() {
 // open has nginx pass requests on.
 func (w *Watcher) open() {
 	if err := os.Remove(w.ReloadingFile); err != nil && !os.IsNotExist(err) {
-		w.Log.Error("watch: clients are told to wait although there is no need to: %v", err)
+		w.Log.Error("watch: nginx keeps answering 503: %v", err)
 	}
 }
 

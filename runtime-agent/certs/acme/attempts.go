@@ -16,7 +16,7 @@ import (
 // host name (letsencrypt.org/docs/rate-limits).
 var pauses = []time.Duration{10 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour}
 
-// Attempts are the failures in a row to get what one order says. The zero value has none.
+// Attempts are the consecutive failures of one order. The zero value has none.
 type Attempts struct {
 	Order     Order     `json:"order"`
 	Failed    int       `json:"failed"`
@@ -24,8 +24,8 @@ type Attempts struct {
 	NotBefore time.Time `json:"not_before"`
 }
 
-// LoadAttempts reads the failures of the order from a file. There are none if the file is
-// not there, is damaged, or is about another order: the worst is one attempt too many.
+// LoadAttempts reads the failures of the order from a file. There are none if the file does
+// not exist, is damaged or is about another order: at worst that is one attempt too many.
 func LoadAttempts(path string, order Order) Attempts {
 	var stored Attempts
 	text, err := os.ReadFile(path)
@@ -56,7 +56,7 @@ func Forget(path string) error {
 }
 
 // Due says whether the next attempt may be made. A time further ahead than the longest
-// pause comes from a clock that was wrong.
+// pause was written while the clock was wrong.
 func (a Attempts) Due(now time.Time) bool {
 	return !now.Before(a.NotBefore) || a.NotBefore.Sub(now) > pauses[len(pauses)-1]
 }

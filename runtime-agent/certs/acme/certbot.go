@@ -1,5 +1,5 @@
-// Package acme gets a certificate from an ACME server by way of certbot, and remembers when
-// it may try again.
+// Package acme gets a certificate from an ACME server with certbot, and remembers when it may
+// try again.
 package acme
 
 import (
@@ -18,28 +18,28 @@ import (
 )
 
 const (
-	// obtainTimeout is for all of one attempt: an ACME server looks at the challenge from
+	// obtainTimeout is for all of one attempt: an ACME server validates the challenge from
 	// several places and may queue its orders.
 	obtainTimeout = 3 * time.Minute
-	// tidyTimeout lets certbot take back its challenge after it was told to end.
+	// tidyTimeout lets certbot remove its challenge after SIGTERM.
 	tidyTimeout = 10 * time.Second
 )
 
-// Certbot is where certbot keeps its things and what it is to use. All paths are absolute.
+// Certbot is certbot's configuration. All paths are absolute.
 type Certbot struct {
-	// ConfigDir holds accounts, keys and certificates, LogsDir certbot's own log.
+	// ConfigDir contains accounts, keys and certificates, LogsDir certbot's own log.
 	ConfigDir, WorkDir, LogsDir string
 	// WebRoot is the directory below which the web server finds a challenge.
 	WebRoot string
-	// CABundle is a file of certificates by which the ACME server is trusted; it is used
-	// if the order says so.
+	// CABundle is a file of CA certificates to trust for the ACME server, if the order has
+	// a CADigest.
 	CABundle string
-	// Hook is the command certbot runs when it has a new certificate, also when it renews
-	// one later, started by its own timer.
+	// Hook is the command certbot runs after it got a certificate, including renewals by
+	// its own timer.
 	Hook string
 }
 
-// Order says what is wanted, and from whom.
+// Order says for which domain a certificate is ordered, and from which ACME server.
 type Order struct {
 	Domain string `json:"domain"`
 	// Directory is the URL of the ACME server.
@@ -56,9 +56,9 @@ type Order struct {
 func (c Certbot) Obtain(ctx context.Context, order Order) error {
 	program, err := exec.LookPath("certbot")
 	if err != nil {
-		return errors.New("certbot is missing: install the Debian package certbot, or deploy an image that holds it")
+		return errors.New("certbot is missing: install the Debian package certbot, or deploy an image that contains it")
 	}
-	// What certbot says before it knows where its log is it leaves in a directory of its own.
+	// Until certbot has read --logs-dir, it logs to a temporary directory.
 	temporary, err := os.MkdirTemp("", appliance.Name+"-certbot-")
 	if err != nil {
 		return fmt.Errorf("make a temporary directory for certbot: %w", err)
@@ -75,7 +75,7 @@ func (c Certbot) Obtain(ctx context.Context, order Order) error {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
-		return fmt.Errorf("certbot did not end in time: %w", ctx.Err())
+		return fmt.Errorf("certbot did not finish in time: %w", ctx.Err())
 	}
 	if said := summary(out); said != "" {
 		return errors.New(said)
@@ -89,13 +89,13 @@ func (c Certbot) arguments(order Order) []string {
 		"--webroot", "--webroot-path", c.WebRoot,
 		"--domain", order.Domain, "--cert-name", order.Domain,
 		"--server", order.Directory,
-		// Some older clients of coding tools know nothing but RSA.
+		// Some older clients support only RSA.
 		"--key-type", "rsa", "--rsa-key-size", "2048",
 		"--deploy-hook", c.Hook,
 		"--config-dir", c.ConfigDir, "--work-dir", c.WorkDir, "--logs-dir", c.LogsDir,
 	}
-	// A certificate of another server is replaced at once, one of this server when it is
-	// due.
+	// A certificate from another server is replaced at once, one from this server when it
+	// is due.
 	if present := c.directory(order.Domain); present != "" && present != order.Directory {
 		args = append(args, "--force-renewal")
 	} else {
@@ -107,7 +107,7 @@ func (c Certbot) arguments(order Order) []string {
 	return append(args, "--email", order.Email, "--no-eff-email")
 }
 
-// environment is certbot's own: that of the agent may hold context values.
+// environment is not the agent's, which may contain context values.
 func (c Certbot) environment(order Order) []string {
 	env := []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "HOME=" + c.WorkDir}
 	if order.CADigest != "" {
@@ -134,8 +134,8 @@ func (c Certbot) Present(order Order) (present certs.Pair, ordered bool, err err
 	return present, c.directory(order.Domain) == order.Directory, nil
 }
 
-// directory is the ACME server the present certificate is from, as certbot notes it for the
-// renewal; empty if there is none.
+// directory is the ACME server of the present certificate, from certbot's renewal
+// configuration; empty if there is none.
 func (c Certbot) directory(domain string) string {
 	text, err := os.ReadFile(filepath.Join(c.ConfigDir, "renewal", domain+".conf"))
 	if err != nil {

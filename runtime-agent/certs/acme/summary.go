@@ -5,16 +5,16 @@ import (
 	"unicode"
 )
 
-// maxSummary is in bytes: it stands in a line of the log and of the report.
+// maxSummary is in bytes: the summary is part of one line of the log and of the report.
 const maxSummary = 400
 
-// noise starts lines of certbot that say nothing about a failure. (certbot 2.1 to 4.)
+// noise are the prefixes of certbot's lines that do not explain a failure (certbot 2.1 to 4).
 var noise = []string{
 	"Saving debug log to", "Account registered", "Requesting a certificate for", "Renewing an existing certificate for",
 	"Hint:", "Ask for help or search for solutions", "Some challenges have failed", "An unexpected error occurred:", "- - -",
 }
 
-// summary makes one short line of what certbot said.
+// summary makes one short line of certbot's output.
 func summary(output []byte) string {
 	var said []string
 	for line := range strings.Lines(strings.ToValidUTF8(string(output), "?")) {
