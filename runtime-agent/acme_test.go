@@ -34,7 +34,7 @@ func (e *edge) attempts() acme.Attempts {
 	return attempts
 }
 
-// certbotRenews does what certbot's own timer does, with the variables its service is given.
+// certbotRenews does what certbot's own timer does, with the environment of its service.
 func (e *edge) certbotRenews() {
 	e.t.Helper()
 	command := exec.Command("certbot", "-q", "renew", "--force-renewal", "--no-random-sleep-on-renew",
@@ -51,11 +51,11 @@ func (e *edge) certbotRenews() {
 }
 
 func TestACertificateFromACME(t *testing.T) {
-	// What one-apps' scripts run with: nothing of it may end in the way of nginx's workers.
+	// The umask of one-apps' scripts: nginx's workers must be able to read the files anyway.
 	old := syscall.Umask(0o077)
 	t.Cleanup(func() { syscall.Umask(old) })
 	e := newEdge(t)
-	// The hook is a process of its own, which reads the same facts as we do.
+	// The hook is a separate process, which reads the same facts.
 	var err error
 	e.facts, err = machine.Read("/")
 	require.NoError(t, err)
@@ -106,7 +106,7 @@ func TestACertificateFromACME(t *testing.T) {
 	second := e.await(root, otherThan(first))
 	e.certificate()
 
-	// Neither a server that is gone nor damage to certbot's files takes it away.
+	// It stays if the server is down or certbot's files are damaged.
 	server.Stop()
 	other := acmetest.New(t, e.httpPort())
 	e.configure(acmeContext(other))
@@ -116,7 +116,7 @@ func TestACertificateFromACME(t *testing.T) {
 	e.await(root, second.Equal)
 	assert.Equal(t, status.SourceACME, e.status().Certificate.Source)
 
-	// Nobody wants it any more.
+	// It is no longer configured.
 	e.configure(nil)
 	require.Eventually(t, func() bool {
 		_, err := e.shown(e.ownRoot())
@@ -134,8 +134,7 @@ func TestCertbotIsMissing(t *testing.T) {
 	assert.Equal(t, status.SourceOwn, e.status().Certificate.Source)
 }
 
-// A machine that dies during its attempts, again and again, must not use up what the server
-// allows in an hour.
+// A machine that keeps dying during its attempts must not exceed the server's hourly limit.
 func TestAnAttemptIsCountedBeforeItIsMade(t *testing.T) {
 	e := newEdge(t)
 	e.configure(map[string]string{appliance.VarDomain: testDomain, appliance.VarACMEDirectory: "https://127.0.0.1:1/dir"})

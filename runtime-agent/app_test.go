@@ -25,7 +25,7 @@ import (
 
 const modelFile = appliance.ModelsDir + "/" + appliance.ModelFile
 
-// vm is a directory that plays a machine, with a record of what its units were told.
+// vm is a directory in place of a machine, with a record of the calls to systemd.
 type vm struct {
 	t       testing.TB
 	root    string
@@ -62,7 +62,7 @@ func newVM(t testing.TB) *vm {
 	return v
 }
 
-// run does one command as from the command line.
+// run runs one command as from the command line.
 func (v *vm) run(args ...string) (code int, stdout, stderr string) {
 	v.t.Helper()
 	return v.runWithin(v.t.Context(), args...)
@@ -83,7 +83,7 @@ func (v *vm) runWithin(ctx context.Context, args ...string) (code int, stdout, s
 	return code, out.String(), err.String()
 }
 
-// context is the file as one-context would name it to the agent.
+// context is the file as one-context would pass it to the agent.
 func (v *vm) context(values map[string]string) string {
 	v.t.Helper()
 	v.put("/mnt/context.sh", string(onecontext.Format(values)))
@@ -110,7 +110,7 @@ func (v *vm) read(path string) string {
 	return string(content)
 }
 
-// stamp says which file a path is: another inode means it was written again.
+// stamp identifies the file at a path: a different inode means it was written again.
 type stamp struct {
 	inode   uint64
 	mode    fs.FileMode
@@ -145,8 +145,8 @@ func (v *vm) snapshot() map[string]stamp {
 	return found
 }
 
-// serve plays nginx and the engine: TLS with the certificate of the machine, the password
-// as key. It returns what ends it.
+// serve takes the place of nginx and the engine: TLS with the certificate of the machine, the
+// password as key. It returns the function that stops it.
 func (v *vm) serve() (stop func()) {
 	v.t.Helper()
 	leaf := []byte(v.read(plan.LeafFile))

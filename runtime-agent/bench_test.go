@@ -46,8 +46,8 @@ func benchmarkConfigure(b *testing.B, agent string, root func() string) {
 	b.ReportMetric(float64(info.Size()), "binary-bytes")
 }
 
-// peakMemory watches some runs: one that is short may end between two looks. The kernel's own
-// account at the end of a process holds the memory of whoever started it, too.
+// peakMemory samples several runs: a short one may end between two samples. The kernel's own
+// number at the end of a process includes the memory of its parent.
 func peakMemory(b *testing.B, program string, args ...string) (kibibytes int) {
 	b.Helper()
 	for range 10 {

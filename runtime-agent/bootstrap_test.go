@@ -19,7 +19,7 @@ func TestBootstrapSaysReadyAfterATokenCameThrough(t *testing.T) {
 	v := newVM(t)
 	v.configure(map[string]string{
 		appliance.VarPassword: "the-password", appliance.VarDomain: "copilot.example.org",
-		appliance.VarACMEDirectory: "https://127.0.0.1:1/dir", // no test asks Let's Encrypt
+		appliance.VarACMEDirectory: "https://127.0.0.1:1/dir", // no test connects to Let's Encrypt
 	})
 	code, stdout, _ := v.run("status")
 	assert.Equal(t, 1, code)
@@ -42,9 +42,9 @@ func TestBootstrapSaysReadyAfterATokenCameThrough(t *testing.T) {
 	assert.Equal(t, report, stdout)
 
 	log := v.read(appliance.LogFile)
-	asked, announced := strings.Index(log, "certificate: asking"), strings.Index(log, "bootstrap: ready")
-	require.Positive(t, asked, "the certificate is seen to")
-	assert.Less(t, asked, announced, "whoever is told that it is ready gets the certificate that stays")
+	requested, announced := strings.Index(log, "certificate: requesting"), strings.Index(log, "bootstrap: ready")
+	require.Positive(t, requested, "a certificate is requested")
+	assert.Less(t, requested, announced, "a client that sees it ready gets the certificate that stays")
 
 	assertNoSecretIsReadable(t, v, "the-password", strings.TrimSpace(v.read(appliance.EngineKeyFile)))
 }
@@ -91,7 +91,7 @@ func TestBootstrapGivesUp(t *testing.T) {
 
 // The service may well run with the last good configuration; the status must still say
 // that the user's settings were refused.
-func TestBootstrapDoesNotCoverUpARefusedContext(t *testing.T) {
+func TestBootstrapDoesNotHideARefusedContext(t *testing.T) {
 	v := newVM(t)
 	v.configure(nil)
 	v.serve()
@@ -103,8 +103,8 @@ func TestBootstrapDoesNotCoverUpARefusedContext(t *testing.T) {
 	assert.Equal(t, appliance.ConfigureFailure+"\n", v.read(appliance.StatusFile))
 }
 
-// A configure that came in between has told bootstrap to start again.
-func TestAProofOfAnotherConfigurationIsVoid(t *testing.T) {
+// A configure that ran in between has restarted bootstrap.
+func TestAnAnswerWithAnotherConfigurationDoesNotCount(t *testing.T) {
 	for _, stage := range []string{appliance.ConfigureStarted, appliance.ConfigureSuccess, appliance.ConfigureFailure} {
 		t.Run(stage, func(t *testing.T) {
 			s := state{status.Store{Root: t.TempDir(), Now: time.Now}}
@@ -130,7 +130,7 @@ func TestNotReadyWithoutAReport(t *testing.T) {
 	assert.Equal(t, appliance.BootstrapStarted, present.Stage)
 }
 
-func TestAnInterruptedBootstrapIsNoFailure(t *testing.T) {
+func TestAnInterruptedBootstrapIsNotAFailure(t *testing.T) {
 	v := newVM(t)
 	v.configure(nil)
 	stop := v.serve()

@@ -19,7 +19,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 )
 
-// operators makes a certificate as another authority would.
+// operators makes a certificate signed by another CA.
 func operators(t *testing.T, name string, at time.Time) (certificate, key string, root *x509.Certificate) {
 	t.Helper()
 	material, err := certs.Renew(certs.Material{}, certs.Request{Names: []string{name}, Now: at})
@@ -31,7 +31,7 @@ func operators(t *testing.T, name string, at time.Time) (certificate, key string
 func operatorContext(certificate, key string) map[string]string {
 	return map[string]string{
 		appliance.VarDomain: testDomain, appliance.VarCertificate: certificate, appliance.VarKey: key,
-		appliance.VarACMEDirectory: "https://127.0.0.1:1/dir", // nobody must ask there
+		appliance.VarACMEDirectory: "https://127.0.0.1:1/dir", // no request may go there
 	}
 }
 
@@ -136,7 +136,7 @@ func TestAClockThatIsNotSet(t *testing.T) {
 	assert.True(t, leaf.NotAfter.After(now.AddDate(1, 0, 0)), "the leaf follows the clock")
 }
 
-func TestTheOwnCertificateIsRenewedWhileTheMachineRuns(t *testing.T) {
+func TestTheCertificateOfTheOwnCAIsRenewedWhileTheMachineRuns(t *testing.T) {
 	e := newEdge(t)
 	e.configure(map[string]string{appliance.VarDomain: testDomain, appliance.VarACMEDirectory: "https://127.0.0.1:1/dir"})
 	e.serve()
@@ -179,16 +179,16 @@ func TestCertificateBeforeAnyContextDoesNothing(t *testing.T) {
 	assert.NoFileExists(t, filepath.Join(e.root, plan.LeafFile))
 }
 
-// nginx may refuse to reload for a reason that is not ours; nobody must be told then that
-// all is well.
-func TestWhatIsReallyServedIsNoted(t *testing.T) {
+// nginx may refuse to reload for a reason that is not ours; then the status must not claim
+// success.
+func TestTheServedCertificateIsStored(t *testing.T) {
 	e := newEdge(t)
 	e.configure(nil)
 	e.serve()
 	first := parseBlock(t, e.read(plan.LeafFile))
 	e.put(appliance.ReportFile, "of before")
-	stuck := e.nginx
-	e.nginx = nil // it does not hear of the next change
+	stale := e.nginx
+	e.nginx = nil // it is not reloaded after the next change
 	certificate, key, _ := operators(t, testDomain, e.now)
 	code, stderr := e.run("configure", "--context", e.context(operatorContext(certificate, key)))
 	require.Zero(t, code, stderr)
@@ -198,7 +198,7 @@ func TestWhatIsReallyServedIsNoted(t *testing.T) {
 	assert.Equal(t, clients.Fingerprint(first), present.Certificate.Fingerprint)
 	assert.Contains(t, e.read(appliance.ReportFile), "clients do not get the configured one")
 
-	require.NoError(t, stuck.Reload())
+	require.NoError(t, stale.Reload())
 	e.certificate()
 	assert.Equal(t, status.SourceOperator, e.status().Certificate.Source)
 	assert.Empty(t, e.status().Warnings)

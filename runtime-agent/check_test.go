@@ -29,7 +29,7 @@ import (
 
 const checkedPassword = `The-"p@$$w0rd'\{}`
 
-// checked is a configured machine with a real nginx in front of a stand-in for the engine.
+// checked is a configured machine with a real nginx in front of a fake engine.
 type checked struct {
 	*vm
 	http, https string
@@ -66,7 +66,7 @@ func (v *vm) behindNginx(t *testing.T, upstream string) *checked {
 
 func (s *checked) ca() string { return filepath.Join(s.root, appliance.CACert) }
 
-// check runs the command with the ports of the test, on a machine that may be another one.
+// check runs the command with the ports of the test, possibly on another machine.
 func (s *checked) check(ctx context.Context, root, stdin string, args ...string) (code int, stdout, stderr string) {
 	s.t.Helper()
 	_, port, err := net.SplitHostPort(s.http)
@@ -98,7 +98,7 @@ func TestCheck(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			// Each has its own nginx, which slows down those who send wrong passwords.
+			// Each has its own nginx, which limits wrong passwords.
 			s := serveWithNginx(t)
 			run := invoke(s)
 			t.Parallel()
@@ -113,8 +113,8 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// This appliance is held to the name its clients use, though it is asked by an address that
-// the operator's certificate is not for.
+// This appliance is checked under the name its clients use, although the request goes to an
+// address that the operator's certificate is not valid for.
 func TestCheckWithTheOperatorsCertificate(t *testing.T) {
 	certificate, key := selfSigned(t, "copilot.example.org")
 	s := serveContextWithNginx(t, map[string]string{
@@ -127,7 +127,7 @@ func TestCheckWithTheOperatorsCertificate(t *testing.T) {
 	assert.Contains(t, stdout, "for copilot.example.org, until")
 }
 
-// selfSigned makes a certificate that is its own authority.
+// selfSigned makes a self-signed certificate.
 func selfSigned(t *testing.T, name string) (certificate, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -162,7 +162,7 @@ func TestCheckFails(t *testing.T) {
 		"no password":              {elsewhere, "\n", []string{endpoint, "--ca", ca, "--password-file", "-"}, 1, "read the password: it is empty"},
 		"no file of that name":     {elsewhere, "", []string{endpoint, "--ca", ca, "--password-file", "/nowhere"}, 1, "read the password: open /nowhere"},
 		"a password, but not ours": {elsewhere, "", []string{endpoint, "--ca", ca}, 1, "run this as root on the appliance, or pass a file with --password-file"},
-		"an unknown authority":     {elsewhere, "x", []string{endpoint, "--password-file", "-"}, 1, "pass its root certificate with --ca"},
+		"an unknown CA":            {elsewhere, "x", []string{endpoint, "--password-file", "-"}, 1, "pass its root certificate with --ca"},
 		"no certificates":          {elsewhere, "x", []string{endpoint, "--password-file", "-", "--ca", rubbish}, 1, "contains no PEM certificate"},
 		"no file of certificates":  {elsewhere, "x", []string{endpoint, "--password-file", "-", "--ca", "/nowhere"}, 1, "read the certificates to trust"},
 		"nobody there":             {elsewhere, "x", []string{nobody, "--password-file", "-"}, 1, "connection refused"},
@@ -185,8 +185,8 @@ func TestCheckFails(t *testing.T) {
 	}
 }
 
-// A promise that is not kept fails the command, and the others are still looked at.
-func TestCheckFindsABrokenPromise(t *testing.T) {
+// A failed check fails the command, and the others still run.
+func TestCheckReportsAFailedCheck(t *testing.T) {
 	s := serveWithNginx(t)
 	require.NoError(t, os.Remove(filepath.Join(s.root, appliance.WebRoot, appliance.PathCA)))
 	code, stdout, stderr := s.check(t.Context(), s.root, "")

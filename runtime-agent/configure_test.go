@@ -74,13 +74,13 @@ func TestConfigureAgainWritesNothing(t *testing.T) {
 	before := v.snapshot()
 	v.configure(values)
 	after := v.snapshot()
-	delete(before, "/mnt/context.sh") // the test writes it anew
+	delete(before, "/mnt/context.sh") // the test writes it again
 	delete(after, "/mnt/context.sh")
 	assert.Equal(t, before, after)
 	assert.Empty(t, v.units.told)
 }
 
-func TestOnlyUnitsWhoseInputsChangedAreTold(t *testing.T) {
+func TestOnlyUnitsWhoseInputsChangedAreRestarted(t *testing.T) {
 	v := newVM(t)
 	v.configure(nil)
 	v.configure(map[string]string{appliance.VarPassword: "another-one"})
@@ -116,7 +116,7 @@ func TestEveryMistakeIsListedAndNothingChanges(t *testing.T) {
 	assert.Equal(t, []string{restartBootstrap}, v.units.told)
 }
 
-func TestANameThatIsNotKnownIsAWarning(t *testing.T) {
+func TestAnUnknownVariableIsAWarning(t *testing.T) {
 	v := newVM(t)
 	v.configure(map[string]string{appliance.Prefix + "TREADS": "4", "ETH0_IP": "192.0.2.7"})
 	assert.Regexp(t, `WARN.* the context contains variables this image does not know: `+appliance.Prefix+"TREADS\n", v.read(appliance.LogFile))
@@ -150,7 +150,7 @@ func TestANewBootKeepsTheRootAndThePassword(t *testing.T) {
 	assert.NotEqual(t, second, v.read(plan.LeafFile), "another address needs another certificate")
 }
 
-func TestWhatNginxRefusesDoesNotStay(t *testing.T) {
+func TestAConfigurationNginxRefusesIsRolledBack(t *testing.T) {
 	v := newVM(t)
 	v.configure(nil)
 	site := v.read(appliance.NginxSite)

@@ -25,7 +25,7 @@ import (
 
 const testDomain = "copilot.example.org"
 
-// edge is a machine with a clock of its own and a real nginx.
+// edge is a machine with a settable clock and a real nginx.
 type edge struct {
 	*vm
 	now         time.Time
@@ -38,8 +38,8 @@ type edge struct {
 func newEdge(t *testing.T) *edge {
 	t.Helper()
 	e := &edge{vm: newVM(t), now: time.Now(), http: nginxtest.FreeAddress(t), https: nginxtest.FreeAddress(t), hook: "true"}
-	// The workers of nginx are nobody in particular.
-	v := filepath.Join(e.root, "/var") // every system has it
+	// nginx's workers run as an unprivileged user.
+	v := filepath.Join(e.root, "/var") // exists on every system
 	require.NoError(t, os.MkdirAll(v, 0o755))
 	for _, dir := range []string{filepath.Dir(e.root), e.root, v} {
 		require.NoError(t, os.Chmod(dir, 0o755))
@@ -85,7 +85,7 @@ func (e *edge) status() status.Status {
 	return present
 }
 
-// Reload, Restart, TryRestart and TryReload make an edge what the agent takes for systemd.
+// Reload, Restart, TryRestart and TryReload make an edge stand in for systemd.
 func (e *edge) Reload(ctx context.Context) error               { return e.units.Reload(ctx) }
 func (e *edge) Restart(ctx context.Context, unit string) error { return e.units.Restart(ctx, unit) }
 func (e *edge) TryRestart(ctx context.Context, unit string) error {
@@ -107,8 +107,8 @@ func (e *edge) check(ctx context.Context) error {
 	return nginx.Check(ctx, "-c", e.config)
 }
 
-// serve runs nginx with the certificate and the web root of the machine, as the user the
-// package gives to its workers where the test may do that.
+// serve runs nginx with the certificate and the web root of the machine, with workers as the
+// package's user if the test runs as root.
 func (e *edge) serve() {
 	e.t.Helper()
 	e.nginx = nginxtest.RunAs(e.t, "www-data", nginx.Site{
@@ -121,8 +121,8 @@ func (e *edge) serve() {
 	require.NoError(e.t, e.check(e.t.Context()))
 }
 
-// await makes handshakes until there is one that root and wanted are content with: while
-// nginx reloads, its old workers answer too.
+// await makes handshakes until one is trusted by root and accepted by wanted: while nginx
+// reloads, its old workers answer too.
 func (e *edge) await(root *x509.Certificate, wanted func(*x509.Certificate) bool) *x509.Certificate {
 	e.t.Helper()
 	var leaf *x509.Certificate
@@ -140,7 +140,7 @@ func otherThan(old *x509.Certificate) func(*x509.Certificate) bool {
 	return func(leaf *x509.Certificate) bool { return !leaf.Equal(old) }
 }
 
-// shown makes a handshake as a client would that trusts one root only.
+// shown makes a handshake as a client that trusts only one root.
 func (e *edge) shown(root *x509.Certificate) (*x509.Certificate, error) {
 	roots := x509.NewCertPool()
 	roots.AddCert(root)

@@ -19,7 +19,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/plan"
 )
 
-// buildAgent gives the path of the program itself, for tests in which it is a process.
+// buildAgent builds the agent and returns its path, for tests that run it as a process.
 func buildAgent(t testing.TB) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "slm-copilot")
@@ -33,7 +33,7 @@ func buildAgent(t testing.TB) string {
 // Whenever configure is killed, each file is the old one or the new one, and the next run
 // brings the machine into the same state as if nothing had happened.
 func TestConfigureKilledAtAnyMoment(t *testing.T) {
-	// A run that is done before it is killed proves nothing, so kills are counted, not runs.
+	// A run that ends before it is killed proves nothing, so kills are counted, not runs.
 	const kills, runs = 100, 1000
 	agent := buildAgent(t)
 	v := newVM(t)
@@ -44,7 +44,7 @@ func TestConfigureKilledAtAnyMoment(t *testing.T) {
 	configure := func(file string) *exec.Cmd {
 		return exec.Command(agent, "--root", v.root, "configure", "--context", file)
 	}
-	// complete says how long a whole run takes at the moment: other tests come and go.
+	// complete is how long a whole run takes at the moment: other tests may run in parallel.
 	complete := func(file string) time.Duration {
 		started := time.Now()
 		out, err := configure(file).CombinedOutput()
@@ -76,7 +76,7 @@ func TestConfigureKilledAtAnyMoment(t *testing.T) {
 	assert.Equal(t, kills, died, "of %d runs, this many were killed before their end", runs)
 }
 
-// contextFile leaves a context outside the machine.
+// contextFile writes a context outside the machine.
 func (v *vm) contextFile(name string, values map[string]string) string {
 	v.t.Helper()
 	path := filepath.Join(v.t.TempDir(), name)
@@ -100,7 +100,7 @@ func differing(before, after map[string]stamp) []string {
 	return paths
 }
 
-// withoutKeys is every file, without what is another one each time by its nature.
+// withoutKeys is every file, without what is random in each run.
 func (v *vm) withoutKeys() map[string]stamp {
 	v.t.Helper()
 	found := v.snapshot()
@@ -115,7 +115,7 @@ func (v *vm) withoutKeys() map[string]stamp {
 	return found
 }
 
-// assertWhole looks at a machine whose configure was killed.
+// assertWhole checks a machine whose configure was killed.
 func (v *vm) assertWhole() {
 	v.t.Helper()
 	for path, s := range v.snapshot() {

@@ -11,9 +11,9 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/localaitest"
 )
 
-// All that one machine runs, with the files as they are rendered: the engine (the real one
-// where LOCALAI_BIN and its fellows name it), nginx in front, and the agent that says READY
-// and then holds it all to what the appliance promises.
+// All that one machine runs, with the files as they are rendered: the engine (the real one if
+// LOCALAI_BIN and the other variables are set), nginx in front, and the agent that reports
+// READY and then runs the acceptance checks.
 func TestTheWholeMachine(t *testing.T) {
 	v := newVM(t)
 	v.configure(map[string]string{appliance.VarPassword: checkedPassword, appliance.VarContextSize: "4096", "ETH0_IP": "127.0.0.1"})

@@ -13,7 +13,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 )
 
-func TestAContextThatDoesNotFitIsReducedAndSaidSo(t *testing.T) {
+func TestAContextThatDoesNotFitIsReducedWithAWarning(t *testing.T) {
 	v := newVM(t)
 	v.facts.Memory = 512 << 20
 	v.facts.NoAVX2 = true
@@ -45,8 +45,8 @@ func TestAContextThatDoesNotFitIsReducedAndSaidSo(t *testing.T) {
 	assert.Empty(t, present.Warnings)
 }
 
-// A model that cannot work is refused like a setting: nothing is told to start with it, and
-// nginx says where to look.
+// A model that cannot work is refused like a setting: nothing starts with it, and nginx says
+// where to look.
 func TestAModelThatCannotWorkIsRefused(t *testing.T) {
 	for name, tt := range map[string]struct {
 		spoil  func(*vm)

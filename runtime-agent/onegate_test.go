@@ -16,7 +16,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/vmcontext"
 )
 
-// oneGate records what it is told, in the order of the requests.
+// oneGate records what is reported, in the order of the requests.
 func oneGate(t *testing.T, status int) (endpoint string, told *[]string) {
 	told = &[]string{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -30,7 +30,7 @@ func oneGate(t *testing.T, status int) (endpoint string, told *[]string) {
 	return server.URL, told
 }
 
-func TestOneGateHearsWhenTheMachineIsReadyAndWhenNot(t *testing.T) {
+func TestReadinessIsReportedToOneGate(t *testing.T) {
 	endpoint, told := oneGate(t, http.StatusOK)
 	v := newVM(t)
 	v.put("/mnt/"+appliance.TokenFile, "the-token\n")
@@ -58,9 +58,9 @@ func TestOneGateHearsWhenTheMachineIsReadyAndWhenNot(t *testing.T) {
 	assert.Equal(t, []string{"READY=NO"}, *told, "READY=YES would outlive a reboot")
 }
 
-// Seen with one-context 7.2.1: it said READY=YES 36 s before the model answered, and for
-// good where the settings were refused.
-func TestOneContextThatReportsReadyTooEarlyIsNoticed(t *testing.T) {
+// Seen with one-context 7.2.1: it reported READY=YES 36 s before the model answered, and also
+// if the settings were refused.
+func TestWarnsIfOneContextReportsReadyTooEarly(t *testing.T) {
 	const warning = "one-context reports READY before the model is loaded"
 	for name, tt := range map[string]struct {
 		hook   bool
@@ -88,7 +88,7 @@ func TestOneContextThatReportsReadyTooEarlyIsNoticed(t *testing.T) {
 	}
 }
 
-func TestAOneGateThatRefusesChangesNothing(t *testing.T) {
+func TestARefusalByOneGateChangesNothing(t *testing.T) {
 	endpoint, told := oneGate(t, http.StatusInternalServerError)
 	v := newVM(t)
 	v.configure(map[string]string{

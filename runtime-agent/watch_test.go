@@ -13,7 +13,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 )
 
-// A watch of another root would watch the host's own engine.
+// With another root it would watch the host's own engine.
 func TestWatchIsForTheMachineItself(t *testing.T) {
 	v := newVM(t)
 	code, _, out := v.run("watch")

@@ -18,7 +18,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/plan"
 )
 
-// recorder stands in for systemd and writes down what it is told.
+// recorder stands in for systemd and records its calls.
 type recorder struct {
 	calls []string
 	fail  string
@@ -135,7 +135,7 @@ func TestOnlyWhatChangedIsTouched(t *testing.T) {
 	assert.Equal(t, fs.FileMode(0o750), info.Mode().Perm())
 }
 
-// Neither what somebody changed nor the umask of whoever calls the agent stays.
+// Changes by others and the caller's umask are corrected.
 func TestModesOfDirectoriesAreRepaired(t *testing.T) {
 	old := syscall.Umask(0o077)
 	t.Cleanup(func() { syscall.Umask(old) })
@@ -158,7 +158,7 @@ func TestModesOfDirectoriesAreRepaired(t *testing.T) {
 	assert.Equal(t, []fs.FileMode{0o755, 0o750}, modes())
 }
 
-func TestWhatNginxRefusesIsTakenBack(t *testing.T) {
+func TestFilesNginxRefusesAreRolledBack(t *testing.T) {
 	for name, first := range map[string]bool{"nothing was there": false, "an old site was there": true} {
 		t.Run(name, func(t *testing.T) {
 			m := newMachine(t)
@@ -176,9 +176,9 @@ func TestWhatNginxRefusesIsTakenBack(t *testing.T) {
 	}
 }
 
-// A run that dies between the files and the units leaves no difference behind, and still
-// the next run must tell the units.
-func TestAKilledRunIsMadeUpFor(t *testing.T) {
+// A run that dies between the files and the units leaves no difference in the files, and yet
+// the next run must reload or restart the units.
+func TestTheNextRunCompletesAKilledOne(t *testing.T) {
 	m := newMachine(t)
 	_, _, err := m.apply(t, wanted("a", "a"))
 	require.NoError(t, err)
@@ -196,7 +196,7 @@ func TestAKilledRunIsMadeUpFor(t *testing.T) {
 	assert.False(t, changed)
 }
 
-func TestAFileOfAWrongKindIsReported(t *testing.T) {
+func TestAFileOfTheWrongTypeIsReported(t *testing.T) {
 	m := newMachine(t)
 	require.NoError(t, os.MkdirAll(filepath.Join(m.Root, "site"), 0o755))
 	_, calls, err := m.apply(t, wanted("a", "a"))
@@ -205,7 +205,7 @@ func TestAFileOfAWrongKindIsReported(t *testing.T) {
 	assert.Empty(t, m.files(t))
 }
 
-// A full disk is played by a limit on the size of files.
+// A limit on the size of files takes the place of a full disk.
 func TestAFullDiskChangesNothing(t *testing.T) {
 	m := newMachine(t)
 	_, _, err := m.apply(t, wanted("a", "a"))
@@ -225,7 +225,7 @@ func TestAFullDiskChangesNothing(t *testing.T) {
 	assert.Equal(t, before, m.files(t), "not even the site, which would have had room")
 }
 
-func TestWhatKilledRunsLeftIsRemoved(t *testing.T) {
+func TestLeftoversOfKilledRunsAreRemoved(t *testing.T) {
 	m := newMachine(t)
 	_, _, err := m.apply(t, wanted("a", "a"))
 	require.NoError(t, err)
@@ -237,8 +237,8 @@ func TestWhatKilledRunsLeftIsRemoved(t *testing.T) {
 	assert.Equal(t, map[string]string{"/site": "b", "/enabled": "-> /b", "/env": "a", "/password": "secret"}, m.files(t))
 }
 
-// A certificate is replaced without a new proof that the model answers.
-func TestBootstrapProvesOnlyWhatConcernsIt(t *testing.T) {
+// A certificate is replaced without checking the model again.
+func TestBootstrapRestartsOnlyForWhatItChecks(t *testing.T) {
 	m := newMachine(t)
 	certificate := func(content string) plan.Plan {
 		p := wanted("a", "a")

@@ -52,7 +52,7 @@ func TestAClientThatTrustsTheRootAcceptsTheServer(t *testing.T) {
 	assert.Equal(t, 397*24*time.Hour, leaf.NotAfter.Sub(leaf.NotBefore), "browsers refuse 398 days and more")
 }
 
-// openssl is what most clients are built on, and stricter than Go in places.
+// Most clients use OpenSSL, which is stricter than Go in places.
 func TestOpenSSLAcceptsTheChain(t *testing.T) {
 	openssl, err := exec.LookPath("openssl")
 	require.NoError(t, err, "openssl is missing: run make setup")
@@ -78,8 +78,8 @@ func TestTheRootCanOnlySignServers(t *testing.T) {
 }
 
 // OpenSSL refuses to make a longer common name, and some clients refuse to read one. The
-// names themselves are whole.
-func TestALongNameIsCutInTheSubjectAlone(t *testing.T) {
+// alternative names are complete.
+func TestALongNameIsTruncatedOnlyInTheSubject(t *testing.T) {
 	r := request()
 	r.Names = []string{strings.Repeat("a-label.", 12) + "example.org"}
 	material := renew(t, Material{}, r)
@@ -92,7 +92,7 @@ func TestALongNameIsCutInTheSubjectAlone(t *testing.T) {
 	assert.Contains(t, leaf.DNSNames, r.Names[0])
 }
 
-func TestWhatIsMadeAnew(t *testing.T) {
+func TestWhatIsRenewed(t *testing.T) {
 	first := renew(t, Material{}, request())
 	stranger := renew(t, Material{}, request())
 	tests := map[string]struct {
@@ -118,7 +118,7 @@ func TestWhatIsMadeAnew(t *testing.T) {
 		"the root key is gone":   {func(m *Material) { m.RootKey = nil }, nil, false, true},
 		"the root is cut":        {func(m *Material) { m.RootCert = m.RootCert[:100] }, nil, false, true},
 		"the keys do not match":  {func(m *Material) { m.RootKey = stranger.RootKey }, nil, false, true},
-		"the root is no root":    {func(m *Material) { m.RootCert, m.RootKey = m.Leaf, m.Leaf }, nil, false, true},
+		"the root is a leaf":     {func(m *Material) { m.RootCert, m.RootKey = m.Leaf, m.Leaf }, nil, false, true},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 
 const domain = "copilot.example.org"
 
-// offer is a pair with just what a choice looks at.
+// offer is a pair with only what the choice depends on.
 func offer(text, name string, until time.Time) Pair {
 	return Pair{Text: []byte(text), Leaf: &x509.Certificate{
 		DNSNames: []string{name}, NotBefore: now.AddDate(-1, 0, 0), NotAfter: until,

@@ -84,7 +84,7 @@ func TestRefusal(t *testing.T) {
 	}
 }
 
-// What the operator gives comes from outside.
+// The operator's certificate is untrusted input.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), []byte("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"))
 	material, err := Renew(Material{}, Request{Names: []string{"vm-7"}, Now: now})

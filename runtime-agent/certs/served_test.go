@@ -22,7 +22,7 @@ func certificate(t *testing.T) *tls.Certificate {
 	return &pair
 }
 
-// serve shows what choose says at each handshake.
+// serve sends the certificate that choose returns for each handshake.
 func serve(t *testing.T, choose func(name string) *tls.Certificate) (address string) {
 	t.Helper()
 	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{

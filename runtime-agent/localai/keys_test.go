@@ -10,8 +10,8 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// What LocalAI v4.9.0 and its llama-cpp backend read, and what has an effect on a CPU. It
-// ignores every other key, and says so nowhere.
+// The keys that LocalAI v4.9.0 and its llama-cpp backend read and that have an effect on a
+// CPU. LocalAI silently ignores every other key.
 var (
 	knownKeys = map[string][]string{
 		"": {
@@ -37,7 +37,7 @@ var (
 	}
 )
 
-// ignored lists what LocalAI would pass over in a model file.
+// ignored lists the keys of a model file that LocalAI would ignore.
 func ignored(t *testing.T, file []byte) []string {
 	t.Helper()
 	var keys map[string]any
@@ -71,7 +71,7 @@ func TestNoKeyIsIgnored(t *testing.T) {
 	assert.Empty(t, ignored(t, small.ModelFile()))
 }
 
-// Mistakes that LocalAI was seen to accept without a word.
+// Mistakes that LocalAI silently accepted.
 func TestIgnoredKeysAreFound(t *testing.T) {
 	const file = `
 name: a

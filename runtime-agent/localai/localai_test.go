@@ -37,8 +37,8 @@ func TestRendered(t *testing.T) {
 	}
 }
 
-// A rewritten golden file must not lose these.
-func TestPromises(t *testing.T) {
+// A rewritten golden file must still contain these lines.
+func TestRequiredLines(t *testing.T) {
 	for name, promises := range map[string]struct {
 		text  []byte
 		lines map[string]string
@@ -90,7 +90,7 @@ func TestPromises(t *testing.T) {
 	}
 }
 
-// An id that YAML would take for a number or a truth value must stay a name.
+// An id that YAML would read as a number or a boolean must stay a string.
 func TestTheModelFileIsYAML(t *testing.T) {
 	for _, id := range []string{appliance.ModelID, "123", "true", "1e3", "no", "a.b_c-d"} {
 		var model struct {
@@ -134,8 +134,8 @@ func TestSystemdAcceptsTheUnit(t *testing.T) {
 	}
 }
 
-// systemd's own measure, 0 for a service that can do nothing, 10 for one that can do all.
-func TestTheUnitIsLockedUp(t *testing.T) {
+// The exposure level of systemd-analyze security: 0 is fully sandboxed, 10 unrestricted.
+func TestTheUnitIsSandboxed(t *testing.T) {
 	const threshold = "25" // that is 2.5
 	path := filepath.Join(t.TempDir(), appliance.LocalAIUnit)
 	require.NoError(t, os.WriteFile(path, Unit(), 0o644))

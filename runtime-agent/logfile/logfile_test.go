@@ -36,7 +36,7 @@ func TestLog(t *testing.T) {
 	assert.Equal(t, fs.FileMode(0o640), info.Mode())
 }
 
-func TestWithoutAFileItGoesOn(t *testing.T) {
+func TestLogsToStandardErrorWithoutAFile(t *testing.T) {
 	dir := t.TempDir()
 	var stderr bytes.Buffer
 	log := Open(dir, &stderr, noon)
@@ -46,7 +46,7 @@ func TestWithoutAFileItGoesOn(t *testing.T) {
 	assert.Contains(t, stderr.String(), "still said")
 }
 
-func TestALongLogIsPutAside(t *testing.T) {
+func TestALongLogIsRotated(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	require.NoError(t, os.WriteFile(path, bytes.Repeat([]byte("x"), maxSize+1), 0o640))
 	log := Open(path, io.Discard, time.Now)

@@ -35,7 +35,7 @@ func TestAWholeFile(t *testing.T) {
 	assert.Len(t, header.Tensors, 3+2*9)
 }
 
-// Only the header counts: what is behind it may be anything, even holes of many gigabytes.
+// Only the header counts: what follows may be anything, even a sparse file of many gigabytes.
 func TestOnlyTheHeaderIsRead(t *testing.T) {
 	model := tiny(t)
 	path := write(t, model)
@@ -101,23 +101,23 @@ func TestDamagedFiles(t *testing.T) {
 	}
 }
 
-func TestFilesThatAreNone(t *testing.T) {
+func TestNotARegularFile(t *testing.T) {
 	directory := t.TempDir()
 	for path, want := range map[string]string{
-		filepath.Join(directory, "model.gguf"): "no such file", directory: "not a regular file",
+		filepath.Join(directory, "model.gguf"): "the file does not exist", directory: "not a regular file",
 	} {
 		_, err := Read(path)
 		require.ErrorContains(t, err, want)
 		assert.ErrorContains(t, err, "the image is damaged")
 	}
-	// A path that cannot be followed says nothing about the image.
+	// A path that cannot be resolved says nothing about the image.
 	file := write(t, tiny(t))
 	_, err := Read(filepath.Join(file, "model.gguf"))
 	require.ErrorContains(t, err, "read the weights of the model")
 	assert.NotContains(t, err.Error(), "damaged")
 }
 
-// A header that passes has numbers one can compute with.
+// The numbers of an accepted header do not overflow.
 func FuzzRead(f *testing.F) {
 	f.Add(tiny(f))
 	f.Fuzz(func(t *testing.T, content []byte) {

@@ -142,8 +142,8 @@ func (g gate) Check(localaitest.Model) error {
 	return nil
 }
 
-// Each token reaches the client while the engine still holds back the next one.
-func TestTokensAreNotHeldBack(t *testing.T) {
+// Each token reaches the client before the engine sends the next one.
+func TestTokensAreNotDelayed(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	g := gate{make(chan struct{}, 1), ctx.Done()}

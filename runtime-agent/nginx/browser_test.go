@@ -25,10 +25,10 @@ import (
 // seenByPage is what a page saw: by appliance and request.
 type seenByPage map[string]map[string]string
 
-// browsers are those that take the arguments below, in the order in which they are tried.
+// browsers are those that accept the arguments below, in the order in which they are tried.
 var browsers = []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"}
 
-// findBrowser returns one that runs: Ubuntu has a program of that name which only says that a
+// findBrowser returns one that runs: Ubuntu has a program of that name that only says that a
 // snap is missing.
 func findBrowser(ctx context.Context) (path string, err error) {
 	for _, name := range browsers {
@@ -39,7 +39,7 @@ func findBrowser(ctx context.Context) (path string, err error) {
 	return "", errors.New("no browser runs here (" + strings.Join(browsers, ", ") + "): install the Debian package chromium")
 }
 
-// What CORS headers are worth, only a browser knows.
+// Only a browser shows whether the CORS headers work.
 func TestBrowser(t *testing.T) {
 	browser, err := findBrowser(t.Context())
 	if err != nil && os.Getenv("CI") == "" {
@@ -86,7 +86,7 @@ func TestBrowser(t *testing.T) {
 	}
 }
 
-// servePages serves the page, and gives what it sends back.
+// servePages serves the page, and returns what it sends back.
 func servePages(t *testing.T) (origin string, results <-chan seenByPage) {
 	t.Helper()
 	received := make(chan seenByPage, 1)
@@ -102,14 +102,14 @@ func servePages(t *testing.T) (origin string, results <-chan seenByPage) {
 	return server.URL, received
 }
 
-// browse opens the page in a browser until the test ends. All it writes goes with it.
+// browse opens the page in a browser until the test ends, and removes all that it writes.
 func browse(t *testing.T, browser, page string) {
 	t.Helper()
 	profile, err := os.MkdirTemp("", "browser-")
 	require.NoError(t, err)
 	command := exec.Command(browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
 		"--disable-background-networking", "--disable-component-update", "--disable-sync",
-		// The root certificate of the test is in no store of the browser's.
+		// The browser does not trust the root certificate of the test.
 		"--ignore-certificate-errors", "--user-data-dir="+profile, page)
 	command.Env = append(os.Environ(), "HOME="+profile, "TMPDIR="+profile)
 	// Its helpers end with it.
@@ -123,8 +123,8 @@ func browse(t *testing.T, browser, page string) {
 	})
 }
 
-// What is called a browser and does not run is none.
-func TestABrowserIsOneThatRuns(t *testing.T) {
+// A program that is called like a browser but does not run is not used.
+func TestABrowserThatDoesNotRunIsNotUsed(t *testing.T) {
 	bin := t.TempDir()
 	t.Setenv("PATH", bin)
 	_, err := findBrowser(t.Context())

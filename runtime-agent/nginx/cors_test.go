@@ -14,7 +14,7 @@ import (
 )
 
 func TestListedOrigins(t *testing.T) {
-	// Longer than what fits into a bucket of nginx's hash tables.
+	// Longer than a bucket of nginx's hash tables.
 	long := "https://" + strings.Repeat("a-long-label.", 18) + "example.org:8443"
 	origins := []string{"http://localhost:3000", "https://ide.example.org", long}
 	edit := func(s *Site) { s.CORSOrigins = origins }

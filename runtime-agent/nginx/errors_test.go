@@ -20,7 +20,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/localaitest"
 )
 
-// What is no proper request gets an error of OpenAI's shape, too.
+// Malformed requests get an error in OpenAI's format, too.
 func TestImproperRequests(t *testing.T) {
 	s := start(t, engine(t, localaitest.Options{}).Address)
 	overTLS := func() (net.Conn, error) { return tls.Dial("tcp", s.https, s.tls()) }
@@ -64,7 +64,7 @@ func TestImproperRequests(t *testing.T) {
 	}
 }
 
-// An engine that accepts connections and says nothing, as it does while it reads a prompt.
+// An engine that accepts connections and does not answer, as while it reads a prompt.
 func TestSilentEngine(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -84,7 +84,7 @@ func chat(t *testing.T, s *server, body string) answer {
 	return do(t, s, request)
 }
 
-// The engine's own words tell a user what to do.
+// The engine's own messages are passed on: they say what to do.
 func TestErrorsOfTheEngine(t *testing.T) {
 	s := start(t, engine(t, localaitest.Options{
 		Models: []localaitest.Model{{Name: appliance.ModelID, ContextSize: 16}},
@@ -104,8 +104,8 @@ func TestErrorsOfTheEngine(t *testing.T) {
 	assert.Contains(t, response.text, appliance.ModelID)
 }
 
-// busy refuses every request with advice of its own, as the engine does at its limit.
-func TestAdviceOfTheEngine(t *testing.T) {
+// busy refuses every request with its own Retry-After, as the engine does at its limit.
+func TestRetryAfterOfTheEngine(t *testing.T) {
 	busy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "30")
 		w.WriteHeader(http.StatusServiceUnavailable)

@@ -26,13 +26,13 @@ func get(t *testing.T, s *server, client *http.Client, path, password string) an
 	return send(t, client, request)
 }
 
-// Guessers get fewer and fewer answers; who knows the password, at the same address and the
-// same time, notices nothing.
+// Guessers are slowed down; a client with the right password at the same address and the same
+// time is not.
 func TestWrongPasswordsAreSlowedDown(t *testing.T) {
 	s := start(t, engine(t, localaitest.Options{}).Address)
 	assert.Equal(t, 401, get(t, s, s.client(), appliance.PathModels, "wrong").StatusCode, "the first is just told")
 
-	// More at once than may wait, each until he is sent away.
+	// More at once than may wait, each until it is refused.
 	const guessers = 40
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -125,7 +125,7 @@ func TestLargeRequests(t *testing.T) {
 	assert.Equal(t, 200, ask(bodyLimit).StatusCode, "the engine takes no less than nginx")
 	assert.Equal(t, 413, ask(bodyLimit+1).StatusCode)
 
-	// From here on nginx cannot write a body to the disk.
+	// From here on nginx cannot write a request body to the disk.
 	require.NoError(t, os.RemoveAll(filepath.Join(s.dir, "client_body")))
 	assert.Equal(t, 500, ask(bodyLimit).StatusCode)
 	assert.Equal(t, 200, ask(1_000_000).StatusCode)

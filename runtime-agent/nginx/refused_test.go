@@ -14,7 +14,7 @@ import (
 )
 
 func TestRefusedSettings(t *testing.T) {
-	// An engine that would answer, so that it is nginx that does not ask.
+	// An engine that would answer, to see that nginx does not ask it.
 	s := startWith(t, Site.RenderRefused, engine(t, localaitest.Options{}).Address)
 	ask := func(method, url, password string) answer {
 		t.Helper()

@@ -19,18 +19,18 @@ import (
 )
 
 const (
-	// testPassword holds what regular expressions, nginx and a shell give a meaning to.
+	// testPassword contains what is special to regular expressions, nginx and a shell.
 	testPassword  = `Pa.s+$1\{x}"';#*|`
 	testEngineKey = "0123456789abcdef"
 )
 
-// server is a real nginx with the rendered site, in front of a stand-in for the engine.
+// server is a real nginx with the rendered site, in front of a fake engine.
 type server struct {
 	http, https string
 	root        *x509.Certificate
 	rootPath    string
 	webRoot     string
-	// dir is where nginx keeps its own files.
+	// dir is where nginx writes its own files.
 	dir       string
 	reloading string
 }
@@ -72,7 +72,7 @@ func startWith(t *testing.T, render func(Site) []byte, upstream string, edits ..
 
 func (s *server) client() *http.Client { return s.clientAt("127.0.0.1") }
 
-// clientAt gives a client whose connections come from an address.
+// clientAt returns a client that connects from the address.
 func (s *server) clientAt(address string) *http.Client {
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}
 	return &http.Client{
@@ -91,7 +91,7 @@ func (s *server) tls() *tls.Config {
 
 func (s *server) url() string { return "https://" + s.https }
 
-// engine starts a stand-in that lets in nobody but nginx.
+// engine starts a fake engine that accepts only nginx's key.
 func engine(t *testing.T, options localaitest.Options) *localaitest.Server {
 	t.Helper()
 	options.Keys = []string{testEngineKey}

@@ -56,13 +56,13 @@ func TestListen(t *testing.T) {
 	assert.Equal(t, []string{"443", "[::]:443"}, Listen(443, true))
 }
 
-func TestCheckTellsWhatNginxSays(t *testing.T) {
+func TestCheckReturnsNginxsError(t *testing.T) {
 	config := write(t, t.TempDir(), "nginx.conf", []byte("events {}\nhttp { nonsense; }\n"))
 	err := Check(t.Context(), "-c", config)
 	assert.ErrorContains(t, err, `unknown directive "nonsense"`)
 }
 
-// The promises the finished image is held to, held here first.
+// The acceptance checks of the finished image.
 func TestAcceptance(t *testing.T) {
 	s := start(t, engine(t, localaitest.Options{}).Address)
 	target := &acceptance.Target{
@@ -132,7 +132,7 @@ func TestCredentials(t *testing.T) {
 	clients := 0
 	for name, tt := range tests {
 		clients++
-		// An address for each: nginx slows down those that send many wrong ones.
+		// An address for each: nginx slows down those that send many wrong passwords.
 		client := s.clientAt(fmt.Sprintf("127.0.0.%d", clients))
 		t.Run(name, func(t *testing.T) {
 			request, err := http.NewRequest(http.MethodGet, s.url()+appliance.PathModels, nil)
@@ -148,7 +148,7 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
-func TestNodeLibraryOfOpenAI(t *testing.T) {
+func TestOpenAINodeLibrary(t *testing.T) {
 	for _, program := range []string{"node", "npm"} {
 		_, err := exec.LookPath(program)
 		require.NoError(t, err, "%s is missing: run make setup", program)

@@ -18,7 +18,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/localaitest"
 )
 
-func TestVersionsOfTLS(t *testing.T) {
+func TestTLSVersions(t *testing.T) {
 	address := engine(t, localaitest.Options{}).Address
 	servers := map[string]*server{"serving": start(t, address), "refused": startWith(t, Site.RenderRefused, address)}
 	for name, s := range servers {
@@ -64,14 +64,14 @@ func TestCiphers(t *testing.T) {
 	}
 }
 
-// Whoever gets hold of the key of the tickets can read every recorded connection: nginx makes
-// one at its start and keeps it for as long as it runs.
+// Whoever gets the session ticket key can decrypt every recorded connection: nginx makes one
+// at its start and uses it for as long as it runs.
 func TestNoSessionTickets(t *testing.T) {
 	address := engine(t, localaitest.Options{}).Address
 	servers := map[string]*server{"serving": start(t, address), "refused": startWith(t, Site.RenderRefused, address)}
 	for name, s := range servers {
 		config := s.tls()
-		// In TLS 1.3 what looks like a ticket may be a number of nginx's own cache.
+		// In TLS 1.3 what looks like a ticket may be an id in nginx's session cache.
 		config.MaxVersion = tls.VersionTLS12
 		kept := &sessions{}
 		config.ClientSessionCache = kept
@@ -82,7 +82,7 @@ func TestNoSessionTickets(t *testing.T) {
 	}
 }
 
-// sessions counts the tickets that a server gives.
+// sessions counts the tickets that a server sends.
 type sessions struct{ tickets int }
 
 func (s *sessions) Get(string) (*tls.ClientSessionState, bool) { return nil, false }
@@ -93,7 +93,7 @@ func (s *sessions) Put(_ string, state *tls.ClientSessionState) {
 	}
 }
 
-// recorder keeps what came over the wire.
+// recorder records what came over the wire.
 type recorder struct {
 	net.Conn
 	seen bytes.Buffer
@@ -106,7 +106,7 @@ func (r *recorder) Read(p []byte) (int, error) {
 }
 
 // A client can read a record only once it has all of it.
-func TestRecordsOfTLSAreSmall(t *testing.T) {
+func TestTLSRecordsAreSmall(t *testing.T) {
 	s := start(t, engine(t, localaitest.Options{}).Address)
 	content := make([]byte, 1<<16)
 	write(t, s.webRoot, filepath.Base(appliance.PathCA), content)
@@ -133,7 +133,7 @@ func TestRecordsOfTLSAreSmall(t *testing.T) {
 	assert.Greater(t, records, len(content)/limit)
 }
 
-func TestNoVersionOfTheServer(t *testing.T) {
+func TestTheServerVersionIsNotSent(t *testing.T) {
 	s := start(t, engine(t, localaitest.Options{}).Address)
 	for _, url := range []string{s.url() + appliance.PathHealth, s.url() + "/none", "http://" + s.http + "/", "http://" + s.http + "/.well-known/acme-challenge/none"} {
 		request, err := http.NewRequest(http.MethodGet, url, nil)

@@ -14,7 +14,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 )
 
-// page is large enough for nginx to compress it where it may.
+// page is large enough for nginx to compress it if allowed.
 var page = strings.Repeat("<p>a token</p>\n", 200)
 
 // listener is an engine that remembers the last request, and answers with headers that
@@ -44,7 +44,7 @@ func listener(t *testing.T) (address string, last func() *http.Request) {
 	return server.Listener.Addr().String(), func() *http.Request { return <-requests }
 }
 
-// likeDebian puts a site into an http block as Debian's and Ubuntu's nginx.conf has it.
+// likeDebian puts a site into an http block like that of Debian's and Ubuntu's nginx.conf.
 func likeDebian(s Site) []byte {
 	return append([]byte("gzip on;\ngzip_types *;\n"), s.Render()...)
 }

@@ -17,8 +17,8 @@ import (
 
 const token = "a/Token+of=Base64=="
 
-// gate is a stand-in for OneGate that answers with the statuses it is given, the last one
-// for ever, and remembers what it was told.
+// gate is a fake OneGate that answers with the given statuses, repeats the last one, and
+// records what was reported.
 type gate struct {
 	*httptest.Server
 	asked atomic.Int32
@@ -124,7 +124,7 @@ func TestNobodyListens(t *testing.T) {
 	assert.ErrorContains(t, err, "connection refused")
 }
 
-func TestTheEndOfTheCommandEndsTheAttempts(t *testing.T) {
+func TestCancelEndsTheAttempts(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var asked atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -137,7 +137,7 @@ func TestTheEndOfTheCommandEndsTheAttempts(t *testing.T) {
 	assert.EqualValues(t, 1, asked.Load())
 }
 
-func TestAnEndpointThatIsNoURL(t *testing.T) {
+func TestAnEndpointThatIsNotAURL(t *testing.T) {
 	for _, endpoint := range []string{"::", "http://a b/", "192.0.2.1:5030", "ftp://192.0.2.1"} {
 		assert.ErrorContains(t, New(endpoint, token, "42").Report(t.Context(), NotReady(), discard), endpoint)
 	}
@@ -150,7 +150,7 @@ func TestWithoutATokenNothingIsDone(t *testing.T) {
 	}
 }
 
-func TestOnlyPlainValuesAreTold(t *testing.T) {
+func TestOnlyPlainValuesAreReported(t *testing.T) {
 	g := serve(t, http.StatusOK)
 	for _, value := range []string{"a,b", "[a", "a]", `a\b`, "a\nb", `"a`, "a'b", "a b", "a\x00", "ä", ""} {
 		err := client(g).Report(t.Context(), map[string]string{"ONE": value, "TWO": value, ReadyAttribute: "YES"}, discard)
@@ -160,7 +160,7 @@ func TestOnlyPlainValuesAreTold(t *testing.T) {
 	assert.Zero(t, g.asked.Load())
 }
 
-// What is encoded must be read by the server as one line per attribute, whatever the value.
+// The server must read one line per attribute, whatever the value.
 func FuzzEncode(f *testing.F) {
 	f.Add("https://192.0.2.7/v1")
 	f.Add("a&type=2")

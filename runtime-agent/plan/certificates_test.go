@@ -13,8 +13,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 )
 
-// What differs from a machine that serves its own certificate; a reader of the links must
-// find the file that is served already there.
+// What differs from a machine that serves the certificate of its own CA; the link must not
+// be changed before the file it points to exists.
 func TestServedCertificates(t *testing.T) {
 	const golden = "testdata/tls.txt"
 	var got strings.Builder

@@ -36,8 +36,8 @@ func input() Input {
 	}
 }
 
-// The golden file lists every path; the long files have golden files of their own where
-// they are rendered.
+// The golden file lists every path; the long files have their own golden files where they are
+// rendered.
 func TestPlan(t *testing.T) {
 	const golden = "testdata/plan.txt"
 	got := describe(Make(input()))
@@ -101,7 +101,7 @@ func TestWithoutAContextTheLastGoodOneStays(t *testing.T) {
 	assert.Len(t, Make(in).Rest, len(Make(input()).Rest)-2, "neither the context nor its token")
 }
 
-func TestTheEngineIsToldWhatFits(t *testing.T) {
+func TestTheEngineGetsWhatFits(t *testing.T) {
 	files := map[string]string{}
 	for _, e := range Make(input()).Rest {
 		files[e.Path] = string(e.Content)

@@ -18,7 +18,7 @@ import (
 
 const password = "the-password"
 
-// serve answers over TLS as the engine does, after it was unavailable a few times.
+// serve answers over TLS as the engine does, after being unavailable a few times.
 func serve(t *testing.T, unavailable int) Client {
 	t.Helper()
 	engine := localaitest.NewHandler(localaitest.Options{Keys: []string{password}})
@@ -37,7 +37,7 @@ func serve(t *testing.T, unavailable int) Client {
 	}
 }
 
-func TestWaitGoesOnUntilThereIsAToken(t *testing.T) {
+func TestWaitEndsWithTheFirstToken(t *testing.T) {
 	client := serve(t, 2)
 	attempts := 0
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -54,7 +54,7 @@ func TestWaitGoesOnUntilThereIsAToken(t *testing.T) {
 	assert.NotEmpty(t, result.Text)
 }
 
-func TestWaitEndsAndSaysWhatWasMissing(t *testing.T) {
+func TestWaitFailsWithTheReason(t *testing.T) {
 	wrong := serve(t, 0)
 	wrong.Password = "wrong"
 	stranger := serve(t, 0)
@@ -81,8 +81,8 @@ func TestWaitEndsAndSaysWhatWasMissing(t *testing.T) {
 	}
 }
 
-// Most of the time may have passed in the pause after the last attempt.
-func TestTheTimeThatWasWaitedIsSaid(t *testing.T) {
+// Most of the time may have passed during the pause after the last attempt.
+func TestTheErrorStatesTheTimeWaited(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	nobody := func() (Client, error) { return Client{}, errors.New("no password yet") }

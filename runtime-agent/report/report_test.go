@@ -53,8 +53,8 @@ func TestRender(t *testing.T) {
 	}
 }
 
-// Where the world trusts the certificate, nobody is told to trust something else.
-func TestTrustIsAskedForOnlyWhereItIsNeeded(t *testing.T) {
+// If the certificate is publicly trusted, the report must not ask to trust another one.
+func TestTrustIsRequestedOnlyWhereNeeded(t *testing.T) {
 	const trust = `ca\.pem|CA_CERTS|CERT_FILE|--cacert|root_sha256|AA:BB`
 	for _, source := range []string{"", status.SourceOwn} {
 		assert.Regexp(t, trust, string(ready(source).Render()))

@@ -30,7 +30,7 @@ func TestPassword(t *testing.T) {
 	assert.ErrorContains(t, err, "read the stored secret", "a password that cannot be read is not replaced")
 }
 
-func TestEveryCharacterHasTheSameChance(t *testing.T) {
+func TestEveryCharacterIsEquallyLikely(t *testing.T) {
 	chances := map[byte]int{}
 	for b := range 256 {
 		if c, ok := character(byte(b)); ok {
@@ -43,9 +43,9 @@ func TestEveryCharacterHasTheSameChance(t *testing.T) {
 	assert.Len(t, chances, len(alphabet))
 }
 
-func TestEveryCharacterComesUp(t *testing.T) {
+func TestEveryCharacterOccurs(t *testing.T) {
 	seen := map[rune]bool{}
-	for range 500 { // the chance to miss one of 62 in 8000 draws is below 1e-50
+	for range 500 { // the probability of missing one of 62 in 8000 draws is below 1e-50
 		for _, r := range newPassword() {
 			seen[r] = true
 		}

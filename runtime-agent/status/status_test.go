@@ -90,7 +90,7 @@ func refused() Status {
 	}
 }
 
-func TestWhatIsRefusedIsListed(t *testing.T) {
+func TestRefusedSettingsAreListed(t *testing.T) {
 	golden(t, "refused.motd", messageOfTheDay(refused()))
 	golden(t, "refused.txt", refused().String())
 }
@@ -113,7 +113,7 @@ func TestFailure(t *testing.T) {
 	assert.Empty(t, Status{}.Failure())
 }
 
-// What cannot be written is named; what still can be written is.
+// The error names the files that cannot be written, and the others are written.
 func TestSaveWhereItCannotWrite(t *testing.T) {
 	tests := map[string]struct {
 		spoiled string
@@ -158,8 +158,8 @@ func FuzzMessageOfTheDay(f *testing.F) {
 	})
 }
 
-// OpenNebula's tests look for the phrase, so only a machine that is ready may say it.
-func TestOnlyReadySaysSo(t *testing.T) {
+// OpenNebula's tests look for the phrase, so only a machine that is ready may show it.
+func TestOnlyAReadyMachineShowsThePhrase(t *testing.T) {
 	for _, stage := range []string{
 		"", appliance.InstallSuccess, appliance.ConfigureStarted, appliance.ConfigureSuccess, appliance.ConfigureFailure,
 		appliance.BootstrapStarted, appliance.BootstrapSuccess, appliance.BootstrapFailure,

@@ -11,7 +11,7 @@ import (
 )
 
 // A script stands in for systemctl: a test must not touch the units of its host.
-func TestWhatSystemctlIsAsked(t *testing.T) {
+func TestSystemctlArguments(t *testing.T) {
 	dir := t.TempDir()
 	seen := filepath.Join(dir, "seen")
 	script := "#!/bin/sh\necho \"$*\" >> " + seen + "\n[ \"$3\" != broken.service ] || { echo 'Unit is broken.' >&2; exit 5; }\n"

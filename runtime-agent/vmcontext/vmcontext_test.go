@@ -65,7 +65,7 @@ func TestWhichContextIsUsed(t *testing.T) {
 	}
 }
 
-func TestAMediumIsReadAndGivenBack(t *testing.T) {
+func TestAMediumIsReadAndUnmounted(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	root := t.TempDir()
 	device := filepath.Join(root, "/dev/disk/by-label/", appliance.ContextLabel)

@@ -38,7 +38,7 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-func TestTooManyRepairsAreSaidAndSlowedDown(t *testing.T) {
+func TestTooManyRepairsAreReportedAndSlowedDown(t *testing.T) {
 	var said []string
 	w := &Watcher{
 		Log:     logfile.Open(filepath.Join(t.TempDir(), "log"), &text{}, time.Now),
@@ -54,7 +54,7 @@ func TestTooManyRepairsAreSaidAndSlowedDown(t *testing.T) {
 	w.count(t.Context(), start.Add(time.Hour))
 	assert.Len(t, said, 1, "what is long ago does not count")
 
-	// With a pause of an hour the test ends only because the wait obeys its context.
+	// With a pause of an hour the test ends only because the wait ends with its context.
 	w.Pause = time.Hour
 	ctx, cancel := context.WithCancel(t.Context())
 	w.Trouble = func(error) { cancel() }
@@ -113,7 +113,7 @@ func TestWaitForEnd(t *testing.T) {
 	}
 }
 
-func TestWaitingLeavesNothingOpen(t *testing.T) {
+func TestWaitingLeaksNoFiles(t *testing.T) {
 	count := func() int {
 		open, err := os.ReadDir("/proc/self/fd")
 		require.NoError(t, err)
@@ -129,7 +129,7 @@ func TestWaitingLeavesNothingOpen(t *testing.T) {
 	assert.LessOrEqual(t, count(), before)
 }
 
-func TestWhatLocalAIIsAsked(t *testing.T) {
+func TestRequestsToLocalAI(t *testing.T) {
 	var seen []string
 	status := map[string]int{}
 	badTokens := 0
@@ -168,7 +168,7 @@ func TestWhatLocalAIIsAsked(t *testing.T) {
 	assert.False(t, e.answers(t.Context()))
 }
 
-func TestTroubleOfALookIsSaidOnce(t *testing.T) {
+func TestARepeatedErrorIsLoggedOnce(t *testing.T) {
 	log := &text{}
 	w := &Watcher{Log: logfile.Open(filepath.Join(t.TempDir(), "log"), log, time.Now)}
 	for _, err := range []error{errors.New("one"), errors.New("one"), errors.New("two"), nil, errors.New("two")} {
@@ -178,7 +178,7 @@ func TestTroubleOfALookIsSaidOnce(t *testing.T) {
 	assert.Equal(t, 2, strings.Count(log.String(), "WARN  watch: two\n"))
 }
 
-// stub is a systemd whose LocalAI has a process id that is not watched.
+// stub is a fake systemd whose LocalAI has a process id that is not watched.
 type stub struct{ restarts int }
 
 func (*stub) State(context.Context, string) (systemd.State, error) {
@@ -190,9 +190,9 @@ func (s *stub) TryRestart(context.Context, string) error {
 	return errors.New("no")
 }
 
-// Ended by a signal, LocalAI ends its backend before itself, and systemd calls it active
+// After a signal LocalAI stops its backend before itself, and systemd calls it active
 // meanwhile.
-func TestLocalAIThatHangsUpIsNotRestarted(t *testing.T) {
+func TestALocalAIThatDisconnectsIsNotRestarted(t *testing.T) {
 	var hangUp atomic.Bool
 	hangUp.Store(true)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

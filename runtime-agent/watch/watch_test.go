@@ -24,19 +24,19 @@ import (
 )
 
 const (
-	// waitLimit is long, so that it is reached on a busy machine only if something hangs.
+	// waitLimit is long, so that only a hang reaches it, even on a busy machine.
 	waitLimit = 90 * time.Second
 	tick      = 5 * time.Millisecond
 	pause     = 20 * time.Millisecond
 )
 
-// units plays systemd for one running engine.
+// units takes the place of systemd for one running engine.
 type units struct {
 	mu      sync.Mutex
 	process *localaitest.Process
-	// ending says that somebody has asked the unit to stop.
+	// ending says that the unit is being stopped.
 	ending bool
-	// restart is what TryRestart does; nil refuses.
+	// restart is what TryRestart does; nil makes it fail.
 	restart  func()
 	restarts int
 }
@@ -95,7 +95,7 @@ type scene struct {
 	units   *units
 	log     *text
 	stop    func()
-	// heldOff counts the calls to LocalAI that were made while clients were held off.
+	// heldOff counts the calls to LocalAI that were made while nginx answered 503.
 	heldOff atomic.Int32
 }
 
@@ -134,7 +134,7 @@ func (s *scene) key() (string, error) {
 	return key, nil
 }
 
-// says waits until the log of the watch holds the text n times.
+// says waits until the log of the watch contains the text n times.
 func (s *scene) says(t *testing.T, n int, what string) {
 	t.Helper()
 	require.Eventually(t, func() bool { return strings.Count(s.log.String(), what) >= n }, waitLimit, tick)
@@ -177,8 +177,8 @@ func (s *scene) killBackend(t *testing.T) {
 	require.Eventually(t, func() bool { return !running(pid) }, waitLimit, tick)
 }
 
-// breakWeights makes every further load fail, without a change for what is loaded.
-func (s *scene) breakWeights(t *testing.T) (mend func()) {
+// breakWeights makes every further load fail, without affecting the loaded model.
+func (s *scene) breakWeights(t *testing.T) (repair func()) {
 	t.Helper()
 	good, err := os.Readlink(s.process.Weights)
 	require.NoError(t, err)
@@ -226,10 +226,10 @@ func TestWatch(t *testing.T) {
 
 	t.Run("the model cannot be loaded: LocalAI is restarted", func(t *testing.T) {
 		s := newScene(t, installation)
-		mend := s.breakWeights(t)
+		repairWeights := s.breakWeights(t)
 		localAI := s.process.PID()
 		s.units.restart = func() {
-			mend()
+			repairWeights()
 			s.process.Restart(t)
 		}
 		s.watch(t)
@@ -258,7 +258,7 @@ func TestWatch(t *testing.T) {
 		assert.False(t, s.closed(), "nobody is there to open it later")
 	})
 
-	t.Run("LocalAI is killed too: that is up to systemd", func(t *testing.T) {
+	t.Run("LocalAI is killed too: systemd restarts it", func(t *testing.T) {
 		s := newScene(t, installation)
 		s.watch(t)
 		s.process.Kill()
@@ -272,7 +272,7 @@ func TestWatch(t *testing.T) {
 		s.says(t, 1, "answers again")
 	})
 
-	t.Run("LocalAI is being stopped: that is up to systemd", func(t *testing.T) {
+	t.Run("LocalAI is being stopped: the watch does nothing", func(t *testing.T) {
 		s := newScene(t, installation)
 		s.units.ending = true
 		s.killBackend(t)
@@ -286,7 +286,7 @@ func TestWatch(t *testing.T) {
 		s := newScene(t, installation)
 		s.breakWeights(t)
 		asked := make(chan struct{})
-		s.units.restart = func() { close(asked) } // and never does it
+		s.units.restart = func() { close(asked) } // and never restarts it
 		s.watch(t)
 		s.killBackend(t)
 		<-asked
@@ -297,8 +297,8 @@ func TestWatch(t *testing.T) {
 	})
 }
 
-// A watch that was killed left the file to the next.
-func TestFileOfAnEarlierWatchGoes(t *testing.T) {
+// A killed watch leaves the file behind.
+func TestTheFileOfAKilledWatchIsRemoved(t *testing.T) {
 	s := &Watcher{ReloadingFile: filepath.Join(t.TempDir(), "reloading"), Log: logfile.Open(filepath.Join(t.TempDir(), "log"), io.Discard, time.Now)}
 	require.NoError(t, os.WriteFile(s.ReloadingFile, nil, 0o644))
 	ended, cancel := context.WithCancel(t.Context())

@@ -83,8 +83,8 @@ func TestObtain(t *testing.T) {
 	assert.Equal(t, 1, s.hooks(t))
 }
 
-// A certificate of a server for tests must not stay when the operator names the real one.
-func TestACertificateOfAnotherServerIsReplaced(t *testing.T) {
+// A certificate from a staging server must not stay when the operator sets the real one.
+func TestACertificateFromAnotherServerIsReplaced(t *testing.T) {
 	s := newSite(t)
 	first, second := acmetest.New(t, s.port), acmetest.New(t, s.port)
 	first.Start()
@@ -154,7 +154,7 @@ func TestFailuresAreExplained(t *testing.T) {
 	}
 }
 
-// scripted puts a script into the place of certbot.
+// scripted puts a script in place of certbot.
 func scripted(t *testing.T, script string) Certbot {
 	t.Helper()
 	dir := t.TempDir()
@@ -163,7 +163,7 @@ func scripted(t *testing.T, script string) Certbot {
 	return Certbot{WorkDir: filepath.Join(dir, "work"), CABundle: filepath.Join(dir, "ca.pem")}
 }
 
-func TestCertbotGetsAnEnvironmentOfItsOwn(t *testing.T) {
+func TestCertbotGetsItsOwnEnvironment(t *testing.T) {
 	seen := filepath.Join(t.TempDir(), "seen")
 	c := scripted(t, "tr '\\0' '\\n' </proc/$$/environ >"+seen+"\n")
 	t.Setenv(appliance.VarPassword, "the-password")
@@ -188,8 +188,8 @@ func TestCertbotGetsAnEnvironmentOfItsOwn(t *testing.T) {
 	}
 }
 
-// certbot takes its challenge back when it is told to end; killed, it cannot.
-func TestCertbotIsToldToEnd(t *testing.T) {
+// certbot removes its challenge after SIGTERM; after SIGKILL it cannot.
+func TestCertbotIsTerminated(t *testing.T) {
 	dir := t.TempDir()
 	started, tidied := filepath.Join(dir, "started"), filepath.Join(dir, "tidied")
 	c := scripted(t, "trap 'echo >"+tidied+"; exit 1' TERM\necho >"+started+"\nwhile :; do sleep 0.05; done\n")
