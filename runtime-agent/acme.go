@@ -66,7 +66,7 @@ type obtainer struct {
 	log     *logfile.Log
 }
 
-// obtain asks the ACME server if that is wanted, needed and not too soon.
+// obtain asks the ACME server if that is configured, needed and not too soon.
 func (o obtainer) obtain(ctx context.Context) error {
 	settings, _, err := lastGood(o.root)
 	if err != nil {
@@ -118,7 +118,7 @@ func (o obtainer) ask(ctx context.Context, order acme.Order) error {
 	return nil
 }
 
-// hasCertificate says whether certbot has what the order wants, for long enough.
+// hasCertificate reports whether certbot has what the order wants, for long enough.
 func (o obtainer) hasCertificate(order acme.Order) bool {
 	present, ordered, err := o.certbot.Present(order)
 	return err == nil && ordered && present.Refusal(order.Domain, o.now()) == nil && !acme.RenewalDue(present.Leaf, o.now())

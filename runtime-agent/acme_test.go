@@ -73,7 +73,7 @@ func TestACertificateFromACME(t *testing.T) {
 	assert.Contains(t, stderr, "WARN")
 	assert.Contains(t, stderr, "Connection refused")
 	_, err = e.shown(e.ownRoot())
-	assert.NoError(t, err, "the own certificate serves")
+	assert.NoError(t, err, "the certificate of the VM's own CA is served")
 	assert.Contains(t, strings.Join(e.status().Warnings, "\n"), "no new certificate for "+testDomain)
 	assert.Equal(t, 1, e.attempts().Failed)
 	e.certificate()
@@ -160,7 +160,7 @@ func TestAChangedOrderIsTriedAtOnce(t *testing.T) {
 	assert.Equal(t, 1, e.attempts().Failed)
 	order[appliance.VarACMEDirectory] = "https://127.0.0.1:2/dir"
 	e.configure(order)
-	assert.Empty(t, e.status().Warnings, "what failed is no longer wanted")
+	assert.Empty(t, e.status().Warnings, "what failed is no longer configured")
 	e.certificate()
 	assert.Equal(t, "https://127.0.0.1:2/dir", e.attempts().Order.Directory)
 }

@@ -29,7 +29,7 @@ type app struct {
 	stdout, stderr io.Writer
 	now            func() time.Time
 	facts          func() (machine.Facts, error)
-	// owners gives the ids of root and of the service account.
+	// owners returns the ids of root and of the service account.
 	owners     func() (map[string]atomicfile.Owner, error)
 	units      apply.Units
 	checkProxy func(context.Context) error

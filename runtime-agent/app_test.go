@@ -36,16 +36,16 @@ type vm struct {
 	pause   time.Duration
 }
 
-type recorder struct{ told []string }
+type recorder struct{ calls []string }
 
 func (r *recorder) Reload(context.Context) error                   { return nil }
 func (r *recorder) Restart(ctx context.Context, unit string) error { return r.TryRestart(ctx, unit) }
 func (r *recorder) TryRestart(_ context.Context, unit string) error {
-	r.told = append(r.told, "restart "+unit)
+	r.calls = append(r.calls, "restart "+unit)
 	return nil
 }
 func (r *recorder) TryReload(_ context.Context, unit string) error {
-	r.told = append(r.told, "reload "+unit)
+	r.calls = append(r.calls, "reload "+unit)
 	return nil
 }
 
@@ -70,7 +70,7 @@ func (v *vm) run(args ...string) (code int, stdout, stderr string) {
 
 func (v *vm) runWithin(ctx context.Context, args ...string) (code int, stdout, stderr string) {
 	v.t.Helper()
-	v.units.told = nil
+	v.units.calls = nil
 	var out, err bytes.Buffer
 	code = run(ctx, append([]string{"--root", v.root}, args...), &out, &err, func(root string) app {
 		a := newApp(root)

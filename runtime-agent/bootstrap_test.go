@@ -86,7 +86,7 @@ func TestBootstrapGivesUp(t *testing.T) {
 	code, _, stderr = v.run("bootstrap", "--timeout", "1m")
 	require.Zero(t, code, stderr)
 	_, stdout, _ = v.run("status")
-	assert.NotContains(t, stdout, "connection refused", "an error that is over is not shown")
+	assert.NotContains(t, stdout, "connection refused", "an error of the past is not shown")
 }
 
 // The service may well run with the last good configuration; the status must still say
@@ -149,7 +149,7 @@ func TestSmokeTest(t *testing.T) {
 	code, stdout, stderr := v.run("smoke-test")
 	require.Zero(t, code, stderr)
 	assert.Regexp(t, `^\d+ tokens in .*, the first after .*: ".+"\n$`, stdout)
-	assert.Equal(t, appliance.ConfigureSuccess+"\n", v.read(appliance.StatusFile), "it leaves the status alone")
+	assert.Equal(t, appliance.ConfigureSuccess+"\n", v.read(appliance.StatusFile), "it does not change the status")
 	stop()
 	code, _, stderr = v.run("smoke-test", "--timeout", "3s")
 	assert.Equal(t, 1, code)
@@ -171,8 +171,8 @@ func TestCommandLine(t *testing.T) {
 		"no such flag":    {[]string{"configure", "--force"}, 2, "flag provided but not defined: -force"},
 		"an argument":     {[]string{"status", "now"}, 2, `status takes no argument "now"`},
 		"a bad time":      {[]string{"bootstrap", "--timeout", "soon"}, 2, "invalid value"},
-		"nothing to tell": {[]string{"status"}, 1, "never configured"},
-		"nothing to say":  {[]string{"report"}, 1, "never configured"},
+		"no status yet":   {[]string{"status"}, 1, "never configured"},
+		"no report yet":   {[]string{"report"}, 1, "never configured"},
 		"a global flag":   {[]string{"--verbose", "status"}, 2, "flag provided but not defined: -verbose"},
 	}
 	for name, tt := range tests {
@@ -181,7 +181,7 @@ func TestCommandLine(t *testing.T) {
 			assert.Equal(t, tt.code, code)
 			assert.Contains(t, stdout+stderr, tt.output)
 			if tt.code == 2 {
-				assert.Regexp(t, `^slm-copilot: .+\nsee slm-copilot -h\n$`, stderr, "the mistake is not above a page of usage")
+				assert.Regexp(t, `^slm-copilot: .+\nsee slm-copilot -h\n$`, stderr, "the mistake is not followed by the usage")
 			}
 		})
 	}

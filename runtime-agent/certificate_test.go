@@ -42,20 +42,20 @@ func TestTheOperatorsCertificateIsServed(t *testing.T) {
 	own := e.ownRoot()
 	certificate, key, root := operators(t, testDomain, e.now)
 	e.configure(operatorContext(certificate, key))
-	assert.Equal(t, []string{"reload " + appliance.NginxUnit}, e.units.told, "the model need not prove itself again")
+	assert.Equal(t, []string{"reload " + appliance.NginxUnit}, e.units.calls, "bootstrap need not run again")
 	e.await(root, anything)
 	present := e.status()
 	assert.Equal(t, status.SourceOperator, present.Certificate.Source)
 	assert.Equal(t, clients.Fingerprint(parseBlock(t, certificate)), present.Certificate.Fingerprint)
 	assert.Equal(t, testDomain, present.Host)
 	assert.Empty(t, present.Warnings)
-	assert.Equal(t, e.read(appliance.CACert), e.read(appliance.WebRoot+appliance.PathCA), "the own root is still offered")
+	assert.Equal(t, e.read(appliance.CACert), e.read(appliance.WebRoot+appliance.PathCA), "the VM's own root is still offered")
 	assertNoSecretIsReadable(t, e.vm, strings.Split(key, "\n")[2])
 
 	before := e.snapshot()
 	e.certificate()
 	assert.Equal(t, before, e.snapshot())
-	assert.Empty(t, e.units.told)
+	assert.Empty(t, e.units.calls)
 
 	// It expires while the machine runs.
 	e.now = e.now.AddDate(2, 0, 0)
@@ -65,7 +65,7 @@ func TestTheOperatorsCertificateIsServed(t *testing.T) {
 	present = e.status()
 	assert.Equal(t, status.SourceOwn, present.Certificate.Source)
 	assert.Contains(t, strings.Join(present.Warnings, "\n"), "expired on")
-	assert.Empty(t, e.read(plan.OperatorFile), "a key that is not in use is not kept twice")
+	assert.Empty(t, e.read(plan.OperatorFile), "an unused key is not stored twice")
 }
 
 func TestAnOperatorsCertificateThatCannotBeUsed(t *testing.T) {
@@ -125,7 +125,7 @@ func TestAClockThatIsNotSet(t *testing.T) {
 	e.configure(map[string]string{appliance.VarDomain: testDomain, appliance.VarACMEDirectory: "https://127.0.0.1:1/dir"})
 	assert.Contains(t, e.certificate(), "the clock is not set (it shows 1970-01-01T00:00:03Z)")
 	root := e.ownRoot()
-	assert.True(t, root.NotAfter.After(now), "a user's trust in it survives the setting of the clock")
+	assert.True(t, root.NotAfter.After(now), "setting the clock does not replace the root")
 
 	e.now = now
 	e.configure(map[string]string{appliance.VarDomain: testDomain, appliance.VarCertificate: certificate, appliance.VarKey: key})
@@ -150,7 +150,7 @@ func TestTheCertificateOfTheOwnCAIsRenewedWhileTheMachineRuns(t *testing.T) {
 	e.certificate()
 	second := e.await(e.ownRoot(), otherThan(first))
 	assert.NoError(t, second.VerifyHostname("192.0.2.99"), "a network card was added")
-	assert.Equal(t, []string{"reload " + appliance.NginxUnit}, e.units.told)
+	assert.Equal(t, []string{"reload " + appliance.NginxUnit}, e.units.calls)
 
 	e.now = second.NotAfter.Add(-29 * 24 * time.Hour)
 	e.certificate()
@@ -169,7 +169,7 @@ func TestARefusedContextStaysRefused(t *testing.T) {
 	e.certificate()
 	assert.Equal(t, appliance.ConfigureFailure, e.status().Stage)
 	assert.NotEmpty(t, e.status().Mistakes)
-	assert.NotEmpty(t, e.units.told, "the last good context is in force all the same")
+	assert.NotEmpty(t, e.units.calls, "the last good context is in force all the same")
 }
 
 func TestCertificateBeforeAnyContextDoesNothing(t *testing.T) {

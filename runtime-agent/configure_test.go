@@ -64,7 +64,7 @@ func TestConfigureAppliesTheContext(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, mode, info.Mode(), path)
 	}
-	assert.Equal(t, []string{"restart " + appliance.LocalAIUnit, "reload " + appliance.NginxUnit, restartBootstrap}, v.units.told)
+	assert.Equal(t, []string{"restart " + appliance.LocalAIUnit, "reload " + appliance.NginxUnit, restartBootstrap}, v.units.calls)
 }
 
 func TestConfigureAgainWritesNothing(t *testing.T) {
@@ -77,16 +77,16 @@ func TestConfigureAgainWritesNothing(t *testing.T) {
 	delete(before, "/mnt/context.sh") // the test writes it again
 	delete(after, "/mnt/context.sh")
 	assert.Equal(t, before, after)
-	assert.Empty(t, v.units.told)
+	assert.Empty(t, v.units.calls)
 }
 
 func TestOnlyUnitsWhoseInputsChangedAreRestarted(t *testing.T) {
 	v := newVM(t)
 	v.configure(nil)
 	v.configure(map[string]string{appliance.VarPassword: "another-one"})
-	assert.Equal(t, []string{"reload " + appliance.NginxUnit, restartBootstrap}, v.units.told, "a password concerns nginx alone")
+	assert.Equal(t, []string{"reload " + appliance.NginxUnit, restartBootstrap}, v.units.calls, "a password affects only nginx")
 	v.configure(map[string]string{appliance.VarPassword: "another-one", appliance.VarThreads: "2"})
-	assert.Equal(t, []string{"restart " + appliance.LocalAIUnit, restartBootstrap}, v.units.told, "threads concern the engine alone")
+	assert.Equal(t, []string{"restart " + appliance.LocalAIUnit, restartBootstrap}, v.units.calls, "threads affect only the engine")
 }
 
 func TestEveryMistakeIsListedAndNothingChanges(t *testing.T) {
@@ -107,13 +107,13 @@ func TestEveryMistakeIsListedAndNothingChanges(t *testing.T) {
 	}
 	assert.Contains(t, stderr, appliance.Prefix+"TREADS")
 	assert.Equal(t, appliance.ConfigureFailure+"\n", v.read(appliance.StatusFile))
-	assert.Empty(t, v.units.told)
+	assert.Empty(t, v.units.calls)
 	assert.ElementsMatch(t, differing(before, v.snapshot()),
 		[]string{"/mnt/context.sh", appliance.StatusFile, appliance.StatusJSON, appliance.MOTDFile, appliance.ReportFile})
 
 	v.configure(good)
 	assert.Equal(t, appliance.ConfigureSuccess+"\n", v.read(appliance.StatusFile), "the old context again is a repair")
-	assert.Equal(t, []string{restartBootstrap}, v.units.told)
+	assert.Equal(t, []string{restartBootstrap}, v.units.calls)
 }
 
 func TestAnUnknownVariableIsAWarning(t *testing.T) {
@@ -159,7 +159,7 @@ func TestAConfigurationNginxRefusesIsRolledBack(t *testing.T) {
 	assert.Equal(t, 1, code)
 	assert.Contains(t, stderr, "nginx refuses its configuration")
 	assert.Equal(t, site, v.read(appliance.NginxSite))
-	assert.NotEqual(t, "another-one\n", v.read(appliance.PasswordFile), "the password in force is the one nginx knows")
+	assert.NotEqual(t, "another-one\n", v.read(appliance.PasswordFile), "the password in force is the one in nginx's site")
 	assert.Equal(t, appliance.ConfigureFailure+"\n", v.read(appliance.StatusFile))
 }
 
@@ -192,7 +192,7 @@ func TestConfigureFailsClearly(t *testing.T) {
 			assert.Equal(t, 1, code)
 			assert.Contains(t, stderr, tt.want)
 			assert.Equal(t, appliance.ConfigureFailure, strings.TrimSpace(v.read(appliance.StatusFile)))
-			assert.Empty(t, v.units.told)
+			assert.Empty(t, v.units.calls)
 		})
 	}
 }

@@ -49,7 +49,7 @@ func newEdge(t *testing.T) *edge {
 
 func (e *edge) run(args ...string) (code int, stderr string) {
 	e.t.Helper()
-	e.units.told = nil
+	e.units.calls = nil
 	var out, err bytes.Buffer
 	code = run(e.t.Context(), append([]string{"--root", e.root}, args...), &out, &err, func(root string) app {
 		a := newApp(root)

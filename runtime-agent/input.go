@@ -15,7 +15,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/vmcontext"
 )
 
-// sources are where the plan's input comes from, besides the context.
+// sources are where the plan's input comes from, apart from the context.
 type sources struct {
 	root    string
 	now     func() time.Time

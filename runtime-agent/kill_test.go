@@ -128,7 +128,7 @@ func (v *vm) assertWhole() {
 	_, err := tls.X509KeyPair(leaf, leaf)
 	assert.NoError(v.t, err)
 	site := v.read(appliance.NginxSite)
-	assert.True(v.t, strings.HasSuffix(site, "}\n"), "the site is whole")
+	assert.True(v.t, strings.HasSuffix(site, "}\n"), "the site is complete")
 	info, err := os.Stat(filepath.Join(v.root, appliance.PasswordFile))
 	require.NoError(v.t, err)
 	assert.Equal(v.t, fs.FileMode(0o600), info.Mode())

@@ -35,7 +35,7 @@ func TestAContextThatDoesNotFitIsReducedWithAWarning(t *testing.T) {
 	before := v.snapshot()
 	v.configure(wanted)
 	assert.Equal(t, before, v.snapshot(), "the same memory gives the same files")
-	assert.Empty(t, v.units.told)
+	assert.Empty(t, v.units.calls)
 
 	v.facts.Memory, v.facts.NoAVX2 = 2<<30, false
 	v.configure(nil)

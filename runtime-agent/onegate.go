@@ -28,7 +28,7 @@ func reportToOneGate(ctx context.Context, root string, log *logfile.Log, pairs m
 	}
 }
 
-// readyComesEarly says whether one-context reports to OneGate, besides the agent and before it.
+// readyComesEarly reports whether one-context also reports to OneGate, and before the agent.
 func readyComesEarly(root string, values map[string]string) bool {
 	_, err := os.Stat(filepath.Join(root, appliance.ReadyHook))
 	return err == nil && values[appliance.VarReportReady] == "YES" &&

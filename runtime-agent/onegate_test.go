@@ -17,21 +17,21 @@ import (
 )
 
 // oneGate records what is reported, in the order of the requests.
-func oneGate(t *testing.T, status int) (endpoint string, told *[]string) {
-	told = &[]string{}
+func oneGate(t *testing.T, status int) (endpoint string, reported *[]string) {
+	reported = &[]string{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		form, _ := url.ParseQuery(string(body))
 		assert.Equal(t, "the-token", r.Header.Get("X-ONEGATE-TOKEN"))
-		*told = append(*told, form.Get("data"))
+		*reported = append(*reported, form.Get("data"))
 		w.WriteHeader(status)
 	}))
 	t.Cleanup(server.Close)
-	return server.URL, told
+	return server.URL, reported
 }
 
 func TestReadinessIsReportedToOneGate(t *testing.T) {
-	endpoint, told := oneGate(t, http.StatusOK)
+	endpoint, reported := oneGate(t, http.StatusOK)
 	v := newVM(t)
 	v.put("/mnt/"+appliance.TokenFile, "the-token\n")
 	values := map[string]string{
@@ -39,7 +39,7 @@ func TestReadinessIsReportedToOneGate(t *testing.T) {
 		appliance.VarOneGateEndpoint: endpoint, appliance.VarVMID: "7",
 	}
 	v.configure(values)
-	assert.Empty(t, *told, "configure has nothing to say when all is well")
+	assert.Empty(t, *reported, "a successful configure reports nothing to OneGate")
 	info, err := os.Stat(filepath.Join(v.root, vmcontext.LastToken))
 	require.NoError(t, err)
 	assert.Equal(t, os.FileMode(0o600), info.Mode())
@@ -48,14 +48,14 @@ func TestReadinessIsReportedToOneGate(t *testing.T) {
 	code, _, stderr := v.run("bootstrap", "--timeout", "1m")
 	require.Zero(t, code, stderr)
 	ready := "ONEAPP_COPILOT_ENDPOINT=https://copilot.example.org/v1\nONEAPP_COPILOT_MODEL=devstral-small-2\nREADY=YES"
-	assert.Equal(t, []string{"READY=NO", ready}, *told)
+	assert.Equal(t, []string{"READY=NO", ready}, *reported)
 	assert.NotContains(t, v.read(appliance.LogFile)+v.read(appliance.ReportFile), "the-token")
 
-	*told = nil
+	*reported = nil
 	values[appliance.VarThreads] = "many"
 	code, _, _ = v.run("configure", "--context", v.context(values))
 	assert.Equal(t, 1, code)
-	assert.Equal(t, []string{"READY=NO"}, *told, "READY=YES would outlive a reboot")
+	assert.Equal(t, []string{"READY=NO"}, *reported, "READY=YES would outlive a reboot")
 }
 
 // Seen with one-context 7.2.1: it reported READY=YES 36 s before the model answered, and also
@@ -89,7 +89,7 @@ func TestWarnsIfOneContextReportsReadyTooEarly(t *testing.T) {
 }
 
 func TestARefusalByOneGateChangesNothing(t *testing.T) {
-	endpoint, told := oneGate(t, http.StatusInternalServerError)
+	endpoint, reported := oneGate(t, http.StatusInternalServerError)
 	v := newVM(t)
 	v.configure(map[string]string{
 		appliance.VarOneGateEndpoint: endpoint, appliance.VarOneGateToken: "the-token", appliance.VarVMID: "7",
@@ -97,7 +97,7 @@ func TestARefusalByOneGateChangesNothing(t *testing.T) {
 	v.serve()
 	code, _, stderr := v.run("bootstrap", "--timeout", "1m")
 	require.Zero(t, code, stderr)
-	assert.Len(t, *told, 6, "three attempts for each of the two")
+	assert.Len(t, *reported, 6, "three attempts for each of the two")
 	assert.Contains(t, stderr, "report to OneGate at "+endpoint)
 	assert.Equal(t, appliance.BootstrapSuccess+"\n", v.read(appliance.StatusFile))
 }

@@ -17,7 +17,7 @@ func (v *vm) preview(values map[string]string) string {
 	code, stdout, stderr := v.run("configure", "--dry-run", "--context", file)
 	require.Zero(v.t, code, stderr)
 	assert.Equal(v.t, before, v.snapshot(), "nothing is written")
-	assert.Empty(v.t, v.units.told)
+	assert.Empty(v.t, v.units.calls)
 	return stdout
 }
 

@@ -27,7 +27,7 @@ func (a app) showReport() error {
 		return err
 	}
 	if present.Stage == "" {
-		return errors.New("there is nothing to report yet: the appliance was never configured")
+		return errors.New("no report yet: the appliance was never configured")
 	}
 	text, err := writeReport(a.root, present)
 	switch {

@@ -12,7 +12,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 )
 
-// lockFile is held by whoever changes files of the machine, or its status.
+// lockFile is held by commands that change files of the machine, or its status.
 const lockFile = "/run/lock/slm-copilot"
 
 // state is the stored status of the machine, and the lock under which it changes.
@@ -66,7 +66,7 @@ func (s state) configureFailed(reason error) error {
 	return errors.Join(err, errReport)
 }
 
-// applied says whether a stage means that the files on disk are those of the last context.
+// applied reports whether a stage means that the files on disk are those of the last context.
 func applied(stage string) bool {
 	switch stage {
 	case appliance.ConfigureSuccess, appliance.BootstrapStarted, appliance.BootstrapSuccess, appliance.BootstrapFailure:

@@ -25,7 +25,7 @@ func TestCheckModel(t *testing.T) {
 	v := newVM(t)
 	code, _, out := v.run("check-model")
 	assert.Equal(t, 0, code, out)
-	assert.Empty(t, out, "it is said only what is wrong")
+	assert.Empty(t, out, "only faults are logged")
 	require.NoError(t, os.Remove(filepath.Join(v.root, modelFile)))
 	code, _, out = v.run("check-model")
 	assert.Equal(t, 1, code)

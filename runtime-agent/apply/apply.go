@@ -34,7 +34,7 @@ type Units interface {
 type Target struct {
 	// Root is put before every path.
 	Root string
-	// Owners are the ids of the planned owners; a nil map leaves files to whoever writes.
+	// Owners are the ids of the planned owners; with a nil map the writer owns the files.
 	Owners map[string]atomicfile.Owner
 	// CheckProxy has nginx check its configuration.
 	CheckProxy func(context.Context) error
@@ -46,9 +46,9 @@ type Target struct {
 
 // Outcome is what was done.
 type Outcome struct {
-	// Changed says whether anything was changed.
+	// Changed reports whether anything was changed.
 	Changed bool
-	// Proving says whether bootstrap was restarted to check again that the model answers.
+	// Proving reports whether bootstrap was restarted to check again that the model answers.
 	Proving bool
 }
 
@@ -93,7 +93,7 @@ func (t Target) Apply(ctx context.Context, p plan.Plan) (Outcome, error) {
 		}
 		return Outcome{}, err
 	}
-	if err := t.tell(ctx, units); err != nil {
+	if err := t.notify(ctx, units); err != nil {
 		return outcome, err
 	}
 	return outcome, t.setPending(nil)
@@ -172,7 +172,7 @@ func (t Target) makeDirectories(p plan.Plan) error {
 	return nil
 }
 
-// replace puts the entries in place. After an error it says whether some were replaced, which
+// replace puts the entries in place. After an error it reports whether some were replaced, which
 // only a disk that fails halfway can cause.
 func (t Target) replace(ctx context.Context, proxy, rest []plan.Entry, units []string) (replaced bool, err error) {
 	var staged []*atomicfile.Staged
@@ -266,9 +266,9 @@ func union(pending []string, groups ...[]plan.Entry) []string {
 	return slices.Compact(units)
 }
 
-// tell has the units read what changed. nginx reloads, which does not interrupt the answers
+// notify has the units read what changed. nginx reloads, which does not interrupt the answers
 // in progress; the engine restarts; and bootstrap checks it all again.
-func (t Target) tell(ctx context.Context, units []string) error {
+func (t Target) notify(ctx context.Context, units []string) error {
 	if slices.Contains(units, appliance.LocalAIUnit) {
 		// It costs little, and it is not known whether a killed run changed the unit
 		// file itself.

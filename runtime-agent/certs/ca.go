@@ -93,7 +93,7 @@ func parseRoot(m Material) (tls.Certificate, error) {
 	return pair, nil
 }
 
-// fits says whether leaf serves every wanted name and address, and no other, for long
+// fits reports whether leaf serves every wanted name and address, and no other, for long
 // enough.
 func fits(leaf []byte, root *x509.Certificate, request Request) bool {
 	certificate, err := ParseLeaf(leaf)

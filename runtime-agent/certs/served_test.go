@@ -84,5 +84,5 @@ func TestAwaitServed(t *testing.T) {
 
 	leaf, err = AwaitServed(t.Context(), address, domain, old.Leaf, 0)
 	require.NoError(t, err)
-	assert.True(t, leaf.Equal(next.Leaf), "without patience it tells what is there")
+	assert.True(t, leaf.Equal(next.Leaf), "without patience it returns what is served")
 }

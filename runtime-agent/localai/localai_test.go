@@ -130,7 +130,7 @@ func TestSystemdAcceptsTheUnit(t *testing.T) {
 	out, err := exec.Command(analyze, "--root="+root, "verify", appliance.LocalAIUnit).CombinedOutput()
 	assert.NoError(t, err, string(out))
 	for line := range strings.Lines(string(out)) {
-		assert.NotContains(t, line, appliance.LocalAIUnit, "systemd complains")
+		assert.NotContains(t, line, appliance.LocalAIUnit, "systemd reports a mistake")
 	}
 }
 

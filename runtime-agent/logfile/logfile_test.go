@@ -40,10 +40,10 @@ func TestLogsToStandardErrorWithoutAFile(t *testing.T) {
 	dir := t.TempDir()
 	var stderr bytes.Buffer
 	log := Open(dir, &stderr, noon)
-	log.Info("still said")
+	log.Info("still logged")
 	require.NoError(t, log.Close())
 	assert.Contains(t, stderr.String(), "WARN  log to standard error only")
-	assert.Contains(t, stderr.String(), "still said")
+	assert.Contains(t, stderr.String(), "still logged")
 }
 
 func TestALongLogIsRotated(t *testing.T) {

@@ -11,13 +11,13 @@ import (
 	"strings"
 )
 
-// Facts are what the plan depends on besides the settings.
+// Facts are what the plan depends on, apart from the settings.
 type Facts struct {
 	// CPUs is the number of processors this process may run on.
 	CPUs int
 	// Threads is the fastest number of inference threads on them. It is at least 1.
 	Threads int
-	// NoAVX2 says that the processors are x86 without the AVX2 instructions.
+	// NoAVX2 is true if the processors are x86 without the AVX2 instructions.
 	NoAVX2 bool
 	// Memory is MemTotal in bytes: a few percent less than the virtual machine was given.
 	Memory uint64

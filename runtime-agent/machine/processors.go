@@ -125,12 +125,12 @@ func (f Facts) Warnings(threads int) []string {
 	var warnings []string
 	if f.NoAVX2 {
 		warnings = append(warnings, "the virtual processors lack AVX2, which makes inference 14 times slower"+
-			" (measured: 4.1 tokens/s in place of 56.9)."+
+			" (measured: 4.1 tokens/s instead of 56.9)."+
 			` Add CPU_MODEL=[MODEL="host-passthrough"] to the template of the virtual machine`)
 	}
 	if threads > f.CPUs {
 		warnings = append(warnings, fmt.Sprintf("%d threads on %d processors are slower than one thread per processor"+
-			" (measured: 3 threads on 2 lose a quarter). Give the virtual machine more VCPU, or ask for fewer threads", threads, f.CPUs))
+			" (measured: 3 threads on 2 lose a quarter). Give the virtual machine more VCPU, or set fewer threads", threads, f.CPUs))
 	}
 	return warnings
 }

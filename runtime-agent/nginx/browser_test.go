@@ -80,7 +80,7 @@ func TestBrowser(t *testing.T) {
 			case got := <-results:
 				assert.Equal(t, tt.want, got)
 			case <-time.After(time.Minute):
-				t.Fatal("the page did not tell what it saw")
+				t.Fatal("the page did not report what it saw")
 			}
 		})
 	}

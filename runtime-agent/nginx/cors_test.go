@@ -46,7 +46,7 @@ func TestListedOrigins(t *testing.T) {
 				}
 				response := do(t, tt.server, request)
 				require.Equal(t, tt.status, response.StatusCode, response.text)
-				assert.Equal(t, []string{"Origin"}, response.Header.Values("Vary"), "a cache must keep the answers apart")
+				assert.Equal(t, []string{"Origin"}, response.Header.Values("Vary"), "a cache must distinguish the answers")
 				return response
 			}
 			for _, origin := range origins {

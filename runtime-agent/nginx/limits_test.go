@@ -30,7 +30,7 @@ func get(t *testing.T, s *server, client *http.Client, path, password string) an
 // time is not.
 func TestWrongPasswordsAreSlowedDown(t *testing.T) {
 	s := start(t, engine(t, localaitest.Options{}).Address)
-	assert.Equal(t, 401, get(t, s, s.client(), appliance.PathModels, "wrong").StatusCode, "the first is just told")
+	assert.Equal(t, 401, get(t, s, s.client(), appliance.PathModels, "wrong").StatusCode, "the first is answered at once")
 
 	// More at once than may wait, each until it is refused.
 	const guessers = 40

@@ -35,7 +35,7 @@ func TestRefusedSettings(t *testing.T) {
 			assert.Equal(t, "settings_refused", errorCode(t, response), route)
 			assert.Contains(t, response.text, "slm-copilot status", route)
 			assert.Equal(t, []string{"*"}, response.Header.Values("Access-Control-Allow-Origin"), route)
-			assert.Empty(t, response.Header.Values("Retry-After"), "waiting does not help")
+			assert.Empty(t, response.Header.Values("Retry-After"), "retrying does not help")
 		}
 		preflight := ask(http.MethodOptions, s.url()+path, "")
 		assert.Equal(t, 204, preflight.StatusCode, route)

@@ -65,7 +65,7 @@ func startWith(t *testing.T, render func(Site) []byte, upstream string, edits ..
 		edit(&site)
 	}
 	running := nginxtest.Run(t, render(site), s.http, s.https)
-	require.NoError(t, Check(t.Context(), "-c", running.Config), "it judges as nginx does")
+	require.NoError(t, Check(t.Context(), "-c", running.Config), "it finds what nginx finds")
 	s.dir = running.Dir
 	return s
 }

@@ -76,7 +76,7 @@ func Ready(endpoint, model string) map[string]string {
 	return pairs
 }
 
-// plain says whether OneGate stores a value unchanged. It quotes values itself and mangles
+// plain reports whether OneGate stores a value unchanged. It quotes values itself and mangles
 // those characters (escape_attr of onegate-server.rb, 6.4 to 7.4).
 func plain(value string) bool {
 	return value != "" && !strings.ContainsAny(value, ",[]\\'\"") && !strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' })

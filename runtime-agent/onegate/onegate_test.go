@@ -109,7 +109,7 @@ func TestSlow(t *testing.T) {
 	t.Cleanup(server.Close)
 	t.Cleanup(func() { close(released) })
 	c := New(server.URL, token, "42")
-	assert.LessOrEqual(t, time.Duration(attempts.Failures)*c.HTTP.Timeout+time.Duration(attempts.Failures-1)*attempts.MaxPause*5/4, 10*time.Second, "what OneGate may cost a start")
+	assert.LessOrEqual(t, time.Duration(attempts.Failures)*c.HTTP.Timeout+time.Duration(attempts.Failures-1)*attempts.MaxPause*5/4, 10*time.Second, "how long OneGate may delay a start")
 	c.HTTP.Timeout = 100 * time.Millisecond
 	assert.ErrorContains(t, c.Report(t.Context(), NotReady(), discard), "Client.Timeout exceeded")
 	assert.EqualValues(t, attempts.Failures, asked.Load())

@@ -28,7 +28,7 @@ const (
 // Input is everything the files depend on.
 type Input struct {
 	Settings appliance.Settings
-	// Context is kept as the last good one; nil keeps what there is.
+	// Context is stored as the last good one; nil keeps the stored one.
 	Context map[string]string
 	// Token came with the context; empty if there was none.
 	Token string

@@ -20,7 +20,7 @@ import (
 const (
 	prompt    = "Say hello."
 	maxTokens = 8
-	// sayEvery keeps a wait of half an hour below two hundred lines.
+	// sayEvery limits a wait of half an hour to two hundred lines.
 	sayEvery = 10 * time.Second
 )
 

@@ -32,13 +32,13 @@ func (r Report) host() string {
 	return r.Status.Host
 }
 
-// ownAuthority says whether clients have to trust the VM's own CA.
-func (r Report) ownAuthority() bool {
+// ownCA reports whether clients have to trust the VM's own CA.
+func (r Report) ownCA() bool {
 	c := r.Status.Certificate
 	return c == nil || c.Source == "" || c.Source == status.SourceOwn
 }
 
-// Render gives the text: sections and "key = value", as in OpenNebula's own appliances,
+// Render returns the text: sections and "key = value", as in OpenNebula's own appliances,
 // then a section for each client, to copy as it is.
 func (r Report) Render() []byte {
 	var out writer
@@ -70,7 +70,7 @@ func (r Report) connection(out *writer) {
 		return
 	}
 	out.section("Certificate")
-	if r.ownAuthority() {
+	if r.ownCA() {
 		out.pair("source", status.SourceOwn)
 		out.pair("root", r.rootURL())
 		out.pair("root_sha256", r.RootFingerprint)
@@ -83,10 +83,10 @@ func (r Report) connection(out *writer) {
 	out.pair("sha256", certificate.Fingerprint)
 }
 
-// appliance is what clients are told.
+// appliance is what the clients' settings depend on.
 func (r Report) appliance() clients.Appliance {
 	a := clients.Appliance{BaseURL: r.Endpoint(), Password: r.Password, Model: r.Status.Model, ContextSize: r.Status.ContextSize}
-	if r.ownAuthority() {
+	if r.ownCA() {
 		a.Root = &clients.Root{URL: r.rootURL(), Fingerprint: r.RootFingerprint}
 	}
 	return a

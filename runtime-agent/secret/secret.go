@@ -13,7 +13,7 @@ import (
 
 const (
 	alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-	// passwordLength gives 95 bits.
+	// passwordLength is for 95 bits of entropy.
 	passwordLength = 16
 	keyBytes       = 32
 )

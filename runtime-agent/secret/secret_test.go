@@ -16,7 +16,7 @@ func TestPassword(t *testing.T) {
 	assert.Regexp(t, `^[A-Za-z0-9]{16}$`, made)
 	again, err := Password("", path)
 	require.NoError(t, err)
-	assert.NotEqual(t, made, again, "nothing was kept yet")
+	assert.NotEqual(t, made, again, "nothing was stored yet")
 
 	require.NoError(t, os.WriteFile(path, Content("kept one"), 0o600))
 	got, err := Password("", path)

@@ -60,7 +60,7 @@ const (
 	SourceUnknown = "unknown"
 )
 
-// Ready says whether a real token came through nginx since the last change.
+// Ready reports whether a real token came through nginx since the last change.
 func (s Status) Ready() bool { return s.Stage == appliance.BootstrapSuccess }
 
 // Store keeps the status of one machine.
@@ -86,7 +86,7 @@ func (s Store) Load() (Status, error) {
 	return status, nil
 }
 
-// Complete says whether the Save of status was completed: a killed one leaves the old word.
+// Complete reports whether the Save of status was completed: a killed one leaves the old word.
 func (s Store) Complete(status Status) bool {
 	word, err := os.ReadFile(filepath.Join(s.Root, appliance.StatusFile))
 	return err == nil && string(word) == status.Stage+"\n"

@@ -52,7 +52,7 @@ func TestTooManyRepairsAreReportedAndSlowedDown(t *testing.T) {
 	w.count(t.Context(), start.Add(tooMany*time.Minute))
 	assert.Equal(t, []string{"the backend of the engine ended 5 times within 10m0s; is there enough memory? See: journalctl -k -u local-ai.service"}, said)
 	w.count(t.Context(), start.Add(time.Hour))
-	assert.Len(t, said, 1, "what is long ago does not count")
+	assert.Len(t, said, 1, "old repairs do not count")
 
 	// With a pause of an hour the test ends only because the wait ends with its context.
 	w.Pause = time.Hour
@@ -93,7 +93,7 @@ func TestWaitForEnd(t *testing.T) {
 		require.FailNow(t, "the end of a process was not noticed")
 	}
 	assert.True(t, running(one.Process.Pid))
-	assert.False(t, running(other.Process.Pid), "a process nobody has collected yet")
+	assert.False(t, running(other.Process.Pid), "a zombie")
 	assert.NotContains(t, children(os.Getpid()), other.Process.Pid)
 	assert.Contains(t, children(os.Getpid()), one.Process.Pid)
 	_ = other.Wait()
@@ -109,7 +109,7 @@ func TestWaitForEnd(t *testing.T) {
 	case err := <-ended:
 		assert.ErrorIs(t, err, context.Canceled)
 	case <-time.After(waitLimit):
-		require.FailNow(t, "the wait does not obey its context")
+		require.FailNow(t, "the wait does not end with its context")
 	}
 }
 
@@ -156,7 +156,7 @@ func TestRequestsToLocalAI(t *testing.T) {
 		`POST /v1/completions {"max_tokens":1,"model":"m","prompt":"Hello"}`,
 	}, seen)
 	badTokens = 2
-	assert.NoError(t, e.reload(t.Context()), "a token that cannot be said proves nothing")
+	assert.NoError(t, e.reload(t.Context()), "half a character is asked again")
 	status["/backend/shutdown"] = http.StatusNotFound
 	assert.NoError(t, e.reload(t.Context()), "it was not loaded")
 	for _, path := range []string{"/v1/completions", "/backend/load", "/backend/shutdown"} {
@@ -216,7 +216,7 @@ func TestALocalAIThatDisconnectsIsNotRestarted(t *testing.T) {
 	assert.Contains(t, log.String(), "INFO  watch: LocalAI itself ended or is stopping, which systemd handles: ")
 	hangUp.Store(false)
 	w.repair(t.Context(), 2)
-	assert.Zero(t, units.restarts, "it is another one by now")
+	assert.Zero(t, units.restarts, "it was restarted meanwhile")
 	w.repair(t.Context(), 1)
 	assert.Equal(t, 1, units.restarts)
 	assert.False(t, disconnected(context.DeadlineExceeded), "one that takes too long is restarted")

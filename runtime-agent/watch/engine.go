@@ -37,7 +37,7 @@ type Engine struct {
 	Key func() (string, error)
 }
 
-// answers says whether the port is open. LocalAI opens it when the model is loaded, and
+// answers reports whether the port is open. LocalAI opens it when the model is loaded, and
 // this route does not depend on the backend.
 func (e Engine) answers(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, answersLimit)

@@ -69,7 +69,7 @@ func recent(times []time.Time, now time.Time) []time.Time {
 	return times
 }
 
-// stillRuns says whether the LocalAI that failed is still running. If somebody else has
+// stillRuns reports whether the LocalAI that failed is still running. If somebody else has
 // restarted it, it must not be restarted twice.
 func (w *Watcher) stillRuns(ctx context.Context, localAI int) bool {
 	state, err := w.Units.State(ctx, appliance.LocalAIUnit)

@@ -53,12 +53,12 @@ func (w *Watcher) Run(ctx context.Context) {
 
 // sight is the observed state of the engine.
 type sight struct {
-	// active says that LocalAI runs and is not being stopped.
+	// active means that LocalAI runs and is not being stopped.
 	active  bool
 	localAI int
 	// backends are its child processes.
 	backends []int
-	// answers says that its port is open.
+	// answers means that its port is open.
 	answers bool
 }
 

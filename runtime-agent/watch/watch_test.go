@@ -204,13 +204,13 @@ func TestWatch(t *testing.T) {
 			s.heldOff.Store(0)
 			s.killBackend(t)
 			s.says(t, i+1, "INFO  watch: the engine answers again, after ")
-			assert.GreaterOrEqual(t, s.heldOff.Load(), int32(3), "clients are held off during the repair")
-			require.Eventually(t, func() bool { return !s.closed() }, waitLimit, tick, "clients are let in again")
+			assert.GreaterOrEqual(t, s.heldOff.Load(), int32(3), "nginx answers 503 during the repair")
+			require.Eventually(t, func() bool { return !s.closed() }, waitLimit, tick, "nginx passes requests on again")
 			assert.True(t, s.answers(t))
 			assert.NotEqual(t, old, s.backend(t))
 		}
 		assert.True(t, s.process.Running())
-		assert.Equal(t, localAI, s.process.PID(), "LocalAI went on")
+		assert.Equal(t, localAI, s.process.PID(), "LocalAI kept running")
 		assert.Zero(t, s.units.restarted())
 		assert.Contains(t, s.log.String(), "WARN  watch: the backend of the engine ended; loading the model again")
 		assert.NotContains(t, s.log.String(), key)
@@ -255,7 +255,7 @@ func TestWatch(t *testing.T) {
 		assert.Positive(t, s.units.restarted())
 		s.says(t, 2, "ERROR watch: systemctl says no") // it does not give up
 		s.stop()
-		assert.False(t, s.closed(), "nobody is there to open it later")
+		assert.False(t, s.closed(), "no watch would remove it later")
 	})
 
 	t.Run("LocalAI is killed too: systemd restarts it", func(t *testing.T) {

@@ -55,7 +55,7 @@ func Forget(path string) error {
 	return nil
 }
 
-// Due says whether the next attempt may be made. A time further ahead than the longest
+// Due reports whether the next attempt may be made. A time further ahead than the longest
 // pause was written while the clock was wrong.
 func (a Attempts) Due(now time.Time) bool {
 	return !now.Before(a.NotBefore) || a.NotBefore.Sub(now) > pauses[len(pauses)-1]
