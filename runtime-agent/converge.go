@@ -152,7 +152,7 @@ func (c converger) conclude(ctx context.Context, in plan.Input, outcome apply.Ou
 		return err
 	}
 	if outcome.Proving {
-		return nil // bootstrap was restarted and will store it
+		return nil // apply has restarted bootstrap
 	}
 	return c.units.TryRestart(ctx, appliance.BootstrapUnit)
 }

@@ -74,8 +74,8 @@ func check(h gguf.Header) error {
 		{"tokens of context", h.ContextLength, 1, maxContextLength},
 		// Layers without attention have none.
 		{"key and value heads", h.HeadCountKV, 0, maxHeads},
-		{"numbers in a key", h.KeyLength, 1, maxHeadSize},
-		{"numbers in a value", h.ValueLength, 1, maxHeadSize},
+		{"dimensions per key", h.KeyLength, 1, maxHeadSize},
+		{"dimensions per value", h.ValueLength, 1, maxHeadSize},
 	} {
 		if n.value < n.minimum || n.value > n.maximum {
 			return fmt.Errorf("the header says %d %s, expected %d to %d", n.value, n.name, n.minimum, n.maximum)

@@ -85,8 +85,8 @@ func TestDamagedFiles(t *testing.T) {
 		"endless layers":       {patch(t, whole, "llama.block_count", 1<<31), "2147483648 layers"},
 		"no context":           {patch(t, whole, "llama.context_length", 0), "0 tokens of context"},
 		"endless heads":        {patch(t, whole, "llama.attention.head_count_kv", 1<<30), "key and value heads"},
-		"no head size":         {patch(t, whole, "llama.attention.key_length", 0), "0 numbers in a key"},
-		"endless head size":    {patch(t, whole, "llama.attention.value_length", 1<<30), "numbers in a value"},
+		"no head size":         {patch(t, whole, "llama.attention.key_length", 0), "0 dimensions per key"},
+		"endless head size":    {patch(t, whole, "llama.attention.value_length", 1<<30), "dimensions per value"},
 		"a flat matrix":        {flat, "impossible dimensions"},
 		"no weights":           {append(bytes.Clone(whole[:8]), append(make([]byte, 8), whole[16:]...)...), "contains no weights"},
 	} {

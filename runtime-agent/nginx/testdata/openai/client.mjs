@@ -1,4 +1,4 @@
-// What a program built on OpenAI's own library sees. Prints one JSON object.
+// What a program that uses OpenAI's own library sees. Prints one JSON object.
 import OpenAI from "openai";
 
 const [baseURL, apiKey, model] = process.argv.slice(2);
@@ -17,7 +17,7 @@ for await (const chunk of stream) {
 const models = [];
 for await (const entry of await client.models.list()) models.push(entry.id);
 
-// failure runs a request that must fail and tells what the library makes of it.
+// failure runs a request that must fail and returns what the library reports.
 async function failure(request) {
   try {
     await request();
