@@ -14,7 +14,7 @@ const (
 	// stores the token of the medium. It is never sourced: its values are not escaped.
 	environment = "/run/one-context/one_env"
 	tokenStart  = `export TOKENTXT="`
-	// maxToken bounds what is read of a file that should have about a hundred bytes.
+	// maxToken bounds what is read of a file that should be short.
 	maxToken = 64 << 10
 )
 
