@@ -59,8 +59,8 @@ func TestDirectoryThatHoldsItself(t *testing.T) {
 func TestBillOfAnotherVersion(t *testing.T) {
 	bill := treeFiles{appliance.BakedSBOM: `{"spdxVersion": "SPDX-2.2", "packages": [{}]}`, appliance.AgentPath: ""}
 	err := inspect(t, makeImage(t, makeDisk(t, goodFiles(t).with(bill))))
-	assert.ErrorContains(t, err, appliance.BakedSBOM+": is no bill of materials in SPDX 2.3")
-	assert.ErrorContains(t, err, appliance.AgentPath+": is missing", "an empty file is no agent")
+	assert.ErrorContains(t, err, appliance.BakedSBOM+": is not a bill of materials in SPDX 2.3")
+	assert.ErrorContains(t, err, appliance.AgentPath+": is missing", "an empty file is not an agent")
 }
 
 // One image with everything wrong that is seen by its name: the golden file lists it all.

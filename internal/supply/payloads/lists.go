@@ -28,7 +28,7 @@ func lists(input lockfile.Input) []string {
 	return nil
 }
 
-// list looks the file up in a list beside it. There being no list is no error, its not
+// list looks the file up in a list beside it. There being no list is not an error, its not
 // holding the file is.
 func (p *publisher) list(ctx context.Context, source, name string) (told, error) {
 	u, err := url.Parse(source)
