@@ -15,12 +15,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hclunknown"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 )
 
 var (
-	goodDigest  = sha256Prefix + strings.Repeat("ab", 32)
-	otherDigest = sha256Prefix + strings.Repeat("cd", 32)
+	goodDigest  = digest.SHA256Prefix + strings.Repeat("ab", 32)
+	otherDigest = digest.SHA256Prefix + strings.Repeat("cd", 32)
 )
 
 // block is a nested block as Packer hands it over.

@@ -138,6 +138,38 @@ func TestParseSettingsListsEveryMistakeAndNoSecret(t *testing.T) {
 	}, "\n"), err.Error())
 }
 
+// The bounds that are promised to users, each with the first value beyond it.
+func TestBoundsOfValues(t *testing.T) {
+	of := func(length int) string { return strings.Repeat("x", length) }
+	for name, bounds := range map[string]struct{ good, bad []string }{
+		VarContextSize: {[]string{"512", "131072"}, []string{"511", "131073", "0", "1k"}},
+		VarThreads:     {[]string{"0", "1024"}, []string{"-1", "1025"}},
+		VarPassword:    {[]string{of(8), of(128), "!" + of(7) + "~"}, []string{of(7), of(129), of(7) + " ", of(7) + "\x7f", of(7) + "ä"}},
+		VarReadTimeout: {[]string{"60", "86400"}, []string{"59", "86401"}},
+		VarRateLimit:   {[]string{"0", "60000"}, []string{"-1", "60001"}},
+	} {
+		for _, value := range bounds.good {
+			_, err := ParseSettings(map[string]string{name: value})
+			assert.NoError(t, err, "%s=%q", name, value)
+		}
+		for _, value := range bounds.bad {
+			_, err := ParseSettings(map[string]string{name: value})
+			assert.ErrorContains(t, err, name, "%q", value)
+		}
+	}
+}
+
+// What is secret is left out of everything that is shown; what is not would be missed there.
+func TestSecretVariables(t *testing.T) {
+	var secrets []string
+	for _, v := range Variables() {
+		if v.Secret {
+			secrets = append(secrets, v.Name)
+		}
+	}
+	assert.Equal(t, []string{VarPassword, VarKey}, secrets)
+}
+
 func TestUnknownNamesFindsMisspellingsOnly(t *testing.T) {
 	got := UnknownNames(map[string]string{
 		"ONEAPP_COPILOT_CONTEXTSIZE":     "1",
@@ -187,6 +219,8 @@ func TestCheckDomain(t *testing.T) {
 		"xn--bcher-kva.example":             true,
 		strings.Repeat("a", 63) + ".org":    true,
 		strings.Repeat("a", 64) + ".org":    false,
+		strings.Repeat("a.", 125) + "org":   true, // 253 characters
+		strings.Repeat("a.", 125) + "orgs":  false,
 		strings.Repeat("a.", 127) + "org":   false,
 		"localhost":                         false,
 		"10.0.0.1":                          false,

@@ -171,3 +171,69 @@ func install(t *testing.T, root string, file File) {
 	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 	require.NoError(t, os.WriteFile(path, file.Content, file.Mode))
 }
+
+// What units promise beyond the order above. Each directive is one that its unit, and
+// nothing else in an appliance, would be missed for.
+func TestUnitsHoldWhatTheyArePromisedFor(t *testing.T) {
+	certbot := "certbot.service.d/slm-copilot-acme.conf"
+	modelDisk := appliance.LocalAIUnit + ".d/10-slm-copilot-model-disk.conf"
+	for _, want := range []struct{ file, section, key, value, why string }{
+		{appliance.ConfigureUnit, "Service", "Type", "oneshot", "what comes after it waits for its end"},
+		{appliance.ConfigureUnit, "Service", "RemainAfterExit", "yes", "it is not run again by what wants it"},
+		{appliance.ConfigureUnit, "Service", "ExecStartPre", "-/usr/bin/udevadm settle --timeout=30", "the link to the medium may not be there yet"},
+		{appliance.ConfigureUnit, "Service", "TimeoutStartSec", "300", "a boot must not hang for ever"},
+		{appliance.ConfigureUnit, "Install", "WantedBy", "multi-user.target", "it starts at boot"},
+		{appliance.BootstrapUnit, "Unit", "StartLimitIntervalSec", "0", "it is never given up"},
+		{appliance.BootstrapUnit, "Service", "Type", "exec", "the boot does not wait for the model"},
+		{appliance.BootstrapUnit, "Service", "RemainAfterExit", "yes", "readiness is reported once a boot"},
+		{appliance.BootstrapUnit, "Service", "Restart", "on-failure", "readiness is reported after a repair"},
+		{appliance.BootstrapUnit, "Service", "RestartSec", "60", "and soon"},
+		{appliance.BootstrapUnit, "Install", "WantedBy", "multi-user.target", "it starts at boot"},
+		{appliance.WatchUnit, "Unit", "StartLimitIntervalSec", "0", "it is never given up"},
+		{appliance.WatchUnit, "Service", "Restart", "always", "a watch that ends watches nothing"},
+		{appliance.WatchUnit, "Service", "RestartSec", "5", "and soon"},
+		{appliance.WatchUnit, "Service", "OOMScoreAdjust", "-900", "it is needed when memory is short"},
+		{appliance.WatchUnit, "Service", "RuntimeDirectory", "slm-copilot", "nginx looks for a file in there"},
+		{appliance.WatchUnit, "Service", "CapabilityBoundingSet", "", "it needs no capability"},
+		{appliance.WatchUnit, "Service", "IPAddressDeny", "any", "it talks to this machine alone"},
+		{appliance.WatchUnit, "Service", "IPAddressAllow", "localhost", "it talks to this machine"},
+		{appliance.WatchUnit, "Install", "WantedBy", "multi-user.target", "it starts at boot"},
+		{appliance.CertificateUnit, "Service", "Type", "oneshot", "the timer counts from its end"},
+		{appliance.CertificateUnit, "Service", "TimeoutStartSec", "900", "an ACME server may be slow, not silent for ever"},
+		{appliance.CertificateTimer, "Timer", "OnBootSec", "10min", "it begins"},
+		{appliance.CertificateTimer, "Timer", "OnUnitInactiveSec", "10min", "it goes on"},
+		{appliance.CertificateTimer, "Install", "WantedBy", "timers.target", "it starts at boot"},
+		{certbot, "Service", "EnvironmentFile", "-" + appliance.CertbotEnvFile, "certbot renews by a private CA"},
+		{ModelMountUnit, "Mount", "Where", appliance.ModelsDir, "the agent looks for weights there"},
+		{ModelMountUnit, "Mount", "What", "/dev/disk/by-label/" + appliance.ModelDiskLabel, "it is found by its label"},
+		{ModelMountUnit, "Mount", "Options", "ro,nosuid,nodev,noexec", "several machines may share the disk"},
+		{ModelMountUnit, "Install", "WantedBy", "local-fs.target", "it is mounted at boot"},
+		{modelDisk, "Unit", "RequiresMountsFor", appliance.ModelsDir, "the engine waits for its weights"},
+	} {
+		value, found := directive(t, want.file, want.section, want.key)
+		assert.True(t, found, "%s lacks %s=: %s", want.file, want.key, want.why)
+		assert.Equal(t, want.value, value, "%s, %s=: %s", want.file, want.key, want.why)
+	}
+	for _, unit := range []string{appliance.ConfigureUnit, appliance.BootstrapUnit, appliance.CertificateUnit, appliance.WatchUnit} {
+		value, _ := directive(t, unit, "Service", "NoNewPrivileges")
+		assert.Equal(t, "yes", value, unit)
+	}
+}
+
+// directive is what systemd takes: the last one of its section.
+func directive(t *testing.T, file, section, key string) (value string, found bool) {
+	t.Helper()
+	i := slices.IndexFunc(all(), func(f File) bool { return f.Path == filepath.Join(appliance.UnitDir, file) })
+	require.GreaterOrEqual(t, i, 0, "no file %s", file)
+	at := ""
+	for line := range strings.Lines(string(all()[i].Content)) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "[") {
+			at = strings.Trim(line, "[]")
+		}
+		if name, text, ok := strings.Cut(line, "="); ok && at == section && name == key {
+			value, found = text, true
+		}
+	}
+	return value, found
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hostprogram"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/files"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/qemuimg"
 )
@@ -256,7 +257,7 @@ func TestNoRoom(t *testing.T) {
 
 func TestMissingProgram(t *testing.T) {
 	assert.NoError(t, Available(), "run make setup")
-	_, err := find("debugfs-of-nobody")
+	_, err := hostprogram.Find("debugfs-of-nobody", distributionPackage)
 	assert.EqualError(t, err, "debugfs-of-nobody is not installed: install the package e2fsprogs (Debian, Ubuntu, Fedora)")
 }
 
