@@ -191,3 +191,23 @@ func TestConfigureLetsUnknownValuesPass(t *testing.T) {
 		}))
 	}
 }
+
+// A block of the transfer is judged once all of it is known.
+func TestConfigureLetsUnknownValuesOfACloudPass(t *testing.T) {
+	const u = fieldcheck.Unknown
+	for way, values := range map[string]any{
+		"ssh": block{"host": u}, "s3": block{"bucket": u}, "serve": block{"address": u}, "url": u, "path": u,
+	} {
+		t.Run(way, func(t *testing.T) {
+			o := exampleCloud()
+			o["endpoint"], o["username"], o["permissions"], o["timeout"], o["datastore"] = u, u, u, u, u
+			o["transfer"] = block{way: values}
+			var p PostProcessor
+			require.NoError(t, p.Configure(block{"opennebula": o}))
+			err := p.config.check().UnknownErr()
+			for _, field := range []string{"endpoint", "username", "permissions", "timeout", "datastore", "transfer." + way} {
+				assert.ErrorContains(t, err, "opennebula."+field)
+			}
+		})
+	}
+}
