@@ -84,7 +84,7 @@ func TestTheModelDiskIsAnImageOfItsOwn(t *testing.T) {
 		"base_image": "base.qcow2", "base_image_checksum": "none", "accelerator": "tcg", "output_directory": "dist/out", "disk_size": "16M",
 		"model_disk": true, "model": map[string]any{"source": "w.gguf", "checksum": "sha256:" + digest},
 	}), quiet())
-	require.NoError(t, runSteps(t.Context(), step.Of(&stepFetch{work}), step.Of(&stepClaimOutput{build: work}), step.Of(&stepModelDisk{work}),
+	require.NoError(t, runSteps(t.Context(), step.Of(&stepFetch{work}), step.Of(&stepLockOutput{build: work}), step.Of(&stepModelDisk{work}),
 		afterMachine(t, work), step.Of(&stepCompact{work}), step.Of(&stepDescribe{work}), step.Of(&stepRecord{work}), step.Of(&stepPublish{work})))
 
 	a := newArtifact(work)

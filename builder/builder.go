@@ -48,7 +48,7 @@ func (b *build) steps(hook packersdk.Hook) []step.Listed {
 	steps := []step.Listed{
 		step.Of(&stepCheckHost{b}),
 		step.Of(&stepFetch{b}),
-		step.Of(&stepClaimOutput{build: b}),
+		step.Of(&stepLockOutput{build: b}),
 		step.Of(&stepCheckSpace{b}),
 	}
 	if b.config.ModelDisk {

@@ -80,7 +80,7 @@ func TestAnImageThatCannotBeDescribedIsKept(t *testing.T) {
 		t.Run(suffix, func(t *testing.T) {
 			inWorkplace(t)
 			work := newWork(t, false)
-			err := runSteps(t.Context(), step.Of(&stepClaimOutput{build: work}), afterMachine(t, work),
+			err := runSteps(t.Context(), step.Of(&stepLockOutput{build: work}), afterMachine(t, work),
 				does(func() { require.NoError(t, os.MkdirAll(work.beside(suffix)+"/x", 0o755)) }),
 				step.Of(&stepCompact{work}), step.Of(&stepDescribe{work}), step.Of(&stepRecord{work}), step.Of(&stepPublish{work}))
 			require.ErrorContains(t, err, suffix)
@@ -93,7 +93,7 @@ func TestAnImageThatCannotBeDescribedIsKept(t *testing.T) {
 func TestWhatCannotBeMovedStays(t *testing.T) {
 	inWorkplace(t)
 	work := newWork(t, false)
-	err := runSteps(t.Context(), step.Of(&stepClaimOutput{build: work}), afterMachine(t, work), does(func() {
+	err := runSteps(t.Context(), step.Of(&stepLockOutput{build: work}), afterMachine(t, work), does(func() {
 		work.config.OutputDirectory = "none/out"
 	}), step.Of(&stepCompact{work}))
 	require.ErrorContains(t, err, "What the build has made stays in none/out.partial until the next build empties it")
@@ -103,7 +103,7 @@ func TestWhatCannotBeMovedStays(t *testing.T) {
 func TestWhatWasBakedLiesBesideTheImage(t *testing.T) {
 	inWorkplace(t)
 	work := withBaked(newWork(t, false))
-	require.NoError(t, runSteps(t.Context(), step.Of(&stepClaimOutput{build: work}), afterMachine(t, work), step.Of(&stepCompact{work}),
+	require.NoError(t, runSteps(t.Context(), step.Of(&stepLockOutput{build: work}), afterMachine(t, work), step.Of(&stepCompact{work}),
 		step.Of(&stepDescribe{work}), step.Of(&stepRecord{work}), step.Of(&stepPublish{work})))
 	a := newArtifact(work)
 	base := "dist/out/slm-copilot-1.0.0-x86_64"
@@ -194,7 +194,7 @@ func TestCancelAtEachStepLeavesNothing(t *testing.T) {
 			defer cancel()
 			work.ui = interrupter{quiet(), line, cancel}
 			require.ErrorIs(t, runSteps(ctx,
-				step.Of(&stepFetch{work}), step.Of(&stepClaimOutput{build: work}), step.Of(&stepModelDisk{work}), afterMachine(t, withBaked(work)),
+				step.Of(&stepFetch{work}), step.Of(&stepLockOutput{build: work}), step.Of(&stepModelDisk{work}), afterMachine(t, withBaked(work)),
 				step.Of(&stepCompact{work}), step.Of(&stepDescribe{work}), step.Of(&stepInspect{work}), does(func() { assert.Fail(t, "not cancelled") }),
 			), context.Canceled)
 			require.ErrorIs(t, ctx.Err(), context.Canceled)

@@ -28,7 +28,7 @@ func TestClaimEndsTheMachineOfAKilledBuild(t *testing.T) {
 		return err == nil && len(text) > 0
 	}, waitLimit, pollInterval)
 
-	lock, err := claim("out.partial")
+	lock, err := lockEmpty("out.partial")
 	require.NoError(t, err)
 	defer func() { _ = lock.Release() }()
 	select {
@@ -49,7 +49,7 @@ func TestClaimEndsNobodyElse(t *testing.T) {
 	for _, text := range []string{strconv.Itoa(other.Process.Pid) + "\n", "", "0", "-1", "1", "4194305", "x"} {
 		require.NoError(t, os.MkdirAll("out.partial", 0o755))
 		require.NoError(t, os.WriteFile("out.partial/"+pidFileName, []byte(text), 0o600))
-		lock, err := claim("out.partial")
+		lock, err := lockEmpty("out.partial")
 		require.NoError(t, err, "%q", text)
 		require.NoError(t, lock.Release())
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // stepModelDisk makes the image of the disk with the weights, before the machine that finds
-// it by its label. The file lies in the directory that stepClaimOutput removes.
+// it by its label. The file lies in the directory that stepLockOutput removes.
 type stepModelDisk struct{ *build }
 
 func (s *stepModelDisk) Run(ctx context.Context) error {

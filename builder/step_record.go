@@ -15,7 +15,7 @@ import (
 )
 
 // stepRecord writes beside the image how it was made, and what was baked into it. The files
-// lie in the directory that stepClaimOutput removes.
+// lie in the directory that stepLockOutput removes.
 type stepRecord struct{ *build }
 
 func (s *stepRecord) Run(ctx context.Context) error {

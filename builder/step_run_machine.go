@@ -9,7 +9,7 @@ import (
 )
 
 // stepRunMachine boots the base image, lets the provisioners work and powers it off. QEMU's
-// builder kills its own machine, and its files lie in the directory that stepClaimOutput
+// builder kills its own machine, and its files lie in the directory that stepLockOutput
 // removes.
 type stepRunMachine struct {
 	*build

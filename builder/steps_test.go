@@ -22,7 +22,7 @@ import (
 // finish runs what follows a machine that has powered off well.
 func finish(t *testing.T, ctx context.Context, work *build, between func()) error {
 	t.Helper()
-	return runSteps(ctx, step.Of(&stepClaimOutput{build: work}), afterMachine(t, work), step.Of(&stepCompact{work}),
+	return runSteps(ctx, step.Of(&stepLockOutput{build: work}), afterMachine(t, work), step.Of(&stepCompact{work}),
 		step.Of(&stepDescribe{work}), step.Of(&stepRecord{work}), step.Of(&stepInspect{work}), does(between), step.Of(&stepPublish{work}))
 }
 
@@ -152,7 +152,7 @@ func TestClaimEmptiesWhatAKilledBuildLeft(t *testing.T) {
 	t.Chdir(t.TempDir())
 	require.NoError(t, os.MkdirAll("out.partial/machine", 0o755))
 	require.NoError(t, os.WriteFile("out.partial/machine/disk", nil, 0o600))
-	lock, err := claim("out.partial")
+	lock, err := lockEmpty("out.partial")
 	require.NoError(t, err)
 	defer func() { _ = lock.Release() }()
 	entries, err := os.ReadDir("out.partial")
@@ -162,15 +162,15 @@ func TestClaimEmptiesWhatAKilledBuildLeft(t *testing.T) {
 
 func TestClaimKeepsOutOfARunningBuild(t *testing.T) {
 	t.Chdir(t.TempDir())
-	first, err := claim("out.partial")
+	first, err := lockEmpty("out.partial")
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile("out.partial/disk", nil, 0o600))
-	_, err = claim("out.partial")
+	_, err = lockEmpty("out.partial")
 	assert.ErrorContains(t, err, "another build is writing to out.partial")
 	assert.FileExists(t, "out.partial/disk")
 
 	require.NoError(t, first.Release())
-	second, err := claim("out.partial")
+	second, err := lockEmpty("out.partial")
 	require.NoError(t, err, "the lock ends with its holder")
 	require.NoError(t, second.Release())
 }

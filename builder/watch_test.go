@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/saidtest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/recordertest"
 )
 
 func TestWatcherExplainsWithEverythingItHeard(t *testing.T) {
@@ -71,7 +71,7 @@ func TestWatcherSaysWhichDirectoryIsDeleted(t *testing.T) {
 // sayUI is a user interface of which only what is said counts.
 type sayUI struct {
 	packersdk.Ui
-	*saidtest.Lines
+	*recordertest.Lines
 }
 
 func (u sayUI) Say(line string) { u.Lines.Say(line) }
@@ -86,7 +86,7 @@ func TestWatcherIsNeverSilent(t *testing.T) {
 		"Waiting for SSH to become available...": "Still waiting for SSH, for 0s now; the console's last line: OK  ü",
 		"Gracefully halting virtual machine...":  "Still waiting for the machine to power off, for 0s now; ",
 	} {
-		var said saidtest.Lines
+		var said recordertest.Lines
 		w := newWatcher(sayUI{quiet(), &said}, work)
 		w.Say(silence)
 		require.Eventually(t, func() bool { return strings.Contains(said.Text(), want) }, waitLimit, time.Millisecond, said.Text)

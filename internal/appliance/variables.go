@@ -119,7 +119,7 @@ var variables = []Variable{
 		Type:        InputRange,
 		Options:     fmt.Sprintf("%d..%d", minContextSize, maxContextSize),
 		Default:     strconv.Itoa(DefaultContextSize),
-		Description: "Tokens of one conversation. More needs more memory.",
+		Description: "Context window in tokens (512-131072). More needs more memory.",
 		store: func(value string, s *Settings) (err error) {
 			s.ContextSize, err = integer(value, minContextSize, maxContextSize)
 			return err
@@ -130,7 +130,7 @@ var variables = []Variable{
 		Input:       Prefix + "MODEL_THREADS",
 		Type:        InputNumber,
 		Default:     "0",
-		Description: "Inference threads. 0 takes one per core.",
+		Description: "Inference threads. 0 for one per core.",
 		store: func(value string, s *Settings) (err error) {
 			s.Threads, err = integer(value, 0, maxThreads)
 			return err
@@ -141,7 +141,7 @@ var variables = []Variable{
 		Input:       Prefix + "ACCESS_PASSWORD",
 		Type:        InputPassword,
 		Secret:      true,
-		Description: "Password of the API. Empty generates one, shown in the report inside the VM.",
+		Description: "API password. Empty generates one, shown in the report inside the VM.",
 		store: func(value string, s *Settings) error {
 			s.Password = value
 			return checkPassword(value)
@@ -151,7 +151,7 @@ var variables = []Variable{
 		Name:        VarDomain,
 		Input:       Prefix + "TLS_DOMAIN",
 		Type:        InputText,
-		Description: "Public host name of the VM. The VM gets a certificate for it through ACME. Empty for none.",
+		Description: "Public host name of the VM, certified through ACME. Empty for none.",
 		store: func(value string, s *Settings) error {
 			s.Domain = strings.ToLower(value)
 			return CheckDomain(s.Domain)
@@ -162,7 +162,7 @@ var variables = []Variable{
 		Input:       Prefix + "TLS_ACME_DIRECTORY",
 		Type:        InputText,
 		Default:     "https://acme-v02.api.letsencrypt.org/directory",
-		Description: "ACME server that certifies the public host name.",
+		Description: "ACME directory URL, of the server that certifies the host name.",
 		store: func(value string, s *Settings) error {
 			s.ACMEDirectory = value
 			return checkHTTPS(value)
@@ -172,7 +172,7 @@ var variables = []Variable{
 		Name:        VarACMECA,
 		Input:       Prefix + "TLS_ACME_CA",
 		Type:        InputText64,
-		Description: "Certificates in PEM by which the ACME server itself is trusted. Empty for those of the system.",
+		Description: "CA certificates in PEM that verify the ACME server. Empty for those of the system.",
 		store: func(value string, s *Settings) (err error) {
 			s.ACMECA, err = certificates(value)
 			return err
@@ -182,7 +182,7 @@ var variables = []Variable{
 		Name:        VarACMEEmail,
 		Input:       Prefix + "TLS_ACME_EMAIL",
 		Type:        InputText,
-		Description: "Address the ACME server may write to. Empty for none.",
+		Description: "Email address for the ACME account. Empty for none.",
 		store: func(value string, s *Settings) error {
 			s.ACMEEmail = value
 			return checkEmail(value)
@@ -192,7 +192,7 @@ var variables = []Variable{
 		Name:        VarCertificate,
 		Input:       VarCertificate,
 		Type:        InputText64,
-		Description: "Server certificate of your own in PEM, with its chain. It takes the place of one from ACME.",
+		Description: "TLS certificate of your own in PEM, with its chain. Replaces the one from ACME.",
 		store: func(value string, s *Settings) (err error) {
 			s.Certificate, err = certificates(value)
 			return err
@@ -203,7 +203,7 @@ var variables = []Variable{
 		Input:       VarKey,
 		Type:        InputText64,
 		Secret:      true,
-		Description: "Private key of your own certificate in PEM, without a passphrase.",
+		Description: "TLS private key of that certificate in PEM, without a passphrase.",
 		store: func(value string, s *Settings) (err error) {
 			s.Key, err = privateKey(value)
 			return err
@@ -214,7 +214,7 @@ var variables = []Variable{
 		Input:       Prefix + "ACCESS_CORS_ORIGINS",
 		Type:        InputText,
 		Default:     "*",
-		Description: "Web pages that may call the API, as origins separated by blanks. An asterisk allows all.",
+		Description: "CORS origins that may call the API, separated by spaces. An asterisk allows all.",
 		store: func(value string, s *Settings) (err error) {
 			s.CORSOrigins, err = origins(value)
 			return err
@@ -225,7 +225,7 @@ var variables = []Variable{
 		Input:       Prefix + "ACCESS_READ_TIMEOUT",
 		Type:        InputNumber,
 		Default:     "1800",
-		Description: "Seconds the model may be silent, as it is while it reads a long prompt, before the request fails.",
+		Description: "Read timeout in seconds (60-86400): how long the model may be silent, as while it reads a long prompt.",
 		store: func(value string, s *Settings) error {
 			seconds, err := integer(value, minReadTimeout, maxReadTimeout)
 			s.ReadTimeout = time.Duration(seconds) * time.Second
@@ -237,7 +237,7 @@ var variables = []Variable{
 		Input:       Prefix + "ACCESS_RATE_LIMIT",
 		Type:        InputNumber,
 		Default:     "0",
-		Description: "Requests per minute from one client address. 0 sets no limit.",
+		Description: "Rate limit in requests per minute and client address. 0 for no limit.",
 		store: func(value string, s *Settings) (err error) {
 			s.RateLimit, err = integer(value, 0, maxRateLimit)
 			return err

@@ -92,7 +92,7 @@ func (p *PostProcessor) steps(ui packersdk.Ui, input packersdk.Artifact, pub *pu
 	}
 	steps = append(steps, step.Of(&stepProve{pub: pub, ui: ui}))
 	if p.config.DryRun {
-		steps = append(steps, step.Of(&stepForecast{config: &p.config, pub: pub, ui: ui}))
+		steps = append(steps, step.Of(&stepDryRun{config: &p.config, pub: pub, ui: ui}))
 	}
 	if c := p.config.Catalog; c != nil && !p.config.DryRun {
 		steps = append(steps,

@@ -9,16 +9,16 @@ import (
 // New objects are told apart from those of other runs by an attribute whose value no other
 // run uses. It is how an object is found whose allocation got no answer.
 
-// Mark is such an attribute.
-type Mark struct{ Name, Value string }
+// Label is such an attribute.
+type Label struct{ Name, Value string }
 
-func (m Mark) is(t Template) bool { return t.Get(m.Name) == m.Value }
+func (l Label) is(t Template) bool { return t.Get(l.Name) == l.Value }
 
 // allocation is one object that is to be made.
 type allocation struct {
 	method string
 	name   string
-	mark   Mark
+	label  Label
 	// find lists the user's own objects of the kind.
 	find func(context.Context) ([]named, error)
 }
@@ -34,7 +34,7 @@ type named struct {
 // the name. Where an answer is lost, the object is looked for before anything is repeated:
 // the front-end may have made it, and may still be making it when it is asked.
 func (c *Client) allocate(ctx context.Context, a allocation, template Template, arguments ...any) (int, error) {
-	content := append(Template{{Name: "NAME", Value: a.name}, {Name: a.mark.Name, Value: a.mark.Value}}, template...)
+	content := append(Template{{Name: "NAME", Value: a.name}, {Name: a.label.Name, Value: a.label.Value}}, template...)
 	text, err := content.XML()
 	if err != nil {
 		return 0, fmt.Errorf("make %q: %w", a.name, err)
@@ -84,7 +84,7 @@ func (c *Client) lookUp(ctx context.Context, a allocation) (id int, found bool, 
 		return 0, false, fmt.Errorf("look for %q: %w", a.name, err)
 	}
 	for _, o := range objects {
-		if o.name == a.name && a.mark.is(o.template) {
+		if o.name == a.name && a.label.is(o.template) {
 			return o.id, true, nil
 		}
 	}

@@ -82,7 +82,7 @@ func (c *Client) App(ctx context.Context, id int) (app App, err error) {
 // CreateApp makes an app of the type and the ORIGIN_ID in the template. One of type IMAGE
 // is LOCKED when the call returns. A refusal may leave an app in ERROR that holds the
 // name; it is deleted.
-func (c *Client) CreateApp(ctx context.Context, name string, mark Mark, marketplace int, template Template) (int, error) {
+func (c *Client) CreateApp(ctx context.Context, name string, label Label, marketplace int, template Template) (int, error) {
 	find := func(ctx context.Context) (objects []named, err error) {
 		apps, err := c.Apps(ctx)
 		for _, a := range apps {
@@ -90,7 +90,7 @@ func (c *Client) CreateApp(ctx context.Context, name string, mark Mark, marketpl
 		}
 		return objects, err
 	}
-	a := allocation{"one.marketapp.allocate", name, mark, find}
+	a := allocation{"one.marketapp.allocate", name, label, find}
 	id, err := c.allocate(ctx, a, template, marketplace)
 	if _, refused := asRefused(err); !refused {
 		return id, err

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/onedtest"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/saidtest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/recordertest"
 )
 
 func against(t *testing.T, version string) (*onedtest.Oned, *Client) {
@@ -17,7 +17,7 @@ func against(t *testing.T, version string) (*onedtest.Oned, *Client) {
 	oned := onedtest.Start(t, version)
 	client, err := New(Options{
 		Endpoint: oned.Endpoint(), Credentials: Credentials{onedtest.User, onedtest.Password}, HTTP: &http.Client{Timeout: time.Minute},
-		Say: new(saidtest.Lines).Say, Poll: time.Millisecond,
+		Say: new(recordertest.Lines).Say, Poll: time.Millisecond,
 	})
 	require.NoError(t, err)
 	return oned, client
@@ -30,7 +30,7 @@ func TestARefusedAppLeavesNothing(t *testing.T) {
 	for _, version := range versions {
 		t.Run(version, func(t *testing.T) {
 			oned, client := against(t, version)
-			_, err := client.CreateApp(t.Context(), "app", Mark{"RUN", "1"}, 100, Template{{Name: "TYPE", Value: "IMAGE"}, {Name: "ORIGIN_ID", Value: "4242"}})
+			_, err := client.CreateApp(t.Context(), "app", Label{"RUN", "1"}, 100, Template{{Name: "TYPE", Value: "IMAGE"}, {Name: "ORIGIN_ID", Value: "4242"}})
 			require.ErrorContains(t, err, "Image does not exist")
 			assert.Contains(t, oned.Calls(), "one.marketapp.delete", "oned itself leaves it in ERROR")
 			assert.Eventually(t, func() bool { return len(oned.Apps()) == 0 }, 10*time.Second, time.Millisecond)
@@ -45,22 +45,22 @@ func TestANameIsToldByItsTextWhateverTheCode(t *testing.T) {
 			_, client := against(t, version)
 			ctx := t.Context()
 			var taken *TakenError
-			id, err := client.CreateApp(ctx, "x", Mark{"RUN", "1"}, 100, app)
+			id, err := client.CreateApp(ctx, "x", Label{"RUN", "1"}, 100, app)
 			require.NoError(t, err)
-			_, err = client.CreateApp(ctx, "x", Mark{"RUN", "2"}, 100, app)
+			_, err = client.CreateApp(ctx, "x", Label{"RUN", "2"}, 100, app)
 			require.ErrorAs(t, err, &taken)
 			assert.Equal(t, TakenError{"x", "MARKETPLACEAPP", id}, *taken)
 
-			id, err = client.CreateVMTemplate(ctx, "x", Mark{"RUN", "1"}, nil)
+			id, err = client.CreateVMTemplate(ctx, "x", Label{"RUN", "1"}, nil)
 			require.NoError(t, err)
-			_, err = client.CreateVMTemplate(ctx, "x", Mark{"RUN", "2"}, nil)
+			_, err = client.CreateVMTemplate(ctx, "x", Label{"RUN", "2"}, nil)
 			require.ErrorAs(t, err, &taken)
 			assert.Equal(t, TakenError{"x", "TEMPLATE", id}, *taken)
 
 			block := Template{{Name: "TYPE", Value: "DATABLOCK"}, {Name: "SIZE", Value: "1"}}
-			id, err = client.CreateImage(ctx, "x", Mark{"RUN", "1"}, 1, block)
+			id, err = client.CreateImage(ctx, "x", Label{"RUN", "1"}, 1, block)
 			require.NoError(t, err)
-			_, err = client.CreateImage(ctx, "x", Mark{"RUN", "2"}, 1, block)
+			_, err = client.CreateImage(ctx, "x", Label{"RUN", "2"}, 1, block)
 			require.ErrorAs(t, err, &taken)
 			assert.Equal(t, TakenError{"x", "IMAGE", id}, *taken)
 		})
@@ -70,7 +70,7 @@ func TestANameIsToldByItsTextWhateverTheCode(t *testing.T) {
 func TestALostAllocationIsFoundAndNotRepeated(t *testing.T) {
 	oned, client := against(t, "7.0.0")
 	oned.FailCall(0, onedtest.LoseAnswer)
-	id, err := client.CreateVMTemplate(t.Context(), "x", Mark{"RUN", "1"}, nil)
+	id, err := client.CreateVMTemplate(t.Context(), "x", Label{"RUN", "1"}, nil)
 	require.NoError(t, err)
 	require.Len(t, oned.Templates(), 1)
 	assert.Equal(t, oned.Templates()[0].ID, id)

@@ -65,7 +65,7 @@ func (c *Client) Image(ctx context.Context, id int) (image Image, err error) {
 
 // CreateImage registers an image: the front-end copies it from the PATH in the template.
 // The image is LOCKED when the call returns.
-func (c *Client) CreateImage(ctx context.Context, name string, mark Mark, datastore int, template Template) (int, error) {
+func (c *Client) CreateImage(ctx context.Context, name string, label Label, datastore int, template Template) (int, error) {
 	find := func(ctx context.Context) (objects []named, err error) {
 		images, err := c.Images(ctx)
 		for _, i := range images {
@@ -73,7 +73,7 @@ func (c *Client) CreateImage(ctx context.Context, name string, mark Mark, datast
 		}
 		return objects, err
 	}
-	return c.allocate(ctx, allocation{"one.image.allocate", name, mark, find}, template, datastore)
+	return c.allocate(ctx, allocation{"one.image.allocate", name, label, find}, template, datastore)
 }
 
 // CheckImage asks whether an image whose disk has sizeMB may be made in a datastore: the

@@ -29,7 +29,7 @@ func (c *Client) VMTemplate(ctx context.Context, id int) (template VMTemplate, e
 }
 
 // CreateVMTemplate makes a VM template.
-func (c *Client) CreateVMTemplate(ctx context.Context, name string, mark Mark, template Template) (int, error) {
+func (c *Client) CreateVMTemplate(ctx context.Context, name string, label Label, template Template) (int, error) {
 	find := func(ctx context.Context) (objects []named, err error) {
 		templates, err := c.VMTemplates(ctx)
 		for _, t := range templates {
@@ -37,7 +37,7 @@ func (c *Client) CreateVMTemplate(ctx context.Context, name string, mark Mark, t
 		}
 		return objects, err
 	}
-	return c.allocate(ctx, allocation{"one.template.allocate", name, mark, find}, template)
+	return c.allocate(ctx, allocation{"one.template.allocate", name, label, find}, template)
 }
 
 // UpdateVMTemplate merges attributes into a VM template; those of the same name are

@@ -26,7 +26,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/files"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuvmtest"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/saidtest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/recordertest"
 )
 
 // fake answers in place of the guest, first as one that is still loading its model.
@@ -125,7 +125,7 @@ func TestANormalBootLooksLikeOne(t *testing.T) {
 	i := create(t, qemuvmtest.Halt)
 	i.config.BootTimeout = 7 * time.Second
 	require.NoError(t, i.Boot(t.Context()))
-	lines := &saidtest.Lines{}
+	lines := &recordertest.Lines{}
 	_, err := i.WaitReady(t.Context(), lines.Say)
 	assert.Equal(t, "waiting for the system to boot: 0s, at most 7s left", lines.Text(), "at once")
 	assert.Regexp(t, "the last attempt: .*no answer within 5s", err.Error(), "who failed is told why")

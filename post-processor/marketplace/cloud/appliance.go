@@ -70,8 +70,8 @@ func (a Appliance) imageName(i int) string {
 	return name + " " + a.Disks[i].Manifest.SHA256[:8]
 }
 
-// claimName is that of the VM template by which a run claims the version.
-func (a Appliance) claimName() string { return a.title() + " (publishing)" }
+// leaseName is that of the VM template that is the lease of a version.
+func (a Appliance) leaseName() string { return a.title() + " (publishing)" }
 
 // file is what is transferred of a disk. The name at the destination holds a part of the
 // digest, so that what is there under it is this very file, or a piece of it.

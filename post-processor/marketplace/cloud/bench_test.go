@@ -18,7 +18,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/app"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/saidtest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/recordertest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/step"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 )
@@ -73,7 +73,7 @@ func double(t *testing.T) (*onedtest.Oned, front) {
 	}
 }
 
-// never is longer than any test: the claim gives no sign meanwhile.
+// never is longer than any test: the lease gives no sign meanwhile.
 const never = time.Hour
 
 func target() Target {
@@ -111,9 +111,9 @@ func newAppliance(t testing.TB, name, version string) Appliance {
 }
 
 // run publishes as the post-processor does.
-func (f front) run(ctx context.Context, t testing.TB, a Appliance, target Target, claimInterval time.Duration, change ...func(*Publisher)) (*Publisher, string, error) {
+func (f front) run(ctx context.Context, t testing.TB, a Appliance, target Target, leaseInterval time.Duration, change ...func(*Publisher)) (*Publisher, string, error) {
 	t.Helper()
-	lines := &saidtest.Lines{}
+	lines := &recordertest.Lines{}
 	client, err := opennebula.New(opennebula.Options{
 		Endpoint: f.endpoint, Credentials: f.credentials, HTTP: &http.Client{Timeout: time.Minute}, Say: lines.Say, Poll: f.poll,
 	})
@@ -121,7 +121,7 @@ func (f front) run(ctx context.Context, t testing.TB, a Appliance, target Target
 	ctx, abort := context.WithCancelCause(ctx)
 	defer abort(nil)
 	p := &Publisher{
-		Client: client, Transfer: f.spool, Target: target, Appliance: a, Say: lines.Say, Abort: abort, ClaimInterval: claimInterval,
+		Client: client, Transfer: f.spool, Target: target, Appliance: a, Say: lines.Say, Abort: abort, LeaseInterval: leaseInterval,
 	}
 	for _, c := range change {
 		c(p)

@@ -67,7 +67,7 @@ func assertOldVersionOr(t *testing.T, oned *onedtest.Oned, a Appliance) {
 	t.Helper()
 	ready := 0
 	for _, app := range oned.Apps() {
-		if app.State == 1 && app.Get(markVersion) == a.App.Version {
+		if app.State == 1 && app.Get(labelVersion) == a.App.Version {
 			ready++
 		}
 	}
@@ -90,7 +90,7 @@ func TestCancelledAtAnyCall(t *testing.T) {
 			})
 			p, said, err := f.run(ctx, t, a, wanted, never)
 			assertOldVersionOr(t, oned, a)
-			assert.Empty(t, oned.Templates(), "the claim is given up")
+			assert.Empty(t, oned.Templates(), "the lease is given up")
 			if err != nil && !p.committed {
 				assert.Empty(t, oned.Images(), "a run whose app does not count yet leaves no object: %s", said)
 				assert.Len(t, oned.Apps(), 2)

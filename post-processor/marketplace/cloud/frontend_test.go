@@ -61,7 +61,7 @@ func TestAgainstAFrontEnd(t *testing.T) {
 	p, said, err = f.run(t.Context(), t, again, with, never)
 	require.NoError(t, err, said)
 	t.Log(said)
-	w, err := look(t.Context(), p.Client)
+	w, err := takeInventory(t.Context(), p.Client)
 	require.NoError(t, err)
 	apps, images, templates := count(again, w)
 	assert.Equal(t, []int{3, 1, 1}, []int{apps, images, templates})
@@ -78,19 +78,19 @@ func TestAgainstAFrontEnd(t *testing.T) {
 	require.NoError(t, p.deleteImage(t.Context(), id))
 }
 
-func count(a Appliance, w world) (apps, images, templates int) {
+func count(a Appliance, w inventory) (apps, images, templates int) {
 	for _, seen := range w.apps {
-		if seen.Template.Get(markFamily) == a.family() {
+		if seen.Template.Get(labelFamily) == a.family() {
 			apps++
 		}
 	}
 	for _, seen := range w.images {
-		if seen.Template.Get(markFamily) == a.family() {
+		if seen.Template.Get(labelFamily) == a.family() {
 			images++
 		}
 	}
 	for _, seen := range w.templates {
-		if seen.Template.Get(markFamily) == a.family() {
+		if seen.Template.Get(labelFamily) == a.family() {
 			templates++
 		}
 	}
@@ -101,20 +101,20 @@ func count(a Appliance, w world) (apps, images, templates int) {
 func removeFamily(t *testing.T, p *Publisher) {
 	// The test's own context has ended by now.
 	ctx, family := context.WithoutCancel(t.Context()), p.Appliance.family()
-	w, err := look(ctx, p.Client)
+	w, err := takeInventory(ctx, p.Client)
 	require.NoError(t, err)
 	for _, seen := range w.apps {
-		if seen.Template.Get(markFamily) == family {
+		if seen.Template.Get(labelFamily) == family {
 			assert.NoError(t, p.deleteApp(ctx, seen.ID))
 		}
 	}
 	for _, seen := range w.templates {
-		if seen.Template.Get(markFamily) == family {
+		if seen.Template.Get(labelFamily) == family {
 			assert.NoError(t, p.Client.DeleteVMTemplate(ctx, seen.ID))
 		}
 	}
 	for _, seen := range w.images {
-		if seen.Template.Get(markFamily) == family {
+		if seen.Template.Get(labelFamily) == family {
 			assert.NoError(t, p.deleteImage(ctx, seen.ID))
 		}
 	}

@@ -16,7 +16,7 @@ type wantedApp struct {
 	kind opennebula.AppType
 	// disk is the number of the disk that an app of type IMAGE holds.
 	disk int
-	// content is all but the name, the origin and the mark of the run.
+	// content is all but the name, the origin and the label of the run.
 	content opennebula.Template
 }
 
@@ -79,7 +79,7 @@ func (a Appliance) appContent(part string, kind opennebula.AppType, d Disk) open
 		{Name: "ARCHITECTURE", Value: a.arch()},
 		{Name: "OS_ID", Value: a.system().Manifest.OSID},
 		{Name: "OS_RELEASE", Value: a.system().Manifest.OSRelease},
-	}, a.marks(part, d.Manifest.SHA256)...)
+	}, a.labels(part, d.Manifest.SHA256)...)
 }
 
 // imageText is the template of the image that an import makes. With an md5 the import
@@ -112,7 +112,7 @@ func (a Appliance) image(i int, path string) opennebula.Template {
 		{Name: "TYPE", Value: imageType(a.part(i))},
 		{Name: "DEV_PREFIX", Value: "vd"},
 		{Name: "DESCRIPTION", Value: a.App.ShortDescription},
-	}, a.marks(a.part(i), d.Manifest.SHA256)...)
+	}, a.labels(a.part(i), d.Manifest.SHA256)...)
 }
 
 // vmTemplate is the VM template of the cloud itself, whose disks are images of its own.
@@ -122,7 +122,7 @@ func (a Appliance) vmTemplate(images []int) opennebula.Template {
 		content = append(content, opennebula.Attribute{Name: "DISK", Vector: []opennebula.Attribute{{Name: "IMAGE_ID", Value: fmt.Sprint(id)}}})
 	}
 	content = append(content, opennebula.Attribute{Name: "DESCRIPTION", Value: a.App.ShortDescription})
-	return append(content, a.marks(partVM, a.system().Manifest.SHA256)...)
+	return append(content, a.labels(partVM, a.system().Manifest.SHA256)...)
 }
 
 // role is the one role of the service.

@@ -17,8 +17,8 @@ type plan struct {
 	// template is nil where the cloud gets no VM template of its own.
 	template *templatePlan
 	prune    pruning
-	// claim is that of another run, which lives or was killed.
-	claim *opennebula.VMTemplate
+	// lease is that of another run, which lives or was killed.
+	lease *opennebula.VMTemplate
 }
 
 // appPlan says how one app comes to be.
@@ -49,7 +49,7 @@ type imagePlan struct {
 type templatePlan struct{ found *opennebula.VMTemplate }
 
 // plan plans a publication. The error lists everything in the way.
-func (a Appliance) plan(t Target, marketplace, datastore int, w world) (*plan, error) {
+func (a Appliance) plan(t Target, marketplace, datastore int, w inventory) (*plan, error) {
 	apps, err := a.apps(t)
 	if err != nil {
 		return nil, err
@@ -81,7 +81,7 @@ func (a Appliance) plan(t Target, marketplace, datastore int, w world) (*plan, e
 
 // checkNames says which of all the names that publishing may use oned would refuse.
 func (a Appliance) checkNames(apps []wantedApp) []error {
-	names := []string{a.claimName()}
+	names := []string{a.leaseName()}
 	for i := range a.Disks {
 		names = append(names, a.imageName(i))
 	}
@@ -97,7 +97,7 @@ func (a Appliance) checkNames(apps []wantedApp) []error {
 	return mistakes
 }
 
-func (a Appliance) planApp(wanted wantedApp, t Target, marketplace int, w world) (appPlan, error) {
+func (a Appliance) planApp(wanted wantedApp, t Target, marketplace int, w inventory) (appPlan, error) {
 	p := appPlan{wantedApp: wanted}
 	for _, seen := range w.apps {
 		ours := seen.MarketplaceID == marketplace && a.isPart(seen.Template, wanted.part) && a.isThisVersion(seen.Template)
@@ -113,11 +113,11 @@ func (a Appliance) planApp(wanted wantedApp, t Target, marketplace int, w world)
 			continue
 		case seen.State == opennebula.AppError:
 			p.broken = append(p.broken, seen)
-		case seen.Template.Get(markSHA256) == wanted.content.Get(markSHA256):
+		case seen.Template.Get(labelSHA256) == wanted.content.Get(labelSHA256):
 			p.found = &seen
 		case !t.ForceReplace:
 			return p, fmt.Errorf("%q is published already as app %d, with another image (build %s, sha256 %s): "+
-				"raise the version, or set force_replace", seen.Name, seen.ID, orUnknown(seen.Template.Get(markBuild)), seen.Template.Get(markSHA256))
+				"raise the version, or set force_replace", seen.Name, seen.ID, orUnknown(seen.Template.Get(labelBuild)), seen.Template.Get(labelSHA256))
 		default:
 			p.replaced = &seen
 		}
@@ -150,7 +150,7 @@ func (p appPlan) made() string {
 // isMissing tells whether an app must be made.
 func (p appPlan) isMissing() bool { return p.found == nil }
 
-func (a Appliance) planImage(i int, t Target, datastore int, apps []appPlan, w world) (imagePlan, error) {
+func (a Appliance) planImage(i int, t Target, datastore int, apps []appPlan, w inventory) (imagePlan, error) {
 	copied := slices.ContainsFunc(apps, func(p appPlan) bool {
 		return p.kind == opennebula.AppImage && p.disk == i && p.isMissing()
 	})
@@ -161,7 +161,7 @@ func (a Appliance) planImage(i int, t Target, datastore int, apps []appPlan, w w
 	p := imagePlan{disk: i, needed: copied || t.VMTemplate, keep: t.VMTemplate || used}
 	for _, seen := range w.images {
 		ours := a.isPart(seen.Template, a.part(i)) && a.isThisVersion(seen.Template)
-		same := ours && seen.DatastoreID == datastore && seen.Template.Get(markSHA256) == a.Disks[i].Manifest.SHA256
+		same := ours && seen.DatastoreID == datastore && seen.Template.Get(labelSHA256) == a.Disks[i].Manifest.SHA256
 		switch {
 		case same && seen.State == opennebula.ImageError:
 			p.broken = append(p.broken, seen)
@@ -177,7 +177,7 @@ func (a Appliance) planImage(i int, t Target, datastore int, apps []appPlan, w w
 // isMissing tells whether an image must be made.
 func (p imagePlan) isMissing() bool { return p.needed && p.found == nil }
 
-func (a Appliance) planTemplate(w world) (*templatePlan, error) {
+func (a Appliance) planTemplate(w inventory) (*templatePlan, error) {
 	p := &templatePlan{}
 	for _, seen := range w.templates {
 		switch {

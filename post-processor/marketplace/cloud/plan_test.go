@@ -14,7 +14,7 @@ func TestEveryKindOfNameMayBeTaken(t *testing.T) {
 	a := newAppliance(t, "Copilot", "1.0.0")
 	with := target()
 	with.VMTemplate = true
-	_, err := a.plan(with, 100, 1, world{
+	_, err := a.plan(with, 100, 1, inventory{
 		apps:      []opennebula.App{{ID: 7, Name: a.title(), State: opennebula.AppReady, Source: "x", MarketplaceID: 100}},
 		images:    []opennebula.Image{{ID: 8, Name: a.imageName(0), State: opennebula.ImageReady, DatastoreID: 1}},
 		templates: []opennebula.VMTemplate{{ID: 9, Name: a.title()}},
@@ -27,17 +27,17 @@ func TestEveryKindOfNameMayBeTaken(t *testing.T) {
 
 func TestNamesAreCheckedInEveryFormTheyTake(t *testing.T) {
 	a := newAppliance(t, strings.Repeat("x", 112), "1.0.0")
-	_, err := a.plan(target(), 100, 1, world{})
+	_, err := a.plan(target(), 100, 1, inventory{})
 	require.ErrorContains(t, err, "(publishing)\" made of them must have at most 128 bytes")
 	a.App.Name = strings.Repeat("x", 108)
-	_, err = a.plan(target(), 100, 1, world{})
+	_, err = a.plan(target(), 100, 1, inventory{})
 	assert.NoError(t, err)
 }
 
 func TestLeftoversAreTakenAway(t *testing.T) {
 	a := newAppliance(t, "Copilot", "1.0.0")
-	marked := a.marks(partSystem, a.system().Manifest.SHA256)
-	p, err := a.plan(target(), 100, 1, world{
+	marked := a.labels(partSystem, a.system().Manifest.SHA256)
+	p, err := a.plan(target(), 100, 1, inventory{
 		// What a refused allocation leaves has no mark.
 		apps:   []opennebula.App{{ID: 7, Name: a.title(), State: opennebula.AppError, MarketplaceID: 100}},
 		images: []opennebula.Image{{ID: 8, Name: a.imageName(0), State: opennebula.ImageError, DatastoreID: 1, Template: marked}},
@@ -52,11 +52,11 @@ func TestOnlyOldVersionsOfTheFamilyArePruned(t *testing.T) {
 	a, other := newAppliance(t, "Copilot", "3.0.0"), newAppliance(t, "Another", "3.0.0")
 	of := func(a Appliance, part, version string) opennebula.Template {
 		a.App.Version = version
-		return a.marks(part, "0123")
+		return a.labels(part, "0123")
 	}
 	keep := target()
 	keep.KeepVersions = 2
-	pruned := a.planPruning(keep, 100, world{
+	pruned := a.planPruning(keep, 100, inventory{
 		apps: []opennebula.App{
 			{ID: 1, MarketplaceID: 100, RegTime: 1, Template: of(a, partSystem, "1.0.0")},
 			{ID: 2, MarketplaceID: 100, RegTime: 2, Template: of(a, partSystem, "2.0.0")},
@@ -69,7 +69,7 @@ func TestOnlyOldVersionsOfTheFamilyArePruned(t *testing.T) {
 			{ID: 11, Template: of(a, partVM, "1.0.0")},
 			{ID: 12, Template: of(a, partVM, "2.0.0")},
 			{ID: 13, Template: of(other, partVM, "1.0.0")},
-			{ID: 14, Template: of(a, partClaim, "1.0.0")},
+			{ID: 14, Template: of(a, partLease, "1.0.0")},
 		},
 		images: []opennebula.Image{
 			{ID: 21, Template: of(a, partSystem, "1.0.0")},
@@ -77,7 +77,7 @@ func TestOnlyOldVersionsOfTheFamilyArePruned(t *testing.T) {
 			{ID: 23, Template: of(other, partSystem, "1.0.0")},
 			{ID: 24, Template: of(a, partSystem, "3.0.0")}, // of another build
 			{ID: 25, Template: of(other, partSystem, "3.0.0")},
-			{ID: 26, Template: a.marks(partSystem, a.system().Manifest.SHA256)},
+			{ID: 26, Template: a.labels(partSystem, a.system().Manifest.SHA256)},
 		},
 	})
 	assert.Equal(t, []string{"1.0.0"}, pruned.versions)

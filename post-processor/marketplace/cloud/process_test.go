@@ -52,7 +52,7 @@ func publishAsProcess(text string) int {
 	}
 	p := &Publisher{
 		Client: client, Transfer: spool{directory: j.Spool}, Target: j.Target, Appliance: j.Appliance, Say: say,
-		Abort: func(error) {}, ClaimInterval: never,
+		Abort: func(error) {}, LeaseInterval: never,
 	}
 	if err := step.Run(context.Background(), &packersdk.MockUi{}, common.PackerConfig{}, "publishing", append(p.Preflight(), p.Steps()...)...); err != nil {
 		fmt.Println(err)

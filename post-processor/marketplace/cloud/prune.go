@@ -16,11 +16,11 @@ type pruning struct {
 	images    []opennebula.Image
 }
 
-func (a Appliance) planPruning(t Target, marketplace int, w world) pruning {
+func (a Appliance) planPruning(t Target, marketplace int, w inventory) pruning {
 	old := a.oldVersions(t, marketplace, w)
 	p := pruning{versions: old}
 	isOld := func(content opennebula.Template) bool {
-		return content.Get(markFamily) == a.family() && slices.Contains(old, content.Get(markVersion))
+		return content.Get(labelFamily) == a.family() && slices.Contains(old, content.Get(labelVersion))
 	}
 	for _, seen := range w.apps {
 		if seen.MarketplaceID == marketplace && isOld(seen.Template) {
@@ -29,7 +29,7 @@ func (a Appliance) planPruning(t Target, marketplace int, w world) pruning {
 	}
 	// Templates before images: one that is used by a template only is free then.
 	for _, seen := range w.templates {
-		if isOld(seen.Template) && seen.Template.Get(markPart) == partVM {
+		if isOld(seen.Template) && seen.Template.Get(labelPart) == partVM {
 			p.templates = append(p.templates, seen)
 		}
 	}
@@ -44,7 +44,7 @@ func (a Appliance) planPruning(t Target, marketplace int, w world) pruning {
 // isReplaced tells whether an image is of another build of this version.
 func (a Appliance) isReplaced(seen opennebula.Image) bool {
 	for i, d := range a.Disks {
-		if a.isPart(seen.Template, a.part(i)) && a.isThisVersion(seen.Template) && seen.Template.Get(markSHA256) != d.Manifest.SHA256 {
+		if a.isPart(seen.Template, a.part(i)) && a.isThisVersion(seen.Template) && seen.Template.Get(labelSHA256) != d.Manifest.SHA256 {
 			return true
 		}
 	}
@@ -53,11 +53,11 @@ func (a Appliance) isReplaced(seen opennebula.Image) bool {
 
 // oldVersions are those beyond the newest, by the time they were published; the one that
 // is being published is the newest of all.
-func (a Appliance) oldVersions(t Target, marketplace int, w world) []string {
+func (a Appliance) oldVersions(t Target, marketplace int, w inventory) []string {
 	published := map[string]int64{}
 	for _, seen := range w.apps {
-		version := seen.Template.Get(markVersion)
-		if seen.MarketplaceID == marketplace && seen.Template.Get(markFamily) == a.family() && version != a.App.Version {
+		version := seen.Template.Get(labelVersion)
+		if seen.MarketplaceID == marketplace && seen.Template.Get(labelFamily) == a.family() && version != a.App.Version {
 			published[version] = max(published[version], seen.RegTime)
 		}
 	}

@@ -29,7 +29,7 @@ func assertPublished(t *testing.T, oned *onedtest.Oned, f front, a Appliance) {
 	assert.Equal(t, 1, apps[0].State)
 	assert.Equal(t, a.system().Manifest.MD5, apps[0].MD5)
 	assert.Empty(t, oned.Images(), "the staging image is gone")
-	assert.Empty(t, oned.Templates(), "the claim is given up")
+	assert.Empty(t, oned.Templates(), "the lease is given up")
 	assert.Empty(t, f.spooled(t), "the transferred file is gone")
 }
 
@@ -45,7 +45,7 @@ func TestPublish(t *testing.T) {
 	assert.Equal(t, [9]int{1, 1, 0, 1, 0, 0, 1, 0, 0}, app.Permissions)
 	for name, want := range map[string]string{
 		"VERSION": "1.0.0", "DESCRIPTION": a.App.Description, "TYPE": "IMAGE", "ARCHITECTURE": "x86_64", "HYPERVISOR": "kvm",
-		markSHA256: a.system().Manifest.SHA256, markBuild: "build-1.0.0", markVersion: "1.0.0", markFamily: "Copilot x86_64",
+		labelSHA256: a.system().Manifest.SHA256, labelBuild: "build-1.0.0", labelVersion: "1.0.0", labelFamily: "Copilot x86_64",
 	} {
 		assert.Equal(t, want, app.Get(name), name)
 	}

@@ -19,15 +19,15 @@ type Publisher struct {
 	Say       func(string)
 	// DryRun tells what would be done instead of doing it.
 	DryRun bool
-	// Abort ends the run when another one has taken its claim over.
+	// Abort ends the run when another one has taken its lease over.
 	Abort context.CancelCauseFunc
-	// ClaimInterval is the time between two signs of life; 0 stands for 20 seconds.
-	ClaimInterval time.Duration
+	// LeaseInterval is the time between two signs of life; 0 stands for 20 seconds.
+	LeaseInterval time.Duration
 	// Settle is how long a failed run waits for copies that are about to end; 0 stands for
 	// 15 seconds.
 	Settle time.Duration
 
-	run         opennebula.Mark
+	run         opennebula.Label
 	user        opennebula.User
 	marketplace opennebula.Marketplace
 	datastore   opennebula.Datastore
@@ -59,7 +59,7 @@ func (p *Publisher) Steps() []step.Listed {
 		return nil
 	}
 	return []step.Listed{
-		step.Of(&stepClaim{Publisher: p}),
+		step.Of(&stepLease{Publisher: p}),
 		step.Of(&stepTransfer{p}),
 		step.Of(&stepRegisterImages{p}),
 		step.Of(&stepRegisterApps{p}),

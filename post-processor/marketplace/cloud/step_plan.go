@@ -39,14 +39,14 @@ func (s *stepPlan) Cleanup() {
 
 // makePlan compares what should be with what is there.
 func (p *Publisher) makePlan(ctx context.Context) error {
-	w, err := look(ctx, p.Client)
+	w, err := takeInventory(ctx, p.Client)
 	if err != nil {
 		return err
 	}
 	if p.plan, err = p.Appliance.plan(p.Target, p.marketplace.ID, p.datastore.ID, w); err != nil {
 		return err
 	}
-	p.plan.claim = p.otherClaim(w)
+	p.plan.lease = p.otherLease(w)
 	p.images, p.apps, p.template = make([]int, len(p.plan.images)), make([]int, len(p.plan.apps)), -1
 	for i, image := range p.plan.images {
 		p.images[i] = -1
@@ -66,11 +66,11 @@ func (p *Publisher) makePlan(ctx context.Context) error {
 	return nil
 }
 
-// otherClaim is the claim of another run on this version, if there is one.
-func (p *Publisher) otherClaim(w world) *opennebula.VMTemplate {
+// otherLease is the lease of another run on this version, if there is one.
+func (p *Publisher) otherLease(w inventory) *opennebula.VMTemplate {
 	for _, seen := range w.templates {
-		isClaim := p.Appliance.isPart(seen.Template, partClaim) && p.Appliance.isThisVersion(seen.Template)
-		if isClaim && seen.Template.Get(p.run.Name) != p.run.Value {
+		isLease := p.Appliance.isPart(seen.Template, partLease) && p.Appliance.isThisVersion(seen.Template)
+		if isLease && seen.Template.Get(p.run.Name) != p.run.Value {
 			return &seen
 		}
 	}

@@ -11,8 +11,8 @@ import (
 // tasks says in words what is to be done; nothing if all is as it should be.
 func (p *Publisher) tasks() []string {
 	var tasks []string
-	if claim := p.plan.claim; claim != nil {
-		tasks = append(tasks, "take over from another run, unless it is alive: "+claim.Template.Get(markRun))
+	if lease := p.plan.lease; lease != nil {
+		tasks = append(tasks, "take over from another run, unless it is alive: "+lease.Template.Get(labelRun))
 	}
 	for i, image := range p.plan.images {
 		tasks = append(tasks, p.imageTasks(i, image)...)

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/saidtest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/recordertest"
 )
 
 var putOptions = minio.PutObjectOptions{}
@@ -58,7 +58,7 @@ func TestRefusals(t *testing.T) {
 			err := m.Check(t.Context(), []transfer.File{file})
 			require.ErrorContains(t, err, "begin an upload to "+s.URL+"/"+s.options.Bucket+"/copilot/"+file.Name+": ")
 			assert.ErrorContains(t, err, c.want)
-			said := &saidtest.Lines{}
+			said := &recordertest.Lines{}
 			_, err = m.Send(t.Context(), file, said.Say)
 			require.ErrorContains(t, err, "upload "+file.Name+" to ")
 			assert.Empty(t, said.All(), "what is refused is not tried again")
@@ -78,7 +78,7 @@ func TestAKeyThatMayWriteAndNotRead(t *testing.T) {
 		w.WriteHeader(http.StatusForbidden)
 		return true
 	}
-	_, err := quick(s.options).Send(t.Context(), image(t, 10), (&saidtest.Lines{}).Say)
+	_, err := quick(s.options).Send(t.Context(), image(t, 10), (&recordertest.Lines{}).Say)
 	assert.ErrorContains(t, err, "the access key may not do this: ")
 	assert.Equal(t, 1, s.count("PUT part"))
 }
@@ -86,7 +86,7 @@ func TestAKeyThatMayWriteAndNotRead(t *testing.T) {
 func TestNobodyListens(t *testing.T) {
 	s := startStore(t, false)
 	s.Close()
-	m, file, said := quick(s.options), image(t, 10), &saidtest.Lines{}
+	m, file, said := quick(s.options), image(t, 10), &recordertest.Lines{}
 	err := m.Check(t.Context(), []transfer.File{file})
 	var refused *net.OpError
 	require.ErrorAs(t, err, &refused)
@@ -100,7 +100,7 @@ func TestCertificates(t *testing.T) {
 	file := image(t, 10)
 	options := s.options
 	options.CAFile = ""
-	said := &saidtest.Lines{}
+	said := &recordertest.Lines{}
 	_, err := quick(options).Send(t.Context(), file, said.Say)
 	require.ErrorContains(t, err, "certificate signed by unknown authority")
 	assert.Empty(t, said.All(), "it is not tried again")

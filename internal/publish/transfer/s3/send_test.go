@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/saidtest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/recordertest"
 )
 
 const (
@@ -64,7 +64,7 @@ func TestSendThenRemove(t *testing.T) {
 	for name, secure := range map[string]bool{"https": true, "http": false} {
 		t.Run(name, func(t *testing.T) {
 			s := startStore(t, secure)
-			m, file, said := quick(s.options), image(t, imageSize), &saidtest.Lines{}
+			m, file, said := quick(s.options), image(t, imageSize), &recordertest.Lines{}
 			require.NoError(t, m.Check(t.Context(), []transfer.File{file}))
 			assert.Zero(t, uploads(t, m), "a check leaves nothing")
 
@@ -103,7 +103,7 @@ func TestSendThenRemove(t *testing.T) {
 
 func TestWhatIsThereIsNotSentAgain(t *testing.T) {
 	s := startStore(t, false)
-	m, file, said := quick(s.options), image(t, imageSize), &saidtest.Lines{}
+	m, file, said := quick(s.options), image(t, imageSize), &recordertest.Lines{}
 	first, err := m.Send(t.Context(), file, said.Say)
 	require.NoError(t, err)
 	again, err := quick(s.options).Send(t.Context(), file, said.Say)
@@ -124,7 +124,7 @@ func TestSessionTokens(t *testing.T) {
 	s := startStore(t, false)
 	s.token, s.options.SessionToken = "geheim-token", "geheim-token"
 	s.options.Prefix = ""
-	location, err := quick(s.options).Send(t.Context(), image(t, 10), (&saidtest.Lines{}).Say)
+	location, err := quick(s.options).Send(t.Context(), image(t, 10), (&recordertest.Lines{}).Say)
 	require.NoError(t, err)
 	assert.Contains(t, location, "/images/slm%20copilot%2B1.0.0.qcow2?")
 	assert.Len(t, curl(t, location), 10)
@@ -162,7 +162,7 @@ func TestAPartThatFailsIsSentAgain(t *testing.T) {
 				c.fail(w, r)
 				return true
 			}
-			m, file, said := quick(s.options), image(t, imageSize), &saidtest.Lines{}
+			m, file, said := quick(s.options), image(t, imageSize), &recordertest.Lines{}
 			location, err := m.Send(t.Context(), file, said.Say)
 			require.NoError(t, err)
 			assert.Len(t, curl(t, location), imageSize)
@@ -183,7 +183,7 @@ func TestAttemptsAreBoundedAndNothingIsLeft(t *testing.T) {
 		}
 		return false
 	}
-	m, file, said := quick(s.options), image(t, imageSize), &saidtest.Lines{}
+	m, file, said := quick(s.options), image(t, imageSize), &recordertest.Lines{}
 	_, err := m.Send(t.Context(), file, said.Say)
 	require.ErrorContains(t, err, "upload "+file.Name+" to "+s.URL+"/images/copilot/"+file.Name+": part 3 failed 6 times, at last: ")
 	assert.Equal(t, 6, s.count("PUT part 3"))
@@ -201,7 +201,7 @@ func TestAStoreThatTakesNothingAnyMore(t *testing.T) {
 		<-s.ended
 		return true
 	}
-	m, said := quick(s.options), &saidtest.Lines{}
+	m, said := quick(s.options), &recordertest.Lines{}
 	m.stall = time.Second
 	_, err := m.Send(t.Context(), image(t, imageSize), said.Say)
 	require.NoError(t, err)
@@ -220,7 +220,7 @@ func TestCancelLeavesNothing(t *testing.T) {
 		return true
 	}
 	m := quick(s.options)
-	_, err := m.Send(ctx, image(t, imageSize), (&saidtest.Lines{}).Say)
+	_, err := m.Send(ctx, image(t, imageSize), (&recordertest.Lines{}).Say)
 	require.ErrorIs(t, err, context.Canceled)
 	assert.Zero(t, uploads(t, m))
 	assert.Equal(t, 1, s.count("DELETE upload"))
@@ -236,7 +236,7 @@ func TestUploadsOfKilledRunsAreGivenUp(t *testing.T) {
 		require.Equal(t, 1, uploads(t, m))
 	}
 	begin()
-	_, err := m.Send(t.Context(), file, (&saidtest.Lines{}).Say)
+	_, err := m.Send(t.Context(), file, (&recordertest.Lines{}).Say)
 	require.NoError(t, err)
 	assert.Zero(t, uploads(t, m))
 
@@ -256,7 +256,7 @@ func TestALostAnswerToTheLastRequest(t *testing.T) {
 		s.Config.Handler.ServeHTTP(&nowhere{}, r)
 		panic(http.ErrAbortHandler)
 	}
-	said := &saidtest.Lines{}
+	said := &recordertest.Lines{}
 	location, err := quick(s.options).Send(t.Context(), image(t, imageSize), said.Say)
 	require.NoError(t, err)
 	assert.Len(t, curl(t, location), imageSize)
@@ -280,7 +280,7 @@ func TestAFileThatBecomesShorter(t *testing.T) {
 	s := startStore(t, false)
 	m, file := quick(s.options), image(t, imageSize)
 	require.NoError(t, os.Truncate(file.Path, testPart))
-	_, err := m.Send(t.Context(), file, (&saidtest.Lines{}).Say)
+	_, err := m.Send(t.Context(), file, (&recordertest.Lines{}).Say)
 	assert.ErrorContains(t, err, file.Path+" has become shorter meanwhile")
 	assert.Zero(t, uploads(t, m))
 }

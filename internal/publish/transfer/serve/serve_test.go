@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/saidtest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/recordertest"
 )
 
 func newFile(t testing.TB, size int) (transfer.File, []byte) {
@@ -31,10 +31,10 @@ func newFile(t testing.TB, size int) (transfer.File, []byte) {
 	return transfer.File{Path: path, Name: "slm copilot-1.0.0.qcow2", Size: int64(size)}, content
 }
 
-func offer(t testing.TB, options Options, file transfer.File) (*Method, string, *saidtest.Lines) {
+func offer(t testing.TB, options Options, file transfer.File) (*Method, string, *recordertest.Lines) {
 	t.Helper()
 	require.Empty(t, options.Mistakes())
-	m, said := New(options), new(saidtest.Lines)
+	m, said := New(options), new(recordertest.Lines)
 	t.Cleanup(func() { assert.NoError(t, m.Close()) })
 	require.NoError(t, m.Check(t.Context(), []transfer.File{file}))
 	address, err := m.Send(t.Context(), file, said.Say)

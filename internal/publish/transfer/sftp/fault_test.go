@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/saidtest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/recordertest"
 )
 
 // filesOnly is an account that runs no programs. For root's sshd it is another user's.
@@ -29,7 +29,7 @@ func filesOnly(t *testing.T) *server {
 
 func TestAnAccountForFilesAlone(t *testing.T) {
 	s := filesOnly(t)
-	file, said := image(t, imageSize), &saidtest.Lines{}
+	file, said := image(t, imageSize), &recordertest.Lines{}
 	content, err := os.ReadFile(file.Path)
 	require.NoError(t, err)
 	part := filepath.Join(s.options.Directory, file.Name+".part")
@@ -63,7 +63,7 @@ func TestDirectoriesThatDoNotWork(t *testing.T) {
 		err := New(options).Check(t.Context(), nil)
 		assert.EqualError(t, err, "look at "+directory+" on "+options.address()+": "+want)
 	}
-	_, err := New(s.options).Send(t.Context(), image(t, 1), (&saidtest.Lines{}).Say)
+	_, err := New(s.options).Send(t.Context(), image(t, 1), (&recordertest.Lines{}).Say)
 	assert.ErrorContains(t, err, s.options.User+" may not write "+closed)
 }
 
@@ -75,7 +75,7 @@ func TestTooLittleSpaceIsToldBeforeAnythingIsSent(t *testing.T) {
 	err := New(s.options).Check(t.Context(), []transfer.File{file, small})
 	require.ErrorContains(t, err, "look at "+s.options.Directory+" on "+s.options.address()+": it has ")
 	assert.ErrorContains(t, err, " free, and 4.0 EiB are to be uploaded: make room, or name a directory on a larger disk")
-	_, err = New(s.options).Send(t.Context(), file, (&saidtest.Lines{}).Say)
+	_, err = New(s.options).Send(t.Context(), file, (&recordertest.Lines{}).Say)
 	assert.ErrorContains(t, err, s.options.Directory+": it has ")
 	assert.Empty(t, names(t, s.options.Directory))
 
@@ -95,7 +95,7 @@ func TestADiskThatTakesNoMore(t *testing.T) {
 	// In blocks of 512 bytes, to bash as to dash when they are sh.
 	s := startServer(t, launch{shell: "trap '' XFSZ; ulimit -f 10240"})
 	p := startProxy(t, s.address)
-	options, file, said := s.optionsFor(t, p.address), image(t, imageSize), &saidtest.Lines{}
+	options, file, said := s.optionsFor(t, p.address), image(t, imageSize), &recordertest.Lines{}
 	_, err := New(options).Send(t.Context(), file, said.Say)
 	require.ErrorContains(t, err, "upload "+file.Name+" to "+options.address()+" (5.0 MiB of it stay as ")
 	require.ErrorContains(t, err, "Failure")
@@ -112,7 +112,7 @@ func TestADiskThatTakesNoMore(t *testing.T) {
 
 func TestNobodyListens(t *testing.T) {
 	s := startServer(t, launch{})
-	options, said := s.optionsFor(t, freeAddress(t)), &saidtest.Lines{}
+	options, said := s.optionsFor(t, freeAddress(t)), &recordertest.Lines{}
 	err := New(options).Check(t.Context(), nil)
 	assert.ErrorContains(t, err, "connect to "+options.shown()+": dial tcp "+options.address()+": connect: connection refused")
 	_, err = quick(options).Send(t.Context(), image(t, 1), said.Say)

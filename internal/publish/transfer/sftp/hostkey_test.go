@@ -13,7 +13,7 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/saidtest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/recordertest"
 )
 
 // keyscan asks the server for the key of one kind, as a person would.
@@ -71,7 +71,7 @@ func TestChangedAndRevokedHostKeys(t *testing.T) {
 	options.KnownHostsFile = knownHosts(t, "# first", knownhosts.Line([]string{s.address}, other))
 	err := New(options).Check(t.Context(), nil)
 	require.ErrorContains(t, err, "the server's host key (ssh-ed25519 "+ssh.FingerprintSHA256(s.host)+") is not the one in "+options.KnownHostsFile+":2: somebody may be between")
-	_, err = New(options).Send(t.Context(), image(t, 1), (&saidtest.Lines{}).Say)
+	_, err = New(options).Send(t.Context(), image(t, 1), (&recordertest.Lines{}).Say)
 	assert.ErrorContains(t, err, "somebody may be between", "it is not tried again")
 
 	_, command, _ := strings.Cut(err.Error(), "run: ")

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/saidtest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/recordertest"
 )
 
 func TestAgent(t *testing.T) {
@@ -152,7 +152,7 @@ func TestPasswords(t *testing.T) {
 	}
 	for name, configure := range map[string]func(*ssh.ServerConfig){"plain": plain, "asked for": asking("Password: ", false)} {
 		t.Run(name, func(t *testing.T) {
-			options, file, said := startPasswordServer(t, configure), image(t, 3<<20), &saidtest.Lines{}
+			options, file, said := startPasswordServer(t, configure), image(t, 3<<20), &recordertest.Lines{}
 			_, err := New(options).Send(t.Context(), file, said.Say)
 			require.NoError(t, err)
 			assertArrived(t, options, file)

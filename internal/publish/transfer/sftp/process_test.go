@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/saidtest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/recordertest"
 )
 
 // sending is what another process of this binary is to do.
@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 func TestAKilledRunIsContinued(t *testing.T) {
 	s := startServer(t, launch{})
 	p := startProxy(t, s.address, fault{after: 7 << 20, stall: true})
-	options, file, said := s.optionsFor(t, p.address), image(t, imageSize), &saidtest.Lines{}
+	options, file, said := s.optionsFor(t, p.address), image(t, imageSize), &recordertest.Lines{}
 	task, err := json.Marshal(sending{options, file})
 	require.NoError(t, err)
 	first := exec.CommandContext(t.Context(), os.Args[0])

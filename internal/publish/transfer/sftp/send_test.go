@@ -13,12 +13,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/saidtest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/recordertest"
 )
 
 func TestSendThenRemove(t *testing.T) {
 	s := startServer(t, launch{})
-	file, said := image(t, imageSize), &saidtest.Lines{}
+	file, said := image(t, imageSize), &recordertest.Lines{}
 	m := New(s.options)
 	require.NoError(t, m.Check(t.Context(), []transfer.File{file}))
 	assert.Empty(t, names(t, s.options.Directory), "a check leaves nothing")
@@ -40,7 +40,7 @@ func TestWhatIsThereIsNotSentAgain(t *testing.T) {
 	s := startServer(t, launch{})
 	p := startProxy(t, s.address)
 	options := s.optionsFor(t, p.address)
-	file, said := image(t, imageSize), &saidtest.Lines{}
+	file, said := image(t, imageSize), &recordertest.Lines{}
 	m := New(options)
 	_, err := m.Send(t.Context(), file, said.Say)
 	require.NoError(t, err)
@@ -56,7 +56,7 @@ func TestOtherContentIsReplaced(t *testing.T) {
 	file := image(t, imageSize)
 	for name, content := range map[string][]byte{"same size": make([]byte, imageSize), "longer": make([]byte, imageSize+1)} {
 		t.Run(name, func(t *testing.T) {
-			said := &saidtest.Lines{}
+			said := &recordertest.Lines{}
 			require.NoError(t, os.WriteFile(filepath.Join(s.options.Directory, file.Name), content, 0o600))
 			_, err := New(s.options).Send(t.Context(), file, said.Say)
 			require.NoError(t, err)
@@ -87,7 +87,7 @@ func TestAPartIsContinuedIfItFits(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := startProxy(t, s.address)
-			options, said := s.optionsFor(t, p.address), &saidtest.Lines{}
+			options, said := s.optionsFor(t, p.address), &recordertest.Lines{}
 			leave(t, options, file, c.part)
 			_, err := New(options).Send(t.Context(), file, said.Say)
 			require.NoError(t, err)
@@ -102,7 +102,7 @@ func TestAPartIsContinuedIfItFits(t *testing.T) {
 func TestABrokenConnectionIsMadeAgain(t *testing.T) {
 	s := startServer(t, launch{})
 	p := startProxy(t, s.address, fault{after: 4 << 20}, fault{after: 1000}, fault{after: 1500}, fault{after: 6 << 20})
-	options, file, said := s.optionsFor(t, p.address), image(t, imageSize), &saidtest.Lines{}
+	options, file, said := s.optionsFor(t, p.address), image(t, imageSize), &recordertest.Lines{}
 	_, err := quick(options).Send(t.Context(), file, said.Say)
 	require.NoError(t, err)
 	assertArrived(t, options, file)
@@ -121,7 +121,7 @@ func TestAttemptsAreBounded(t *testing.T) {
 		faults = append(faults, fault{after: 1000})
 	}
 	p := startProxy(t, s.address, faults...)
-	options, file, said := s.optionsFor(t, p.address), image(t, imageSize), &saidtest.Lines{}
+	options, file, said := s.optionsFor(t, p.address), image(t, imageSize), &recordertest.Lines{}
 	_, err := quick(options).Send(t.Context(), file, said.Say)
 	require.ErrorContains(t, err, "of it stay as ")
 	assert.ErrorContains(t, err, "of it stay as "+filepath.Join(options.Directory, file.Name)+".part): sending failed 5 times, at last: connect to ")
@@ -132,7 +132,7 @@ func TestAttemptsAreBounded(t *testing.T) {
 func TestCancelEndsAtOnceAndKeepsThePart(t *testing.T) {
 	s := startServer(t, launch{})
 	p := startProxy(t, s.address, fault{after: 5 << 20, stall: true})
-	options, file, said := s.optionsFor(t, p.address), image(t, imageSize), &saidtest.Lines{}
+	options, file, said := s.optionsFor(t, p.address), image(t, imageSize), &recordertest.Lines{}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
@@ -160,12 +160,12 @@ func TestAFileThatChangesIsNotPublished(t *testing.T) {
 	s := startServer(t, launch{})
 	file := image(t, imageSize)
 	file.SHA256 = strings.Repeat("0", 64)
-	_, err := New(s.options).Send(t.Context(), file, (&saidtest.Lines{}).Say)
+	_, err := New(s.options).Send(t.Context(), file, (&recordertest.Lines{}).Say)
 	require.ErrorContains(t, err, "has "+file.Path+" changed meanwhile? The upload is deleted")
 	assert.Empty(t, names(t, s.options.Directory))
 
 	require.NoError(t, os.Truncate(file.Path, 1000))
-	_, err = New(s.options).Send(t.Context(), file, (&saidtest.Lines{}).Say)
+	_, err = New(s.options).Send(t.Context(), file, (&recordertest.Lines{}).Say)
 	assert.ErrorContains(t, err, "has become shorter meanwhile")
 }
 
@@ -177,7 +177,7 @@ func TestALinkInTheWayIsRefused(t *testing.T) {
 	for _, name := range []string{file.Name, file.Name + ".part"} {
 		link := filepath.Join(s.options.Directory, name)
 		require.NoError(t, os.Symlink(victim, link))
-		_, err := New(s.options).Send(t.Context(), file, (&saidtest.Lines{}).Say)
+		_, err := New(s.options).Send(t.Context(), file, (&recordertest.Lines{}).Say)
 		assert.ErrorContains(t, err, name+" is there and is not a regular file")
 		require.NoError(t, os.Remove(link))
 	}

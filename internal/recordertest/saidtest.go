@@ -1,5 +1,5 @@
-// Package saidtest gathers what code tells its users, for tests that read it.
-package saidtest
+// Package recordertest gathers what code tells its users, for tests that read it.
+package recordertest
 
 import (
 	"slices"

@@ -6,19 +6,19 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
 )
 
-// world is what the user has in the cloud already.
-type world struct {
+// inventory is what the user has in the cloud already.
+type inventory struct {
 	images    []opennebula.Image
 	apps      []opennebula.App
 	templates []opennebula.VMTemplate
 }
 
-func look(ctx context.Context, client *opennebula.Client) (w world, err error) {
+func takeInventory(ctx context.Context, client *opennebula.Client) (w inventory, err error) {
 	if w.apps, err = client.Apps(ctx); err != nil {
-		return world{}, err
+		return inventory{}, err
 	}
 	if w.images, err = client.Images(ctx); err != nil {
-		return world{}, err
+		return inventory{}, err
 	}
 	w.templates, err = client.VMTemplates(ctx)
 	return w, err

@@ -17,11 +17,11 @@ const (
 	defaultSettle = 15 * time.Second
 )
 
-// takeBack deletes what this run has made, its claim last. When the new apps count, or all
-// is done, that is the claim alone. Everything is found by the mark of the run, so it does
+// rollBack deletes what this run has made, its lease last. When the new apps count, or all
+// is done, that is the lease alone. Everything is found by the label of the run, so it does
 // not matter which answers were lost.
-func (p *Publisher) takeBack(ctx context.Context) error {
-	w, err := look(ctx, p.Client)
+func (p *Publisher) rollBack(ctx context.Context) error {
+	w, err := takeInventory(ctx, p.Client)
 	if err != nil {
 		return err
 	}
@@ -29,26 +29,26 @@ func (p *Publisher) takeBack(ctx context.Context) error {
 	var errs []error
 	for _, app := range w.apps {
 		if isMine(app.Template) && !p.committed {
-			errs = append(errs, p.takeBackApp(ctx, app.ID))
+			errs = append(errs, p.rollBackApp(ctx, app.ID))
 		}
 	}
 	for _, image := range w.images {
 		if isMine(image.Template) && !p.committed {
-			errs = append(errs, p.takeBackImage(ctx, image.ID))
+			errs = append(errs, p.rollBackImage(ctx, image.ID))
 		}
 	}
 	for _, template := range w.templates {
-		isClaim := template.Template.Get(markPart) == partClaim
-		if isMine(template.Template) && (isClaim || !p.committed) {
+		isLease := template.Template.Get(labelPart) == partLease
+		if isMine(template.Template) && (isLease || !p.committed) {
 			errs = append(errs, p.Client.DeleteVMTemplate(ctx, template.ID))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// takeBackApp leaves an app alone that is being copied: when it is deleted then, its file
+// rollBackApp leaves an app alone that is being copied: when it is deleted then, its file
 // stays in the marketplace and nothing names it any more.
-func (p *Publisher) takeBackApp(ctx context.Context, id int) error {
+func (p *Publisher) rollBackApp(ctx context.Context, id int) error {
 	settle, cancel := context.WithTimeout(ctx, cmp.Or(p.Settle, defaultSettle))
 	defer cancel()
 	if _, err := p.Client.WaitApp(settle, id); settle.Err() != nil {
@@ -60,8 +60,8 @@ func (p *Publisher) takeBackApp(ctx context.Context, id int) error {
 	return p.deleteApp(ctx, id)
 }
 
-// takeBackImage leaves an image alone that is being copied, for the same reason.
-func (p *Publisher) takeBackImage(ctx context.Context, id int) error {
+// rollBackImage leaves an image alone that is being copied, for the same reason.
+func (p *Publisher) rollBackImage(ctx context.Context, id int) error {
 	settle, cancel := context.WithTimeout(ctx, cmp.Or(p.Settle, defaultSettle))
 	defer cancel()
 	if _, err := p.Client.WaitImage(settle, id); settle.Err() != nil {

@@ -9,14 +9,14 @@ import (
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 )
 
-// stepForecast says what a run without dry_run would write here.
-type stepForecast struct {
+// stepDryRun says what a run without dry_run would write here.
+type stepDryRun struct {
 	config *Config
 	pub    *publication
 	ui     packersdk.Ui
 }
 
-func (s *stepForecast) Run(context.Context) error {
+func (s *stepDryRun) Run(context.Context) error {
 	for _, entry := range s.pub.entries {
 		s.ui.Say("A run would publish " + entry.Name + " (" + entry.Type + ") as " + entry.ID.OID + " in the catalog " + s.config.Catalog.Directory)
 	}

@@ -10,19 +10,19 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/filelock"
 )
 
-// stepClaimOutput makes the directory the build works in and removes it again unless
+// stepLockOutput makes the directory the build works in and removes it again unless
 // it was published, or is kept because the build failed late. What a killed build left
 // there is removed too.
-type stepClaimOutput struct {
+type stepLockOutput struct {
 	*build
 	lock *filelock.Lock
 }
 
-func (s *stepClaimOutput) Run(context.Context) error {
+func (s *stepLockOutput) Run(context.Context) error {
 	if err := s.config.outputFree(); err != nil {
 		return fmt.Errorf("output_directory: %w", err)
 	}
-	lock, err := claim(s.config.partialDirectory())
+	lock, err := lockEmpty(s.config.partialDirectory())
 	if err != nil {
 		return fmt.Errorf("output_directory: %w", err)
 	}
@@ -33,7 +33,7 @@ func (s *stepClaimOutput) Run(context.Context) error {
 	return nil
 }
 
-func (s *stepClaimOutput) Cleanup() {
+func (s *stepLockOutput) Cleanup() {
 	if s.lock == nil {
 		return
 	}
@@ -46,8 +46,8 @@ func (s *stepClaimOutput) Cleanup() {
 	}
 }
 
-// claim makes and locks an empty directory.
-func claim(path string) (*filelock.Lock, error) {
+// lockEmpty makes and locks an empty directory.
+func lockEmpty(path string) (*filelock.Lock, error) {
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return nil, err
 	}
