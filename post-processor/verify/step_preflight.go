@@ -42,7 +42,7 @@ func (s *stepPreflight) Run(ctx context.Context) error {
 	if err := s.trial.keep(ctx, s.ui.Say, s.input); err != nil {
 		return fmt.Errorf("keep the image for the case that verifying fails: %w", err)
 	}
-	if err := s.config.checkKnown(); err != nil {
+	if err := s.config.check().UnknownErr(); err != nil {
 		return err
 	}
 	if err := s.checkHost(ctx); err != nil {
