@@ -2,6 +2,7 @@ package files
 
 import (
 	"flag"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -72,6 +73,119 @@ func TestSystemdAcceptsTheUnits(t *testing.T) {
 // units are the unit files among the files.
 func units() []File {
 	return slices.DeleteFunc(all(), func(f File) bool { return filepath.Dir(f.Path) != appliance.UnitDir })
+}
+
+// Each of these settings is there because something goes wrong without it, and neither
+// systemd nor a boot that goes well would show that it is gone.
+func TestSettingsThatMatterWhenSomethingGoesWrong(t *testing.T) {
+	for _, unit := range []struct {
+		name     string
+		settings []setting
+	}{
+		{appliance.ConfigureUnit, []setting{
+			{"Service", "Type", "oneshot", "what is ordered after it waits until it is done"},
+			{"Service", "RemainAfterExit", "yes", "it is not started again by whatever wants it"},
+			{"Service", "ExecStartPre", "-/usr/bin/udevadm settle --timeout=30", "the link to the CONTEXT medium is there, and a device that hangs is no obstacle"},
+			{"Service", "TimeoutStartSec", "300", "the boot does not wait for ever"},
+			{"Service", "ExecStart", appliance.AgentPath + " configure", ""},
+			{"Unit", "Wants", "network-online.target", "the addresses are known"},
+			{"Unit", "After", "local-fs.target network-online.target cloud-init.service cloud-init-network.service", "the context may be of cloud-init"},
+			{"Install", "WantedBy", "multi-user.target", ""},
+		}},
+		{appliance.BootstrapUnit, []setting{
+			{"Service", "Type", "exec", "the boot does not wait for the model"},
+			{"Service", "RemainAfterExit", "yes", "a machine that is ready shows it"},
+			{"Service", "Restart", "on-failure", "a machine that was repaired becomes ready"},
+			{"Service", "RestartSec", "60", ""},
+			{"Unit", "StartLimitIntervalSec", "0", "it never gives up"},
+			{"Service", "ExecStart", appliance.AgentPath + " bootstrap", ""},
+			{"Unit", "After", appliance.ConfigureUnit + " " + appliance.LocalAIUnit + " " + appliance.NginxUnit, ""},
+			{"Install", "WantedBy", "multi-user.target", ""},
+		}},
+		{appliance.WatchUnit, []setting{
+			{"Service", "Type", "exec", ""},
+			{"Service", "Restart", "always", "it never gives up"},
+			{"Service", "RestartSec", "5", ""},
+			{"Unit", "StartLimitIntervalSec", "0", "it never gives up"},
+			{"Service", "OOMScoreAdjust", "-900", "it outlives the engine when memory is short"},
+			{"Service", "CapabilityBoundingSet", "", "root without capabilities"},
+			{"Service", "IPAddressDeny", "any", "it speaks to this machine alone"},
+			{"Service", "IPAddressAllow", "localhost", ""},
+			{"Service", "RuntimeDirectory", "slm-copilot", "nginx looks for a file in it"},
+			{"Service", "RuntimeDirectoryMode", "0755", "nginx may look into it"},
+			{"Service", "ExecStart", appliance.AgentPath + " watch", ""},
+			{"Install", "WantedBy", "multi-user.target", ""},
+		}},
+		{appliance.CertificateUnit, []setting{
+			{"Service", "Type", "oneshot", "the timer starts it again"},
+			{"Service", "TimeoutStartSec", "900", "longer than an attempt and the one it may wait for"},
+			{"Service", "ExecStart", appliance.AgentPath + " certificate", ""},
+		}},
+		{appliance.CertificateTimer, []setting{
+			{"Timer", "OnBootSec", "10min", "it runs for the first time"},
+			{"Timer", "OnUnitInactiveSec", "10min", "and again"},
+			{"Timer", "RandomizedDelaySec", "1min", "many machines do not ask at once"},
+			{"Install", "WantedBy", "timers.target", ""},
+		}},
+		{"slm-copilot-acme.conf", []setting{
+			{"Service", "EnvironmentFile", "-" + appliance.CertbotEnvFile, "certbot trusts the operator's ACME server, and runs without the file"},
+		}},
+		{ModelMountUnit, []setting{
+			{"Mount", "Options", "ro,nosuid,nodev,noexec", "one disk may serve many machines, and holds data only"},
+			{"Mount", "What", "/dev/disk/by-label/" + appliance.ModelDiskLabel, ""},
+			{"Mount", "Where", appliance.ModelsDir, ""},
+			{"Install", "WantedBy", "local-fs.target", ""},
+		}},
+		{"10-slm-copilot-model-disk.conf", []setting{
+			{"Unit", "RequiresMountsFor", appliance.ModelsDir, "the engine waits for its weights"},
+		}},
+	} {
+		at := slices.IndexFunc(all(), func(f File) bool { return filepath.Base(f.Path) == unit.name })
+		require.GreaterOrEqual(t, at, 0, unit.name)
+		present := settings(string(all()[at].Content))
+		for _, want := range unit.settings {
+			assert.Equal(t, []string{want.value}, present[want.section+"."+want.key], "%s: %s=: %s", unit.name, want.key, want.why)
+		}
+	}
+}
+
+// setting is one line of a unit file, and what it is good for.
+type setting struct{ section, key, value, why string }
+
+// settings are the values of a unit file by section and key.
+func settings(content string) map[string][]string {
+	found, section := map[string][]string{}, ""
+	for line := range strings.Lines(content) {
+		line = strings.TrimSpace(line)
+		key, value, assigned := strings.Cut(line, "=")
+		switch {
+		case strings.HasPrefix(line, "#"):
+		case strings.HasPrefix(line, "["):
+			section = strings.Trim(line, "[]")
+		case assigned:
+			found[section+"."+key] = append(found[section+"."+key], value)
+		}
+	}
+	return found
+}
+
+// What is installed but not enabled never starts; what is started by others is not enabled.
+func TestUnitsToEnable(t *testing.T) {
+	for _, unit := range units() {
+		name := filepath.Base(unit.Path)
+		_, wanted := settings(string(unit.Content))["Install.WantedBy"]
+		assert.Equal(t, wanted, slices.Contains(append(Units(), ModelMountUnit), name), name)
+	}
+}
+
+func TestModes(t *testing.T) {
+	for _, file := range all() {
+		want := fs.FileMode(0o644)
+		if file.Path == appliance.ContextHook {
+			want = 0o755
+		}
+		assert.Equal(t, want, file.Mode, file.Path)
+	}
 }
 
 // Nothing starts with the files of an earlier boot; and whatever fails, the rest starts.
@@ -170,70 +284,4 @@ func install(t *testing.T, root string, file File) {
 	path := filepath.Join(root, file.Path)
 	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 	require.NoError(t, os.WriteFile(path, file.Content, file.Mode))
-}
-
-// What units promise beyond the order above. Each directive is one that its unit, and
-// nothing else in an appliance, would be missed for.
-func TestUnitsHoldWhatTheyArePromisedFor(t *testing.T) {
-	certbot := "certbot.service.d/slm-copilot-acme.conf"
-	modelDisk := appliance.LocalAIUnit + ".d/10-slm-copilot-model-disk.conf"
-	for _, want := range []struct{ file, section, key, value, why string }{
-		{appliance.ConfigureUnit, "Service", "Type", "oneshot", "what comes after it waits for its end"},
-		{appliance.ConfigureUnit, "Service", "RemainAfterExit", "yes", "it is not run again by what wants it"},
-		{appliance.ConfigureUnit, "Service", "ExecStartPre", "-/usr/bin/udevadm settle --timeout=30", "the link to the medium may not be there yet"},
-		{appliance.ConfigureUnit, "Service", "TimeoutStartSec", "300", "a boot must not hang for ever"},
-		{appliance.ConfigureUnit, "Install", "WantedBy", "multi-user.target", "it starts at boot"},
-		{appliance.BootstrapUnit, "Unit", "StartLimitIntervalSec", "0", "it is never given up"},
-		{appliance.BootstrapUnit, "Service", "Type", "exec", "the boot does not wait for the model"},
-		{appliance.BootstrapUnit, "Service", "RemainAfterExit", "yes", "readiness is reported once a boot"},
-		{appliance.BootstrapUnit, "Service", "Restart", "on-failure", "readiness is reported after a repair"},
-		{appliance.BootstrapUnit, "Service", "RestartSec", "60", "and soon"},
-		{appliance.BootstrapUnit, "Install", "WantedBy", "multi-user.target", "it starts at boot"},
-		{appliance.WatchUnit, "Unit", "StartLimitIntervalSec", "0", "it is never given up"},
-		{appliance.WatchUnit, "Service", "Restart", "always", "a watch that ends watches nothing"},
-		{appliance.WatchUnit, "Service", "RestartSec", "5", "and soon"},
-		{appliance.WatchUnit, "Service", "OOMScoreAdjust", "-900", "it is needed when memory is short"},
-		{appliance.WatchUnit, "Service", "RuntimeDirectory", "slm-copilot", "nginx looks for a file in there"},
-		{appliance.WatchUnit, "Service", "CapabilityBoundingSet", "", "it needs no capability"},
-		{appliance.WatchUnit, "Service", "IPAddressDeny", "any", "it talks to this machine alone"},
-		{appliance.WatchUnit, "Service", "IPAddressAllow", "localhost", "it talks to this machine"},
-		{appliance.WatchUnit, "Install", "WantedBy", "multi-user.target", "it starts at boot"},
-		{appliance.CertificateUnit, "Service", "Type", "oneshot", "the timer counts from its end"},
-		{appliance.CertificateUnit, "Service", "TimeoutStartSec", "900", "an ACME server may be slow, not silent for ever"},
-		{appliance.CertificateTimer, "Timer", "OnBootSec", "10min", "it begins"},
-		{appliance.CertificateTimer, "Timer", "OnUnitInactiveSec", "10min", "it goes on"},
-		{appliance.CertificateTimer, "Install", "WantedBy", "timers.target", "it starts at boot"},
-		{certbot, "Service", "EnvironmentFile", "-" + appliance.CertbotEnvFile, "certbot renews by a private CA"},
-		{ModelMountUnit, "Mount", "Where", appliance.ModelsDir, "the agent looks for weights there"},
-		{ModelMountUnit, "Mount", "What", "/dev/disk/by-label/" + appliance.ModelDiskLabel, "it is found by its label"},
-		{ModelMountUnit, "Mount", "Options", "ro,nosuid,nodev,noexec", "several machines may share the disk"},
-		{ModelMountUnit, "Install", "WantedBy", "local-fs.target", "it is mounted at boot"},
-		{modelDisk, "Unit", "RequiresMountsFor", appliance.ModelsDir, "the engine waits for its weights"},
-	} {
-		value, found := directive(t, want.file, want.section, want.key)
-		assert.True(t, found, "%s lacks %s=: %s", want.file, want.key, want.why)
-		assert.Equal(t, want.value, value, "%s, %s=: %s", want.file, want.key, want.why)
-	}
-	for _, unit := range []string{appliance.ConfigureUnit, appliance.BootstrapUnit, appliance.CertificateUnit, appliance.WatchUnit} {
-		value, _ := directive(t, unit, "Service", "NoNewPrivileges")
-		assert.Equal(t, "yes", value, unit)
-	}
-}
-
-// directive is what systemd takes: the last one of its section.
-func directive(t *testing.T, file, section, key string) (value string, found bool) {
-	t.Helper()
-	i := slices.IndexFunc(all(), func(f File) bool { return f.Path == filepath.Join(appliance.UnitDir, file) })
-	require.GreaterOrEqual(t, i, 0, "no file %s", file)
-	at := ""
-	for line := range strings.Lines(string(all()[i].Content)) {
-		line = strings.TrimSpace(line)
-		if strings.HasPrefix(line, "[") {
-			at = strings.Trim(line, "[]")
-		}
-		if name, text, ok := strings.Cut(line, "="); ok && at == section && name == key {
-			value, found = text, true
-		}
-	}
-	return value, found
 }
