@@ -150,6 +150,7 @@ func TestConfigMistakes(t *testing.T) {
 		mistake                 string
 	}{
 		"other scheme":           {"model", "source", "ftp://user:geheim@x/m", "model.source: must be a path or an http(s) URL"},
+		"backend, other scheme":  {"backend", "source", "ftp://x/b.tar", "backend.source: must be a path or an http(s) URL, or an OCI image (oci://host/repository:tag)"},
 		"no host":                {"localai", "source", "http://", "localai.source: must be a path or an http(s) URL"},
 		"not pinned":             {"localai", "checksum", "", "localai: https://example.org/local-ai is not pinned: run `make lock`, set the checksum, or set allow_unpinned = true"},
 		"a path not pinned":      {"model", "checksum", "", "model: model.gguf is not pinned"},
