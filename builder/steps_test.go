@@ -148,19 +148,19 @@ func TestReplaceBringsTheOldDirectoryBack(t *testing.T) {
 	assert.NoDirExists(t, "target.old")
 }
 
-func TestClaimEmptiesWhatAKilledBuildLeft(t *testing.T) {
+func TestLockEmptyRemovesWhatAKilledBuildLeft(t *testing.T) {
 	t.Chdir(t.TempDir())
-	require.NoError(t, os.MkdirAll("out.partial/machine", 0o755))
-	require.NoError(t, os.WriteFile("out.partial/machine/disk", nil, 0o600))
-	lock, err := lockEmpty("out.partial")
+	require.NoError(t, os.MkdirAll("dist/out.partial/machine", 0o755))
+	require.NoError(t, os.WriteFile("dist/out.partial/machine/disk", nil, 0o600))
+	lock, err := lockEmpty("dist/out.partial")
 	require.NoError(t, err)
 	defer func() { _ = lock.Release() }()
-	entries, err := os.ReadDir("out.partial")
+	entries, err := os.ReadDir("dist/out.partial")
 	require.NoError(t, err)
 	assert.Empty(t, entries)
 }
 
-func TestClaimKeepsOutOfARunningBuild(t *testing.T) {
+func TestLockEmptyKeepsOutOfARunningBuild(t *testing.T) {
 	t.Chdir(t.TempDir())
 	first, err := lockEmpty("out.partial")
 	require.NoError(t, err)

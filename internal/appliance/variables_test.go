@@ -2,6 +2,7 @@ package appliance
 
 import (
 	"encoding/base64"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -138,6 +139,47 @@ func TestParseSettingsListsEveryMistakeAndNoSecret(t *testing.T) {
 	}, "\n"), err.Error())
 }
 
+// The bounds are numbers of the documentation, repeated here so that none moves unnoticed.
+func TestBoundsOfValues(t *testing.T) {
+	for name, bounds := range map[string]struct{ in, out []string }{
+		VarContextSize: {[]string{"512", "131072"}, []string{"511", "131073", "-512", "1e3", " 512"}},
+		VarThreads:     {[]string{"0", "1024"}, []string{"-1", "1025"}},
+		VarReadTimeout: {[]string{"60", "86400"}, []string{"59", "86401"}},
+		VarRateLimit:   {[]string{"0", "60000"}, []string{"-1", "60001"}},
+		VarPassword: {
+			[]string{strings.Repeat("a", 8), strings.Repeat("a", 128), "!!!!~~~~"},
+			[]string{strings.Repeat("a", 7), strings.Repeat("a", 129), "with blank", "tab\tinside", "\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f", "Passwörter"},
+		},
+	} {
+		for _, value := range bounds.in {
+			_, err := ParseSettings(map[string]string{name: value})
+			assert.NoError(t, err, "%s=%q", name, value)
+		}
+		for _, value := range bounds.out {
+			_, err := ParseSettings(map[string]string{name: value})
+			assert.ErrorContains(t, err, name+": must", "%q", value)
+		}
+	}
+}
+
+func TestPasswordMistakeNamesTheBounds(t *testing.T) {
+	_, err := ParseSettings(map[string]string{VarPassword: "sesam"})
+	assert.EqualError(t, err, VarPassword+": must have 8 to 128 characters, has 5")
+}
+
+// A secret is left out of templates and messages; all else may be shown.
+func TestSecretsArePasswordAndKey(t *testing.T) {
+	var secrets []string
+	for _, v := range Variables() {
+		if v.Secret {
+			secrets = append(secrets, v.Name)
+			assert.NotContains(t, v.mistake("hush", errors.New("must be another")).Error(), "hush", v.Name)
+		}
+		assert.Equal(t, v.Name == VarPassword, v.Type == InputPassword, "%s: Sunstone hides what is typed", v.Name)
+	}
+	assert.Equal(t, []string{VarPassword, VarKey}, secrets)
+}
+
 func TestUnknownNamesFindsMisspellingsOnly(t *testing.T) {
 	got := UnknownNames(map[string]string{
 		"ONEAPP_COPILOT_CONTEXTSIZE":     "1",
@@ -187,6 +229,10 @@ func TestCheckDomain(t *testing.T) {
 		"xn--bcher-kva.example":             true,
 		strings.Repeat("a", 63) + ".org":    true,
 		strings.Repeat("a", 64) + ".org":    false,
+		strings.Repeat("a.", 125) + "org":   true, // 253 characters
+		strings.Repeat("a.", 125) + "orgs":  false,
+		"a.1b":                              true,
+		"a.1":                               false,
 		strings.Repeat("a.", 127) + "org":   false,
 		"localhost":                         false,
 		"10.0.0.1":                          false,
@@ -204,6 +250,29 @@ func TestCheckDomain(t *testing.T) {
 	}
 }
 
+func TestCheckObjectNameRefusesEachForbiddenCharacter(t *testing.T) {
+	for _, forbidden := range strings.Split("&|:\\\";/'#{}$<>\t\n\v\f\r", "") {
+		assert.ErrorContains(t, CheckObjectName("a"+forbidden+"b"), "must not hold any of", "%q", forbidden)
+	}
+}
+
+func TestVersionPattern(t *testing.T) {
+	for name, valid := range map[string]bool{
+		"1.0.0":                 true,
+		"v4.9.0-rc.1+b_2~3":     true,
+		strings.Repeat("a", 64): true,
+		strings.Repeat("a", 65): false,
+		"":                      false,
+		".hidden":               false,
+		"-option":               false,
+		"a/b":                   false,
+		"a b":                   false,
+		"a\n":                   false,
+	} {
+		assert.Equal(t, valid, VersionPattern.MatchString(name), "%q", name)
+	}
+}
+
 func TestCheckObjectName(t *testing.T) {
 	for name, valid := range map[string]bool{
 		"SLM-Copilot 1.0.0":         true,
@@ -217,6 +286,9 @@ func TestCheckObjectName(t *testing.T) {
 		"a ":                        false,
 		" a":                        true,
 		"copilot \U0001F680":        false,
+		"copilot \uFFFD":            true,
+		"copilot \U00010000":        false,
+		strings.Repeat("ä", 64):     true,
 		"curly {brace}":             false,
 		"slash/in/name":             false,
 		"dots . .. , = [ ] ( ) @ +": true,

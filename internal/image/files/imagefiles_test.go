@@ -2,6 +2,7 @@ package files
 
 import (
 	"flag"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -74,6 +75,119 @@ func units() []File {
 	return slices.DeleteFunc(all(), func(f File) bool { return filepath.Dir(f.Path) != appliance.UnitDir })
 }
 
+// Each of these settings is there because something goes wrong without it, and neither
+// systemd nor a boot that goes well would show that it is gone.
+func TestSettingsThatMatterWhenSomethingGoesWrong(t *testing.T) {
+	for _, unit := range []struct {
+		name     string
+		settings []setting
+	}{
+		{appliance.ConfigureUnit, []setting{
+			{"Service", "Type", "oneshot", "what is ordered after it waits until it is done"},
+			{"Service", "RemainAfterExit", "yes", "it is not started again by whatever wants it"},
+			{"Service", "ExecStartPre", "-/usr/bin/udevadm settle --timeout=30", "the link to the CONTEXT medium is there, and a device that hangs is no obstacle"},
+			{"Service", "TimeoutStartSec", "300", "the boot does not wait for ever"},
+			{"Service", "ExecStart", appliance.AgentPath + " configure", ""},
+			{"Unit", "Wants", "network-online.target", "the addresses are known"},
+			{"Unit", "After", "local-fs.target network-online.target cloud-init.service cloud-init-network.service", "the context may be of cloud-init"},
+			{"Install", "WantedBy", "multi-user.target", ""},
+		}},
+		{appliance.BootstrapUnit, []setting{
+			{"Service", "Type", "exec", "the boot does not wait for the model"},
+			{"Service", "RemainAfterExit", "yes", "a machine that is ready shows it"},
+			{"Service", "Restart", "on-failure", "a machine that was repaired becomes ready"},
+			{"Service", "RestartSec", "60", ""},
+			{"Unit", "StartLimitIntervalSec", "0", "it never gives up"},
+			{"Service", "ExecStart", appliance.AgentPath + " bootstrap", ""},
+			{"Unit", "After", appliance.ConfigureUnit + " " + appliance.LocalAIUnit + " " + appliance.NginxUnit, ""},
+			{"Install", "WantedBy", "multi-user.target", ""},
+		}},
+		{appliance.WatchUnit, []setting{
+			{"Service", "Type", "exec", ""},
+			{"Service", "Restart", "always", "it never gives up"},
+			{"Service", "RestartSec", "5", ""},
+			{"Unit", "StartLimitIntervalSec", "0", "it never gives up"},
+			{"Service", "OOMScoreAdjust", "-900", "it outlives the engine when memory is short"},
+			{"Service", "CapabilityBoundingSet", "", "root without capabilities"},
+			{"Service", "IPAddressDeny", "any", "it speaks to this machine alone"},
+			{"Service", "IPAddressAllow", "localhost", ""},
+			{"Service", "RuntimeDirectory", "slm-copilot", "nginx looks for a file in it"},
+			{"Service", "RuntimeDirectoryMode", "0755", "nginx may look into it"},
+			{"Service", "ExecStart", appliance.AgentPath + " watch", ""},
+			{"Install", "WantedBy", "multi-user.target", ""},
+		}},
+		{appliance.CertificateUnit, []setting{
+			{"Service", "Type", "oneshot", "the timer starts it again"},
+			{"Service", "TimeoutStartSec", "900", "longer than an attempt and the one it may wait for"},
+			{"Service", "ExecStart", appliance.AgentPath + " certificate", ""},
+		}},
+		{appliance.CertificateTimer, []setting{
+			{"Timer", "OnBootSec", "10min", "it runs for the first time"},
+			{"Timer", "OnUnitInactiveSec", "10min", "and again"},
+			{"Timer", "RandomizedDelaySec", "1min", "many machines do not ask at once"},
+			{"Install", "WantedBy", "timers.target", ""},
+		}},
+		{"slm-copilot-acme.conf", []setting{
+			{"Service", "EnvironmentFile", "-" + appliance.CertbotEnvFile, "certbot trusts the operator's ACME server, and runs without the file"},
+		}},
+		{ModelMountUnit, []setting{
+			{"Mount", "Options", "ro,nosuid,nodev,noexec", "one disk may serve many machines, and holds data only"},
+			{"Mount", "What", "/dev/disk/by-label/" + appliance.ModelDiskLabel, ""},
+			{"Mount", "Where", appliance.ModelsDir, ""},
+			{"Install", "WantedBy", "local-fs.target", ""},
+		}},
+		{"10-slm-copilot-model-disk.conf", []setting{
+			{"Unit", "RequiresMountsFor", appliance.ModelsDir, "the engine waits for its weights"},
+		}},
+	} {
+		at := slices.IndexFunc(all(), func(f File) bool { return filepath.Base(f.Path) == unit.name })
+		require.GreaterOrEqual(t, at, 0, unit.name)
+		present := settings(string(all()[at].Content))
+		for _, want := range unit.settings {
+			assert.Equal(t, []string{want.value}, present[want.section+"."+want.key], "%s: %s=: %s", unit.name, want.key, want.why)
+		}
+	}
+}
+
+// setting is one line of a unit file, and what it is good for.
+type setting struct{ section, key, value, why string }
+
+// settings are the values of a unit file by section and key.
+func settings(content string) map[string][]string {
+	found, section := map[string][]string{}, ""
+	for line := range strings.Lines(content) {
+		line = strings.TrimSpace(line)
+		key, value, assigned := strings.Cut(line, "=")
+		switch {
+		case strings.HasPrefix(line, "#"):
+		case strings.HasPrefix(line, "["):
+			section = strings.Trim(line, "[]")
+		case assigned:
+			found[section+"."+key] = append(found[section+"."+key], value)
+		}
+	}
+	return found
+}
+
+// What is installed but not enabled never starts; what is started by others is not enabled.
+func TestUnitsToEnable(t *testing.T) {
+	for _, unit := range units() {
+		name := filepath.Base(unit.Path)
+		_, wanted := settings(string(unit.Content))["Install.WantedBy"]
+		assert.Equal(t, wanted, slices.Contains(append(Units(), ModelMountUnit), name), name)
+	}
+}
+
+func TestModes(t *testing.T) {
+	for _, file := range all() {
+		want := fs.FileMode(0o644)
+		if file.Path == appliance.ContextHook {
+			want = 0o755
+		}
+		assert.Equal(t, want, file.Mode, file.Path)
+	}
+}
+
 // Nothing starts with the files of an earlier boot; and whatever fails, the rest starts.
 func TestOrderWithoutDependence(t *testing.T) {
 	require.NotEmpty(t, units())
@@ -94,7 +208,7 @@ func TestOrderWithoutDependence(t *testing.T) {
 }
 
 // systemd's own measure: 100 for a service that can do all, 0 for one that can do nothing.
-// Those that mount, write below /etc and run other programs cannot be locked up far.
+// Those that mount, write below /etc and run other programs cannot be sandboxed much.
 func TestUnitsAreLockedUp(t *testing.T) {
 	limits := map[string]string{appliance.WatchUnit: "25", appliance.ConfigureUnit: "70", appliance.BootstrapUnit: "70", appliance.CertificateUnit: "70"}
 	for _, unit := range units() {
