@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
 )
 
 // Manifest describes one image.
@@ -67,14 +68,7 @@ func Write(path string, m Manifest) error {
 	if err != nil {
 		return fmt.Errorf("write manifest %s: %w", path, err)
 	}
-	partial := path + ".partial"
-	err = os.WriteFile(partial, append(content, '\n'), 0o644)
-	if err == nil {
-		err = os.Rename(partial, path)
-	}
-	if err != nil {
-		// It may not even have been created; the first error is the one to tell.
-		_ = os.Remove(partial)
+	if err := atomicfile.Write(path, append(content, '\n'), 0o644, nil); err != nil {
 		return fmt.Errorf("write manifest: %w", err)
 	}
 	return nil
