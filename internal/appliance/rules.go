@@ -2,8 +2,10 @@ package appliance
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 )
 
 // CheckDomain says why name is not a fully qualified host name that can stand in a
@@ -60,6 +62,28 @@ func CheckObjectName(name string) error {
 	for _, r := range name {
 		if r > 0xFFFF {
 			return errors.New("must not hold characters above U+FFFF such as emoji")
+		}
+	}
+	return nil
+}
+
+// CheckValue says why oned would not keep value as it is. "]]>" ends the CDATA section it
+// is stored in; a character above U+FFFF makes every later answer about the object, and
+// about all others of its kind, fail for everyone; a carriage return or another control
+// character is stored as something else. A tab and a newline are kept.
+func CheckValue(value string) error {
+	switch {
+	case strings.Contains(value, "]]>"):
+		return errors.New(`must not hold "]]>"`)
+	case !utf8.ValidString(value):
+		return errors.New("must be valid UTF-8")
+	}
+	for _, r := range value {
+		switch {
+		case r > 0xFFFF:
+			return errors.New("must not hold characters above U+FFFF such as emoji")
+		case r < ' ' && r != '\n' && r != '\t' || r == 0x7F:
+			return fmt.Errorf("must not hold the control character %U", r)
 		}
 	}
 	return nil

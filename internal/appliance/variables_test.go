@@ -258,3 +258,21 @@ func TestCheckObjectName(t *testing.T) {
 		assert.Equal(t, valid, CheckObjectName(name) == nil, "%q", name)
 	}
 }
+
+// What oned made of each is in the recordings of internal/onedtest.
+func TestCheckValue(t *testing.T) {
+	for value, kept := range map[string]bool{
+		"":                    true,
+		"two\nlines, a\ttab":  true,
+		`"quotes" <and> & \`:  true,
+		"Ünïcödé ✓ 日本語\u00a0": true,
+		"a ]]> b":             false,
+		"a\r\nb":              false,
+		"a\x01b":              false,
+		"a\x7fb":              false,
+		"a\xffb":              false,
+		"rocket \U0001F680":   false,
+	} {
+		assert.Equal(t, kept, CheckValue(value) == nil, "%q", value)
+	}
+}

@@ -47,7 +47,7 @@ func TestChecks(t *testing.T) {
 			"a ]]> b": false, "rocket \U0001F680": false,
 		}},
 		"text": {CheckText, table{
-			"": true, "two\nlines": true, "a\tb": false, "a\r\n": false, "\xff": false, `ends in \`: false, "a ]]> b": false, "rocket \U0001F680": false,
+			"": true, "two\nlines": true, "a\tb": true, "a\r\n": false, "\xff": false, `ends in \`: false, "a ]]> b": false, "rocket \U0001F680": false,
 		}},
 		"tag": {CheckTag, table{"ai": true, "two words": true, "a,b": false, "": false}},
 	} {

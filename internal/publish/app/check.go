@@ -2,10 +2,8 @@ package app
 
 import (
 	"errors"
-	"fmt"
 	"regexp"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 )
@@ -50,28 +48,13 @@ func CheckLine(text string) error {
 	return CheckText(text)
 }
 
-// CheckText says why oned would break on text: a backslash at the end swallows the
-// closing quote, "]]>" ends the CDATA section it is stored in, a character above U+FFFF
-// makes every later answer about the object fail, and a control character but a newline is
-// stored as something else.
+// CheckText says why oned would break on text in its plain syntax, where a backslash at the
+// end swallows the closing quote, or would not keep it as it is.
 func CheckText(text string) error {
-	switch {
-	case strings.HasSuffix(text, `\`):
+	if strings.HasSuffix(text, `\`) {
 		return errors.New("must not end in a backslash")
-	case strings.Contains(text, "]]>"):
-		return errors.New(`must not hold "]]>"`)
-	case !utf8.ValidString(text):
-		return errors.New("must be valid UTF-8")
 	}
-	for _, r := range text {
-		switch {
-		case r > 0xFFFF:
-			return errors.New("must not hold characters above U+FFFF such as emoji")
-		case r < ' ' && r != '\n' || r == 0x7F:
-			return fmt.Errorf("must not hold the control character %U", r)
-		}
-	}
-	return nil
+	return appliance.CheckValue(text)
 }
 
 // CheckTag is CheckLine without commas, which OpenNebula joins tags with.

@@ -41,7 +41,7 @@ func TestCheckListsEveryMistake(t *testing.T) {
 	err := VMTemplate{
 		Attributes: map[string]string{"A": `ends in \`, "B": "a ]]> b", "C-D": "name", "E": "two\nlines"},
 		Vectors: map[string][]map[string]string{
-			"V": {{"X": "\U0001F680"}, {"Y": "tab\t"}, {"Z ": "name"}},
+			"V": {{"X": "\U0001F680"}, {"Y": "bell\a"}, {"Z ": "name"}},
 			"W": {{"X": "\x00"}, {"Y": "\xff"}},
 			"":  {{"OK": "x"}},
 		},
@@ -52,7 +52,7 @@ func TestCheckListsEveryMistake(t *testing.T) {
 		`C-D: a name must be of letters, digits and _`,
 		`: a name must be of letters, digits and _`,
 		`V/X: must not hold characters above U+FFFF such as emoji`,
-		`V/Y: must not hold the control character U+0009`,
+		`V/Y: must not hold the control character U+0007`,
 		`V/Z : a name must be of letters, digits and _`,
 		`W/X: must not hold the control character U+0000`,
 		`W/Y: must be valid UTF-8`,

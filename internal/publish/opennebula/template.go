@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 )
 
 // Template is the content of an object, in order.
@@ -62,7 +64,7 @@ func writeAttributes(text *strings.Builder, attributes []Attribute) (mistakes []
 		text.WriteString("<" + a.Name + ">")
 		if a.Vector != nil {
 			mistakes = append(mistakes, writeAttributes(text, a.Vector)...)
-		} else if err := CheckValue(a.Value); err != nil {
+		} else if err := appliance.CheckValue(a.Value); err != nil {
 			mistakes = append(mistakes, fmt.Errorf("%s: %w", a.Name, err))
 		} else {
 			_ = xml.EscapeText(text, []byte(a.Value)) // a Builder takes everything
@@ -70,27 +72,6 @@ func writeAttributes(text *strings.Builder, attributes []Attribute) (mistakes []
 		text.WriteString("</" + a.Name + ">")
 	}
 	return mistakes
-}
-
-// CheckValue says why oned would not keep value as it is. "]]>" ends the CDATA section it
-// is stored in; a character above U+FFFF makes every later answer about the object, and
-// about all others of its kind, fail for everyone; a carriage return or another control
-// character is stored as something else.
-func CheckValue(value string) error {
-	if strings.Contains(value, "]]>") {
-		return errors.New(`must not hold "]]>"`)
-	}
-	for _, r := range value {
-		switch {
-		case r > 0xFFFF:
-			return errors.New("must not hold characters above U+FFFF such as emoji")
-		case r == '\uFFFD':
-			return errors.New("must be valid UTF-8")
-		case r < ' ' && r != '\n' && r != '\t' || r == 0x7F:
-			return fmt.Errorf("must not hold the control character %U", r)
-		}
-	}
-	return nil
 }
 
 // UnmarshalXML reads the children of a TEMPLATE element.
