@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
 )
 
 func TestNoRoomForADownload(t *testing.T) {
@@ -29,12 +30,4 @@ func TestNoRoomForADownload(t *testing.T) {
 	room--
 	_, err = f.Fetch(t.Context(), p)
 	require.NoError(t, err)
-}
-
-func TestFreeSpace(t *testing.T) {
-	free, err := freeSpace(t.TempDir())
-	require.NoError(t, err)
-	assert.Positive(t, free)
-	_, err = freeSpace("/nowhere")
-	assert.EqualError(t, err, "ask for the free space of /nowhere: no such file or directory")
 }

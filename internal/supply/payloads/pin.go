@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/ociimage"
@@ -48,7 +49,7 @@ func (t *Tools) Pin(ctx context.Context, lock *lockfile.Lock, update bool) error
 
 // settle compares what was learnt with what the lock says, and fills in what it does not.
 func (t *Tools) settle(input *lockfile.Input, answer told, update bool) error {
-	now := "sha256:" + answer.sha256
+	now := digest.SHA256Prefix + answer.sha256
 	switch {
 	case answer.sha256 == "" && input.Size > 0 && answer.size > 0 && input.Size != answer.size:
 		return fmt.Errorf("its publisher replaced it: the lock says %d bytes, it now has %d; %s", input.Size, answer.size, takeNew)
