@@ -14,7 +14,7 @@ import (
 )
 
 // learn asks whoever knows, and downloads only what nobody tells and is to be taken anew.
-func (t *Tools) learn(ctx context.Context, ask *publisher, input lockfile.Input, update bool) (told, error) {
+func (t *Tools) learn(ctx context.Context, ask *publisher, input lockfile.Input) (told, error) {
 	token := t.Token(input.Kind)
 	switch {
 	case ociimage.IsReference(input.Source):
@@ -24,7 +24,7 @@ func (t *Tools) learn(ctx context.Context, ask *publisher, input lockfile.Input,
 		return told{sha256: file.SHA256, size: file.Size, by: "the file"}, err
 	}
 	answer, err := ask.ask(ctx, input, token)
-	if err != nil || answer.sha256 != "" || input.Digest != "" && !update {
+	if err != nil || answer.sha256 != "" || input.Digest != "" && !t.Update {
 		return answer, err
 	}
 	return t.download(ctx, input, answer)
