@@ -11,6 +11,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
 
@@ -67,7 +68,7 @@ func (a *artifact) registryImage(base string) *image.Image {
 func (a *artifact) BuilderId() string { return appliance.BuilderID }
 
 // Id is the digest: it names this very image wherever it is copied to.
-func (a *artifact) Id() string { return "sha256:" + a.manifest.SHA256 }
+func (a *artifact) Id() string { return digest.SHA256Prefix + a.manifest.SHA256 }
 
 func (a *artifact) Files() []string { return a.files }
 

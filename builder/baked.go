@@ -10,6 +10,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/remote"
 )
@@ -62,7 +63,7 @@ func readBaked(ctx context.Context, machine *remote.Machine) (b baked, err error
 func (b baked) tell(m *manifest.Manifest) {
 	model, _ := b.lock.Find(lockfile.KindModel, "", "")
 	m.ModelID, m.ModelName, m.ModelLicense = b.description.ModelID, b.description.ModelName, model.License
-	m.ModelSHA256 = strings.TrimPrefix(model.Digest, "sha256:")
+	m.ModelSHA256 = strings.TrimPrefix(model.Digest, digest.SHA256Prefix)
 	m.MemoryMiB = b.description.MemoryMiB
 }
 

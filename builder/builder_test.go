@@ -212,7 +212,7 @@ func TestRunTriesWhatLaterStepsNeed(t *testing.T) {
 	fakeProgram(t, "xorriso", `echo "xorriso : FATAL : no memory"; exit 5`)
 	err := run(t, map[string]any{"base_image": server.URL + "/base.qcow2", "base_image_checksum": someChecksum, "machine_type": "steam-engine"})
 	for _, want := range []string{
-		"looking into an image fails on this host: dumpe2fs: exit status 1: dumpe2fs: Unable to resolve 'disk.raw?offset=1'\n" +
+		"looking into an image fails on this host: dumpe2fs: Unable to resolve 'disk.raw?offset=1'\n" +
 			"  with dumpe2fs 1.47.2; install another version of the package e2fsprogs (Debian, Ubuntu, Fedora)",
 		"writing a CD-ROM fails on this host: ", "xorriso : FATAL : no memory",
 		"making a machine type=steam-engine with tcg fails on this host: " + qemuProgram + ": unsupported machine type",

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
 
@@ -40,13 +38,4 @@ func guardSpace(ctx context.Context, directory string, free func(string) (int64,
 		}
 	}()
 	return guarded, func() { cancel(nil) }
-}
-
-// freeSpace is what an ordinary user may still write to the file system of path, in bytes.
-func freeSpace(path string) (int64, error) {
-	var fs unix.Statfs_t
-	if err := unix.Statfs(path, &fs); err != nil {
-		return 0, err
-	}
-	return int64(fs.Bavail) * fs.Bsize, nil
 }

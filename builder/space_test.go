@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/diskspace"
 )
 
 func TestGuardSpaceEndsWhenTheDiskFillsUp(t *testing.T) {
@@ -28,7 +30,7 @@ func TestGuardSpaceEndsWhenTheDiskFillsUp(t *testing.T) {
 
 func TestGuardSpaceEndsWithItsParent(t *testing.T) {
 	parent, cancel := context.WithCancel(t.Context())
-	ctx, stop := guardSpace(parent, t.TempDir(), freeSpace)
+	ctx, stop := guardSpace(parent, t.TempDir(), diskspace.Free)
 	defer stop()
 	cancel()
 	<-ctx.Done()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/diskspace"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/qemuimg"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
@@ -21,7 +22,7 @@ func (s *stepCheckSpace) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("base_image: %w", err)
 	}
-	left, err := freeSpace(s.config.partialDirectory())
+	left, err := diskspace.Free(s.config.partialDirectory())
 	if err != nil {
 		return fmt.Errorf("output_directory: %w", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/qemuimg"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
@@ -87,7 +88,7 @@ func payload(field string, input lockfile.Input) fetch.Payload {
 // complete adds what is known of a file now that it is here. Where it came from is told to
 // others, so it holds no secret and no path of this host.
 func complete(input lockfile.Input, file fetch.File) lockfile.Input {
-	input.Source, input.Digest, input.Size = sourceuri.Shown(input.Source), "sha256:"+file.SHA256, file.Size
+	input.Source, input.Digest, input.Size = sourceuri.Shown(input.Source), digest.SHA256Prefix+file.SHA256, file.Size
 	input.Name = cmp.Or(input.Name, filepath.Base(input.Source))
 	return input
 }

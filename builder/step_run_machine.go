@@ -6,6 +6,8 @@ import (
 
 	"github.com/hashicorp/packer-plugin-qemu/builder/qemu"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/diskspace"
 )
 
 // stepRunMachine boots the base image, lets the provisioners work and powers it off. QEMU's
@@ -21,7 +23,7 @@ func (s *stepRunMachine) Run(ctx context.Context) error {
 	defer watch.close()
 	stop := watch.listen()
 	defer stop()
-	guarded, release := guardSpace(ctx, s.config.partialDirectory(), freeSpace)
+	guarded, release := guardSpace(ctx, s.config.partialDirectory(), diskspace.Free)
 	defer release()
 	err := s.run(guarded, watch, &provisionHook{build: s.build, next: s.hook})
 	if ctx.Err() != nil {

@@ -21,6 +21,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/acceptance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/accelerator"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/firmware"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/instance"
 )
 
@@ -57,7 +58,7 @@ func run(arguments []string, out io.Writer) error {
 	case err != nil:
 		return fmt.Errorf("%w\nsee demo-run -h", err)
 	}
-	if err := instance.Available("amd64", false); err != nil {
+	if err := instance.Available("amd64", firmware.BIOS); err != nil {
 		return fmt.Errorf("running an image needs programs of this host:\n%w", err)
 	}
 	return boot(config, out)

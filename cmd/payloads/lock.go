@@ -23,7 +23,9 @@ func lock(ctx context.Context, path string, update bool) error {
 	if err != nil {
 		return err
 	}
-	failed := tools(cache).Pin(ctx, &lock, update)
+	pinning := tools(cache)
+	pinning.Update = update
+	failed := pinning.Pin(ctx, &lock)
 	if slices.Equal(before, lock.Inputs) {
 		return failed
 	}

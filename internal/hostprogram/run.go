@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -22,28 +23,33 @@ func Command(ctx context.Context, program string, from Package, arguments ...str
 }
 
 // Run runs a program to its end. The error is a Failure, or the cause of the context's end.
-// Stderr is kept for the error, unless cmd has a place for it.
+// What the program says is kept for the error, unless cmd has a place for it.
 func Run(ctx context.Context, cmd *exec.Cmd) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	var stderr bytes.Buffer
+	var said bytes.Buffer
 	if cmd.Stderr == nil {
-		cmd.Stderr = &stderr
+		cmd.Stderr = &said
+		if cmd.Stdout == nil {
+			cmd.Stdout = &said
+		}
 	}
 	err := cmd.Run()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	if err != nil {
-		return Failure{Said: shorten(strings.TrimSpace(stderr.String())), Err: err}
+		// Some programs begin with their name, as callers do.
+		text := strings.TrimPrefix(strings.TrimSpace(said.String()), filepath.Base(cmd.Path)+": ")
+		return Failure{Said: shorten(text), Err: err}
 	}
 	return nil
 }
 
 // Failure is a program that has failed. It unwraps to its exit status.
 type Failure struct {
-	// Said is the beginning of what it said to stderr.
+	// Said is the beginning of what it said, without its name.
 	Said string
 	Err  error
 }

@@ -10,6 +10,7 @@ import (
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 )
 
 // publishedArtifact is a published app. It holds no reference to the artifact it was made from,
@@ -27,7 +28,7 @@ var _ packersdk.Artifact = (*publishedArtifact)(nil)
 func newArtifact(pub *publication) *publishedArtifact {
 	system := pub.disks[0]
 	a := &publishedArtifact{
-		id:    "sha256:" + system.manifest.SHA256,
+		id:    digest.SHA256Prefix + system.manifest.SHA256,
 		title: pub.app.Title(system.manifest.OSArch),
 		state: map[string]string{
 			appliance.StateImagePath:    system.path,

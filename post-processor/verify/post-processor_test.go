@@ -18,11 +18,12 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/qemuimg"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/acceptance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuvmtest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/firmware"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/instance"
 )
 
 func TestMain(m *testing.M) {
-	if err := instance.Available("amd64", true); err != nil {
+	if err := instance.Available("amd64", firmware.UEFI); err != nil {
 		fmt.Fprintf(os.Stderr, "%v: run make setup\n", err)
 		os.Exit(1)
 	}

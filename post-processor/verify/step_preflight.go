@@ -14,7 +14,6 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/qemuimg"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/accelerator"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/contextiso"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/firmware"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/instance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/qemuvm"
 )
@@ -59,7 +58,7 @@ func (s *stepPreflight) Run(ctx context.Context) error {
 
 // checkHost finds what is missing, then tries what is there.
 func (s *stepPreflight) checkHost(ctx context.Context) error {
-	if err := instance.Available(s.trial.arch, s.config.Firmware != firmware.BIOS); err != nil {
+	if err := instance.Available(s.trial.arch, s.config.Firmware); err != nil {
 		return err
 	}
 	settled, _ := accelerator.Settle(s.config.Accelerator, s.trial.arch)

@@ -2,13 +2,13 @@ package verify
 
 import (
 	"path/filepath"
-	"strings"
 
 	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/shell"
 )
 
 // templateSuffix is that of a template that verifies one image again.
@@ -25,7 +25,7 @@ func (p *PostProcessor) writeTemplate(t *trial) (string, error) {
 	if err := atomicfile.Write(path, p.config.template(t.kept), 0o644, nil); err != nil {
 		return "", err
 	}
-	return "\nTo verify it again: packer build '" + strings.ReplaceAll(path, "'", `'\''`) + "'", nil
+	return "\nTo verify it again: packer build " + shell.Quote(path), nil
 }
 
 // template takes an image that exists and verifies it with the same settings.

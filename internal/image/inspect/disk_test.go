@@ -47,8 +47,8 @@ func goodFiles(t *testing.T) treeFiles {
 	text, err := bill.Encode()
 	require.NoError(t, err)
 	lock := lockfile.Lock{Inputs: []lockfile.Input{
-		{Kind: lockfile.KindLocalAI, Name: "localai", Arch: "amd64", Source: "https://example.org/local-ai", Digest: digest(engine), Size: int64(len(engine))},
-		{Kind: lockfile.KindModel, Name: "model", Source: "https://example.org/model.gguf", Digest: digest(weights), Size: int64(len(weights))},
+		{Kind: lockfile.KindLocalAI, Name: "localai", Arch: "amd64", Source: "https://example.org/local-ai", Digest: digestOf(engine), Size: int64(len(engine))},
+		{Kind: lockfile.KindModel, Name: "model", Source: "https://example.org/model.gguf", Digest: digestOf(weights), Size: int64(len(weights))},
 	}}
 	tree := treeFiles{
 		"/etc/os-release":                           "-> ../usr/lib/os-release",
@@ -173,7 +173,7 @@ func debugfs(t *testing.T, disk, request string) {
 	writeAt(t, disk, content, rootStart)
 }
 
-func digest(content string) string {
+func digestOf(content string) string {
 	return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(content)))
 }
 

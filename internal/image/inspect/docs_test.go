@@ -37,7 +37,7 @@ func TestCommandsOfTheDocumentation(t *testing.T) {
 	output, err := shell.CombinedOutput()
 	require.NoError(t, err, "%s", output)
 	for _, want := range []string{
-		"262144", "/sshd_config/", tree["/etc/shadow"], tree[appliance.BakedLock], strings.TrimPrefix(digest(weights), "sha256:"),
+		"262144", "/sshd_config/", tree["/etc/shadow"], tree[appliance.BakedLock], strings.TrimPrefix(digestOf(weights), "sha256:"),
 	} {
 		assert.Contains(t, string(output), want)
 	}

@@ -10,8 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/diskspace"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/qemuimg"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
@@ -53,11 +52,11 @@ func checkImage(ctx context.Context, qcow2, directory string) error {
 	if err != nil {
 		return err
 	}
-	var fs unix.Statfs_t
-	if err := unix.Statfs(directory, &fs); err != nil {
-		return fmt.Errorf("read the free space of %s: %w", directory, err)
+	free, err := diskspace.Free(directory)
+	if err != nil {
+		return err
 	}
-	return checkRoom(need, int64(fs.Bavail)*fs.Bsize, filepath.Dir(directory))
+	return checkRoom(need, free, filepath.Dir(directory))
 }
 
 func checkRoom(need, free int64, directory string) error {

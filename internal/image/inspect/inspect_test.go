@@ -135,7 +135,7 @@ func TestPayloadThatIsAnother(t *testing.T) {
 		appliance.ModelsDir + "/model.gguf": "cut",
 	}))))
 	require.Error(t, err)
-	assert.ErrorContains(t, err, appliance.LocalAIBinary+": has "+digest("Engine\n")+", not "+digest(engine))
+	assert.ErrorContains(t, err, appliance.LocalAIBinary+": has "+digestOf("Engine\n")+", not "+digestOf(engine))
 	assert.ErrorContains(t, err, appliance.ModelsDir+"/model.gguf: has 3 bytes, not 8")
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 )
 
@@ -63,8 +64,8 @@ func (i image) compare(ctx context.Context, name string, input lockfile.Input) (
 		return "", err
 	}
 	meter.Finish()
-	if digest := "sha256:" + hex.EncodeToString(sum.Sum(nil)); digest != input.Digest {
-		return fmt.Sprintf("has %s, not %s", digest, input.Digest), nil
+	if found := digest.SHA256Prefix + hex.EncodeToString(sum.Sum(nil)); found != input.Digest {
+		return fmt.Sprintf("has %s, not %s", found, input.Digest), nil
 	}
 	return "", nil
 }

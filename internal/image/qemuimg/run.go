@@ -9,7 +9,6 @@ import (
 	"io"
 	"os/exec"
 	"path/filepath"
-	"strings"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hostprogram"
 )
@@ -32,12 +31,7 @@ func run(ctx context.Context, stdout io.Writer, args ...string) error {
 		return err
 	}
 	cmd.Stdout = stdout
-	err = hostprogram.Run(ctx, cmd)
-	if failure := (hostprogram.Failure{}); errors.As(err, &failure) {
-		failure.Said = strings.TrimPrefix(failure.Said, Program+": ")
-		return failure
-	}
-	return err
+	return hostprogram.Run(ctx, cmd)
 }
 
 // exitStatus is that of the finished program, or -1 if it never ran to its end.

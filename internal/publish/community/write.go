@@ -18,28 +18,34 @@ import (
 // moment; a run that was interrupted is finished by the next.
 func Write(directory string, files map[string][]byte, say func(string)) (changed bool, err error) {
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		written, err := writeFile(filepath.Join(directory, filepath.FromSlash(name)), name == changelogFile, files[name])
+		path := filepath.Join(directory, filepath.FromSlash(name))
+		write := writeFile
+		if name == changelogFile {
+			write = writeChangelog
+		}
+		written, err := write(path, files[name])
 		if err != nil {
 			return changed, fmt.Errorf("write the files of a pull request: %w", err)
 		}
 		if written {
 			changed = true
-			say("wrote " + filepath.Join(directory, filepath.FromSlash(name)))
+			say("wrote " + path)
 		}
 	}
 	return changed, nil
 }
 
-func writeFile(path string, isChangelog bool, content []byte) (bool, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+func writeChangelog(path string, content []byte) (bool, error) {
+	existing, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return false, err
 	}
-	if isChangelog {
-		existing, err := os.ReadFile(path)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return false, err
-		}
-		content = mergeChangelog(existing, content)
+	return writeFile(path, mergeChangelog(existing, content))
+}
+
+func writeFile(path string, content []byte) (bool, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return false, err
 	}
 	if err := atomicfile.Sweep(path); err != nil {
 		return false, err

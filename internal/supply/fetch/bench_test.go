@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 )
 
 // benchmarkSize is that of a file large enough to forget how a download starts.
@@ -25,7 +27,7 @@ func serveGiB(b *testing.B) Payload {
 	b.Cleanup(s.Close)
 	sum := sha256.Sum256(block)
 	b.SetBytes(benchmarkSize)
-	return Payload{Field: "model", Source: s.URL + "/model.gguf", Checksum: sha256Prefix + hex.EncodeToString(sum[:])}
+	return Payload{Field: "model", Source: s.URL + "/model.gguf", Checksum: digest.SHA256Prefix + hex.EncodeToString(sum[:])}
 }
 
 func BenchmarkDownload(b *testing.B) {

@@ -9,8 +9,10 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/diskspace"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/retry"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 )
 
 // File is a payload on this host, read and verified.
@@ -54,7 +56,7 @@ func NewVia(cacheDir string, say func(string), transport http.RoundTripper) *Fet
 		client:   &http.Client{Transport: transport, CheckRedirect: checkRedirect},
 		retries:  retries,
 		stall:    time.Minute,
-		free:     freeSpace,
+		free:     diskspace.Free,
 	}
 }
 
@@ -69,7 +71,7 @@ func (f *Fetcher) Fetch(ctx context.Context, p Payload) (File, error) {
 	}
 	if p.Checksum == "" {
 		f.say(fmt.Sprintf("WARNING: %s: %s is not pinned, what came was taken: %s%s (%d bytes)",
-			p.Field, p.shown(), sha256Prefix, file.SHA256, file.Size))
+			p.Field, p.shown(), digest.SHA256Prefix, file.SHA256, file.Size))
 	}
 	return file, nil
 }

@@ -18,6 +18,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 )
 
 var content = strings.Repeat("weights ", 20000)
@@ -193,7 +195,7 @@ func TestDamagedCacheIsReplaced(t *testing.T) {
 	f, heard := newFetcher(t)
 	url, requests := server(t, whole)
 	payload := Payload{Field: "model", Source: url, Checksum: strings.ToUpper(checksum(content)[7:])}
-	payload.Checksum = sha256Prefix + payload.Checksum
+	payload.Checksum = digest.SHA256Prefix + payload.Checksum
 	file, err := f.Fetch(t.Context(), payload)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(file.Path, []byte("rotten"), 0o644))
@@ -257,7 +259,7 @@ func TestFullDisk(t *testing.T) {
 	f, _ := newFetcher(t)
 	url, requests := server(t, whole)
 	require.NoError(t, os.Mkdir(f.cacheDir, 0o755))
-	part := filepath.Join(f.cacheDir, strings.TrimPrefix(checksum(content), sha256Prefix)+".part")
+	part := filepath.Join(f.cacheDir, strings.TrimPrefix(checksum(content), digest.SHA256Prefix)+".part")
 	require.NoError(t, os.Symlink("/dev/full", part))
 	_, err := f.Fetch(t.Context(), Payload{Field: "model", Source: url, Checksum: checksum(content)})
 	assert.ErrorContains(t, err, "no space left on device")

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 )
 
 // Payload is one file the appliance needs.
@@ -30,7 +32,7 @@ type Payload struct {
 // digest is the lower-case hex form, and so the name in the cache; empty if the payload
 // is not pinned.
 func (p Payload) digest() string {
-	return strings.ToLower(strings.TrimPrefix(p.Checksum, sha256Prefix))
+	return strings.ToLower(strings.TrimPrefix(p.Checksum, digest.SHA256Prefix))
 }
 
 // name is what the payload is called in the cache while it is on its way.
@@ -71,7 +73,7 @@ type checksumError struct{ error }
 
 func (p Payload) wrongChecksum(actual string) error {
 	return checksumError{fmt.Errorf("%s has %s%s, expected %s%s: correct the checksum or the source",
-		p.shown(), sha256Prefix, actual, sha256Prefix, p.digest())}
+		p.shown(), digest.SHA256Prefix, actual, digest.SHA256Prefix, p.digest())}
 }
 
 // shown is the source for messages: user, password and query of a URL may be secret.

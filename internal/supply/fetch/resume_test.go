@@ -15,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 )
 
 // remote is a file on a server that knows about ranges and versions, and hangs up where
@@ -88,7 +90,7 @@ func (w *cutWriter) Write(b []byte) (int, error) {
 func read(t *testing.T, file File) string {
 	got, err := os.ReadFile(file.Path)
 	require.NoError(t, err)
-	assert.Equal(t, checksum(string(got)), sha256Prefix+file.SHA256)
+	assert.Equal(t, checksum(string(got)), digest.SHA256Prefix+file.SHA256)
 	assert.Equal(t, int64(len(got)), file.Size)
 	return string(got)
 }

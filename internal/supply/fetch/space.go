@@ -5,21 +5,11 @@ import (
 	"fmt"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
 
 // reserve stays free for everything else on the disk, in bytes.
 const reserve = 256 << 20
-
-func freeSpace(dir string) (int64, error) {
-	var stat unix.Statfs_t
-	if err := unix.Statfs(dir, &stat); err != nil {
-		return 0, fmt.Errorf("ask for the free space of %s: %w", dir, err)
-	}
-	return int64(stat.Bavail) * stat.Bsize, nil
-}
 
 // checkSpace refuses a download that cannot end well, before it begins.
 func (f *Fetcher) checkSpace(p Payload, d *part) error {

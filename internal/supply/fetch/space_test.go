@@ -30,11 +30,3 @@ func TestNoRoomForADownload(t *testing.T) {
 	_, err = f.Fetch(t.Context(), p)
 	require.NoError(t, err)
 }
-
-func TestFreeSpace(t *testing.T) {
-	free, err := freeSpace(t.TempDir())
-	require.NoError(t, err)
-	assert.Positive(t, free)
-	_, err = freeSpace("/nowhere")
-	assert.EqualError(t, err, "ask for the free space of /nowhere: no such file or directory")
-}

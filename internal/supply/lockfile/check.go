@@ -1,12 +1,13 @@
 package lockfile
 
 import (
-	"encoding/hex"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 )
 
 const (
@@ -93,8 +94,7 @@ func checkSource(source string) string {
 	return ""
 }
 
-func isDigest(digest string) bool {
-	digits, found := strings.CutPrefix(digest, "sha256:")
-	raw, err := hex.DecodeString(digits)
-	return found && err == nil && len(raw) == 32 && digits == strings.ToLower(digits)
+func isDigest(text string) bool {
+	_, ok := digest.ParseSHA256(text)
+	return ok && text == strings.ToLower(text)
 }

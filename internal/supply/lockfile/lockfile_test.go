@@ -13,7 +13,7 @@ import (
 
 var update = flag.Bool("update", false, "write the embedded lock anew")
 
-var digest = "sha256:" + strings.Repeat("0123456789abcdef", 4)
+var someDigest = "sha256:" + strings.Repeat("0123456789abcdef", 4)
 
 func TestDefaultIsAsWritten(t *testing.T) {
 	lock := Default()
@@ -32,7 +32,7 @@ func TestDefaultIsAsWritten(t *testing.T) {
 func full() Input {
 	return Input{
 		Kind: KindModel, Name: "small", Arch: "amd64", Version: "1", Source: "https://example.org/a/b.gguf",
-		Digest: digest, Size: 14334446752, License: "Apache-2.0 OR MIT",
+		Digest: someDigest, Size: 14334446752, License: "Apache-2.0 OR MIT",
 	}
 }
 
@@ -45,7 +45,7 @@ model "small" {
   source  = "https://example.org/a/b.gguf"
   license = "Apache-2.0 OR MIT"
   size    = 14334446752
-  digest  = "`+digest+`"
+  digest  = "`+someDigest+`"
 }
 `, string(lock.Encode()))
 	read, err := Parse("x", lock.Encode())
@@ -88,7 +88,7 @@ localai "c" {
 backend "d" {
 }
 backend "e" {
-  source = "oci://example.org/e:1@`+digest+`"
+  source = "oci://example.org/e:1@`+someDigest+`"
   digest = "sha256:`+strings.Repeat("0", 64)+`"
 }
 backend "f" { source = "same" }
@@ -131,7 +131,7 @@ bad.lock.hcl:35: source: is not a URL that can be read
 }
 
 func TestFind(t *testing.T) {
-	pinned := func(i Input) Input { i.Digest = digest; return i }
+	pinned := func(i Input) Input { i.Digest = someDigest; return i }
 	engineA := Input{Kind: KindLocalAI, Name: "engine", Arch: "amd64", Source: "engine-a"}
 	engineB := pinned(Input{Kind: KindLocalAI, Name: "engine", Arch: "arm64", Source: "engine-b"})
 	anyArch := Input{Kind: KindBackend, Name: "backend", Source: "oci://h/backend:1"}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 )
 
@@ -36,14 +37,14 @@ func (s *session) describe(ctx context.Context) (*Image, error) {
 	return image, nil
 }
 
-// manifest brings one manifest or index; digest "" is what the tag names now.
-func (s *session) manifest(ctx context.Context, digest string, size int64) (string, manifest, error) {
-	identifier := digest
-	if digest == "" {
+// manifest brings one manifest or index; wanted "" is what the tag names now.
+func (s *session) manifest(ctx context.Context, wanted string, size int64) (string, manifest, error) {
+	identifier := wanted
+	if wanted == "" {
 		identifier = s.ref.tag
 	}
 	file, err := s.fetcher.Fetch(ctx, fetch.Payload{
-		Field: s.Field, Source: s.ref.url("manifests", identifier), Checksum: digest, Size: size,
+		Field: s.Field, Source: s.ref.url("manifests", identifier), Checksum: wanted, Size: size,
 	})
 	if err != nil {
 		return "", manifest{}, err
@@ -55,7 +56,7 @@ func (s *session) manifest(ctx context.Context, digest string, size int64) (stri
 	if err := m.check(); err != nil {
 		return "", manifest{}, s.wrong(err)
 	}
-	return "sha256:" + file.SHA256, m, nil
+	return digest.SHA256Prefix + file.SHA256, m, nil
 }
 
 // checkPlatform finds an image of another architecture that comes without an index.

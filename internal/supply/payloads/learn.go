@@ -14,7 +14,7 @@ import (
 )
 
 // learn asks whoever knows, and downloads only what nobody tells and is to be taken anew.
-func (t *Tools) learn(ctx context.Context, ask *publisher, input lockfile.Input, update bool) (told, error) {
+func (t *Tools) learn(ctx context.Context, ask *publisher, input lockfile.Input) (told, error) {
 	token := t.Token(input.Kind)
 	switch {
 	case ociimage.IsReference(input.Source):
@@ -24,7 +24,7 @@ func (t *Tools) learn(ctx context.Context, ask *publisher, input lockfile.Input,
 		return told{sha256: file.SHA256, size: file.Size, by: "the file"}, err
 	}
 	answer, err := ask.ask(ctx, input, token)
-	if err != nil || answer.sha256 != "" || input.Digest != "" && !update {
+	if err != nil || answer.sha256 != "" || input.Digest != "" && !t.Update {
 		return answer, err
 	}
 	return t.download(ctx, input, answer)
@@ -34,25 +34,25 @@ func (t *Tools) learn(ctx context.Context, ask *publisher, input lockfile.Input,
 // architecture it is to serve.
 func (t *Tools) resolve(ctx context.Context, input lockfile.Input, token string) (told, error) {
 	var answer told
-	digest := ""
+	resolved := ""
 	served := serves(input.Arch)
 	for _, arch := range served {
 		found, size, err := t.Puller.Resolve(ctx, ociimage.Request{
-			Field: input.Kind, Source: input.Source, Digest: digest, Arch: arch, Token: token,
+			Field: input.Kind, Source: input.Source, Digest: resolved, Arch: arch, Token: token,
 		})
-		if err != nil && digest != "" {
+		if err != nil && resolved != "" {
 			return told{}, fmt.Errorf("%w; if it serves %s alone, say so in the lock with arch = %q", err, served[0], served[0])
 		}
 		if err != nil {
 			return told{}, err
 		}
-		digest = found
+		resolved = found
 		// Of several images there is no one size.
 		if len(served) == 1 {
 			answer.size = size
 		}
 	}
-	answer.sha256, answer.by = strings.TrimPrefix(digest, "sha256:"), "its registry"
+	answer.sha256, answer.by = strings.TrimPrefix(resolved, digest.SHA256Prefix), "its registry"
 	return answer, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/ociimage"
@@ -18,23 +19,25 @@ type Tools struct {
 	// Token returns the bearer token for inputs of a kind, "" if there is none. It is sent
 	// to the host of the source only.
 	Token func(kind string) string
+	// Update takes what a publisher has replaced.
+	Update bool
 	// Say tells a person one line.
 	Say func(string)
 }
 
 // Pin gives every input of the lock its digest and, where it can be known, its size. What
 // the publisher tells is believed the first time and compared ever after: where it differs
-// from the lock, the lock is right and that is an error, unless update is set.
+// from the lock, the lock is right and that is an error, unless Update is set.
 //
 // The error lists every input that failed; the others are pinned all the same.
-func (t *Tools) Pin(ctx context.Context, lock *lockfile.Lock, update bool) error {
+func (t *Tools) Pin(ctx context.Context, lock *lockfile.Lock) error {
 	ask := newPublisher()
 	var failed []error
 	for i := range lock.Inputs {
 		input := &lock.Inputs[i]
-		answer, err := t.learn(ctx, ask, *input, update)
+		answer, err := t.learn(ctx, ask, *input)
 		if err == nil {
-			err = t.settle(input, answer, update)
+			err = t.settle(input, answer)
 		}
 		if ctx.Err() != nil {
 			return errors.Join(append(failed, fmt.Errorf("stopped at %s: %w", input, context.Cause(ctx)))...)
@@ -47,8 +50,8 @@ func (t *Tools) Pin(ctx context.Context, lock *lockfile.Lock, update bool) error
 }
 
 // settle compares what was learnt with what the lock says, and fills in what it does not.
-func (t *Tools) settle(input *lockfile.Input, answer told, update bool) error {
-	now := "sha256:" + answer.sha256
+func (t *Tools) settle(input *lockfile.Input, answer told) error {
+	now := digest.SHA256Prefix + answer.sha256
 	switch {
 	case answer.sha256 == "" && input.Size > 0 && answer.size > 0 && input.Size != answer.size:
 		return fmt.Errorf("its publisher replaced it: the lock says %d bytes, it now has %d; %s", input.Size, answer.size, takeNew)
@@ -60,7 +63,7 @@ func (t *Tools) settle(input *lockfile.Input, answer told, update bool) error {
 		t.Say(fmt.Sprintf("%s: pinned, and still the same (from %s)", input, answer.by))
 	case input.Digest == "":
 		t.Say(fmt.Sprintf("%s: trusted on first use: %s (from %s)", input, now, answer.by))
-	case update:
+	case t.Update:
 		t.Say(fmt.Sprintf("%s: replaced %s; trusted on first use: %s (from %s)", input, input.Digest, now, answer.by))
 		input.Size = 0
 	default:

@@ -33,9 +33,9 @@ func TestSettle(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var said []string
-			tools := Tools{Say: func(line string) { said = append(said, line) }}
+			tools := Tools{Update: test.update, Say: func(line string) { said = append(said, line) }}
 			input := lockfile.Input{Digest: test.digest, Size: test.size}
-			err := tools.settle(&input, test.answer, test.update)
+			err := tools.settle(&input, test.answer)
 			assert.Equal(t, test.refused, err != nil, "%v", err)
 			assert.Equal(t, test.refused, len(said) == 0)
 			assert.Equal(t, lockfile.Input{Digest: test.wantDigest, Size: test.wantSize}, input)

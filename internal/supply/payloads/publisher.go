@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
@@ -108,8 +109,7 @@ func sameServer(a, b *url.URL) bool { return a.Scheme == b.Scheme && a.Host == b
 
 // mayCarryToken lets a token out over TLS only, and to this machine.
 func mayCarryToken(u *url.URL) error {
-	switch host := u.Hostname(); {
-	case u.Scheme == "https", host == "localhost", host == "127.0.0.1", host == "::1":
+	if u.Scheme == "https" || fetch.IsLoopback(u.Hostname()) {
 		return nil
 	}
 	return errors.New("the token would cross the network in clear text: use https")

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
@@ -96,7 +97,7 @@ func dependency(input lockfile.Input) resource {
 		r.URI = image
 	}
 	if input.Digest != "" {
-		r.Digest = map[string]string{"sha256": strings.TrimPrefix(input.Digest, "sha256:")}
+		r.Digest = map[string]string{"sha256": strings.TrimPrefix(input.Digest, digest.SHA256Prefix)}
 	}
 	if input.Version != "" {
 		r.Annotations["version"] = input.Version

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
 
@@ -29,11 +30,11 @@ func debPURL(p Package, osID, osRelease string) string {
 
 // origin names where c was downloaded from, and the package URL of an image in a registry.
 func origin(c Component) (location string, references []externalRef) {
-	digest := ""
+	checksum := ""
 	if c.SHA256 != "" {
-		digest = "sha256:" + c.SHA256
+		checksum = digest.SHA256Prefix + c.SHA256
 	}
-	if locator := sourceuri.OCI(c.Source, digest); locator != "" {
+	if locator := sourceuri.OCI(c.Source, checksum); locator != "" {
 		return noAssertion, []externalRef{packageURL(locator)}
 	}
 	if location := sourceuri.URL(c.Source); location != "" {

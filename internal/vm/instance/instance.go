@@ -53,10 +53,10 @@ type Instance struct {
 }
 
 // Available says in one error what is not installed of that which instances of an
-// architecture (Go's name) need.
-func Available(arch string, uefi bool) error {
+// architecture (Go's name) need. Boot is firmware.BIOS, or another value if UEFI is used.
+func Available(arch, boot string) error {
 	var firmwareMissing error
-	if uefi || needsUEFI(arch) {
+	if boot != firmware.BIOS || needsUEFI(arch) {
 		_, firmwareMissing = firmware.Find(arch)
 	}
 	return errors.Join(qemuvm.Available(arch), qemuimg.Available(), contextiso.Available(), firmwareMissing)

@@ -15,10 +15,11 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuvmtest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/accelerator"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/firmware"
 )
 
 func TestMain(m *testing.M) {
-	if err := Available("amd64", false); err != nil {
+	if err := Available("amd64", firmware.BIOS); err != nil {
 		fmt.Fprintf(os.Stderr, "%v: run make setup\n", err)
 		os.Exit(1)
 	}
@@ -151,7 +152,7 @@ func TestCreateOfAMissingImageLeavesNothing(t *testing.T) {
 
 func TestAvailableListsEveryMissingProgram(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	err := Available("amd64", false)
+	err := Available("amd64", firmware.BIOS)
 	for _, program := range []string{"qemu-system-x86_64", "qemu-img", "xorriso"} {
 		assert.ErrorContains(t, err, program+" is not installed")
 	}
