@@ -9,12 +9,11 @@ import (
 	"time"
 
 	"github.com/hashicorp/packer-plugin-sdk/common"
-	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 	"github.com/hashicorp/packer-plugin-sdk/template/config"
 	"github.com/hashicorp/packer-plugin-sdk/template/interpolate"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hclunknown"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fieldcheck"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
@@ -106,8 +105,8 @@ func (c *Config) decode(raws ...any) (warnings []string, err error) {
 	}
 	c.hideSecrets()
 	c.setDefaults()
-	if mistakes := c.check(); len(mistakes) > 0 {
-		return nil, packersdk.MultiErrorAppend(nil, mistakes...)
+	if err := c.check().Err(); err != nil {
+		return nil, err
 	}
 	return c.warnings(), nil
 }
@@ -118,11 +117,7 @@ func (c *Config) hideSecrets() {
 	if c.Model != nil {
 		secrets = append(secrets, sourceuri.Password(c.Model.Source), c.Model.Token)
 	}
-	for _, secret := range secrets {
-		if secret != "" && !hclunknown.Is(secret) {
-			packersdk.LogSecretFilter.Set(secret)
-		}
-	}
+	fieldcheck.HideSecrets(secrets...)
 }
 
 func (c *Config) warnings() []string {

@@ -85,8 +85,8 @@ func TestPrepareListsEveryMistake(t *testing.T) {
 		"lock_file: read the lock file: open none.lock.hcl: no such file",
 		"model.source: must be a path or an http(s) URL",
 		`model.checksum: must be "sha256:" and 64 hexadecimal digits`,
-		`ssh_timeout: must be a time such as "10m", got "soon"`,
-		`shutdown_timeout: must be a time such as "10m", got "-1m"`,
+		`ssh_timeout: must be a duration such as "15m", got "soon"`,
+		`shutdown_timeout: must be a duration such as "15m", got "-1m"`,
 	} {
 		assert.ErrorContains(t, err, want)
 	}

@@ -31,7 +31,7 @@ func withBaked(work *build) *build {
 	return work
 }
 
-// The disk of this machine is no appliance, so it must not be published as one.
+// The disk of this machine is not an appliance, so it must not be published as one.
 func TestABakedImageIsLookedInto(t *testing.T) {
 	inWorkplace(t)
 	err := finish(t, t.Context(), withBaked(newWork(t, false)), func() {

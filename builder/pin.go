@@ -3,9 +3,7 @@ package builder
 import (
 	"fmt"
 	"path/filepath"
-	"strings"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
@@ -33,7 +31,7 @@ func (c *Config) pinBase() (lockfile.Input, error) {
 			input.Name = filepath.Base(sourceuri.Shown(c.BaseImage))
 		}
 	}
-	return input, c.settle(fieldBase, c.BaseImageChecksum, &input)
+	return c.wanted(fieldBase, fieldBase+"_checksum", c.BaseImageChecksum).Pin(input)
 }
 
 // lockedBase looks for a name of the catalogue by name: where it comes from is then the
@@ -60,25 +58,11 @@ func (c *Config) pinModel() (lockfile.Input, error) {
 	if !found {
 		input = lockfile.Input{Kind: lockfile.KindModel, Name: filepath.Base(sourceuri.Shown(c.Model.Source)), Source: c.Model.Source}
 	}
-	return input, c.settle(fieldModel, c.Model.Checksum, &input)
+	return c.wanted(fieldModel, fieldModel+".checksum", c.Model.Checksum).Pin(input)
 }
 
-// settle gives an input the digest it must have: that of the template, else that of the
-// lock file, else none, if that is allowed. A local file may be taken as it is.
-func (c *Config) settle(field, checksum string, input *lockfile.Input) error {
-	checksum = strings.ToLower(checksum)
-	switch {
-	case checksum == "" && input.Digest == "" && !c.AllowUnpinned:
-		return fmt.Errorf("%s: %s is not pinned: run `make lock`, set the checksum, or set allow_unpinned = true", field, sourceuri.Shown(input.Source))
-	case checksum == "":
-		return nil
-	case checksum != fetch.Unchecked && input.Digest != "" && checksum != input.Digest:
-		return fmt.Errorf("%s: its checksum %s contradicts %s, which has %s for %s: correct one of them",
-			field, checksum, lockfile.Called(c.LockFile), input.Digest, sourceuri.Shown(input.Source))
+func (c *Config) wanted(field, checksumField, checksum string) lockfile.Wanted {
+	return lockfile.Wanted{
+		Field: field, ChecksumField: checksumField, Checksum: checksum, Lock: lockfile.Called(c.LockFile), AllowUnpinned: c.AllowUnpinned,
 	}
-	if checksum != input.Digest {
-		input.Size = 0
-	}
-	input.Digest = checksum
-	return nil
 }

@@ -55,7 +55,7 @@ func TestPinBase(t *testing.T) {
 		"said twice, in capitals": {map[string]any{"base_image": "ubuntu-24.04", "base_image_checksum": "sha256:" + strings.ToUpper(someChecksum[7:])},
 			"https://example.org/release-20260101/noble.img", someChecksum, 7, ""},
 		"contradiction": {map[string]any{"base_image": "ubuntu-24.04", "base_image_checksum": otherChecksum}, "", "", 0,
-			"base_image: its checksum " + otherChecksum + " contradicts a.lock.hcl, which has " + someChecksum},
+			"base_image_checksum: " + otherChecksum + " contradicts a.lock.hcl, which has " + someChecksum},
 		"contradiction, allowed": {map[string]any{"base_image": "ubuntu-24.04", "base_image_checksum": otherChecksum, "allow_unpinned": true}, "", "", 0, "contradicts"},
 		"in the lock without a digest": {map[string]any{"base_image": "debian-12"}, "", "", 0,
 			"base_image: https://example.org/debian/12.qcow2 " + unpinned},

@@ -1,31 +1,27 @@
 package builder
 
 import (
-	"bufio"
 	"context"
 	"crypto/sha512"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/checksums"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 )
 
-// publishedSum is the digest of a file in the list of its publisher, in lower-case
-// hexadecimal: SHA-256 or SHA-512, told by its length.
+// publishedSum is what the list of its publisher says of a file.
 type publishedSum struct {
-	list, hex string
+	list string
+	sums checksums.Sums
 }
 
 const (
-	sha256Digits = 64
-	sha512Digits = 128
 	// listTimeout and listLimit are ample for a text of some kilobytes.
 	listTimeout = time.Minute
 	listLimit   = 1 << 20
@@ -40,11 +36,11 @@ func readPublished(ctx context.Context, list, file string) (publishedSum, error)
 		return publishedSum{}, fmt.Errorf("base_image: read the digests of its publisher, %s: %w; "+
 			"pin the image with base_image_checksum or a lock file to need no list", list, err)
 	}
-	sum, err := findSum(text, file)
+	sums, err := checksums.Find(text, file)
 	if err != nil {
 		return publishedSum{}, fmt.Errorf("base_image: %s: %w", list, err)
 	}
-	return publishedSum{list, sum}, nil
+	return publishedSum{list, sums}, nil
 }
 
 // publishers are asked over https, and stay with it.
@@ -76,35 +72,17 @@ func get(ctx context.Context, url string) (string, error) {
 	return string(text), err
 }
 
-// findSum reads a list as sha256sum(1) and sha512sum(1) write it: digest, space, space or
-// asterisk, name.
-func findSum(list, file string) (string, error) {
-	lines := bufio.NewScanner(strings.NewReader(list))
-	for lines.Scan() {
-		sum, name, _ := strings.Cut(lines.Text(), " ")
-		if strings.TrimLeft(name, " *") != file {
-			continue
-		}
-		sum = strings.ToLower(sum)
-		if raw, err := hex.DecodeString(sum); err != nil || len(raw) != sha256Digits/2 && len(raw) != sha512Digits/2 {
-			return "", fmt.Errorf("the entry of %s holds no SHA-256 and no SHA-512", file)
-		}
-		return sum, nil
-	}
-	return "", errors.Join(fmt.Errorf("it has no entry for %s", file), lines.Err())
-}
-
 // pin is the checksum to fetch the file with, empty if the publisher's is of another kind.
 func (p publishedSum) pin() string {
-	if len(p.hex) == sha256Digits {
-		return "sha256:" + p.hex
+	if p.sums.SHA256 == "" {
+		return ""
 	}
-	return ""
+	return digest.SHA256Prefix + p.sums.SHA256
 }
 
 // check reads a file whose digest is of the kind that fetching it could not check.
 func (p publishedSum) check(ctx context.Context, path string, say func(string)) error {
-	if len(p.hex) != sha512Digits {
+	if p.sums.SHA256 != "" || p.sums.SHA512 == "" {
 		return nil
 	}
 	sum := sha512.New()
@@ -112,9 +90,9 @@ func (p publishedSum) check(ctx context.Context, path string, say func(string)) 
 	if _, err := digest.Sum(ctx, path, meter, sum); err != nil {
 		return fmt.Errorf("base_image: %w", err)
 	}
-	if actual := hex.EncodeToString(sum.Sum(nil)); actual != p.hex {
+	if actual := hex.EncodeToString(sum.Sum(nil)); actual != p.sums.SHA512 {
 		return fmt.Errorf("base_image: what was downloaded has SHA-512 %s, its publisher says %s in %s: try again later, or choose a dated release",
-			actual, p.hex, p.list)
+			actual, p.sums.SHA512, p.list)
 	}
 	return nil
 }

@@ -21,39 +21,6 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 )
 
-func TestFindSum(t *testing.T) {
-	short, long := strings.Repeat("a", 64), strings.Repeat("b", 128)
-	tests := map[string]struct{ list, want, err string }{
-		"binary":  {short + " *a.img\n", short, ""},
-		"text":    {"x  b.img\n" + long + "  a.img\n", long, ""},
-		"capital": {strings.ToUpper(short) + " *a.img", short, ""},
-		"none":    {short + " *a.img.gz\n", "", "it has no entry for a.img"},
-		"no sum":  {"zz *a.img\n", "", "holds no SHA-256 and no SHA-512"},
-		"of MD5":  {strings.Repeat("c", 32) + " *a.img\n", "", "holds no SHA-256"},
-		"empty":   {"", "", "no entry"},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			got, err := findSum(test.list, "a.img")
-			assert.Equal(t, test.want, got)
-			if test.err != "" {
-				assert.ErrorContains(t, err, test.err)
-			} else {
-				assert.NoError(t, err)
-			}
-		})
-	}
-}
-
-func FuzzFindSum(f *testing.F) {
-	f.Add(strings.Repeat("a", 64) + " *a.img\n")
-	f.Fuzz(func(t *testing.T, list string) {
-		if sum, err := findSum(list, "a.img"); err == nil {
-			assert.Contains(t, []int{64, 128}, len(sum))
-		}
-	})
-}
-
 // publisher serves base.qcow2 with a list, and is in the catalogue while the test runs.
 func publisher(t *testing.T, list func(image []byte) string) {
 	t.Helper()

@@ -115,7 +115,7 @@ func checkBase(ctx context.Context, path, source string, config *Config) error {
 	return errors.Join(unfit...)
 }
 
-// inTheTemplatesWords renames the fields of an error: the base image is no block.
+// inTheTemplatesWords renames the fields of an error: the base image is not a block.
 func inTheTemplatesWords(err error) error {
 	return renamed{err}
 }

@@ -3,12 +3,11 @@ package provisioner
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"regexp"
 	"strings"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hclunknown"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fieldcheck"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/ociimage"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sbom"
@@ -26,110 +25,62 @@ var (
 	packagePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]*[a-z0-9+.]$`)
 )
 
-// check returns every mistake. Of files it looks at the lock alone: a template is validated
-// on machines that hold none of the others.
-func (c *Config) check() []error {
-	var mistakes []error
-	field := func(name, value string, rule func(string) error) {
-		if hclunknown.Is(value) {
-			return
-		}
-		if err := rule(value); err != nil {
-			mistakes = append(mistakes, fmt.Errorf("%s: %w", name, err))
-		}
-	}
-	field("context", c.Context, checkContext)
-	if c.Context == contextCloudInit && c.ContextPackage != (ContextPackage{}) {
-		mistakes = append(mistakes, fmt.Errorf("context_package: is for context = %q alone", contextOneContext))
-	}
+// check looks at nothing but the values, and whether the lock pins them: a template is
+// validated on machines that hold no other file.
+func (c *Config) check(fields *fieldcheck.Fields) {
+	fields.Check("context", c.Context, fieldcheck.OneOf(contextCloudInit, contextOneContext))
+	fields.Expect(c.Context != contextCloudInit || c.ContextPackage == (ContextPackage{}),
+		"context_package", "is for context = %q alone", contextOneContext)
 	for _, p := range c.payloads() {
-		mistakes = append(mistakes, c.checkPayload(p)...)
+		c.checkPayload(fields, p)
 	}
-	if c.lockIsKnown() || c.LocalAI.Version != "" {
-		field("localai.version", c.LocalAI.Version, matches(appliance.VersionPattern, `a version such as "v4.9.0"`))
+	if fields.Settled("lock_file") || c.LocalAI.Version != "" {
+		fields.Check("localai.version", c.LocalAI.Version, fieldcheck.Matches(appliance.VersionPattern, `a version such as "v4.9.0"`))
 	}
-	field("model.id", c.Model.ID, matches(idPattern, "up to 64 letters, digits, dots, underscores and hyphens, a letter or digit first"))
-	field("model.name", c.Model.Name, matches(labelPattern, "up to 100 printable ASCII characters"))
-	field("model.quantization", c.Model.Quantization, matches(labelPattern, "up to 100 printable ASCII characters"))
-	field("model.license", c.Model.License, checkLicense)
-	for i, name := range c.Packages {
-		field(fmt.Sprintf("packages[%d]", i), name, matches(packagePattern, "the name of a Debian package"))
-	}
-	field("appliance_version", c.ApplianceVersion, matches(appliance.VersionPattern, `a version such as "1.0.0"`))
-	return mistakes
-}
-
-func checkLicense(expression string) error {
-	if expression == "" {
-		return nil
-	}
-	return sbom.CheckLicense(expression)
-}
-
-func checkContext(value string) error {
-	if value != contextCloudInit && value != contextOneContext {
-		return fmt.Errorf("must be %q or %q, got %q", contextCloudInit, contextOneContext, value)
-	}
-	return nil
+	fields.Check("model.id", c.Model.ID, fieldcheck.Matches(idPattern, "up to 64 letters, digits, dots, underscores and hyphens, a letter or digit first"))
+	isLabel := fieldcheck.Matches(labelPattern, "up to 100 printable ASCII characters")
+	fields.Check("model.name", c.Model.Name, isLabel)
+	fields.Check("model.quantization", c.Model.Quantization, isLabel)
+	fields.CheckOptional("model.license", c.Model.License, sbom.CheckLicense)
+	fields.CheckEach("packages", c.Packages, fieldcheck.Matches(packagePattern, "the name of a Debian package"))
+	fields.Check("appliance_version", c.ApplianceVersion, fieldcheck.Matches(appliance.VersionPattern, `a version such as "1.0.0"`))
 }
 
 // checkPayload goes on to ask for the digest only where nothing is wrong with the rest.
-func (c *Config) checkPayload(p payloadBlock) []error {
-	if hclunknown.Is(p.source) || hclunknown.Is(p.checksum) {
-		return nil
+func (c *Config) checkPayload(fields *fieldcheck.Fields, p payloadBlock) {
+	source, checksum := p.field+".source", p.field+".checksum"
+	fields.CheckOptional(source, p.source, p.checkSource)
+	fields.CheckOptional(checksum, p.checksum, p.checkChecksum)
+	if fields.Settled("lock_file", source, checksum) {
+		_, err := c.pin(p, "")
+		fields.Add(err)
 	}
-	var mistakes []error
-	if p.source != "" {
-		if err := p.checkSource(); err != nil {
-			mistakes = append(mistakes, fmt.Errorf("%s.source: %w", p.field, err))
-		}
-	}
-	if err := p.checkChecksum(); err != nil {
-		mistakes = append(mistakes, fmt.Errorf("%s.checksum: %w", p.field, err))
-	}
-	if len(mistakes) == 0 && c.lockIsKnown() {
-		if _, err := c.pin(p, ""); err != nil {
-			mistakes = append(mistakes, err)
-		}
-	}
-	return mistakes
 }
 
-func (p payloadBlock) checkSource() error {
-	if p.field == fieldBackend && ociimage.IsReference(p.source) {
-		return ociimage.CheckReference(p.source)
+func (p payloadBlock) checkSource(source string) error {
+	if p.field != fieldBackend {
+		return fieldcheck.PathOrURL(source)
 	}
-	if !strings.Contains(p.source, "://") {
-		return nil
+	if ociimage.IsReference(source) {
+		return ociimage.CheckReference(source)
 	}
-	u, err := url.Parse(p.source)
-	// The parse error would repeat the URL, and a URL may hold a password.
-	if err != nil || !fetch.IsURL(p.source) || u.Host == "" {
-		return fmt.Errorf("must be a path or an http(s) URL%s", p.alsoOCI())
+	if err := fieldcheck.PathOrURL(source); err != nil {
+		return fmt.Errorf("%w, or an OCI image (oci://host/repository:tag)", err)
 	}
-	if p.field == fieldBackend && !isArchive(p.source) {
+	if fetch.IsURL(source) && !isArchive(source) {
 		return errors.New("must end in .tar, .tar.gz, .tgz or .tar.zst when it is a URL")
 	}
 	return nil
 }
 
-func (p payloadBlock) alsoOCI() string {
-	if p.field == fieldBackend {
-		return ", or an OCI image (oci://host/repository:tag)"
-	}
-	return ""
-}
-
-func (p payloadBlock) checkChecksum() error {
+func (p payloadBlock) checkChecksum(checksum string) error {
 	switch {
-	case p.checksum == "":
-		return nil
-	case p.checksum == fetch.Unchecked && p.source == "":
+	case checksum == fetch.Unchecked && p.source == "":
 		return fmt.Errorf("%q is for a local file, and no source is given", fetch.Unchecked)
-	case p.checksum == fetch.Unchecked && (fetch.IsURL(p.source) || ociimage.IsReference(p.source)):
+	case checksum == fetch.Unchecked && (fetch.IsURL(p.source) || ociimage.IsReference(p.source)):
 		return errors.New(`must be "sha256:<hex>" when the source is downloaded`)
 	}
-	return fetch.CheckChecksum(p.checksum)
+	return fetch.CheckChecksum(checksum)
 }
 
 // isArchive goes by the name, without the query of a URL.
@@ -138,16 +89,4 @@ func isArchive(source string) bool {
 		source, _, _ = strings.Cut(source, "?")
 	}
 	return archivePattern.MatchString(source)
-}
-
-func matches(pattern *regexp.Regexp, rule string) func(string) error {
-	return func(value string) error {
-		if pattern.MatchString(value) {
-			return nil
-		}
-		if value == "" {
-			return errors.New("must be set to " + rule)
-		}
-		return fmt.Errorf("must be %s, got %q", rule, value)
-	}
 }

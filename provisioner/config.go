@@ -4,13 +4,11 @@ package provisioner
 
 import (
 	"cmp"
-	"errors"
 
-	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 	"github.com/hashicorp/packer-plugin-sdk/template/config"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hclunknown"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fieldcheck"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
@@ -110,15 +108,11 @@ func (c *Config) decode(raws ...any) error {
 	if c.Context == "" {
 		c.Context = contextCloudInit
 	}
-	var mistakes []error
-	if lockErr := c.readLock(); lockErr != nil {
-		mistakes = append(mistakes, lockErr)
-	}
+	var fields fieldcheck.Fields
+	fields.Check("lock_file", c.LockFile, c.readLock)
 	c.setDefaults()
-	if mistakes = append(mistakes, c.check()...); len(mistakes) > 0 {
-		return packersdk.MultiErrorAppend(nil, mistakes...)
-	}
-	return nil
+	c.check(&fields)
+	return fields.Err()
 }
 
 // hideSecrets keeps them out of Packer's log.
@@ -127,27 +121,12 @@ func (c *Config) hideSecrets() {
 	for _, p := range c.payloads() {
 		secrets = append(secrets, sourceuri.Password(p.source))
 	}
-	for _, secret := range secrets {
-		if secret != "" && !hclunknown.Is(secret) {
-			packersdk.LogSecretFilter.Set(secret)
-		}
-	}
+	fieldcheck.HideSecrets(secrets...)
 }
 
-// lockIsKnown says whether the lock can be looked into: not while its name is to come.
-func (c *Config) lockIsKnown() bool { return c.lock.Inputs != nil }
-
-func (c *Config) readLock() (err error) {
-	if hclunknown.Is(c.LockFile) {
-		return nil
-	}
-	if c.lock, err = lockfile.Open(c.LockFile); err != nil {
-		return errors.New("lock_file: " + err.Error())
-	}
-	if c.lock.Inputs == nil {
-		c.lock.Inputs = []lockfile.Input{}
-	}
-	return nil
+func (c *Config) readLock(path string) (err error) {
+	c.lock, err = lockfile.Open(path)
+	return err
 }
 
 // setDefaults takes from the lock what is the same for every architecture.

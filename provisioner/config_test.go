@@ -14,13 +14,14 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hclunknown"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fieldcheck"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 )
 
 var (
-	goodDigest  = sha256Prefix + strings.Repeat("ab", 32)
-	otherDigest = sha256Prefix + strings.Repeat("cd", 32)
+	goodDigest  = digest.SHA256Prefix + strings.Repeat("ab", 32)
+	otherDigest = digest.SHA256Prefix + strings.Repeat("cd", 32)
 )
 
 // block is a nested block as Packer hands it over.
@@ -183,7 +184,7 @@ func TestConfigMistakes(t *testing.T) {
 
 func TestTopLevelMistakes(t *testing.T) {
 	for mistake, change := range map[string]block{
-		`context: must be "cloud-init" or "one-context", got "ec2"`:       {"context": "ec2"},
+		`context: must be one of cloud-init, one-context, got "ec2"`:      {"context": "ec2"},
 		`context_package: is for context = "one-context" alone`:           {"context_package": block{"source": "one.deb", "checksum": "none"}},
 		"context_package: one.deb is not pinned":                          {"context": "one-context", "context_package": block{"source": "one.deb"}},
 		`packages[1]: must be the name of a Debian package, got "nginx-"`: {"packages": []string{"g++", "nginx-"}},
@@ -212,7 +213,7 @@ func TestEveryMistakeAtOnce(t *testing.T) {
 }
 
 func TestUnknownValuesAreNotJudged(t *testing.T) {
-	for _, unknown := range []string{hcl2helper.UnknownVariableValue, hclunknown.Text} {
+	for _, unknown := range []string{hcl2helper.UnknownVariableValue, fieldcheck.Unknown} {
 		require.NoError(t, new(Provisioner).Prepare(block{
 			"localai":           block{"source": unknown, "checksum": unknown, "version": unknown},
 			"backend":           block{"source": unknown, "checksum": unknown, "token": unknown},

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/ociimage"
 )
@@ -53,7 +54,7 @@ func (b *bake) packBackend(ctx context.Context, p pinned) (fetch.File, error) {
 	if err != nil {
 		return fetch.File{}, err
 	}
-	b.note(p.input, sha256Prefix+file.SHA256, file.Size)
+	b.note(p.input, digest.SHA256Prefix+file.SHA256, file.Size)
 	return file, nil
 }
 

@@ -1,8 +1,6 @@
 package provisioner
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -13,8 +11,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strings"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/checksums"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 )
@@ -107,26 +105,18 @@ func readSums(path string) (map[string]string, error) {
 	return sums, nil
 }
 
-// parseSums reads lines of sha256sum, "<hex>  <name>", of packages in one directory.
+// parseSums reads a list of packages in one directory, in which every line must be one.
 func parseSums(content []byte) (map[string]string, error) {
 	sums := map[string]string{}
-	lines := bufio.NewScanner(bytes.NewReader(content))
-	for number := 1; lines.Scan(); number++ {
-		sum, name, _ := strings.Cut(lines.Text(), " ")
-		name = strings.TrimPrefix(strings.TrimPrefix(name, " "), "*")
-		raw, err := hex.DecodeString(sum)
-		if err != nil || len(raw) != 32 || !debPattern.MatchString(name) {
-			return nil, fmt.Errorf("line %d is not a SHA-256 and the name of a package", number)
+	for _, line := range checksums.Lines(string(content)) {
+		sum := line.Sums.SHA256
+		if sum == "" || !debPattern.MatchString(line.Name) {
+			return nil, fmt.Errorf("line %d is not a SHA-256 and the name of a package", line.Number)
 		}
-		sums[name] = strings.ToLower(sum)
+		if earlier, listed := sums[line.Name]; listed && earlier != sum {
+			return nil, fmt.Errorf("line %d has another digest for %s than a line before it", line.Number, line.Name)
+		}
+		sums[line.Name] = sum
 	}
-	return sums, lines.Err()
-}
-
-func formatSums(sums map[string]string) []byte {
-	var out bytes.Buffer
-	for _, name := range slices.Sorted(maps.Keys(sums)) {
-		fmt.Fprintf(&out, "%s  %s\n", sums[name], name)
-	}
-	return out.Bytes()
+	return sums, nil
 }

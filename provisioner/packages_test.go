@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remotetest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/checksums"
 )
 
 // makeDeb builds a package with dpkg-deb.
@@ -44,7 +45,7 @@ func writeSums(t *testing.T, dir string) {
 	for _, path := range paths {
 		sums[filepath.Base(path)] = local(t, path).SHA256
 	}
-	require.NoError(t, os.WriteFile(filepath.Join(dir, sumsFile), formatSums(sums), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, sumsFile), checksums.Format(sums), 0o644))
 }
 
 // withApt lets the machine run the real apt and dpkg-deb, on a state of its own, without
@@ -214,7 +215,7 @@ func FuzzParseSums(f *testing.F) {
 				t.Fatalf("%q leaves the directory", name)
 			}
 		}
-		again, err := parseSums(formatSums(sums))
+		again, err := parseSums(checksums.Format(sums))
 		if err != nil || len(again) != len(sums) {
 			t.Fatalf("%v: %v became %v", err, sums, again)
 		}

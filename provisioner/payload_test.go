@@ -53,9 +53,9 @@ func TestBakeFromTheLock(t *testing.T) {
 	b.config = Config{}
 	require.NoError(t, b.config.decode(block{
 		"lock_file": writeLock(t, lockfile.Lock{Inputs: []lockfile.Input{
-			{Kind: lockfile.KindLocalAI, Name: "local-ai", Version: "v4.9.0", Arch: "amd64", Source: engines.URL + "/local-ai", Digest: sha256Prefix + engine.SHA256, Size: engine.Size, License: "MIT"},
+			{Kind: lockfile.KindLocalAI, Name: "local-ai", Version: "v4.9.0", Arch: "amd64", Source: engines.URL + "/local-ai", Digest: "sha256:" + engine.SHA256, Size: engine.Size, License: "MIT"},
 			{Kind: lockfile.KindBackend, Name: "llama-cpp", Version: "v4.9.0", Source: backend, Digest: digest, License: "MIT"},
-			{Kind: lockfile.KindModel, Name: "qwen", Source: base + "/model.gguf", Digest: sha256Prefix + model.SHA256, Size: model.Size, License: "Apache-2.0"},
+			{Kind: lockfile.KindModel, Name: "qwen", Source: base + "/model.gguf", Digest: "sha256:" + model.SHA256, Size: model.Size, License: "Apache-2.0"},
 		}}),
 		"model": block{"token": "hf_kennzeichen"},
 	}))
@@ -99,7 +99,7 @@ func TestUnpinnedPayloadIsSaidWithItsDigest(t *testing.T) {
 	b, said := newBake(t, m)
 	b.config.Model.Checksum, b.config.AllowUnpinned = "", true
 	require.NoError(t, b.run(t.Context(), "fetch engine, backend and model"))
-	assert.Contains(t, strings.Join(*said, "\n"), sha256Prefix+b.payload.model.SHA256)
+	assert.Contains(t, strings.Join(*said, "\n"), "sha256:"+b.payload.model.SHA256)
 	assert.Equal(t, local(t, b.config.Model.Source), b.payload.model)
 }
 

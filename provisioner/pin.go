@@ -3,12 +3,10 @@ package provisioner
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/ociimage"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
 
 // The blocks of payloads.
@@ -59,40 +57,19 @@ func (c *Config) pin(p payloadBlock, arch string) (pinned, error) {
 	if !found {
 		result.input = lockfile.Input{Kind: p.kind, Source: p.source}
 	}
-	digest, err := c.digest(p, result.input)
+	wanted := lockfile.Wanted{
+		Field: p.field, ChecksumField: p.field + ".checksum", Checksum: p.checksum, Lock: lockfile.Called(c.LockFile),
+		AllowUnpinned: c.AllowUnpinned || p.field == fieldBackend && looksLikeDirectory(result.input.Source),
+	}
+	input, err := wanted.Pin(result.input)
 	if err != nil {
 		return pinned{}, err
 	}
-	if digest == fetch.Unchecked {
-		digest, result.unchecked, result.input.Size = "", true, 0
+	if input.Digest == fetch.Unchecked {
+		input.Digest, result.unchecked = "", true
 	}
-	result.input.Digest = digest
+	result.input = input
 	return result, nil
-}
-
-// digest returns the one an input must have, "" if it has none, or fetch.Unchecked.
-func (c *Config) digest(p payloadBlock, input lockfile.Input) (string, error) {
-	wanted := strings.ToLower(p.checksum)
-	if _, inReference, _ := strings.Cut(input.Source, "@"); inReference != "" && ociimage.IsReference(input.Source) {
-		if wanted != "" && wanted != inReference {
-			return "", fmt.Errorf("%s.checksum: %s differs from the digest in %s.source: remove one of them", p.field, wanted, p.field)
-		}
-		wanted = inReference
-	}
-	switch {
-	case wanted == fetch.Unchecked:
-		return wanted, nil
-	case wanted != "" && input.Digest != "" && wanted != input.Digest:
-		return "", fmt.Errorf("%s.checksum: %s contradicts %s, which has %s for %s: correct one of them",
-			p.field, wanted, lockfile.Called(c.LockFile), input.Digest, sourceuri.Shown(input.Source))
-	case wanted != "":
-		return wanted, nil
-	case input.Digest != "":
-		return input.Digest, nil
-	case p.field == fieldBackend && looksLikeDirectory(input.Source), c.AllowUnpinned:
-		return "", nil
-	}
-	return "", fmt.Errorf("%s: %s is not pinned: run `make lock`, set the checksum, or set allow_unpinned = true", p.field, sourceuri.Shown(input.Source))
 }
 
 func forArch(arch string) string {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
@@ -62,11 +63,9 @@ func (b *bake) fetch(ctx context.Context, field string) (fetch.File, error) {
 	if err != nil {
 		return fetch.File{}, err
 	}
-	b.note(p.input, sha256Prefix+file.SHA256, file.Size)
+	b.note(p.input, digest.SHA256Prefix+file.SHA256, file.Size)
 	return file, nil
 }
-
-const sha256Prefix = "sha256:"
 
 func (p pinned) checksum() string {
 	if p.unchecked {

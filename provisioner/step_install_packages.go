@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/checksums"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/remote"
 )
 
@@ -96,7 +97,7 @@ func (b *bake) fillPackageDirectory(ctx context.Context) error {
 			return fmt.Errorf("package_directory: %w", err)
 		}
 	}
-	if err := atomicfile.Write(filepath.Join(dir, sumsFile), formatSums(sums), 0o644, nil); err != nil {
+	if err := atomicfile.Write(filepath.Join(dir, sumsFile), checksums.Format(sums), 0o644, nil); err != nil {
 		return fmt.Errorf("package_directory: %w", err)
 	}
 	for _, name := range names {

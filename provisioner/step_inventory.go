@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sbom"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
@@ -84,7 +85,7 @@ func (b *bake) components() []sbom.Component {
 	for _, input := range b.payload.inputs.Inputs {
 		components = append(components, sbom.Component{
 			Name: input.Name, Version: input.Version, License: input.License, Source: input.Source,
-			SHA256: strings.TrimPrefix(input.Digest, sha256Prefix), Purpose: purposes[input.Kind],
+			SHA256: strings.TrimPrefix(input.Digest, digest.SHA256Prefix), Purpose: purposes[input.Kind],
 		})
 	}
 	return components

@@ -77,7 +77,7 @@ func (s sources) ownCertificates(settings appliance.Settings, values map[string]
 	})
 }
 
-// describeCertificate is nil if the text is no certificate.
+// describeCertificate is nil if the text is not a certificate.
 func describeCertificate(chosen certs.Chosen) *status.Certificate {
 	leaf, err := certs.ParseLeaf(chosen.Served)
 	if err != nil {

@@ -80,9 +80,9 @@ func TestAnOperatorsCertificateThatCannotBeUsed(t *testing.T) {
 		"expired":         {expired, expiredKey, "expired on", ""},
 		"not yet valid":   {early, earlyKey, "valid from", ""},
 		"another name":    {other, otherKey, "not for " + testDomain, ""},
-		"another's key":   {certificate, otherKey, "", "no pair that works"},
-		"no certificate":  {"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", key, "", "no pair that works"},
-		"key is rubbish":  {certificate, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "", "no pair that works"},
+		"another's key":   {certificate, otherKey, "", "not a working pair"},
+		"no certificate":  {"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", key, "", "not a working pair"},
+		"key is rubbish":  {certificate, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "", "not a working pair"},
 		"a broken issuer": {certificate + "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", key, "", "certificate 2 of the chain"},
 	}
 	for name, tt := range tests {

@@ -26,7 +26,7 @@ const (
 	modelsTimeout = 30 * time.Second
 )
 
-// check holds an appliance to its promises: the one at a URL, or this one. It changes
+// check runs the acceptance checks on an appliance: the one at a URL, or this one. It changes
 // nothing there.
 func (a app) check(ctx context.Context, address, caFile, passwordFile string) error {
 	var target *acceptance.Target

@@ -127,7 +127,7 @@ func TestCheckWithTheOperatorsCertificate(t *testing.T) {
 	assert.Contains(t, stdout, "for copilot.example.org, until")
 }
 
-// selfSigned makes a certificate that is its own authority.
+// selfSigned makes a certificate that is its own CA.
 func selfSigned(t *testing.T, name string) (certificate, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -162,7 +162,7 @@ func TestCheckFails(t *testing.T) {
 		"no password":              {elsewhere, "\n", []string{endpoint, "--ca", ca, "--password-file", "-"}, 1, "read the password: it is empty"},
 		"no file of that name":     {elsewhere, "", []string{endpoint, "--ca", ca, "--password-file", "/nowhere"}, 1, "read the password: open /nowhere"},
 		"a password, but not ours": {elsewhere, "", []string{endpoint, "--ca", ca}, 1, "run this as root on the appliance, or name a file with --password-file"},
-		"an unknown authority":     {elsewhere, "x", []string{endpoint, "--password-file", "-"}, 1, "name its root certificate with --ca"},
+		"an unknown CA":            {elsewhere, "x", []string{endpoint, "--password-file", "-"}, 1, "name its root certificate with --ca"},
 		"no certificates":          {elsewhere, "x", []string{endpoint, "--password-file", "-", "--ca", rubbish}, 1, "holds no certificate"},
 		"no file of certificates":  {elsewhere, "x", []string{endpoint, "--password-file", "-", "--ca", "/nowhere"}, 1, "read the certificates to trust"},
 		"nobody there":             {elsewhere, "x", []string{nobody, "--password-file", "-"}, 1, "connection refused"},

@@ -30,7 +30,7 @@ func readBaked(root string) (appliance.Baked, error) {
 }
 
 // readModel reads the header of the weights. Where they come on a disk of their own, a file
-// that is missing is no damage of the image.
+// that is missing does not mean that the image is damaged.
 func readModel(root string) (gguf.Header, error) {
 	path := filepath.Join(root, appliance.ModelsDir, appliance.ModelFile)
 	header, err := model.Read(path)

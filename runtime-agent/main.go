@@ -22,7 +22,7 @@ Commands:
   smoke-test [--timeout TIME]  get one answer from the model, through nginx
   certificate                  renew certificates that are due, ask the ACME server
   check [URL] [--ca FILE] [--password-file FILE] [--http-port PORT]
-                               hold an appliance, this one without URL, to its promises
+                               run the acceptance checks on an appliance, this one without URL
   check-model                  why the engine would not load its model, if so
   watch                        bring the engine's backend back whenever it dies
   status                       how the appliance is doing; exit status 0 means ready
@@ -155,7 +155,7 @@ func newFlags(name string) *flag.FlagSet {
 // parseWithOne returns the one argument that may stand among the flags; empty if there is
 // none.
 func parseWithOne(flags *flag.FlagSet, args []string) (argument string, err error) {
-	// Parse stops at the first argument that is no flag.
+	// Parse stops at the first argument that is not a flag.
 	if err := flags.Parse(args); err == nil && flags.NArg() > 0 {
 		argument, args = flags.Arg(0), flags.Args()[1:]
 	}

@@ -38,7 +38,7 @@ For a shell, each block after the first in the same shell:
 		block("2. OpenAI's library, for Node (npm install openai) and for Python (pip install openai).",
 			a.SDK().Text, a.Node().Text, a.Python().Text) +
 		block("3. A coding agent: aider.", a.Aider().Text) +
-		block("4. Does it keep what it promises? (make build makes the program.)", check(a, target, checkout)) +
+		block("4. Run the acceptance checks (make build makes the program)", check(a, target, checkout)) +
 		"Ctrl-C stops it.\n"
 }
 

@@ -48,7 +48,7 @@ func testInside(t *testing.T, made demo) {
 		{"OneGate was told", func(g *guest) { g.assertTold(gate) }},
 		{"the ACME server's certificate is served", func(g *guest) { g.assertServed(authority.Root()) }},
 		{"certbot renews it", func(g *guest) { g.assertRenewed(authority.Root()) }},
-		{"the units are locked up", (*guest).assertLockedUp},
+		{"the units are sandboxed", (*guest).assertSandboxed},
 		{"nothing else listens", (*guest).assertPorts},
 		{"the context comes first", (*guest).assertOrder},
 		{"no secret can be read", (*guest).assertNoSecrets},
@@ -115,7 +115,7 @@ func (g *guest) assertRenewed(root *x509.Certificate) {
 	assert.Equal(g.t, appliance.BootstrapSuccess, g.status())
 }
 
-func (g *guest) assertLockedUp() {
+func (g *guest) assertSandboxed() {
 	assert.Empty(g.t, g.run("systemctl --failed --no-legend --plain"))
 	out, err := g.try("systemd-analyze security --no-pager --threshold=25 " + appliance.LocalAIUnit)
 	assert.NoError(g.t, err)

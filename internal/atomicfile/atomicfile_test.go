@@ -106,7 +106,7 @@ func TestLink(t *testing.T) {
 	require.NoError(t, Link("one", path))
 	assert.True(t, SameLink("one", path))
 	require.NoError(t, os.Symlink("debris", filepath.Join(dir, ".link.new-link")))
-	require.NoError(t, Link("two", path), "debris of a killed run is no obstacle")
+	require.NoError(t, Link("two", path), "debris of a killed run is not an obstacle")
 	assert.True(t, SameLink("two", path))
 	assert.Equal(t, []string{"link"}, names(t, dir))
 

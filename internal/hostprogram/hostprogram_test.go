@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -66,4 +68,51 @@ func TestTryOutSaysEverythingAndLeavesNothing(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	err = TryOut(ctx, func(context.Context, string) error { cancel(stop); return nil })
 	assert.Equal(t, stop, err)
+}
+
+func TestRun(t *testing.T) {
+	for name, test := range map[string]struct{ script, want string }{
+		"good":           {"echo noise >&2", ""},
+		"it says why":    {"echo cannot >&2; exit 3", "cannot"},
+		"it says much":   {"seq 5 >&2; exit 3", "1\n2\n3\n... and 2 more lines"},
+		"it says naught": {"exit 3", "exit status 3"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cmd, err := Command(t.Context(), "sh", differing, "-c", test.script)
+			require.NoError(t, err)
+			err = Run(t.Context(), cmd)
+			if test.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.EqualError(t, err, test.want)
+			var exit *exec.ExitError
+			require.ErrorAs(t, err, &exit)
+			assert.Equal(t, 3, exit.ExitCode())
+		})
+	}
+}
+
+func TestCommandForAMissingProgram(t *testing.T) {
+	_, err := Command(t.Context(), "program-of-nobody", differing)
+	assert.ErrorContains(t, err, "install the package qemu-utils")
+}
+
+// What it has started holds the pipe of its messages open.
+func TestRunEndsWithItsContext(t *testing.T) {
+	stop := errors.New("stopped by the user")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cmd, err := Command(ctx, "sh", differing, "-c", "sleep 5 & echo started; wait")
+	require.NoError(t, err)
+	cmd.WaitDelay = time.Millisecond
+	cmd.Stdout = writer(func() { cancel(stop) })
+	assert.Equal(t, stop, Run(ctx, cmd))
+	assert.Equal(t, stop, Run(ctx, exec.Command("true")), "nothing is started after that")
+}
+
+type writer func()
+
+func (w writer) Write(p []byte) (int, error) {
+	w()
+	return len(p), nil
 }

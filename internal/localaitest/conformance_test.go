@@ -174,7 +174,7 @@ var conformance = []struct {
 	{file: "107-backend-shutdown-open.txt", setup: plain, after: []string{"10-chat-first-request-loads.txt"}},
 }
 
-// comparedElsewhere are the recordings that are no single exchange, and their tests.
+// comparedElsewhere are the recordings that are not a single exchange, and their tests.
 var comparedElsewhere = map[string]string{
 	"54-backend-killed-idle.txt":         "TestDeadBackend here and TestKilledBackendComesBack of local-ai",
 	"55-backend-killed-midstream.txt":    "TestBackendDiesInAStream",

@@ -41,7 +41,7 @@ func send(t *testing.T, to chan<- struct{}) {
 	}
 }
 
-// firstJSON is the first JSON object of a recording that is no exchange.
+// firstJSON is the first JSON object of a recording that is not an exchange.
 func firstJSON(t *testing.T, file string) any {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join("testdata", "transcripts", file))

@@ -14,7 +14,7 @@ func TestALineOnATerminalReplacesTheOneBefore(t *testing.T) {
 	} {
 		var out bytes.Buffer
 		line := NewLine(&out)
-		assert.Zero(t, line.width, "a buffer is no terminal")
+		assert.Zero(t, line.width, "a buffer is not a terminal")
 		line.width = width
 		line.Say("grün und lang")
 		line.Keep("kept")

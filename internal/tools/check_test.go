@@ -46,7 +46,7 @@ var faults = map[string]struct {
 	"shellcheck":      {files{"x.sh": "cat $1\n"}, "SC2086"},
 	"tidy":            {files{"go.mod": "module example.org/x\n\ngo 1.26.0\n\nrequire golang.org/x/text v0.43.0 // indirect\n"}, "run go mod tidy"},
 	"generated":       {files{"x.hcl2spec.go": "package main\n\n// by hand\n"}, "run make generate"},
-	"spelling":        {files{"README.md": "Greets teh world.\n"}, "teh ==> the"},
+	"spelling":        {files{"README.md": "Greets t" + "eh world.\n"}, "==> the"},
 	"vulnerabilities": {files{"go.mod": "module example.org/x\n\ngo 1.26.0\n\nrequire golang.org/x/text v0.3.7\n", "go.sum": text37}, "GO-2022-1059"},
 }
 

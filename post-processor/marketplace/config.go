@@ -4,14 +4,11 @@ package marketplace
 
 import (
 	"errors"
-	"fmt"
-	"slices"
 
 	"github.com/hashicorp/packer-plugin-sdk/common"
-	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 	"github.com/hashicorp/packer-plugin-sdk/template/config"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hclunknown"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fieldcheck"
 )
 
 // Config is what a template may say in post-processor "slm-copilot-marketplace".
@@ -35,10 +32,7 @@ func (c *Config) decode(raws ...any) error {
 		return err
 	}
 	c.hideSecrets()
-	if mistakes := c.check(); len(mistakes) > 0 {
-		return packersdk.MultiErrorAppend(nil, mistakes...)
-	}
-	return nil
+	return c.check().Err()
 }
 
 // hideSecrets keeps them out of Packer's log.
@@ -50,56 +44,26 @@ func (c *Config) hideSecrets() {
 	if c.OpenNebula != nil {
 		secrets = append(secrets, c.OpenNebula.secrets()...)
 	}
-	for _, secret := range secrets {
-		if secret != "" && !hclunknown.Is(secret) {
-			packersdk.LogSecretFilter.Set(secret)
-		}
-	}
+	fieldcheck.HideSecrets(secrets...)
 }
 
-// check returns every mistake. It looks at nothing but the values: a template is
-// validated on machines that hold neither image nor catalog nor credentials.
-func (c *Config) check() []error {
-	var mistakes []error
+// check looks at nothing but the values: a template is validated on machines that hold
+// neither image nor catalog nor credentials.
+func (c *Config) check() *fieldcheck.Fields {
+	fields := new(fieldcheck.Fields)
 	if c.Catalog == nil && c.Community == nil && c.OpenNebula == nil {
-		mistakes = append(mistakes, errors.New(`no destination is given; add a block catalog, community or opennebula, such as `+
+		fields.Add(errors.New(`no destination is given; add a block catalog, community or opennebula, such as ` +
 			`catalog { directory = "dist/marketplace", base_url = "https://apps.example.org" }, one attribute per line`))
 	}
-	for _, r := range c.rules() {
-		mistakes = append(mistakes, r.mistakes()...)
-	}
-	mistakes = append(mistakes, c.App.checkNumbers()...)
+	c.App.check(fields)
 	if c.Catalog != nil {
-		mistakes = append(mistakes, c.Catalog.checkRest()...)
-	}
-	if c.OpenNebula != nil {
-		mistakes = append(mistakes, c.OpenNebula.checkRest()...)
-	}
-	return mistakes
-}
-
-// checkKnown returns the fields whose values Packer does not know although the build has
-// run, such as build.ID after a source that has none.
-func (c *Config) checkKnown() error {
-	var mistakes []error
-	for _, r := range c.rules() {
-		if slices.ContainsFunc(r.values, hclunknown.Is) {
-			mistakes = append(mistakes, fmt.Errorf("%s: refers to a value that this build does not have", r.field))
-		}
-	}
-	return errors.Join(mistakes...)
-}
-
-func (c *Config) rules() []rule {
-	rules := c.App.rules()
-	if c.Catalog != nil {
-		rules = append(rules, c.Catalog.rules()...)
+		c.Catalog.check(fields)
 	}
 	if c.Community != nil {
-		rules = append(rules, c.Community.rules()...)
+		c.Community.check(fields)
 	}
 	if c.OpenNebula != nil {
-		rules = append(rules, c.OpenNebula.rules()...)
+		c.OpenNebula.check(fields)
 	}
-	return rules
+	return fields
 }

@@ -1,9 +1,10 @@
 package marketplace
 
 import (
-	"fmt"
+	"cmp"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fieldcheck"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/app"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/storedtext"
 )
@@ -30,34 +31,21 @@ type App struct {
 	OpenNebulaVersions []string `mapstructure:"opennebula_versions"`
 }
 
-// rules are for the fields with their defaults in place.
-func (a *App) rules() []rule {
+// check judges the fields with their defaults in place.
+func (a *App) check(fields *fieldcheck.Fields) {
 	filled := a.withDefaults()
-	return []rule{
-		{"app.name", []string{filled.Name}, appliance.CheckObjectName},
-		{"app.version", given(filled.Version), app.CheckVersion},
-		{"app.publisher", []string{filled.Publisher}, app.CheckLine},
-		{"app.publisher_email", given(filled.PublisherEmail), app.CheckLine},
-		{"app.description", []string{filled.Description}, storedtext.CheckQuoted},
-		{"app.short_description", []string{filled.ShortDescription}, app.CheckLine},
-		{"app.tags", filled.Tags, app.CheckTag},
-		{"app.logo", given(filled.Logo), app.CheckLogo},
-		{"app.opennebula_versions", filled.OpenNebulaVersions, app.CheckOpenNebulaVersion},
-	}
-}
-
-func (a *App) checkNumbers() []error {
-	app := a.withDefaults()
-	var mistakes []error
-	for _, field := range []struct {
-		name  string
-		value int
-	}{{"app.cpu", app.CPU}, {"app.vcpu", app.VCPU}, {"app.memory", app.MemoryMiB}} {
-		if field.value < 1 {
-			mistakes = append(mistakes, fmt.Errorf("%s: must be 1 or more, got %d", field.name, field.value))
-		}
-	}
-	return mistakes
+	fields.Check("app.name", filled.Name, appliance.CheckObjectName)
+	fields.CheckOptional("app.version", filled.Version, app.CheckVersion)
+	fields.Check("app.publisher", filled.Publisher, app.CheckLine)
+	fields.CheckOptional("app.publisher_email", filled.PublisherEmail, app.CheckLine)
+	fields.Check("app.description", filled.Description, storedtext.CheckQuoted)
+	fields.Check("app.short_description", filled.ShortDescription, app.CheckLine)
+	fields.CheckEach("app.tags", filled.Tags, app.CheckTag)
+	fields.CheckOptional("app.logo", filled.Logo, app.CheckLogo)
+	fields.CheckEach("app.opennebula_versions", filled.OpenNebulaVersions, app.CheckOpenNebulaVersion)
+	fields.AtLeast("app.cpu", filled.CPU, 1)
+	fields.AtLeast("app.vcpu", filled.VCPU, 1)
+	fields.AtLeast("app.memory", filled.MemoryMiB, 1)
 }
 
 // withDefaults is the app with a default for every field that is not given; one for any
@@ -67,17 +55,24 @@ func (a *App) withDefaults() app.App { return a.over(app.Default()) }
 // over is d with the fields that are given.
 func (a *App) over(d app.App) app.App {
 	return app.App{
-		Name:               orDefault(a.Name, d.Name),
-		Version:            orDefault(a.Version, d.Version),
-		Publisher:          orDefault(a.Publisher, d.Publisher),
+		Name:               cmp.Or(a.Name, d.Name),
+		Version:            cmp.Or(a.Version, d.Version),
+		Publisher:          cmp.Or(a.Publisher, d.Publisher),
 		PublisherEmail:     a.PublisherEmail,
-		Description:        orDefault(a.Description, d.Description),
-		ShortDescription:   orDefault(a.ShortDescription, d.ShortDescription),
+		Description:        cmp.Or(a.Description, d.Description),
+		ShortDescription:   cmp.Or(a.ShortDescription, d.ShortDescription),
 		Tags:               listOrDefault(a.Tags, d.Tags),
 		Logo:               a.Logo,
 		OpenNebulaVersions: listOrDefault(a.OpenNebulaVersions, d.OpenNebulaVersions),
-		CPU:                orDefault(a.CPU, d.CPU),
-		VCPU:               orDefault(a.VCPU, d.VCPU),
-		MemoryMiB:          orDefault(a.Memory, d.MemoryMiB),
+		CPU:                cmp.Or(a.CPU, d.CPU),
+		VCPU:               cmp.Or(a.VCPU, d.VCPU),
+		MemoryMiB:          cmp.Or(a.Memory, d.MemoryMiB),
 	}
+}
+
+func listOrDefault(values, standard []string) []string {
+	if len(values) == 0 {
+		return standard
+	}
+	return values
 }

@@ -1,9 +1,7 @@
 package marketplace
 
 import (
-	"errors"
-	"fmt"
-
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fieldcheck"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/catalog"
 )
 
@@ -19,26 +17,20 @@ type Catalog struct {
 	SigningKeyPassword string `mapstructure:"signing_key_password"`
 }
 
-func (c *Catalog) rules() []rule {
-	return []rule{
-		{"catalog.directory", []string{c.Directory}, catalog.CheckDirectory},
-		{"catalog.base_url", []string{c.BaseURL}, func(text string) error {
-			_, err := catalog.ParseBaseURL(text)
-			return err
-		}},
-		{"catalog.signing_key_file", given(c.SigningKeyFile), anything},
-		{"catalog.signing_key_password", given(c.SigningKeyPassword), anything},
-	}
+func (c *Catalog) check(fields *fieldcheck.Fields) {
+	fields.Check("catalog.directory", c.Directory, catalog.CheckDirectory)
+	fields.Check("catalog.base_url", c.BaseURL, checkBaseURL)
+	fields.Known(map[string]string{"catalog.signing_key_file": c.SigningKeyFile, "catalog.signing_key_password": c.SigningKeyPassword})
+	fields.Expect(c.SigningKeyPassword == "" || c.SigningKeyFile != "",
+		"catalog.signing_key_password", "opens catalog.signing_key_file, which is not set")
+	expectKeepVersions(fields, "catalog.keep_versions", c.KeepVersions)
 }
 
-// checkRest is for what rules of single fields do not tell.
-func (c *Catalog) checkRest() []error {
-	var mistakes []error
-	if c.KeepVersions < 0 {
-		mistakes = append(mistakes, fmt.Errorf("catalog.keep_versions: must be 0 for all or a number of versions, got %d", c.KeepVersions))
-	}
-	if c.SigningKeyPassword != "" && c.SigningKeyFile == "" {
-		mistakes = append(mistakes, errors.New("catalog.signing_key_password: opens catalog.signing_key_file, which is not set"))
-	}
-	return mistakes
+func checkBaseURL(text string) error {
+	_, err := catalog.ParseBaseURL(text)
+	return err
+}
+
+func expectKeepVersions(fields *fieldcheck.Fields, name string, versions int) {
+	fields.Expect(versions >= 0, name, "must be 0 for all or a number of versions, got %d", versions)
 }

@@ -1,6 +1,9 @@
 package marketplace
 
-import "github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/community"
+import (
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fieldcheck"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/community"
+)
 
 // Community is the block "community": the files of a pull request to OpenNebula's
 // community marketplace.
@@ -13,10 +16,8 @@ type Community struct {
 	LogoFile string `mapstructure:"logo_file"`
 }
 
-func (c *Community) rules() []rule {
-	return []rule{
-		{"community.directory", []string{c.Directory}, checkGiven},
-		{"community.image_url", []string{c.ImageURL}, community.CheckImageURL},
-		{"community.logo_file", given(c.LogoFile), anything},
-	}
+func (c *Community) check(fields *fieldcheck.Fields) {
+	fields.Check("community.directory", c.Directory, fieldcheck.Set)
+	fields.Check("community.image_url", c.ImageURL, community.CheckImageURL)
+	fields.Known(map[string]string{"community.logo_file": c.LogoFile})
 }

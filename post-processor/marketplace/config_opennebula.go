@@ -1,6 +1,7 @@
 package marketplace
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fieldcheck"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/post-processor/marketplace/cloud"
 )
@@ -62,35 +64,33 @@ func (o *OpenNebula) secrets() []string {
 	return secrets
 }
 
-func (o *OpenNebula) rules() []rule {
-	rules := []rule{
-		{"opennebula.endpoint", []string{o.Endpoint}, opennebula.CheckEndpoint},
-		{"opennebula.username", given(o.Username), checkUsername},
-		{"opennebula.password", given(o.Password), anything},
-		{"opennebula.token", given(o.Token), anything},
-		{"opennebula.auth_file", given(o.AuthFile), anything},
-		{"opennebula.ca_file", given(o.CAFile), anything},
-		{"opennebula.tls_server_name", given(o.TLSServerName), anything},
-		{"opennebula.marketplace", []string{o.Marketplace}, checkGiven},
-		{"opennebula.datastore", given(o.Datastore), anything},
-		{"opennebula.group", given(o.Group), anything},
-		{"opennebula.permissions", given(o.Permissions), func(text string) error { return opennebula.Permissions(text).Check() }},
-		{"opennebula.timeout", given(o.Timeout), checkDuration},
-	}
+func (o *OpenNebula) check(fields *fieldcheck.Fields) {
+	fields.Check("opennebula.endpoint", o.Endpoint, opennebula.CheckEndpoint)
+	fields.CheckOptional("opennebula.username", o.Username, checkUsername)
+	fields.Check("opennebula.marketplace", o.Marketplace, fieldcheck.Set)
+	fields.CheckOptional("opennebula.permissions", o.Permissions, checkPermissions)
+	fields.CheckOptional("opennebula.timeout", o.Timeout, fieldcheck.Duration)
+	fields.Known(map[string]string{
+		"opennebula.password": o.Password, "opennebula.token": o.Token, "opennebula.auth_file": o.AuthFile,
+		"opennebula.ca_file": o.CAFile, "opennebula.tls_server_name": o.TLSServerName,
+		"opennebula.datastore": o.Datastore, "opennebula.group": o.Group,
+	})
+	o.checkCredentials(fields)
+	fields.Expect(!o.InsecureSkipVerify || o.CAFile == "" && o.TLSServerName == "", "opennebula.insecure_skip_verify",
+		"looks at no certificate, so opennebula.ca_file and opennebula.tls_server_name mean nothing beside it")
+	expectKeepVersions(fields, "opennebula.keep_versions", o.KeepVersions)
+	fields.Expect(o.Transfer != nil, "opennebula.transfer", "must be given: the API carries no images; "+
+		"one of the blocks ssh, s3, serve or the attributes url, path in it says how the front-end gets them")
 	if o.Transfer != nil {
-		rules = append(rules, o.Transfer.rules()...)
+		o.Transfer.check(fields)
 	}
-	return rules
 }
 
-// anything is for fields that may hold any text, but must be known when the build runs.
-func anything(string) error { return nil }
-
-func checkGiven(text string) error {
-	if strings.TrimSpace(text) == "" {
-		return errors.New("must be set")
-	}
-	return nil
+func (o *OpenNebula) checkCredentials(fields *fieldcheck.Fields) {
+	fields.Expect(o.Password == "" || o.Token == "", "opennebula.token", "set it or opennebula.password, not both")
+	secret := o.Password != "" || o.Token != ""
+	fields.Expect(o.AuthFile == "" || o.Username == "" && !secret, "opennebula.auth_file", "set it or opennebula.username, not both")
+	fields.Expect((o.Username != "") == secret, "opennebula.username", "goes with one of opennebula.password and opennebula.token")
 }
 
 func checkUsername(text string) error {
@@ -100,42 +100,14 @@ func checkUsername(text string) error {
 	return nil
 }
 
-func checkDuration(text string) error {
-	duration, err := time.ParseDuration(text)
-	if err != nil || duration <= 0 {
-		return errors.New(`must be a duration such as "2h"`)
-	}
-	return nil
-}
-
-// checkRest is for what rules of single fields do not tell.
-func (o *OpenNebula) checkRest() []error {
-	var mistakes []error
-	expect := func(ok bool, text string) {
-		if !ok {
-			mistakes = append(mistakes, errors.New(text))
-		}
-	}
-	expect(o.Password == "" || o.Token == "", "opennebula.token: set it or opennebula.password, not both")
-	secret := o.Password != "" || o.Token != ""
-	expect(o.AuthFile == "" || o.Username == "" && !secret, "opennebula.auth_file: set it or opennebula.username, not both")
-	expect((o.Username != "") == secret, "opennebula.username: goes with one of opennebula.password and opennebula.token")
-	expect(!o.InsecureSkipVerify || o.CAFile == "" && o.TLSServerName == "",
-		"opennebula.insecure_skip_verify: looks at no certificate, so opennebula.ca_file and opennebula.tls_server_name mean nothing beside it")
-	expect(o.KeepVersions >= 0, fmt.Sprintf("opennebula.keep_versions: must be 0 for all or a number of versions, got %d", o.KeepVersions))
-	if o.Transfer == nil {
-		return append(mistakes, errors.New(`opennebula.transfer: must be given: the API carries no images; `+
-			`one of the blocks ssh, s3, serve or the attributes url, path in it says how the front-end gets them`))
-	}
-	return append(mistakes, o.Transfer.checkRest()...)
-}
+func checkPermissions(text string) error { return opennebula.Permissions(text).Check() }
 
 // credentials are read when a build runs, not when a template is validated.
 func (o *OpenNebula) credentials() (opennebula.Credentials, error) {
 	if o.Username != "" {
-		return opennebula.Credentials{User: o.Username, Secret: orDefault(o.Password, o.Token)}, nil
+		return opennebula.Credentials{User: o.Username, Secret: cmp.Or(o.Password, o.Token)}, nil
 	}
-	path := orDefault(o.AuthFile, os.Getenv("ONE_AUTH"))
+	path := cmp.Or(o.AuthFile, os.Getenv("ONE_AUTH"))
 	if path == "" {
 		home, err := os.UserHomeDir()
 		if err != nil {
@@ -159,13 +131,13 @@ func (o *OpenNebula) client(say func(string)) (*opennebula.Client, error) {
 }
 
 func (o *OpenNebula) target() cloud.Target {
-	// checkDuration has parsed it before.
-	timeout, _ := time.ParseDuration(orDefault(o.Timeout, defaultTimeout))
+	// check has parsed it before.
+	timeout, _ := time.ParseDuration(cmp.Or(o.Timeout, defaultTimeout))
 	return cloud.Target{
 		Marketplace:        o.Marketplace,
-		Datastore:          orDefault(o.Datastore, defaultDatastore),
+		Datastore:          cmp.Or(o.Datastore, defaultDatastore),
 		Group:              o.Group,
-		Permissions:        opennebula.Permissions(orDefault(o.Permissions, defaultPermissions)),
+		Permissions:        opennebula.Permissions(cmp.Or(o.Permissions, defaultPermissions)),
 		VMTemplate:         o.VMTemplate,
 		VMTemplateApp:      o.VMTemplateApp,
 		ServiceTemplateApp: o.ServiceTemplateApp,

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hclunknown"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fieldcheck"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/app"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/post-processor/marketplace/cloud"
@@ -71,15 +71,15 @@ func TestConfigureListsEveryMistake(t *testing.T) {
 		"app.publisher_email: must not end in a backslash",
 		"app.description: must not hold characters above U+FFFF such as emoji",
 		`app.short_description: must not hold "]]>"`,
-		"app.tags: must not hold a comma",
-		"app.tags: must not be empty",
+		"app.tags[1]: must not hold a comma",
+		"app.tags[2]: must not be empty",
 		`app.logo: must be the base name of a PNG file such as "slm-copilot.png"`,
-		`app.opennebula_versions: must be a release such as "7.0"`,
+		`app.opennebula_versions[0]: must be a release such as "7.0"`,
+		"app.cpu: must be at least 1, got -1",
+		"app.vcpu: must be at least 1, got -2",
+		"app.memory: must be at least 1, got -3",
 		"catalog.directory: must be set to the directory of the marketplace",
 		`catalog.base_url: must be an http(s) URL such as "https://apps.example.org"`,
-		"app.cpu: must be 1 or more, got -1",
-		"app.vcpu: must be 1 or more, got -2",
-		"app.memory: must be 1 or more, got -3",
 	}, got)
 }
 
@@ -179,7 +179,7 @@ func TestConfigureRefusesUnknownFields(t *testing.T) {
 
 // What depends on the build is known only when it runs.
 func TestConfigureLetsUnknownValuesPass(t *testing.T) {
-	for _, unknown := range []string{hclunknown.Text, hcl2helper.UnknownVariableValue} {
+	for _, unknown := range []string{fieldcheck.Unknown, hcl2helper.UnknownVariableValue} {
 		var p PostProcessor
 		assert.NoError(t, p.Configure(block{
 			"catalog": block{"directory": unknown, "base_url": unknown},
@@ -189,5 +189,25 @@ func TestConfigureLetsUnknownValuesPass(t *testing.T) {
 				"cpu": 0, "vcpu": 0, "memory": 0,
 			},
 		}))
+	}
+}
+
+// A block of the transfer is judged once all of it is known.
+func TestConfigureLetsUnknownValuesOfACloudPass(t *testing.T) {
+	const u = fieldcheck.Unknown
+	for way, values := range map[string]any{
+		"ssh": block{"host": u}, "s3": block{"bucket": u}, "serve": block{"address": u}, "url": u, "path": u,
+	} {
+		t.Run(way, func(t *testing.T) {
+			o := exampleCloud()
+			o["endpoint"], o["username"], o["permissions"], o["timeout"], o["datastore"] = u, u, u, u, u
+			o["transfer"] = block{way: values}
+			var p PostProcessor
+			require.NoError(t, p.Configure(block{"opennebula": o}))
+			err := p.config.check().UnknownErr()
+			for _, field := range []string{"endpoint", "username", "permissions", "timeout", "datastore", "transfer." + way} {
+				assert.ErrorContains(t, err, "opennebula."+field)
+			}
+		})
 	}
 }

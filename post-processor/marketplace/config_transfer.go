@@ -1,11 +1,11 @@
 package marketplace
 
 import (
+	"cmp"
 	"errors"
-	"fmt"
-	"slices"
+	"maps"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hclunknown"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fieldcheck"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer/s3"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer/serve"
@@ -66,46 +66,53 @@ func (t *Transfer) secrets() []string {
 	return secrets
 }
 
-func (t *Transfer) rules() []rule {
-	rules := []rule{
-		{"opennebula.transfer.url", given(t.URL), anything},
-		{"opennebula.transfer.path", given(t.Path), anything},
+// check leaves a block that holds a value which is not known yet to the run of the build:
+// the values of a block are judged together.
+func (t *Transfer) check(fields *fieldcheck.Fields) {
+	known := fields.Known(t.texts())
+	const name = "opennebula.transfer"
+	fields.ExactlyOne(name, "ssh, s3, serve, url and path", t.SSH != nil, t.S3 != nil, t.Serve != nil, t.URL != "", t.Path != "")
+	if known && fields.Settled(name) {
+		fields.Add(t.mistakes()...)
 	}
+}
+
+// texts are the values of all ways that are given, by the names of their fields.
+func (t *Transfer) texts() map[string]string {
+	texts := map[string]string{"opennebula.transfer.url": t.URL, "opennebula.transfer.path": t.Path}
 	if t.SSH != nil {
-		rules = append(rules, known("opennebula.transfer.ssh", t.SSH.Host, t.SSH.Username, t.SSH.Password, t.SSH.PrivateKeyFile, t.SSH.KnownHostsFile, t.SSH.Directory))
+		maps.Copy(texts, t.SSH.texts())
 	}
 	if t.S3 != nil {
-		rules = append(rules, known("opennebula.transfer.s3", t.S3.Endpoint, t.S3.Region, t.S3.Bucket, t.S3.Prefix, t.S3.AccessKey, t.S3.SecretKey, t.S3.SessionToken, t.S3.CAFile))
+		maps.Copy(texts, t.S3.texts())
 	}
 	if t.Serve != nil {
-		rules = append(rules, known("opennebula.transfer.serve", t.Serve.Listen, t.Serve.Address, t.Serve.CertificateFile, t.Serve.KeyFile))
+		maps.Copy(texts, t.Serve.texts())
 	}
-	return rules
+	return texts
 }
 
-// known is for a block whose values are judged together, by the package that uses them.
-func known(block string, values ...string) rule {
-	return rule{block, values, anything}
+func (s *SSH) texts() map[string]string {
+	const block = "opennebula.transfer.ssh."
+	return map[string]string{
+		block + "host": s.Host, block + "username": s.Username, block + "password": s.Password,
+		block + "private_key_file": s.PrivateKeyFile, block + "known_hosts_file": s.KnownHostsFile, block + "directory": s.Directory,
+	}
 }
 
-// checkRest is for what rules of single fields do not tell. A block that holds a value
-// which is not known yet is judged when the build runs.
-func (t *Transfer) checkRest() []error {
-	given := 0
-	for _, is := range []bool{t.SSH != nil, t.S3 != nil, t.Serve != nil, t.URL != "", t.Path != ""} {
-		if is {
-			given++
-		}
+func (s *S3) texts() map[string]string {
+	const block = "opennebula.transfer.s3."
+	return map[string]string{
+		block + "endpoint": s.Endpoint, block + "region": s.Region, block + "bucket": s.Bucket, block + "prefix": s.Prefix,
+		block + "access_key": s.AccessKey, block + "secret_key": s.SecretKey, block + "session_token": s.SessionToken, block + "ca_file": s.CAFile,
 	}
-	if given != 1 {
-		return []error{fmt.Errorf("opennebula.transfer: exactly one of ssh, s3, serve, url and path must be given, got %d", given)}
+}
+
+func (s *Serve) texts() map[string]string {
+	const block = "opennebula.transfer.serve."
+	return map[string]string{
+		block + "listen": s.Listen, block + "address": s.Address, block + "certificate_file": s.CertificateFile, block + "key_file": s.KeyFile,
 	}
-	for _, r := range t.rules() {
-		if slices.ContainsFunc(r.values, hclunknown.Is) {
-			return nil
-		}
-	}
-	return t.mistakes()
 }
 
 // mistakes are those of the one way that is given, each with the name of its field.
@@ -141,7 +148,7 @@ func (t *Transfer) method() transfer.Method {
 }
 
 func (t *Transfer) hosted() transfer.Hosted {
-	return transfer.Hosted{Location: orDefault(t.URL, t.Path)}
+	return transfer.Hosted{Location: cmp.Or(t.URL, t.Path)}
 }
 
 func (t *Transfer) hostedField() string {

@@ -37,7 +37,7 @@ func findDisks(input packersdk.Artifact) ([]disk, error) {
 		}
 	}
 	if disks[0].manifest.OSID == "" {
-		return nil, fmt.Errorf("%s holds no operating system, only data: it is no appliance", image)
+		return nil, fmt.Errorf("%s holds no operating system, only data: it is not an appliance", image)
 	}
 	return disks, nil
 }

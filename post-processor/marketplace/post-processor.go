@@ -56,7 +56,7 @@ func (p *PostProcessor) PostProcess(ctx context.Context, ui packersdk.Ui, input 
 	defer abort(nil)
 	pub := &publication{}
 	if err := p.publish(ctx, ui, input, pub, abort); err != nil {
-		return nil, true, true, rescued(err, input, pub)
+		return nil, true, true, rescued(ctx, ui, err, input, pub)
 	}
 	pub.kept.remove()
 	return newArtifact(pub), true, true, nil
@@ -78,7 +78,7 @@ func (p *PostProcessor) publish(ctx context.Context, ui packersdk.Ui, input pack
 // steps are those of the destinations that are given: first what changes nothing, for all
 // of them, then what publishes.
 func (p *PostProcessor) steps(ui packersdk.Ui, input packersdk.Artifact, pub *publication, abort context.CancelCauseFunc) ([]step.Listed, error) {
-	steps := []step.Listed{step.Of(&stepKeep{input: input, pub: pub})}
+	steps := []step.Listed{step.Of(&stepKeep{input: input, pub: pub, ui: ui})}
 	if o := p.config.OpenNebula; o != nil {
 		client, err := o.client(ui.Say)
 		if err != nil {
@@ -119,9 +119,9 @@ func (p *publication) appliance() cloud.Appliance {
 }
 
 // rescued adds to err where the image is kept, and keeps it if that has not been done.
-func rescued(err error, input packersdk.Artifact, pub *publication) error {
+func rescued(ctx context.Context, ui packersdk.Ui, err error, input packersdk.Artifact, pub *publication) error {
 	if pub.kept.directory == "" && pub.disks != nil {
-		if keepErr := pub.keep(input); keepErr != nil {
+		if keepErr := pub.keep(ctx, ui, input); keepErr != nil {
 			return errors.Join(err, keepErr)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hclunknown"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fieldcheck"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/catalog"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
@@ -226,12 +226,12 @@ func TestPostProcessRefusesWhatIsStillUnknown(t *testing.T) {
 	b := newBench(t)
 	var p PostProcessor
 	require.NoError(t, p.Configure(block{
-		"app":     block{"publisher": hclunknown.Text, "tags": []string{"ok", hclunknown.Text}},
+		"app":     block{"publisher": fieldcheck.Unknown, "tags": []string{"ok", fieldcheck.Unknown}},
 		"catalog": block{"directory": b.catalog, "base_url": "http://127.0.0.1:8085"},
 	}))
 	_, _, _, err := p.PostProcess(t.Context(), b.ui, b.built())
 	assert.ErrorContains(t, err, "app.publisher: refers to a value that this build does not have\n"+
-		"app.tags: refers to a value that this build does not have")
+		"app.tags[1]: refers to a value that this build does not have")
 	assert.ErrorContains(t, err, "The image is kept as ")
 	assert.NoDirExists(t, b.catalog)
 }

@@ -1,10 +1,14 @@
 package marketplace
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/hardlink"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
 
 // kept is where the links to an image lie. Its zero value is nowhere.
@@ -13,8 +17,9 @@ type kept struct {
 	files     []string
 }
 
-// keep links the image, and the files that came with it, into a directory beside theirs.
-func keep(image string, files []string) (kept, error) {
+// keep links the image, and the files that came with it, into a directory beside theirs, in
+// place of what an earlier failure left. Where links are impossible it copies.
+func keep(ctx context.Context, say func(string), image string, files []string) (kept, error) {
 	k := kept{directory: filepath.Dir(image) + ".unpublished"}
 	if err := os.MkdirAll(k.directory, 0o755); err != nil {
 		return kept{}, err
@@ -24,7 +29,7 @@ func keep(image string, files []string) (kept, error) {
 		if file != image && (filepath.Dir(file) != filepath.Dir(image) || target == k.image()) {
 			continue
 		}
-		err := link(file, target)
+		err := hardlink.OrCopy(ctx, file, target, progress.Lines("keep a copy of "+filepath.Base(file), 0, say))
 		if errors.Is(err, os.ErrNotExist) && file != image {
 			continue
 		}
@@ -60,12 +65,4 @@ func (k kept) remove() {
 	if k.directory != "" {
 		_ = os.Remove(k.directory)
 	}
-}
-
-// link replaces what an earlier failure left under the name.
-func link(source, target string) error {
-	if err := os.Remove(target); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return os.Link(source, target)
 }

@@ -18,18 +18,19 @@ import (
 type stepKeep struct {
 	input packersdk.Artifact
 	pub   *publication
+	ui    packersdk.Ui
 }
 
-func (s *stepKeep) Run(context.Context) error {
-	return s.pub.keep(s.input)
+func (s *stepKeep) Run(ctx context.Context) error {
+	return s.pub.keep(ctx, s.ui, s.input)
 }
 
 // keep links the image if it comes straight from the source.
-func (p *publication) keep(input packersdk.Artifact) (err error) {
+func (p *publication) keep(ctx context.Context, ui packersdk.Ui, input packersdk.Artifact) (err error) {
 	if input.BuilderId() != appliance.BuilderID {
 		return nil
 	}
-	p.kept, err = keep(p.disks[0].path, input.Files())
+	p.kept, err = keep(ctx, ui.Say, p.disks[0].path, input.Files())
 	// What is not there cannot be kept; the step that reads it says so.
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("keep the image for the case that publishing fails: %w", err)

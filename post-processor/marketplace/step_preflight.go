@@ -28,7 +28,7 @@ func (s *stepPreflight) Run(context.Context) (err error) {
 	if s.pub.disks, err = findDisks(s.input); err != nil {
 		return err
 	}
-	if err := s.config.checkKnown(); err != nil {
+	if err := s.config.check().UnknownErr(); err != nil {
 		return err
 	}
 	system := s.pub.disks[0].manifest

@@ -4,16 +4,13 @@ package verify
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/hashicorp/packer-plugin-sdk/common"
-	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 	"github.com/hashicorp/packer-plugin-sdk/template/config"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hclunknown"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fieldcheck"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/accelerator"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/firmware"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/instance"
@@ -56,10 +53,7 @@ func (c *Config) decode(raws ...any) error {
 		return err
 	}
 	c.setDefaults()
-	if mistakes := c.check(); len(mistakes) > 0 {
-		return packersdk.MultiErrorAppend(nil, mistakes...)
-	}
-	return nil
+	return c.check().Err()
 }
 
 func (c *Config) setDefaults() {
@@ -83,60 +77,34 @@ func (c *Config) setDefaults() {
 	}
 }
 
-// check returns every mistake. It looks at nothing but the values: a template is
-// validated on machines without QEMU and the image.
-func (c *Config) check() []error {
-	var mistakes []error
-	for _, mistake := range instance.CheckContext(c.knownContext()) {
-		mistakes = append(mistakes, fmt.Errorf("context: %w", mistake))
-	}
-	if c.Memory < appliance.MinMemory {
-		mistakes = append(mistakes, fmt.Errorf("memory: must be at least %d (MiB), got %d", appliance.MinMemory, c.Memory))
-	}
-	if c.CPUs < 1 {
-		mistakes = append(mistakes, fmt.Errorf("cpus: must be at least 1, got %d", c.CPUs))
-	}
-	accelerators := []string{accelerator.Auto, accelerator.KVM, accelerator.TCG}
-	if !hclunknown.Is(c.Accelerator) && !slices.Contains(accelerators, c.Accelerator) {
-		mistakes = append(mistakes, fmt.Errorf("accelerator: must be one of %q, got %q", accelerators, c.Accelerator))
-	}
-	firmwares := []string{firmware.BIOS, firmware.UEFI, bothFirmwares}
-	if !hclunknown.Is(c.Firmware) && !slices.Contains(firmwares, c.Firmware) {
-		mistakes = append(mistakes, fmt.Errorf("firmware: must be one of %q, got %q", firmwares, c.Firmware))
-	}
-	if c.Firmware == bothFirmwares && c.Reboot.False() {
-		mistakes = append(mistakes, fmt.Errorf("firmware: %q needs two boots, so reboot must not be false", bothFirmwares))
-	}
-	if timeout, err := time.ParseDuration(c.BootTimeout); !hclunknown.Is(c.BootTimeout) && (err != nil || timeout <= 0) {
-		mistakes = append(mistakes, fmt.Errorf(`boot_timeout: must be a duration such as "15m", got %q`, c.BootTimeout))
-	}
-	return mistakes
+// check looks at nothing but the values: a template is validated on machines without QEMU
+// and the image.
+func (c *Config) check() *fieldcheck.Fields {
+	fields := new(fieldcheck.Fields)
+	c.checkContext(fields)
+	fields.Known(map[string]string{"model_id": c.ModelID})
+	fields.Expect(c.Memory >= appliance.MinMemory, "memory", "must be at least %d (MiB), got %d", appliance.MinMemory, c.Memory)
+	fields.AtLeast("cpus", c.CPUs, 1)
+	fields.Check("accelerator", c.Accelerator, fieldcheck.OneOf(accelerator.Auto, accelerator.KVM, accelerator.TCG))
+	fields.Check("firmware", c.Firmware, fieldcheck.OneOf(firmware.BIOS, firmware.UEFI, bothFirmwares))
+	fields.Expect(c.Firmware != bothFirmwares || !c.Reboot.False(), "firmware", "%q needs two boots, so reboot must not be false", bothFirmwares)
+	fields.Check("boot_timeout", c.BootTimeout, fieldcheck.Duration)
+	return fields
 }
 
-// knownContext leaves out what Packer does not know yet.
-func (c *Config) knownContext() map[string]string {
-	known := maps.Clone(c.Context)
-	maps.DeleteFunc(known, func(_, value string) bool { return hclunknown.Is(value) })
-	return known
-}
-
-// checkKnown returns an error if a value is still unknown when the image has been built,
-// such as build.ID after a source that has none.
-func (c *Config) checkKnown() error {
-	fields := map[string]string{"model_id": c.ModelID, "accelerator": c.Accelerator, "firmware": c.Firmware, "boot_timeout": c.BootTimeout}
+// checkContext judges what is known of it.
+func (c *Config) checkContext(fields *fieldcheck.Fields) {
+	texts, known := map[string]string{}, map[string]string{}
 	for name, value := range c.Context {
-		fields["context."+name] = value
-	}
-	var unknown []string
-	for _, field := range slices.Sorted(maps.Keys(fields)) {
-		if hclunknown.Is(fields[field]) {
-			unknown = append(unknown, field)
+		texts["context."+name] = value
+		if !fieldcheck.IsUnknown(value) {
+			known[name] = value
 		}
 	}
-	if len(unknown) > 0 {
-		return fmt.Errorf("%q: refers to a value that this build does not have", unknown)
+	fields.Known(texts)
+	for _, mistake := range instance.CheckContext(known) {
+		fields.Add(fmt.Errorf("context: %w", mistake))
 	}
-	return nil
 }
 
 func (c *Config) bootTimeout() time.Duration {

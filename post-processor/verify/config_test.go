@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/hashicorp/packer-plugin-sdk/hcl2helper"
@@ -59,8 +60,8 @@ func TestConfigureListsEveryMistakeAndNoSecret(t *testing.T) {
 		`context: ONEAPP_COPILOT_DOMAIN: must be a fully qualified host name such as copilot.example.org, got "nodots"`,
 		`memory: must be at least 512 (MiB), got 100`,
 		`cpus: must be at least 1, got -1`,
-		`accelerator: must be one of ["auto" "kvm" "tcg"], got "hvf"`,
-		`firmware: must be one of ["bios" "uefi" "both"], got "coreboot"`,
+		`accelerator: must be one of auto, kvm, tcg, got "hvf"`,
+		`firmware: must be one of bios, uefi, both, got "coreboot"`,
 		`boot_timeout: must be a duration such as "15m", got "soon"`,
 	}, got)
 	assert.NotContains(t, err.Error(), "hush")
@@ -78,12 +79,15 @@ func TestUnknownValuesWaitForTheBuild(t *testing.T) {
 			"context":  block{appliance.VarContextSize: unknown, appliance.VarThreads: "2"},
 			"model_id": unknown, "accelerator": unknown, "firmware": unknown, "boot_timeout": unknown,
 		}))
-		assert.EqualError(t, p.config.checkKnown(),
-			`["accelerator" "boot_timeout" "context.ONEAPP_COPILOT_CONTEXT_SIZE" "firmware" "model_id"]: refers to a value that this build does not have`)
+		var want []string
+		for _, field := range []string{"context.ONEAPP_COPILOT_CONTEXT_SIZE", "model_id", "accelerator", "firmware", "boot_timeout"} {
+			want = append(want, field+": refers to a value that this build does not have")
+		}
+		assert.EqualError(t, p.config.check().UnknownErr(), strings.Join(want, "\n"))
 	}
 	var p PostProcessor
 	require.NoError(t, p.Configure(block{"context": block{appliance.VarThreads: "2"}}))
-	assert.NoError(t, p.config.checkKnown())
+	assert.NoError(t, p.config.check().UnknownErr())
 }
 
 func TestConfigureTwiceTakesTheSecond(t *testing.T) {

@@ -53,7 +53,7 @@ func (p *PostProcessor) PostProcess(ctx context.Context, ui packersdk.Ui, input 
 
 func (p *PostProcessor) steps(t *trial, ui packersdk.Ui, input packersdk.Artifact) []step.Listed {
 	steps := []step.Listed{
-		step.Of(&stepPreflight{config: &p.config, input: input, trial: t}),
+		step.Of(&stepPreflight{config: &p.config, input: input, trial: t, ui: ui}),
 		step.Of(&stepCreate{config: &p.config, trial: t, ui: ui}),
 		step.Of(&stepBoot{name: "first boot", uefi: p.config.Firmware == firmware.UEFI, trial: t, ui: ui}),
 		step.Of(&stepCheck{trial: t, ui: ui}),

@@ -136,7 +136,7 @@ func TestAnImageOfArtificeStaysWhereItIs(t *testing.T) {
 func TestWhatPassesIsKeptOnce(t *testing.T) {
 	b := newBench(t, qemuvmtest.Halt)
 	tr := &trial{image: b.image}
-	require.NoError(t, tr.keep(b.built()))
+	require.NoError(t, tr.keep(t.Context(), b.ui.Say, b.built()))
 	require.NoError(t, os.WriteFile(serialLog(b.image), nil, 0o600))
 	assert.FileExists(t, b.path("demo.unverified/guest.qcow2"))
 	require.NoError(t, tr.letGo())

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,14 +10,16 @@ import (
 
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/hardlink"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
 
 // keep links the image, and the files that came with it, into a directory beside theirs, in
 // place of what an earlier failure left. Packer deletes what the source has made when the
 // first post-processor fails or is killed, whatever that one asks for, and an image takes
-// long to bake. What comes from another post-processor, such as artifice, it never deletes.
-func (t *trial) keep(input packersdk.Artifact) error {
+// long to bake. Where links are impossible it copies. What comes from another post-processor, such as artifice, it never deletes.
+func (t *trial) keep(ctx context.Context, say func(string), input packersdk.Artifact) error {
 	image, err := filepath.Abs(t.image)
 	if err != nil {
 		return err
@@ -30,14 +33,14 @@ func (t *trial) keep(input packersdk.Artifact) error {
 		return err
 	}
 	kept := filepath.Join(directory, filepath.Base(image))
-	if err := os.Link(image, kept); err != nil {
+	if err := linkOrCopy(ctx, say, image, kept); err != nil {
 		return errors.Join(err, os.Remove(directory))
 	}
 	t.kept, t.keptDirectory = kept, directory
 	var errs []error
 	for _, file := range append([]string{manifest.Path(t.image)}, input.Files()...) {
 		if filepath.Dir(file) == filepath.Dir(t.image) {
-			errs = append(errs, linkIfThere(file, filepath.Join(directory, filepath.Base(file))))
+			errs = append(errs, linkIfThere(ctx, say, file, filepath.Join(directory, filepath.Base(file))))
 		}
 	}
 	return errors.Join(errs...)
@@ -86,10 +89,16 @@ func moveIfThere(source, target string) error {
 }
 
 // linkIfThere leaves out what the trial did not get to, and what is kept already.
-func linkIfThere(source, target string) error {
-	err := os.Link(source, target)
-	if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, os.ErrExist) {
+func linkIfThere(ctx context.Context, say func(string), source, target string) error {
+	if _, err := os.Lstat(target); err == nil {
+		return nil
+	}
+	if err := linkOrCopy(ctx, say, source, target); !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	return nil
+}
+
+func linkOrCopy(ctx context.Context, say func(string), source, target string) error {
+	return hardlink.OrCopy(ctx, source, target, progress.Lines("keep a copy of "+filepath.Base(source), 0, say))
 }

@@ -24,6 +24,7 @@ type stepPreflight struct {
 	config *Config
 	input  packersdk.Artifact
 	trial  *trial
+	ui     packersdk.Ui
 }
 
 func (s *stepPreflight) Run(ctx context.Context) error {
@@ -38,10 +39,10 @@ func (s *stepPreflight) Run(ctx context.Context) error {
 		return fmt.Errorf("the image to verify: %w", err)
 	}
 	// From here on a failure keeps the image.
-	if err := s.trial.keep(s.input); err != nil {
+	if err := s.trial.keep(ctx, s.ui.Say, s.input); err != nil {
 		return fmt.Errorf("keep the image for the case that verifying fails: %w", err)
 	}
-	if err := s.config.checkKnown(); err != nil {
+	if err := s.config.check().UnknownErr(); err != nil {
 		return err
 	}
 	if err := s.checkHost(ctx); err != nil {

@@ -118,7 +118,7 @@ func TestWhatIsMadeAnew(t *testing.T) {
 		"the root key is gone":   {func(m *Material) { m.RootKey = nil }, nil, false, true},
 		"the root is cut":        {func(m *Material) { m.RootCert = m.RootCert[:100] }, nil, false, true},
 		"the keys do not match":  {func(m *Material) { m.RootKey = stranger.RootKey }, nil, false, true},
-		"the root is no root":    {func(m *Material) { m.RootCert, m.RootKey = m.Leaf, m.Leaf }, nil, false, true},
+		"the root is not a root": {func(m *Material) { m.RootCert, m.RootKey = m.Leaf, m.Leaf }, nil, false, true},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -23,7 +23,7 @@ type Pair struct {
 func Parse(chain, key []byte) (Pair, error) {
 	certificate, err := tls.X509KeyPair(chain, key)
 	if err != nil {
-		return Pair{}, fmt.Errorf("the first certificate and the key are no pair that works: %w", err)
+		return Pair{}, fmt.Errorf("the first certificate and the key are not a working pair: %w", err)
 	}
 	// X509KeyPair looks at the first one only; nginx reads them all.
 	for i, der := range certificate.Certificate {

@@ -18,7 +18,7 @@ type Log struct {
 	now func() time.Time
 }
 
-// Open appends to the file at path. A log that cannot be written is no reason not to serve:
+// Open appends to the file at path. A log that cannot be written does not stop the service:
 // it is said on standard error, and that is all there is then.
 func Open(path string, stderr io.Writer, now func() time.Time) *Log {
 	log := &Log{err: stderr, now: now}

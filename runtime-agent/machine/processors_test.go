@@ -28,19 +28,19 @@ func TestThreads(t *testing.T) {
 		quota    float64
 		want     int
 	}{
-		"4 sockets of 1 core":              {all(4), alone, 0, 4},
-		"2 cores of 2 threads":             {all(4), pairs, 0, 2},
-		"threads numbered as Intel does":   {[]int{0, 1, 4, 5}, split, 0, 2},
-		"only the second thread allowed":   {[]int{1, 2, 3}, pairs, 0, 2},
-		"no topology":                      {all(4), nil, 0, 4},
-		"no topology for a plugged one":    {all(5), pairs, 0, 3},
-		"a quota above":                    {all(4), alone, 6, 4},
-		"a quota below":                    {all(4), alone, 2, 2},
-		"a quota that is no whole number":  {all(4), alone, 2.9, 2},
-		"a quota of half a processor":      {all(4), alone, 0.5, 1},
-		"a quota between cores and CPUs":   {all(4), pairs, 3, 2},
-		"nothing is never told the engine": {nil, nil, 0, 1},
-		"64 of 128":                        {all(128), nil, 64, 64},
+		"4 sockets of 1 core":                {all(4), alone, 0, 4},
+		"2 cores of 2 threads":               {all(4), pairs, 0, 2},
+		"threads numbered as Intel does":     {[]int{0, 1, 4, 5}, split, 0, 2},
+		"only the second thread allowed":     {[]int{1, 2, 3}, pairs, 0, 2},
+		"no topology":                        {all(4), nil, 0, 4},
+		"no topology for a plugged one":      {all(5), pairs, 0, 3},
+		"a quota above":                      {all(4), alone, 6, 4},
+		"a quota below":                      {all(4), alone, 2, 2},
+		"a quota that is not a whole number": {all(4), alone, 2.9, 2},
+		"a quota of half a processor":        {all(4), alone, 0.5, 1},
+		"a quota between cores and CPUs":     {all(4), pairs, 3, 2},
+		"nothing is never told the engine":   {nil, nil, 0, 1},
+		"64 of 128":                          {all(128), nil, 64, 64},
 	} {
 		got := threads(cores(tt.allowed, func(cpu int) string { return tt.siblings[cpu] }), tt.quota)
 		assert.Equal(t, tt.want, got, name)

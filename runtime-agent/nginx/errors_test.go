@@ -20,7 +20,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/localaitest"
 )
 
-// What is no proper request gets an error of OpenAI's shape, too.
+// What is not a proper request gets an error of OpenAI's shape, too.
 func TestImproperRequests(t *testing.T) {
 	s := start(t, engine(t, localaitest.Options{}).Address)
 	overTLS := func() (net.Conn, error) { return tls.Dial("tcp", s.https, s.tls()) }

@@ -45,7 +45,7 @@ type Client struct {
 	HTTP  *http.Client
 }
 
-// New returns nil unless everything that is needed is known. It is no error: OneGate is
+// New returns nil unless everything that is needed is known. It is not an error: OneGate is
 // an option of the cloud, and TOKEN=YES one of the template.
 func New(endpoint, token, vmID string) *Client {
 	if endpoint == "" || token == "" || vmID == "" {

@@ -32,8 +32,8 @@ func (r Report) host() string {
 	return r.Status.Host
 }
 
-// ownAuthority says whether clients have to be told to trust the root of this machine.
-func (r Report) ownAuthority() bool {
+// ownCA says whether clients have to be told to trust the root of this machine.
+func (r Report) ownCA() bool {
 	c := r.Status.Certificate
 	return c == nil || c.Source == "" || c.Source == status.SourceOwn
 }
@@ -70,7 +70,7 @@ func (r Report) connection(out *writer) {
 		return
 	}
 	out.section("Certificate")
-	if r.ownAuthority() {
+	if r.ownCA() {
 		out.pair("source", status.SourceOwn)
 		out.pair("root", r.rootURL())
 		out.pair("root_sha256", r.RootFingerprint)
@@ -86,7 +86,7 @@ func (r Report) connection(out *writer) {
 // appliance is what clients are told.
 func (r Report) appliance() clients.Appliance {
 	a := clients.Appliance{BaseURL: r.Endpoint(), Password: r.Password, Model: r.Status.Model, ContextSize: r.Status.ContextSize}
-	if r.ownAuthority() {
+	if r.ownCA() {
 		a.Root = &clients.Root{URL: r.rootURL(), Fingerprint: r.RootFingerprint}
 	}
 	return a

@@ -57,7 +57,7 @@ func (e Engine) reload(ctx context.Context) error {
 	return e.ask(ctx)
 }
 
-// ask gets one token. It is no chat: the template of a chat may put a thousand tokens of
+// ask gets one token. It is not a chat: the template of a chat may put a thousand tokens of
 // instructions before the question, which would take a minute to read. It is asked again if
 // it failed, because a token can be a part of a character, which the backend answers with an
 // error (seen on v4.9.0 with a model of random weights).
@@ -77,7 +77,7 @@ func (e Engine) post(ctx context.Context, limit time.Duration, path string, body
 	return e.call(ctx, http.MethodPost, path, body)
 }
 
-// statusError is an answer that is no success.
+// statusError is an answer that is not a success.
 type statusError struct {
 	path   string
 	status int

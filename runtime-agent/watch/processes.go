@@ -15,7 +15,7 @@ import (
 
 // children returns the process ids of what main has started and what still runs; none if
 // main itself is gone. LocalAI starts nothing but backends: run.sh becomes the backend by
-// exec, and what run.sh starts before that are no children of LocalAI's.
+// exec, and what run.sh starts before that are not children of LocalAI's.
 //
 // It looks at every process of the machine, because the kernel's own list of children may
 // leave one out while threads come and go (proc_pid_task(5)), and a backend that is

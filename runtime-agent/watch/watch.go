@@ -142,7 +142,7 @@ func (w *Watcher) sayOnce(err error) {
 	w.said = text
 }
 
-// close has nginx answer 503. That it cannot be told is no reason not to repair.
+// close has nginx answer 503. That it cannot be told does not prevent the repair.
 func (w *Watcher) close() {
 	err := os.MkdirAll(filepath.Dir(w.ReloadingFile), 0o755)
 	if err == nil {

@@ -200,7 +200,7 @@ func TestOrderWithoutDependence(t *testing.T) {
 }
 
 // systemd's own measure: 100 for a service that can do all, 0 for one that can do nothing.
-// Those that mount, write below /etc and run other programs cannot be locked up far.
+// Those that mount, write below /etc and run other programs cannot be sandboxed much.
 func TestUnitsAreLockedUp(t *testing.T) {
 	limits := map[string]string{appliance.WatchUnit: "25", appliance.ConfigureUnit: "70", appliance.BootstrapUnit: "70", appliance.CertificateUnit: "70"}
 	for _, unit := range units() {

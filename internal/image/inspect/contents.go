@@ -102,5 +102,5 @@ func inspectBill(t tree) []finding {
 	if err == nil && bill.Version == "SPDX-2.3" && len(bill.Packages) > 0 {
 		return nil
 	}
-	return []finding{{[]string{appliance.BakedSBOM}, "is no bill of materials in SPDX 2.3", bakeIt}}
+	return []finding{{[]string{appliance.BakedSBOM}, "is not a bill of materials in SPDX 2.3", bakeIt}}
 }

@@ -4,12 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hostprogram"
 )
@@ -31,44 +31,36 @@ var distributionPackage = hostprogram.Package{Debian: "e2fsprogs", Fedora: "e2fs
 // Available says what to install if the programs are missing that read a file system.
 func Available() error {
 	for _, name := range []string{"debugfs", "dumpe2fs"} {
-		if _, err := find(name); err != nil {
+		if _, err := hostprogram.Find(name, distributionPackage); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func find(name string) (string, error) { return hostprogram.Find(name, distributionPackage) }
-
 // output runs a program of e2fsprogs and returns what it says.
 func (f fileSystem) output(ctx context.Context, name string, arguments ...string) ([]byte, error) {
-	var stderr bytes.Buffer
-	command, err := f.command(ctx, &stderr, name, arguments...)
+	command, err := f.command(ctx, name, arguments...)
 	if err != nil {
 		return nil, err
 	}
-	output, err := command.Output()
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+	var output bytes.Buffer
+	command.Stdout = &output
+	err = hostprogram.Run(ctx, command)
+	if errors.As(err, &hostprogram.Failure{}) {
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w: %.200s", name, err, strings.TrimSpace(stderr.String()))
-	}
-	return output, nil
+	return output.Bytes(), err
 }
 
-// command is a program of e2fsprogs. Its messages are not translated and go to stderr.
-func (f fileSystem) command(ctx context.Context, stderr io.Writer, name string, arguments ...string) (*exec.Cmd, error) {
-	program, err := find(name)
+// command is a program of e2fsprogs. Its messages are not translated.
+func (f fileSystem) command(ctx context.Context, name string, arguments ...string) (*exec.Cmd, error) {
+	command, err := hostprogram.Command(ctx, name, distributionPackage, append(arguments, fileName)...)
 	if err != nil {
 		return nil, err
 	}
-	command := exec.CommandContext(ctx, program, append(arguments, fileName)...)
 	command.Dir = f.directory
 	command.Env = []string{"LC_ALL=C"}
-	command.Stderr = stderr
-	// It has no children; this only bounds the wait for its pipes.
-	command.WaitDelay = 5 * time.Second
 	return command, nil
 }
 
@@ -79,10 +71,11 @@ func (f fileSystem) debugfs(ctx context.Context, requests []string, answer func(
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	command, err := f.command(ctx, &stderr, "debugfs", "-f", "-")
+	command, err := f.command(ctx, "debugfs", "-f", "-")
 	if err != nil {
 		return err
 	}
+	command.Stderr = &stderr
 	command.Stdin = strings.NewReader(strings.Join(requests, "\n") + "\n")
 	stdout, err := command.StdoutPipe()
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hostprogram"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/files"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/qemuimg"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
@@ -124,7 +125,7 @@ func makeExt4(t *testing.T, blockSize int, size int64, f treeFiles) []byte {
 	t.Helper()
 	top, path := t.TempDir(), filepath.Join(t.TempDir(), "made.raw")
 	f.write(t, top)
-	program, err := find("mke2fs")
+	program, err := hostprogram.Find("mke2fs", distributionPackage)
 	require.NoError(t, err, "run make setup")
 	command(t, program, "-q", "-t", "ext4", "-b", strconv.Itoa(blockSize), "-d", top, path, strconv.FormatInt(size/1024, 10)+"k")
 	content, err := os.ReadFile(path)
@@ -160,7 +161,7 @@ func makeImage(t *testing.T, disk string) string {
 // debugfs changes the root file system of a disk.
 func debugfs(t *testing.T, disk, request string) {
 	t.Helper()
-	program, err := find("debugfs")
+	program, err := hostprogram.Find("debugfs", distributionPackage)
 	require.NoError(t, err, "run make setup")
 	content, err := os.ReadFile(disk)
 	require.NoError(t, err)

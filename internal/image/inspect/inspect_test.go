@@ -14,6 +14,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/goldentest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hostprogram"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/files"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/qemuimg"
 )
@@ -57,8 +58,8 @@ func TestDirectoryThatHoldsItself(t *testing.T) {
 func TestBillOfAnotherVersion(t *testing.T) {
 	bill := treeFiles{appliance.BakedSBOM: `{"spdxVersion": "SPDX-2.2", "packages": [{}]}`, appliance.AgentPath: ""}
 	err := inspect(t, makeImage(t, makeDisk(t, goodFiles(t).with(bill))))
-	assert.ErrorContains(t, err, appliance.BakedSBOM+": is no bill of materials in SPDX 2.3")
-	assert.ErrorContains(t, err, appliance.AgentPath+": is missing", "an empty file is no agent")
+	assert.ErrorContains(t, err, appliance.BakedSBOM+": is not a bill of materials in SPDX 2.3")
+	assert.ErrorContains(t, err, appliance.AgentPath+": is missing", "an empty file is not an agent")
 }
 
 // One image with everything wrong that is seen by its name: the golden file lists it all.
@@ -254,7 +255,7 @@ func TestNoRoom(t *testing.T) {
 
 func TestMissingProgram(t *testing.T) {
 	assert.NoError(t, Available(), "run make setup")
-	_, err := find("debugfs-of-nobody")
+	_, err := hostprogram.Find("debugfs-of-nobody", distributionPackage)
 	assert.EqualError(t, err, "debugfs-of-nobody is not installed: install the package e2fsprogs (Debian, Ubuntu, Fedora)")
 }
 

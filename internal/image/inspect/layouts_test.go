@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hostprogram"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/qemuimg"
 )
 
@@ -66,7 +67,7 @@ func assertReadInFull(t *testing.T, image string, blockSize int64) {
 
 // Since 1.47.2 dumpe2fs takes a name with = in it for a tag.
 func TestNamesMeanNothingToE2fsprogs(t *testing.T) {
-	real, err := find("dumpe2fs")
+	real, err := hostprogram.Find("dumpe2fs", distributionPackage)
 	require.NoError(t, err)
 	programs := t.TempDir()
 	script := "#!/bin/sh\nfor name; do case $name in *=*|*\\?*) echo \"dumpe2fs: Unable to resolve '$name'\" >&2; exit 1 ;; esac; done\nexec " + real + ` "$@"` + "\n"

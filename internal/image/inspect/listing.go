@@ -34,7 +34,7 @@ func readListing(r *bufio.Reader) ([]entry, error) {
 		}
 		fields := entryPattern.FindStringSubmatch(line)
 		if fields == nil {
-			return nil, fmt.Errorf("%.80q is no entry of a directory", line)
+			return nil, fmt.Errorf("%.80q is not an entry of a directory", line)
 		}
 		// Inode 0 is a place that is free.
 		if fields[1] == "0" || fields[3] == "" || fields[3] == "." || fields[3] == ".." {

@@ -77,8 +77,8 @@ func TestListing(t *testing.T) {
 
 	for text, want := range map[string]string{
 		"/2/040755/0/0/a//\n":       "the list is cut short",
-		"/2/040755/0/0/a\nb/1/\n\n": `"/2/040755/0/0/a\n" is no entry`,
-		"/2/040955/0/0/a/1/\n\n":    "is no entry",
+		"/2/040755/0/0/a\nb/1/\n\n": `"/2/040755/0/0/a\n" is not an entry`,
+		"/2/040955/0/0/a/1/\n\n":    "is not an entry",
 	} {
 		_, err := readListing(bufio.NewReader(strings.NewReader(text)))
 		assert.ErrorContains(t, err, want)

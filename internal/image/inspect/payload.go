@@ -21,7 +21,7 @@ func inspectPayload(ctx context.Context, i image) ([]finding, error) {
 	}
 	lock, err := lockfile.Parse(appliance.BakedLock, []byte(text))
 	if err != nil {
-		return []finding{{[]string{appliance.BakedLock}, fmt.Sprintf("is no lock file (%v)", err), bakeIt}}, nil
+		return []finding{{[]string{appliance.BakedLock}, fmt.Sprintf("is not a lock file (%v)", err), bakeIt}}, nil
 	}
 	var findings []finding
 	for _, file := range []struct{ kind, path string }{

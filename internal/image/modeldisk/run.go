@@ -3,11 +3,10 @@ package modeldisk
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
-	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hostprogram"
 )
@@ -24,21 +23,17 @@ var distributionPackage = hostprogram.Package{Debian: "e2fsprogs", Fedora: "e2fs
 // run starts a program in the directory of the file system; a cancelled context kills it.
 // The time of day is the one that every disk was made at.
 func (f fileSystem) run(ctx context.Context, program string, arguments ...string) (stdout, stderr string, err error) {
-	path, err := hostprogram.Find(program, distributionPackage)
+	cmd, err := hostprogram.Command(ctx, program, distributionPackage, arguments...)
 	if err != nil {
 		return "", "", err
 	}
 	var out, complaints bytes.Buffer
-	cmd := exec.CommandContext(ctx, path, arguments...)
 	cmd.Dir = f.directory
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "E2FSPROGS_FAKE_TIME=1")
 	cmd.Stdout, cmd.Stderr = &out, &complaints
-	cmd.WaitDelay = 5 * time.Second
-	if err := cmd.Run(); err != nil {
-		if ctx.Err() != nil {
-			return "", "", context.Cause(ctx)
-		}
+	err = hostprogram.Run(ctx, cmd)
+	if errors.As(err, &hostprogram.Failure{}) {
 		return "", "", fmt.Errorf("%s: %w\n%s", program, err, strings.TrimSpace(out.String()+complaints.String()))
 	}
-	return out.String(), complaints.String(), nil
+	return out.String(), complaints.String(), err
 }

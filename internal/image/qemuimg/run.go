@@ -3,7 +3,6 @@
 package qemuimg
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hostprogram"
 )
@@ -29,42 +27,18 @@ func Available() error {
 
 // run starts qemu-img and waits for it; a cancelled context kills it.
 func run(ctx context.Context, stdout io.Writer, args ...string) error {
-	if err := Available(); err != nil {
+	cmd, err := hostprogram.Command(ctx, Program, distributionPackage, args...)
+	if err != nil {
 		return err
 	}
-	var stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, Program, args...)
-	cmd.Stdout, cmd.Stderr = stdout, &stderr
-	// Qemu-img has no children; this only bounds the wait for its pipes.
-	cmd.WaitDelay = 5 * time.Second
-	err := cmd.Run()
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	if message := strings.TrimSpace(stderr.String()); err != nil && message != "" {
-		return failure{message: shorten(strings.TrimPrefix(message, Program+": ")), cause: err}
+	cmd.Stdout = stdout
+	err = hostprogram.Run(ctx, cmd)
+	if failure := (hostprogram.Failure{}); errors.As(err, &failure) {
+		failure.Said = strings.TrimPrefix(failure.Said, Program+": ")
+		return failure
 	}
 	return err
 }
-
-// shorten keeps the beginning: for a damaged image qemu-img writes one line per cluster.
-func shorten(message string) string {
-	const most = 3
-	lines := strings.Split(message, "\n")
-	if len(lines) <= most {
-		return message
-	}
-	return fmt.Sprintf("%s\n... and %d more lines", strings.Join(lines[:most], "\n"), len(lines)-most)
-}
-
-// failure shows what qemu-img said and unwraps to its exit status.
-type failure struct {
-	message string
-	cause   error
-}
-
-func (f failure) Error() string { return f.message }
-func (f failure) Unwrap() error { return f.cause }
 
 // exitStatus is that of the finished program, or -1 if it never ran to its end.
 func exitStatus(err error) int {

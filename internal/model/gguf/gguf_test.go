@@ -246,9 +246,9 @@ func TestReadRefusesWhatIsWrong(t *testing.T) {
 		"no dimension":         {new(handmade).llama().tensor("t", F32, 0).file(32), `tensor "t" has 0 dimensions`},
 		"five dimensions":      {new(handmade).llama().tensor("t", F32, 0, 1, 1, 1, 1, 1).file(32), `tensor "t" has 5 dimensions`},
 		"tensor type":          {new(handmade).llama().tensor("t", 4, 0, 8).file(32), `tensor "t" has an unknown type, 4`},
-		"partial block":        {new(handmade).llama().tensor("t", 12, 0, 100).file(64), `tensor "t" has rows of 100, which is no multiple of Q4_K's block of 256`},
+		"partial block":        {new(handmade).llama().tensor("t", 12, 0, 100).file(64), `tensor "t" has rows of 100, which is not a multiple of Q4_K's block of 256`},
 		"dimensions overflow":  {new(handmade).llama().tensor("t", F32, 0, 1<<32, 1<<32).file(32), `tensor "t" has impossible dimensions`},
-		"unaligned offset":     {new(handmade).llama().tensor("t", F32, 5, 8).file(64), `tensor "t" has offset 5, which is no multiple of the alignment 32`},
+		"unaligned offset":     {new(handmade).llama().tensor("t", F32, 5, 8).file(64), `tensor "t" has offset 5, which is not a multiple of the alignment 32`},
 		"offset overflow":      {new(handmade).llama().tensor("t", F32, 1<<64-32, 8).file(64), `tensor "t" has an impossible offset`},
 		"offset after the end": {new(handmade).llama().tensor("t", F32, 1<<40, 8).file(64), `truncated: tensor "t" ends at byte 1099511628`},
 	} {

@@ -189,7 +189,7 @@ func tensorSize(t Tensor) (uint64, error) {
 		return 0, fmt.Errorf("tensor %q has an unknown type, %d", t.Name, uint32(t.Type))
 	}
 	if t.Dimensions[0]%unit.elements != 0 {
-		return 0, fmt.Errorf("tensor %q has rows of %d, which is no multiple of %s's block of %d", t.Name, t.Dimensions[0], t.Type, unit.elements)
+		return 0, fmt.Errorf("tensor %q has rows of %d, which is not a multiple of %s's block of %d", t.Name, t.Dimensions[0], t.Type, unit.elements)
 	}
 	size := t.Dimensions[0] / unit.elements
 	for _, factor := range append([]uint64{unit.bytes}, t.Dimensions[1:]...) {
@@ -207,7 +207,7 @@ func place(tensors []Tensor, dataStart, alignment, fileSize uint64) error {
 	for i := range tensors {
 		t := &tensors[i]
 		if t.Offset%alignment != 0 {
-			return fmt.Errorf("tensor %q has offset %d, which is no multiple of the alignment %d", t.Name, t.Offset, alignment)
+			return fmt.Errorf("tensor %q has offset %d, which is not a multiple of the alignment %d", t.Name, t.Offset, alignment)
 		}
 		start, overflow := bits.Add64(dataStart, t.Offset, 0)
 		end, overflowAgain := bits.Add64(start, t.Size, 0)
@@ -260,7 +260,7 @@ func (m metadata) header() (Header, error) {
 	}
 	if len(missing) > 0 {
 		slices.Sort(missing)
-		return Header{}, fmt.Errorf("the metadata lacks %s, so this is no language model llama.cpp can run", strings.Join(missing, ", "))
+		return Header{}, fmt.Errorf("the metadata lacks %s, so this is not a language model llama.cpp can run", strings.Join(missing, ", "))
 	}
 	if h.HeadCount == 0 {
 		return Header{}, fmt.Errorf("%s%s is 0", architecture, keyHeadCount)

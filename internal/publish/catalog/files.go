@@ -4,15 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/hardlink"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
 
 // partial ends the name of a file that is not whole yet. The site serves none of them.
-const partial = ".partial"
+const partial = hardlink.Partial
 
 // makeDir makes path for nginx's workers to enter, whatever the umask says. Directories
 // that are there keep their mode.
@@ -40,23 +40,15 @@ func exists(path string) bool {
 // place links or copies source to target, which appears whole or not at all and is
 // readable for a web server.
 func place(ctx context.Context, source, target string, size int64, meter *progress.Meter) (err error) {
-	// A link to a symbolic link would point to nowhere.
-	source, err = filepath.EvalSymlinks(source)
+	temporary, err := hardlink.Stage(ctx, source, target, meter)
 	if err != nil {
 		return err
 	}
-	temporary := target + partial
 	defer func() {
 		if err != nil {
 			_ = os.Remove(temporary)
 		}
 	}()
-	// Whatever forbids a link (another file system, another owner), a copy may work.
-	if os.Link(source, temporary) != nil {
-		if err := copyFile(ctx, source, temporary, meter); err != nil {
-			return err
-		}
-	}
 	info, err := os.Stat(temporary)
 	if err != nil {
 		return err
@@ -68,40 +60,6 @@ func place(ctx context.Context, source, target string, size int64, meter *progre
 		return err
 	}
 	return os.Rename(temporary, target)
-}
-
-func copyFile(ctx context.Context, source, target string, meter *progress.Meter) error {
-	in, err := os.Open(source)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.OpenFile(target, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, cancelReader{ctx, meter.Reader(in)})
-	if err == nil {
-		err = out.Sync()
-	}
-	if err = errors.Join(err, out.Close()); err != nil {
-		return err
-	}
-	meter.Finish()
-	return nil
-}
-
-// cancelReader ends a copy with its context.
-type cancelReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (r cancelReader) Read(p []byte) (int, error) {
-	if err := context.Cause(r.ctx); err != nil {
-		return 0, err
-	}
-	return r.r.Read(p)
 }
 
 func removeIfThere(path string) error {

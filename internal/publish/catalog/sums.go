@@ -1,12 +1,10 @@
 package catalog
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
-	"maps"
-	"slices"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/checksums"
 )
 
 // sums is a file for sha256sum -c over the images of the list and the list itself. The
@@ -19,13 +17,7 @@ func (l list) sums(content []byte) []byte {
 			digests[imagesDir+"/"+e.own.image()] = e.own.Files[0].SHA256
 		}
 	}
-	var buffer bytes.Buffer
-	for _, name := range slices.Sorted(maps.Keys(digests)) {
-		// Names hold nothing that sha256sum would want escaped: versions are checked, and
-		// the rest is ours.
-		fmt.Fprintf(&buffer, "%s  %s\n", digests[name], name)
-	}
-	return buffer.Bytes()
+	return checksums.Format(digests)
 }
 
 // newest is when the newest image of the list was made, in seconds since 1970. The same

@@ -6,7 +6,7 @@ import (
 )
 
 // versionHeading begins the section of a version: "## [1.0.0-0-20261122] - 2026-11-22".
-// Unreleased is no version, and stays on top.
+// Unreleased is not a version, and stays on top.
 var versionHeading = regexp.MustCompile(`(?m)^## \[?v?([0-9][^\]\s]*)`)
 
 // mergeChangelog puts the section of made, which has one, above those of existing. What is

@@ -69,7 +69,7 @@ func (p publication) created() time.Time { return time.Unix(p.manifest.CreationT
 
 func checkSystem(m manifest.Manifest) error {
 	if m.OSID == "" {
-		return fmt.Errorf("%s holds no operating system, only data: it is no appliance", m.Image)
+		return fmt.Errorf("%s holds no operating system, only data: it is not an appliance", m.Image)
 	}
 	return nil
 }

@@ -143,7 +143,7 @@ func (l *linter) version(n *node) {
 	version, created := n.get("version"), n.get("creation_time")
 	if !version.empty() {
 		if version.kind != text {
-			l.add(version.line, ruleVersion, "the version %s is no text", version.str())
+			l.add(version.line, ruleVersion, "the version %s is not a string", version.str())
 		} else if err := app.CheckVersion(version.str()); err != nil {
 			l.add(version.line, ruleVersion, "the version %q %v", version.str(), err)
 		}

@@ -16,14 +16,14 @@ func (l *linter) openNebulaTemplate(n *node) {
 	if given.kind == text {
 		read, _, err := parseJSON([]byte(given.text))
 		if err != nil {
-			l.add(given.line, ruleSyntax, "opennebula_template is no JSON: %v", err)
+			l.add(given.line, ruleSyntax, "opennebula_template is not JSON: %v", err)
 			return
 		}
 		l.duplicateKeys(read.at(given.line))
 		given = read
 	}
 	if given.kind != mapping {
-		l.add(given.line, ruleSyntax, "opennebula_template is no mapping")
+		l.add(given.line, ruleSyntax, "opennebula_template is not a mapping")
 		return
 	}
 	l.template(given.line, l.attributes(given), n.get("os-arch").str())
@@ -82,7 +82,7 @@ func (l *linter) vector(name string, line int, n *node) attribute {
 // value is the text that oned gets.
 func (l *linter) value(path string, n *node) string {
 	if n.kind != text {
-		l.add(n.line, ruleNotString, "%s is %s, which is no text: the driver drops the whole template", path, n.str())
+		l.add(n.line, ruleNotString, "%s is %s, which is not a string: the driver drops the whole template", path, n.str())
 	}
 	unescaped := strings.ReplaceAll(n.str(), `\"`, "")
 	if strings.Contains(unescaped, `"`) {

@@ -25,7 +25,7 @@
 //	placeholder         an address or a checksum was never filled in
 //	unstorable          oned changes or refuses the text: a backslash at its end, "]]>",
 //	                    characters above U+FFFF, control characters; or a name of an attribute
-//	logo                it is no base name of a PNG, or not below images/logos/
+//	logo                it is not a base name of a PNG, or not below images/logos/
 //	image               the image is not described, or there are more than the first, which
 //	                    alone is imported
 //	checksum            MD5 (which OpenNebula verifies) or SHA-256 is missing or malformed

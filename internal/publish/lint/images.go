@@ -31,7 +31,7 @@ func (l *linter) images(n *node, key string) {
 		l.add(n.line, ruleImage, "%s is missing: there is nothing to import", key)
 		return
 	case len(images.items) == 0:
-		l.add(images.line, ruleImage, "%s is no list", key)
+		l.add(images.line, ruleImage, "%s is not a list", key)
 		return
 	case len(images.items) > 1:
 		l.add(images.items[1].line, ruleImage, "there are %d images, of which OpenNebula imports the first alone", len(images.items))
@@ -76,7 +76,7 @@ func (l *linter) address(n *node) {
 	case placeholder.MatchString(n.str()):
 		l.add(n.line, rulePlaceholder, "%q is a placeholder", sourceuri.Shown(n.str()))
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		l.add(n.line, rulePlaceholder, "%q is no http(s) URL", sourceuri.Shown(n.str()))
+		l.add(n.line, rulePlaceholder, "%q is not an http(s) URL", sourceuri.Shown(n.str()))
 	}
 }
 

@@ -48,7 +48,7 @@ func (l *linter) order(inputs, order *attribute) {
 		ordered[i] = strings.ToUpper(strings.TrimSpace(name))
 		switch {
 		case find(inputs.members, ordered[i]) == nil:
-			l.add(order.line, ruleInputOrder, "INPUTS_ORDER names %q, which is no input", ordered[i])
+			l.add(order.line, ruleInputOrder, "INPUTS_ORDER names %q, which is not an input", ordered[i])
 		case slices.Contains(ordered[:i], ordered[i]):
 			l.add(order.line, ruleInputOrder, "INPUTS_ORDER names %s twice", ordered[i])
 		}

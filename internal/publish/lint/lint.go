@@ -31,14 +31,14 @@ func Examine(name string, content []byte) (Result, error) {
 		l.yamlStyle(content)
 		root, line, err := l.parseYAML(content)
 		if err != nil {
-			l.add(line, ruleSyntax, "it is no YAML that can be read: %v", err)
+			l.add(line, ruleSyntax, "it is not valid YAML: %v", err)
 			return l.done(), nil
 		}
 		return l.document(root)
 	case extension == ".json" || bytes.HasPrefix(bytes.TrimSpace(content), []byte("{")):
 		root, line, err := parseJSON(content)
 		if err != nil {
-			l.add(line, ruleSyntax, "it is no JSON that can be read: %v", err)
+			l.add(line, ruleSyntax, "it is not valid JSON: %v", err)
 			return l.done(), nil
 		}
 		return l.document(root)

@@ -136,7 +136,7 @@ func TestMetadataIsKnownByItsName(t *testing.T) {
 	findings, err := Lint("slm-copilot/metadata.yaml", []byte("---\n- a\n"))
 	require.NoError(t, err)
 	require.Len(t, findings, 1)
-	assert.Equal(t, Finding{"slm-copilot/metadata.yaml", 2, ruleMetadataShape, "the file is no mapping", fixes[ruleMetadataShape]}, findings[0])
+	assert.Equal(t, Finding{"slm-copilot/metadata.yaml", 2, ruleMetadataShape, "the file is not a mapping", fixes[ruleMetadataShape]}, findings[0])
 }
 
 // One name is that of the directory too.

@@ -5,7 +5,7 @@ import "strings"
 // list is the answer of a marketplace's server: all its entries.
 func (l *linter) list(entries *node) {
 	if entries.kind != sequence {
-		l.add(entries.line, ruleSyntax, "appliances is no list")
+		l.add(entries.line, ruleSyntax, "appliances is not a list")
 		return
 	}
 	seen := map[string]*node{}

@@ -47,7 +47,7 @@ var metadataShape = []shape{
 func (l *linter) metadata(root *node) {
 	l.result.Apps++
 	if root.kind != mapping {
-		l.add(root.line, ruleMetadataShape, "the file is no mapping")
+		l.add(root.line, ruleMetadataShape, "the file is not a mapping")
 		return
 	}
 	for _, s := range metadataShape {
@@ -82,7 +82,7 @@ func (l *linter) metadata(root *node) {
 func (l *linter) param(m member) {
 	switch {
 	case m.value.kind == mapping || m.value.kind == sequence:
-		l.add(m.line, ruleMetadataShape, "%s is no text", m.name)
+		l.add(m.line, ruleMetadataShape, "%s is not a string", m.name)
 	case strings.ContainsAny(m.value.str(), `,"'`):
 		l.add(m.line, ruleMetadataParams, "%s holds a comma or a quote", m.name)
 	}
@@ -105,9 +105,9 @@ func (l *linter) shape(root *node, s shape) {
 	isMapping := n.kind == mapping
 	switch {
 	case s.mapping && !isMapping && !n.empty():
-		l.add(n.line, ruleMetadataShape, "%s is no mapping", s.path)
+		l.add(n.line, ruleMetadataShape, "%s is not a mapping", s.path)
 	case !s.mapping && (isMapping || n.kind == sequence || n.empty()):
-		l.add(n.line, ruleMetadataShape, "%s is no text", s.path)
+		l.add(n.line, ruleMetadataShape, "%s is not a string", s.path)
 	case s.words != nil && !slices.Contains(s.words, n.str()) && (n.kind != other || !slices.Contains(s.words, strings.ToLower(n.str()))):
 		l.add(n.line, ruleMetadataShape, "%s is %q, not %s", s.path, n.str(), strings.Join(s.words, " or "))
 	}

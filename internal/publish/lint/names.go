@@ -9,7 +9,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// fileName finds a copy of an app under a name that is no id. The servers take the name of
+// fileName finds a copy of an app under a name that is not an id. The servers take the name of
 // the file for the id, and two copies drift apart.
 func (l *linter) fileName(n *node) {
 	if !n.get("id").empty() {

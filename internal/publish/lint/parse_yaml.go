@@ -48,7 +48,7 @@ func (l *linter) fromYAML(from *yaml.Node, depth int) (*node, error) {
 				return nil, err
 			}
 			if key.Kind != yaml.ScalarNode {
-				return nil, fmt.Errorf("line %d: a key is no text", key.Line)
+				return nil, fmt.Errorf("line %d: a key is not a string", key.Line)
 			}
 			n.members = append(n.members, member{key.Value, key.Line, value})
 		}

@@ -90,7 +90,7 @@ var fixes = map[string]string{
 	ruleHypervisor:     "leave it out: the marketplace driver adds it",
 	ruleCPUModel:       `set CPU_MODEL to MODEL="host-passthrough", on x86_64 with FEATURES="avx2"`,
 	ruleTopology:       "set SOCKETS, CORES and THREADS so that their product is VCPU, without VCPU_MAX, or none of them",
-	ruleRestricted:     "leave it out: users who are no administrators cannot import it",
+	ruleRestricted:     "leave it out: users who are not administrators cannot import it",
 
 	ruleReportReady:    `set NETWORK, TOKEN and REPORT_READY in CONTEXT to "YES"`,
 	ruleReadyScript:    "set READY_SCRIPT or READY_SCRIPT_PATH to what succeeds once the service answers",

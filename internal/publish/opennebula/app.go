@@ -140,7 +140,7 @@ func (c *Client) RenameApp(ctx context.Context, id int, name string) error {
 	return c.change(ctx, "one.marketapp.rename", id, name)
 }
 
-// DeleteApp deletes an app with its file; one that is gone is no error. The deletion ends
+// DeleteApp deletes an app with its file; one that is gone is not an error. The deletion ends
 // later, see WaitAppGone. The file of a LOCKED app stays in the marketplace.
 func (c *Client) DeleteApp(ctx context.Context, id int) error {
 	return c.remove(ctx, "one.marketapp.delete", id)

@@ -154,7 +154,7 @@ func TestCallsStopWithTheirContext(t *testing.T) {
 	assert.Zero(t, calls.Load())
 }
 
-func TestACertificateOfAnUnknownAuthority(t *testing.T) {
+func TestACertificateOfAnUnknownCA(t *testing.T) {
 	server := httptest.NewTLSServer(recorded(t, "01-system-version.response.xml"))
 	t.Cleanup(server.Close)
 	version := func(options TLS) (string, error) {

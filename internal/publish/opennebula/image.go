@@ -101,7 +101,7 @@ func (c *Client) RenameImage(ctx context.Context, id int, name string) error {
 	return c.change(ctx, "one.image.rename", id, name)
 }
 
-// DeleteImage deletes an image; one that is gone is no error. The deletion of a READY one
+// DeleteImage deletes an image; one that is gone is not an error. The deletion of a READY one
 // ends later, see WaitImageGone; a LOCKED one is refused.
 func (c *Client) DeleteImage(ctx context.Context, id int) error {
 	return c.remove(ctx, "one.image.delete", id)

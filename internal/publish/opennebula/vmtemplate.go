@@ -61,7 +61,7 @@ func (c *Client) RenameVMTemplate(ctx context.Context, id int, name string) erro
 	return c.change(ctx, "one.template.rename", id, name)
 }
 
-// DeleteVMTemplate deletes a VM template at once; one that is gone is no error.
+// DeleteVMTemplate deletes a VM template at once; one that is gone is not an error.
 func (c *Client) DeleteVMTemplate(ctx context.Context, id int) error {
 	return c.remove(ctx, "one.template.delete", id)
 }

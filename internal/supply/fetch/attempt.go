@@ -122,16 +122,3 @@ func (r aliveReader) Read(b []byte) (int, error) {
 	}
 	return n, err
 }
-
-// contextReader ends a long copy when its context ends.
-type contextReader struct {
-	ctx context.Context
-	io.Reader
-}
-
-func (r contextReader) Read(b []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, context.Cause(r.ctx)
-	}
-	return r.Reader.Read(b)
-}

@@ -29,7 +29,7 @@ func FuzzCheckChecksum(f *testing.F) {
 		}
 		digest := Payload{Checksum: text}.digest()
 		if len(digest) != 64 || strings.Trim(digest, "0123456789abcdef") != "" {
-			t.Fatalf("%q passed, but its digest %q is no safe file name", text, digest)
+			t.Fatalf("%q passed, but its digest %q is not a safe file name", text, digest)
 		}
 	})
 }

@@ -10,6 +10,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/ctxio"
 )
 
 // part is a download that is not complete. What is written to it is hashed on the way.
@@ -55,7 +57,7 @@ func (f *Fetcher) readAgain(ctx context.Context, p Payload, d *part) error {
 		return err
 	}
 	meter := f.Meter("check what is here of "+p.base(), info.Size())
-	d.here, err = io.CopyBuffer(d.sum, contextReader{ctx, meter.Reader(d.file)}, make([]byte, bufferSize))
+	d.here, err = io.CopyBuffer(d.sum, ctxio.Reader(ctx, meter.Reader(d.file)), make([]byte, bufferSize))
 	if err != nil {
 		return fmt.Errorf("read %s: %w", d.path, err)
 	}

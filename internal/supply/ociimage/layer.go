@@ -9,6 +9,8 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/ctxio"
 )
 
 // compressedFile is all that partial.CompressedToLayer needs to tell gzip from zstd from
@@ -29,7 +31,7 @@ func (f compressedFile) Compressed() (io.ReadCloser, error) {
 	return struct {
 		io.Reader
 		io.Closer
-	}{contextReader{f.ctx, file}, file}, nil
+	}{ctxio.Reader(f.ctx, file), file}, nil
 }
 
 // open returns the tar archive of the layer.
@@ -39,19 +41,6 @@ func (l layer) open(ctx context.Context) (io.ReadCloser, error) {
 		return nil, err
 	}
 	return unpacked.Uncompressed()
-}
-
-// contextReader ends a long copy when its context ends.
-type contextReader struct {
-	ctx context.Context
-	io.Reader
-}
-
-func (r contextReader) Read(b []byte) (int, error) {
-	if r.ctx.Err() != nil {
-		return 0, context.Cause(r.ctx)
-	}
-	return r.Reader.Read(b)
 }
 
 // budget is how many bytes an image may still unpack to.

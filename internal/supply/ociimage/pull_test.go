@@ -231,7 +231,7 @@ func TestPullFailures(t *testing.T) {
 		"forbidden":          {status(403), true, "amd64", "403 Forbidden: it wants a login"},
 		"not there":          {status(404), false, "amd64", "backend.source: URL/manifests/v1: the server answered 404 Not Found"},
 		"old manifest":       {manifest(`{"schemaVersion": 1, "fsLayers": []}`), false, "amd64", "backend.source: SOURCE: has a manifest of schema version 1, which registries gave up years ago"},
-		"no manifest":        {manifest(`not JSON`), false, "amd64", "backend.source: SOURCE: is no JSON"},
+		"no manifest":        {manifest(`not JSON`), false, "amd64", "backend.source: SOURCE: is not JSON"},
 		"another manifest":   {manifest(`{"schemaVersion": 2}`), true, "amd64", "backend.checksum: URL/manifests/DIGEST has sha256:"},
 		"no layers":          {manifest(`{"schemaVersion": 2, "config": {"digest": "` + digestOf(nil) + `", "size": 1}}`), false, "amd64", "has no layers"},
 		"digests that climb": {manifest(`{"schemaVersion": 2, "config": {"digest": "sha256:../../etc/x", "size": 1}, "layers": [{"digest": "none", "size": -1}]}`), false, "amd64", `names a digest that must be "sha256:" and 64 hexadecimal digits`},

@@ -49,7 +49,7 @@ func split(name string) ([]string, error) {
 		case part == "..":
 			return nil, errors.New("leads out of the image")
 		case len(part) > 255 || strings.ContainsRune(part, 0):
-			return nil, errors.New("is no file name")
+			return nil, errors.New("is not a file name")
 		default:
 			parts = append(parts, part)
 		}
@@ -73,7 +73,7 @@ func (t *tree) parent(parts []string) (*node, error) {
 			}
 		}
 		if next.kind != tar.TypeDir {
-			return nil, fmt.Errorf("goes through %s, which is no directory", strings.Join(parts[:i+1], "/"))
+			return nil, fmt.Errorf("goes through %s, which is not a directory", strings.Join(parts[:i+1], "/"))
 		}
 		at = next
 	}
@@ -149,7 +149,7 @@ func (t *tree) hardLink(target string) (*node, error) {
 	}
 	n := t.find(parts)
 	if n == nil || n.kind == tar.TypeDir {
-		return nil, fmt.Errorf("is a hard link to %q, which is no file of the image", target)
+		return nil, fmt.Errorf("is a hard link to %q, which is not a file of the image", target)
 	}
 	return n, nil
 }

@@ -8,8 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"path"
-	"strings"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/checksums"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
@@ -28,7 +28,7 @@ func lists(input lockfile.Input) []string {
 	return nil
 }
 
-// list looks the file up in a list beside it. There being no list is no error, its not
+// list looks the file up in a list beside it. There being no list is not an error, its not
 // holding the file is.
 func (p *publisher) list(ctx context.Context, source, name string) (told, error) {
 	u, err := url.Parse(source)
@@ -56,41 +56,12 @@ func (p *publisher) list(ctx context.Context, source, name string) (told, error)
 	if err != nil {
 		return told{}, fmt.Errorf("%s: %w", name, sourceuri.WithoutURL(err))
 	}
-	answer := lookUp(string(content), file)
-	if answer == (told{}) {
+	sums, err := checksums.Find(string(content), file)
+	if errors.Is(err, checksums.ErrNotListed) {
 		return told{}, fmt.Errorf("%s, beside it, does not list %s: check the address", name, file)
 	}
-	answer.by = name
-	return answer, nil
-}
-
-// lookUp finds a file in a list as sha256sum and sha512sum write it: "<digest>  <name>", with
-// an asterisk before the name where it was read as binary. Lines of another form are passed
-// over. Two different digests of one name are none.
-func lookUp(list, file string) told {
-	var found told
-	for line := range strings.Lines(list) {
-		fields := strings.Fields(line)
-		if len(fields) != 2 || strings.TrimPrefix(strings.TrimPrefix(fields[1], "*"), "./") != file {
-			continue
-		}
-		var next told
-		switch digits := strings.ToLower(fields[0]); {
-		case isHex(digits, 64):
-			next.sha256 = digits
-		case isHex(digits, 128):
-			next.sha512 = digits
-		default:
-			continue
-		}
-		if found != (told{}) && found != next {
-			return told{}
-		}
-		found = next
+	if err != nil {
+		return told{}, fmt.Errorf("%s, beside it: %w", name, err)
 	}
-	return found
-}
-
-func isHex(text string, length int) bool {
-	return len(text) == length && strings.Trim(strings.ToLower(text), "0123456789abcdef") == ""
+	return told{sha256: sums.SHA256, sha512: sums.SHA512, by: name}, nil
 }

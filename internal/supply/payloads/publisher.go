@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
@@ -93,7 +94,7 @@ func fromHeader(response *http.Response) told {
 		answer.size = max(response.ContentLength, 0)
 	}
 	digits := strings.Trim(response.Header.Get("X-Linked-Etag"), `"`)
-	if !isHex(digits, 64) {
+	if !digest.IsSHA256(digits) {
 		return answer
 	}
 	answer.sha256, answer.by = strings.ToLower(digits), "the header X-Linked-Etag"

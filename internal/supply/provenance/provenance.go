@@ -66,11 +66,11 @@ func (b Build) check() error {
 	expect(len(b.Subjects) > 0, "it names no finished file")
 	for _, s := range b.Subjects {
 		expect(s.Name != "", "a finished file has no name")
-		expect(sha256Pattern.MatchString(s.SHA256), "%s: %q is no SHA-256 (64 lower-case hexadecimal digits)", s.Name, s.SHA256)
+		expect(sha256Pattern.MatchString(s.SHA256), "%s: %q is not a SHA-256 (64 lower-case hexadecimal digits)", s.Name, s.SHA256)
 	}
 	for _, i := range b.Inputs {
 		expect(i.Name != "" && i.Kind != "", "an input has no name or kind")
-		expect(i.Digest == "" || digestPattern.MatchString(i.Digest), "%s: %q is no digest such as sha256:<64 hexadecimal digits>", i.Name, i.Digest)
+		expect(i.Digest == "" || digestPattern.MatchString(i.Digest), "%s: %q is not a digest such as sha256:<64 hexadecimal digits>", i.Name, i.Digest)
 	}
 	expect(b.BuilderVersion != "", "the version of the builder is missing")
 	expect(b.ID != "", "the id of the build is missing")

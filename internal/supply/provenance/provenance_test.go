@@ -107,7 +107,7 @@ func TestEveryMistakeIsListed(t *testing.T) {
 	}.Encode()
 	require.Error(t, err)
 	for _, want := range []string{
-		"a finished file has no name", "AAA\" is no SHA-256", "an input has no name or kind", `model: "md5:x" is no digest`,
+		"a finished file has no name", "AAA\" is not a SHA-256", "an input has no name or kind", `model: "md5:x" is not a digest`,
 		"version of the builder", "id of the build", "finished before it was started", "it names no parameter",
 	} {
 		assert.ErrorContains(t, err, want)

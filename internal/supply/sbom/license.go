@@ -27,7 +27,7 @@ func CheckLicense(expression string) error {
 	words := licenseWords(expression)
 	rest, ok := licenseTerms(words)
 	if !ok || len(rest) > 0 || len(expression) > 1000 {
-		return fmt.Errorf("%q is no SPDX licence expression; write one such as Apache-2.0, MIT OR BSD-3-Clause, or LicenseRef-<name> for a licence that https://spdx.org/licenses does not list", expression)
+		return fmt.Errorf("%q is not an SPDX licence expression; write one such as Apache-2.0, MIT OR BSD-3-Clause, or LicenseRef-<name> for a licence that https://spdx.org/licenses does not list", expression)
 	}
 	return nil
 }

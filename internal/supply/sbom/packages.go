@@ -72,7 +72,7 @@ func parsePackage(line string) (p Package, there bool, err error) {
 	}
 	there, known := present[fields[0]]
 	if !known {
-		return Package{}, false, fmt.Errorf("%q is no status of dpkg", fields[0])
+		return Package{}, false, fmt.Errorf("%q is not a status of dpkg", fields[0])
 	}
 	if !there {
 		return Package{}, false, nil
@@ -84,7 +84,7 @@ func parsePackage(line string) (p Package, there bool, err error) {
 func (p Package) check() error {
 	if !packageNamePattern.MatchString(p.Name) || !versionPattern.MatchString(p.Version) ||
 		!archPattern.MatchString(p.Arch) || !packageNamePattern.MatchString(p.SourceName) {
-		return fmt.Errorf("%q, version %q for %q from source %q is no package of Debian's", p.Name, p.Version, p.Arch, p.SourceName)
+		return fmt.Errorf("%q, version %q for %q from source %q is not a package of Debian's", p.Name, p.Version, p.Arch, p.SourceName)
 	}
 	return nil
 }

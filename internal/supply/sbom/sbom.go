@@ -90,10 +90,10 @@ func (c Component) check() error {
 		mistakes = append(mistakes, CheckLicense(c.License))
 	}
 	if c.SHA256 != "" && !sha256Pattern.MatchString(c.SHA256) {
-		mistakes = append(mistakes, fmt.Errorf("%q is no SHA-256 (64 lower-case hexadecimal digits)", c.SHA256))
+		mistakes = append(mistakes, fmt.Errorf("%q is not a SHA-256 (64 lower-case hexadecimal digits)", c.SHA256))
 	}
 	if c.Purpose != "" && !slices.Contains(purposes, c.Purpose) {
-		mistakes = append(mistakes, fmt.Errorf("%q is no primaryPackagePurpose of SPDX 2.3", c.Purpose))
+		mistakes = append(mistakes, fmt.Errorf("%q is not a primaryPackagePurpose of SPDX 2.3", c.Purpose))
 	}
 	return errors.Join(mistakes...)
 }

@@ -140,7 +140,7 @@ func TestEveryMistakeIsListed(t *testing.T) {
 	require.Error(t, err)
 	for _, want := range []string{
 		"a name and a version", "ID and VERSION_ID", "time of its creation", "component 1 (): it has no name",
-		`"Apache 2" is no SPDX licence expression`, `"ABC" is no SHA-256`, `"DATA" is no primaryPackagePurpose`,
+		`"Apache 2" is not an SPDX licence expression`, `"ABC" is not a SHA-256`, `"DATA" is not a primaryPackagePurpose`,
 		`"Nginx", version "1"`, "nginx for amd64 is listed twice",
 	} {
 		assert.ErrorContains(t, err, want)

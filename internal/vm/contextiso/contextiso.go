@@ -3,17 +3,13 @@
 package contextiso
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hostprogram"
@@ -80,21 +76,15 @@ func write(ctx context.Context, work string, contents map[string]string) error {
 // master runs xorriso with the extensions oned asks mkisofs for: Rock Ridge (real names
 // and modes) and Joliet.
 func master(ctx context.Context, work string) error {
-	if err := Available(); err != nil {
+	cmd, err := hostprogram.Command(ctx, Program, distributionPackage, "-as", "genisoimage", "-quiet", "-rock", "-joliet",
+		"-volid", appliance.ContextLabel, "-output", image, tree)
+	if err != nil {
 		return err
 	}
-	var output bytes.Buffer
-	cmd := exec.CommandContext(ctx, Program, "-as", "genisoimage", "-quiet", "-rock", "-joliet",
-		"-volid", appliance.ContextLabel, "-output", image, tree)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = work, &output, &output
-	// Xorriso has no children; this only bounds the wait for its pipes.
-	cmd.WaitDelay = 5 * time.Second
-	err := cmd.Run()
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+	cmd.Dir = work
+	err = hostprogram.Run(ctx, cmd)
+	if errors.As(err, &hostprogram.Failure{}) {
+		return fmt.Errorf("%s: %w", Program, err)
 	}
-	if err != nil {
-		return fmt.Errorf("%s: %w: %s", Program, err, strings.TrimSpace(output.String()))
-	}
-	return nil
+	return err
 }

@@ -1,11 +1,8 @@
 package qemuvm
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"os/exec"
 	"strings"
 	"time"
 
@@ -24,11 +21,7 @@ func TryOut(arch, kind, accelerated string) hostprogram.Try {
 	}
 	return func(ctx context.Context, directory string) error {
 		program, from := emulators[arch].program, emulators[arch].distributionPackage
-		path, err := hostprogram.Find(program, from)
-		if err != nil {
-			return err
-		}
-		err = runAndQuit(ctx, directory, path, "-machine", kind,
+		err := runAndQuit(ctx, directory, program, from, "-machine", kind,
 			"-accel", accelerator.Option(accelerated), "-cpu", accelerator.CPU(accelerated))
 		if err != nil {
 			what := fmt.Sprintf("making a machine %s with %s", kind, accelerated)
@@ -38,18 +31,13 @@ func TryOut(arch, kind, accelerated string) hostprogram.Try {
 	}
 }
 
-func runAndQuit(ctx context.Context, directory, program string, arguments ...string) error {
+func runAndQuit(ctx context.Context, directory, program string, from hostprogram.Package, arguments ...string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, tryTimeout, fmt.Errorf("it did not end within %s", tryTimeout))
 	defer cancel()
-	var stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, program, append(arguments, "-nodefaults", "-display", "none", "-S", "-monitor", "stdio")...)
-	cmd.Dir, cmd.Stdin, cmd.Stderr, cmd.WaitDelay = directory, strings.NewReader("quit\n"), &stderr, time.Second
-	err := cmd.Run()
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+	cmd, err := hostprogram.Command(ctx, program, from, append(arguments, "-nodefaults", "-display", "none", "-S", "-monitor", "stdio")...)
+	if err != nil {
+		return err
 	}
-	if said := strings.TrimSpace(stderr.String()); err != nil && said != "" {
-		return errors.New(said)
-	}
-	return err
+	cmd.Dir, cmd.Stdin = directory, strings.NewReader("quit\n")
+	return hostprogram.Run(ctx, cmd)
 }

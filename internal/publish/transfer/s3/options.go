@@ -1,11 +1,11 @@
 package s3
 
 import (
-	"errors"
 	"net/url"
 	"regexp"
 	"strings"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fieldcheck"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer"
 )
 
@@ -36,20 +36,15 @@ var bucketPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 // Mistakes are all that can be told without looking at a file or at the network. Each
 // begins with the name of its field in a template, and none repeats a secret.
 func (o Options) Mistakes() []error {
-	var mistakes []error
-	expect := func(ok bool, mistake string) {
-		if !ok {
-			mistakes = append(mistakes, errors.New(mistake))
-		}
-	}
-	expect(validEndpoint(o.Endpoint), `endpoint: must be http[s]://host[:port], without user, path and query`)
-	expect(bucketPattern.MatchString(o.Bucket) && !strings.Contains(o.Bucket, ".."),
-		"bucket: must be the name of a bucket: 3 to 63 lower-case letters, digits, dots and hyphens")
-	expect(!strings.HasPrefix(o.Prefix, "/") && !strings.Contains(o.Prefix, "//"), "prefix: must not begin with a slash or have two in a row")
-	expect(transfer.NamesPath(o.Prefix), "prefix: must not hold quotation marks, backslashes or control characters")
-	expect(o.AccessKey != "", "access_key: must be set")
-	expect(o.SecretKey != "", "secret_key: must be set")
-	return mistakes
+	var fields fieldcheck.Fields
+	fields.Expect(validEndpoint(o.Endpoint), "endpoint", `must be http[s]://host[:port], without user, path and query`)
+	fields.Expect(bucketPattern.MatchString(o.Bucket) && !strings.Contains(o.Bucket, ".."),
+		"bucket", "must be the name of a bucket: 3 to 63 lower-case letters, digits, dots and hyphens")
+	fields.Expect(!strings.HasPrefix(o.Prefix, "/") && !strings.Contains(o.Prefix, "//"), "prefix", "must not begin with a slash or have two in a row")
+	fields.Expect(transfer.NamesPath(o.Prefix), "prefix", "must not hold quotation marks, backslashes or control characters")
+	fields.Check("access_key", o.AccessKey, fieldcheck.Set)
+	fields.Check("secret_key", o.SecretKey, fieldcheck.Set)
+	return fields.Mistakes()
 }
 
 func validEndpoint(text string) bool {

@@ -1,10 +1,11 @@
 package serve
 
 import (
-	"errors"
 	"net"
 	"net/netip"
 	"strconv"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fieldcheck"
 )
 
 // Options say where this machine is reached.
@@ -21,22 +22,17 @@ type Options struct {
 // Mistakes are all that can be told without looking at a file or at the network. Each
 // begins with the name of its field in a template.
 func (o Options) Mistakes() []error {
-	var mistakes []error
-	expect := func(ok bool, mistake string) {
-		if !ok {
-			mistakes = append(mistakes, errors.New(mistake))
-		}
-	}
+	var fields fieldcheck.Fields
 	host, valid := split(o.Listen, 0)
-	expect(valid, `listen: must be host:port such as "0.0.0.0:8099"`)
+	fields.Expect(valid, "listen", `must be host:port such as "0.0.0.0:8099"`)
 	if o.Address != "" {
 		dialled, valid := split(o.Address, 1)
-		expect(valid && !isAny(dialled), `address: must be the host:port that the front-end dials, such as "ci.example.org:8099"`)
+		fields.Expect(valid && !isAny(dialled), "address", `must be the host:port that the front-end dials, such as "ci.example.org:8099"`)
 	} else {
-		expect(!valid || !isAny(host), "address: must be set, because listen names no host that the front-end could dial")
+		fields.Expect(!valid || !isAny(host), "address", "must be set, because listen names no host that the front-end could dial")
 	}
-	expect((o.CertificateFile == "") == (o.KeyFile == ""), "certificate_file: goes with key_file; set both or none")
-	return mistakes
+	fields.Expect((o.CertificateFile == "") == (o.KeyFile == ""), "certificate_file", "goes with key_file; set both or none")
+	return fields.Mistakes()
 }
 
 // split tells whether text is host:port with a port from lowest to 65535.

@@ -2,7 +2,6 @@ package sftp
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -12,6 +11,7 @@ import (
 	"regexp"
 	"strconv"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fieldcheck"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer"
 )
 
@@ -47,27 +47,16 @@ var hostPattern = regexp.MustCompile(`^([a-zA-Z0-9_]([a-zA-Z0-9_-]*[a-zA-Z0-9_])
 // Mistakes are all that can be told without looking at a file or at the network. Each
 // begins with the name of its field in a template.
 func (o Options) Mistakes() []error {
-	var mistakes []error
-	expect := func(ok bool, mistake string) {
-		if !ok {
-			mistakes = append(mistakes, errors.New(mistake))
-		}
-	}
+	var fields fieldcheck.Fields
 	_, notAddress := netip.ParseAddr(o.Host)
-	expect(notAddress == nil || hostPattern.MatchString(o.Host), "host: must be a host name or an IP address, without user and port")
-	expect(o.Port >= 0 && o.Port <= 65535, fmt.Sprintf("port: must be from 1 to 65535, got %d", o.Port))
-	expect(o.User != "", "username: must be set")
-	ways := 0
-	for _, set := range []bool{o.Password != "", o.PrivateKeyFile != "", o.UseAgent} {
-		if set {
-			ways++
-		}
-	}
-	expect(ways == 1, fmt.Sprintf("private_key_file: exactly one of password, private_key_file and agent must be set, got %d", ways))
+	fields.Expect(notAddress == nil || hostPattern.MatchString(o.Host), "host", "must be a host name or an IP address, without user and port")
+	fields.Expect(o.Port >= 0 && o.Port <= 65535, "port", "must be from 1 to 65535, got %d", o.Port)
+	fields.Check("username", o.User, fieldcheck.Set)
+	fields.ExactlyOne("private_key_file", "password, private_key_file and agent", o.Password != "", o.PrivateKeyFile != "", o.UseAgent)
 	directory := o.directory()
-	expect(path.IsAbs(directory) && path.Clean(directory) == directory, `directory: must be an absolute path without ".", "..", and a slash at its end`)
-	expect(transfer.NamesPath(directory), "directory: must not hold quotation marks, backslashes or control characters")
-	return mistakes
+	fields.Expect(path.IsAbs(directory) && path.Clean(directory) == directory, "directory", `must be an absolute path without ".", "..", and a slash at its end`)
+	fields.Expect(transfer.NamesPath(directory), "directory", "must not hold quotation marks, backslashes or control characters")
+	return fields.Mistakes()
 }
 
 func (o Options) directory() string { return cmp.Or(o.Directory, defaultDirectory) }

@@ -24,14 +24,14 @@ func TestMistakes(t *testing.T) {
 		"negative port":       {func(o *Options) { o.Port = -1 }, "port: must be from 1 to 65535, got -1"},
 		"large port":          {func(o *Options) { o.Port = 65536 }, "port: must be from 1 to 65535, got 65536"},
 		"no user":             {func(o *Options) { o.User = "" }, "username: must be set"},
-		"no way to log in":    {func(o *Options) { o.UseAgent = false }, "private_key_file: exactly one of password, private_key_file and agent must be set, got 0"},
-		"two ways to log in":  {func(o *Options) { o.Password = "geheim" }, "private_key_file: exactly one of password, private_key_file and agent must be set, got 2"},
+		"no way to log in":    {func(o *Options) { o.UseAgent = false }, "private_key_file: exactly one of password, private_key_file and agent must be given, got 0"},
+		"two ways to log in":  {func(o *Options) { o.Password = "geheim" }, "private_key_file: exactly one of password, private_key_file and agent must be given, got 2"},
 		"relative directory":  {func(o *Options) { o.Directory = "var/tmp" }, `directory: must be an absolute path without ".", "..", and a slash at its end`},
 		"directory and slash": {func(o *Options) { o.Directory = "/var/tmp/" }, `directory: must be an absolute path without ".", "..", and a slash at its end`},
 		"odd directory":       {func(o *Options) { o.Directory = "/var/\"tmp" }, "directory: must not hold quotation marks, backslashes or control characters"},
 		"all of them": {func(o *Options) { *o = Options{Port: -1, Directory: "x\n"} }, "host: must be a host name or an IP address, without user and port; " +
 			"port: must be from 1 to 65535, got -1; username: must be set; " +
-			"private_key_file: exactly one of password, private_key_file and agent must be set, got 0; " +
+			"private_key_file: exactly one of password, private_key_file and agent must be given, got 0; " +
 			`directory: must be an absolute path without ".", "..", and a slash at its end; ` +
 			"directory: must not hold quotation marks, backslashes or control characters"},
 	} {

@@ -1,0 +1,25 @@
+package fieldcheck
+
+import (
+	"github.com/hashicorp/packer-plugin-sdk/hcl2helper"
+	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
+)
+
+// Unknown is what stands in place of a text of an HCL template that Packer does not have
+// yet when it validates, such as a reference to what another block will make
+// (hcl2template/shim of Packer 1.15.4). An unknown number is 0.
+const Unknown = "<unknown>"
+
+// IsUnknown says whether value stands for one that is not known yet. No rule applies to it.
+func IsUnknown(value string) bool {
+	return value == Unknown || value == hcl2helper.UnknownVariableValue
+}
+
+// HideSecrets keeps those that are given and known out of Packer's log.
+func HideSecrets(secrets ...string) {
+	for _, secret := range secrets {
+		if secret != "" && !IsUnknown(secret) {
+			packersdk.LogSecretFilter.Set(secret)
+		}
+	}
+}
