@@ -2,7 +2,6 @@ package builder
 
 import (
 	"encoding/json"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,11 +12,10 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/ssh"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/goldentest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/accelerator"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 func decoded(t *testing.T, block map[string]any) *Config {
 	t.Helper()
@@ -51,12 +49,7 @@ func TestMachineIsGolden(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got := goldenMachine(t, block, directory)
 			path := filepath.Join(golden, name+".json")
-			if *update {
-				require.NoError(t, os.WriteFile(path, []byte(got), 0o644))
-			}
-			want, err := os.ReadFile(path)
-			require.NoError(t, err)
-			assert.Equal(t, string(want), got)
+			goldentest.Equal(t, path, got)
 		})
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"io"
 	"os"
 	"path/filepath"
@@ -18,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/goldentest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/gguf"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remotetest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/step"
@@ -26,8 +26,6 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/ociimage"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/remote"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 // dpkgQuery has nothing of what is wanted, and one package when it is asked for all.
 const dpkgQuery = `case "$*" in *source:Package*) printf 'installed\tnginx\t1.22.1-9\tamd64\tnginx\n' ;; *) exit 1 ;; esac`
@@ -120,13 +118,7 @@ func TestBake(t *testing.T) {
 
 	done := "uploads:\n" + strings.Join(m.Uploads(), "\n") + "\ncalls:\n" + strings.Join(m.Calls(), "\n") + "\n"
 	const golden = "testdata/bake.txt"
-	if *update {
-		require.NoError(t, os.MkdirAll("testdata", 0o755))
-		require.NoError(t, os.WriteFile(golden, []byte(done), 0o644))
-	}
-	want, err := os.ReadFile(golden)
-	require.NoError(t, err)
-	assert.Equal(t, string(want), done)
+	goldentest.Equal(t, golden, done)
 
 	assert.Equal(t, string(program), m.Read(appliance.LocalAIBinary))
 	assert.Equal(t, "elf", m.Read(appliance.BackendsDir+"/llama-cpp/lib/libggml.so"))

@@ -1,20 +1,12 @@
 package appliance
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"regexp"
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/goldentest"
 )
-
-var update = flag.Bool("update", false, "write the table of variables into the documentation")
-
-const documentation = "../../docs/appliance.md"
 
 func variablesTable() string {
 	var table strings.Builder
@@ -33,14 +25,5 @@ func variablesTable() string {
 }
 
 func TestDocumentationHoldsTheTableOfVariables(t *testing.T) {
-	text, err := os.ReadFile(documentation)
-	require.NoError(t, err)
-	block := regexp.MustCompile(`(?s)(<!-- variables:[^\n]*-->\n).*(<!-- end of variables -->)`)
-	require.Regexp(t, block, string(text))
-	want := block.ReplaceAllString(string(text), "${1}"+strings.ReplaceAll(variablesTable(), "$", "$$")+"${2}")
-	if *update {
-		require.NoError(t, os.WriteFile(documentation, []byte(want), 0o644))
-		return
-	}
-	assert.Equal(t, want, string(text), "run go test ./internal/appliance -update")
+	goldentest.Block(t, "../../docs/appliance.md", "variables", variablesTable())
 }

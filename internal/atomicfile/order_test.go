@@ -34,11 +34,16 @@ func writeAll(path string) error {
 	if err := Link("content", path+"-link"); err != nil {
 		return err
 	}
-	kept, err := Keep(path)
-	if err != nil {
-		return err
+	for _, name := range []string{path, path + "-missing"} {
+		kept, err := Keep(name)
+		if err != nil {
+			return err
+		}
+		if err := kept.Restore(); err != nil {
+			return err
+		}
 	}
-	return kept.Restore()
+	return Write(path, []byte("content"), 0o640, nil)
 }
 
 // What the kernel is asked for, and in which order: no reader of the result could tell.
@@ -77,6 +82,8 @@ func TestTheKernelIsAskedInThisOrder(t *testing.T) {
 		"fchown .a.new", "write .a.new", "fchmod .a.new", "fsync .a.new", "rename .a.new a", "fsync",
 		"symlink .a-link.new-link", "rename .a-link.new-link a-link", "fsync",
 		"link a .a.new-kept", "rename .a.new-kept a", "fsync",
+		"link a-missing .a-missing.new-kept", "fsync",
+		"write .a.new", "fchmod .a.new", "fsync .a.new", "rename .a.new a", "fsync",
 	}, calls)
 }
 

@@ -1,8 +1,6 @@
 package verify
 
 import (
-	"flag"
-	"os"
 	"testing"
 
 	"github.com/hashicorp/hcl/v2"
@@ -10,9 +8,9 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-)
 
-var update = flag.Bool("update", false, "rewrite the golden files")
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/goldentest"
+)
 
 func TestTemplateThatVerifiesAgain(t *testing.T) {
 	var p PostProcessor
@@ -22,13 +20,7 @@ func TestTemplateThatVerifiesAgain(t *testing.T) {
 	}))
 	text := p.config.template("/dist/a ${b}.unverified/x.qcow2")
 	const golden = "testdata/again.pkr.hcl"
-	if *update {
-		require.NoError(t, os.MkdirAll("testdata", 0o755))
-		require.NoError(t, os.WriteFile(golden, text, 0o644))
-	}
-	want, err := os.ReadFile(golden)
-	require.NoError(t, err)
-	assert.Equal(t, string(want), string(text))
+	goldentest.Equal(t, golden, text)
 
 	file, problems := hclsyntax.ParseConfig(text, golden, hcl.InitialPos)
 	require.False(t, problems.HasErrors(), problems)

@@ -1,7 +1,6 @@
 package localai
 
 import (
-	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,9 +12,8 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/goldentest"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 var (
 	config = Config{ModelID: appliance.ModelID, ContextSize: 32768, CacheRAM: 8192, Threads: 16, APIKey: "0123456789abcdef"}
@@ -28,12 +26,7 @@ func TestRendered(t *testing.T) {
 		"local-ai.env": config.Environment(), "model.yaml": config.ModelFile(), "small.yaml": small.ModelFile(), "local-ai.service": Unit(),
 	} {
 		golden := filepath.Join("testdata", name)
-		if *update {
-			require.NoError(t, os.WriteFile(golden, got, 0o644))
-		}
-		want, err := os.ReadFile(golden)
-		require.NoError(t, err)
-		assert.Equal(t, string(want), string(got), name)
+		goldentest.Equal(t, golden, got, name)
 	}
 }
 

@@ -1,14 +1,13 @@
 package plan
 
 import (
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/goldentest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 )
@@ -23,12 +22,7 @@ func TestServedCertificates(t *testing.T) {
 		got.WriteString("[" + source + "]\n")
 		got.WriteString(describe(Plan{Proxy: proxyCertificates(served), Rest: restCertificates(served, []byte("a CA\n"))}))
 	}
-	if *update {
-		require.NoError(t, os.WriteFile(golden, []byte(got.String()), 0o644))
-	}
-	want, err := os.ReadFile(golden)
-	require.NoError(t, err)
-	assert.Equal(t, string(want), got.String())
+	goldentest.Equal(t, golden, got.String())
 }
 
 func TestTheLinksAreReplacedInOneStep(t *testing.T) {

@@ -1,10 +1,8 @@
 package plan
 
 import (
-	"flag"
 	"fmt"
 	"io/fs"
-	"os"
 	"strings"
 	"testing"
 
@@ -12,13 +10,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/goldentest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/fit"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 func input() Input {
 	return Input{
@@ -41,12 +38,7 @@ func input() Input {
 func TestPlan(t *testing.T) {
 	const golden = "testdata/plan.txt"
 	got := describe(Make(input()))
-	if *update {
-		require.NoError(t, os.WriteFile(golden, []byte(got), 0o644))
-	}
-	want, err := os.ReadFile(golden)
-	require.NoError(t, err)
-	assert.Equal(t, string(want), got)
+	goldentest.Equal(t, golden, got)
 }
 
 func describe(p Plan) string {

@@ -1,19 +1,15 @@
 package report
 
 import (
-	"flag"
-	"os"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/goldentest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 // ready is the report of a machine whose certificate has the given source.
 func ready(source string) Report {
@@ -44,12 +40,7 @@ func TestRender(t *testing.T) {
 	}
 	for golden, report := range reports {
 		got := report.Render()
-		if *update {
-			require.NoError(t, os.WriteFile(golden, got, 0o644))
-		}
-		want, err := os.ReadFile(golden)
-		require.NoError(t, err)
-		assert.Equal(t, string(want), string(got))
+		goldentest.Equal(t, golden, got)
 	}
 }
 

@@ -1,7 +1,6 @@
 package files
 
 import (
-	"flag"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -15,21 +14,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/goldentest"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 func TestFilesAreAsAgreed(t *testing.T) {
 	for _, file := range all() {
 		// A module must not hold a file with a backslash in its name.
 		golden := filepath.Join("testdata", strings.ReplaceAll(filepath.Base(file.Path), `\`, "_"))
-		if *update {
-			require.NoError(t, os.MkdirAll("testdata", 0o755))
-			require.NoError(t, os.WriteFile(golden, file.Content, 0o644))
-		}
-		want, err := os.ReadFile(golden)
-		require.NoError(t, err)
-		assert.Equal(t, string(want), string(file.Content), file.Path)
+		goldentest.Equal(t, golden, file.Content, file.Path)
 	}
 }
 

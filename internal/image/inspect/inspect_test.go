@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,12 +13,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/goldentest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hostprogram"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/files"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/qemuimg"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 // inspect runs Inspect and sees that it leaves nothing behind, and the image alone.
 func inspect(t *testing.T, image string) error {
@@ -271,10 +269,5 @@ func golden(t *testing.T, name string, err error) {
 	t.Helper()
 	require.Error(t, err)
 	path := filepath.Join("testdata", name)
-	if *update {
-		require.NoError(t, os.WriteFile(path, []byte(err.Error()+"\n"), 0o644))
-	}
-	want, readErr := os.ReadFile(path)
-	require.NoError(t, readErr)
-	assert.Equal(t, string(want), err.Error()+"\n")
+	goldentest.Equal(t, path, err.Error()+"\n")
 }

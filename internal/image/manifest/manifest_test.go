@@ -2,7 +2,6 @@ package manifest
 
 import (
 	"encoding/json"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,9 +9,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-)
 
-var update = flag.Bool("update", false, "write the golden files")
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/goldentest"
+)
 
 func example() Manifest {
 	return Manifest{
@@ -33,12 +32,7 @@ func TestWriteIsGoldenAndReadsBack(t *testing.T) {
 	got, err := os.ReadFile(path)
 	require.NoError(t, err)
 	golden := filepath.Join("testdata", "example.manifest.json")
-	if *update {
-		require.NoError(t, os.WriteFile(golden, got, 0o644))
-	}
-	want, err := os.ReadFile(golden)
-	require.NoError(t, err)
-	assert.Equal(t, string(want), string(got))
+	goldentest.Equal(t, golden, got)
 
 	m, err := Read(path)
 	require.NoError(t, err)

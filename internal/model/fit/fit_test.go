@@ -1,9 +1,7 @@
 package fit
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -13,10 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/goldentest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/gguf"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden file, and the table in the documentation")
 
 // The default of the appliance on the machine it is made for.
 func TestTheDefaultFitsWithoutAWord(t *testing.T) {
@@ -45,12 +42,7 @@ func TestDecisions(t *testing.T) {
 			}
 		}
 	}
-	if *update {
-		require.NoError(t, os.WriteFile(golden, []byte(out.String()), 0o644))
-	}
-	want, err := os.ReadFile(golden)
-	require.NoError(t, err)
-	assert.Equal(t, string(want), out.String())
+	goldentest.Equal(t, golden, out.String())
 }
 
 func kind(r Result) string {
@@ -76,16 +68,7 @@ func TestDocumentationHoldsTheTableOfMemory(t *testing.T) {
 				gib(s.weights), gib(buffers), float64(r.CacheRAM)/1024)
 		}
 	}
-	text, err := os.ReadFile(documentation)
-	require.NoError(t, err)
-	block := regexp.MustCompile(`(?s)(<!-- memory:[^\n]*-->\n).*(<!-- end of memory -->)`)
-	require.Regexp(t, block, string(text))
-	want := block.ReplaceAllString(string(text), "${1}"+table.String()+"${2}")
-	if *update {
-		require.NoError(t, os.WriteFile(documentation, []byte(want), 0o644))
-		return
-	}
-	assert.Equal(t, want, string(text), "run go test ./internal/model/fit -update")
+	goldentest.Block(t, documentation, "memory", table.String())
 }
 
 func TestTheModelsOwnContextIsTheLimit(t *testing.T) {

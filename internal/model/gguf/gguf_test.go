@@ -6,17 +6,15 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"flag"
 	"io"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-)
 
-var update = flag.Bool("update", false, "rewrite the golden files")
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/goldentest"
+)
 
 func tiny(t testing.TB) []byte {
 	t.Helper()
@@ -33,12 +31,7 @@ func TestWriteAlwaysGivesTheSameBytes(t *testing.T) {
 	const golden = "testdata/tiny.sha256"
 	sum := sha256.Sum256(tiny(t))
 	got := hex.EncodeToString(sum[:]) + "\n"
-	if *update {
-		require.NoError(t, os.WriteFile(golden, []byte(got), 0o644))
-	}
-	want, err := os.ReadFile(golden)
-	require.NoError(t, err)
-	assert.Equal(t, string(want), got, "images are built from these bytes; -update if the change is meant")
+	goldentest.Equal(t, golden, got, "images are built from these bytes; -update if the change is meant")
 	assert.Less(t, len(tiny(t)), 512<<10)
 }
 

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"flag"
 	"strings"
 	"testing"
 
@@ -9,8 +8,6 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 func TestTextIsGolden(t *testing.T) {
 	for _, arch := range []string{"x86_64", "aarch64"} {

@@ -1,7 +1,6 @@
 package lint
 
 import (
-	"flag"
 	"fmt"
 	"go/parser"
 	"go/token"
@@ -14,9 +13,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-)
 
-var update = flag.Bool("update", false, "write the golden file")
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/goldentest"
+)
 
 func lintFile(t *testing.T, path string) []Finding {
 	t.Helper()
@@ -72,12 +71,7 @@ func TestBadFiles(t *testing.T) {
 	for rule := range fixes {
 		assert.True(t, covered[rule], "no bad file breaks %s", rule)
 	}
-	if *update {
-		require.NoError(t, os.WriteFile(golden, []byte(found.String()), 0o644))
-	}
-	want, err := os.ReadFile(golden)
-	require.NoError(t, err)
-	assert.Equal(t, string(want), found.String())
+	goldentest.Equal(t, golden, found.String())
 }
 
 // The defects with which an earlier appliance was published, in the order in which they were

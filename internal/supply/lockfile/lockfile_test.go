@@ -1,7 +1,6 @@
 package lockfile
 
 import (
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,18 +8,15 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-)
 
-var update = flag.Bool("update", false, "write the embedded lock anew")
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/goldentest"
+)
 
 var someDigest = "sha256:" + strings.Repeat("0123456789abcdef", 4)
 
 func TestDefaultIsAsWritten(t *testing.T) {
 	lock := Default()
-	if *update {
-		require.NoError(t, os.WriteFile("default.lock.hcl", lock.Encode(), 0o644))
-	}
-	assert.Equal(t, string(lock.Encode()), string(defaultFile))
+	goldentest.Equal(t, "default.lock.hcl", lock.Encode())
 	for _, arch := range []string{"amd64", "arm64", ""} {
 		for _, kind := range []string{KindContextPackage, KindLocalAI, KindBackend, KindModel} {
 			_, found := lock.Find(kind, arch, "")

@@ -1,7 +1,6 @@
 package provenance
 
 import (
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,10 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/goldentest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden file")
 
 func example() Build {
 	return Build{
@@ -58,12 +56,7 @@ func encode(t *testing.T) string {
 func TestStatement(t *testing.T) {
 	path := filepath.Join("testdata", "image.intoto.json")
 	text := encode(t)
-	if *update {
-		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
-	}
-	want, err := os.ReadFile(path)
-	require.NoError(t, err)
-	assert.Equal(t, string(want), text)
+	goldentest.Equal(t, path, text)
 	assert.NotContains(t, text, "secret")
 	assert.NotContains(t, text, "/srv/")
 }

@@ -2,7 +2,6 @@ package sbom
 
 import (
 	"bytes"
-	"flag"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,9 +15,9 @@ import (
 	"github.com/spdx/tools-golang/spdxlib"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-)
 
-var update = flag.Bool("update", false, "rewrite the golden file")
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/goldentest"
+)
 
 func example(t *testing.T) Image {
 	t.Helper()
@@ -56,12 +55,7 @@ func encode(t *testing.T, image Image) string {
 func TestDocument(t *testing.T) {
 	path := filepath.Join("testdata", "image.spdx.json")
 	text := encode(t, example(t))
-	if *update {
-		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
-	}
-	want, err := os.ReadFile(path)
-	require.NoError(t, err)
-	assert.Equal(t, string(want), text)
+	goldentest.Equal(t, path, text)
 	assert.NotContains(t, text, "secret")
 	assert.NotContains(t, text, "/srv/")
 }

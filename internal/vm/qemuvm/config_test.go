@@ -1,7 +1,6 @@
 package qemuvm
 
 import (
-	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,12 +10,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/goldentest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/qemuimg"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuvmtest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/firmware"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 func TestArgumentsAreGolden(t *testing.T) {
 	uefi := firmware.Files{Code: "/usr/share/code.fd", Vars: "/run/a,b/vars.fd"}
@@ -36,13 +34,7 @@ func TestArgumentsAreGolden(t *testing.T) {
 			change(&config)
 			got := Program(config.Arch) + strings.ReplaceAll(" "+strings.Join(config.arguments(), " "), " -", "\n-") + "\n"
 			path := filepath.Join("testdata", name+".txt")
-			if *update {
-				require.NoError(t, os.MkdirAll("testdata", 0o755))
-				require.NoError(t, os.WriteFile(path, []byte(got), 0o644))
-			}
-			want, err := os.ReadFile(path)
-			require.NoError(t, err)
-			assert.Equal(t, string(want), got)
+			goldentest.Equal(t, path, got)
 		})
 	}
 }
