@@ -30,7 +30,7 @@ func TestParsePackagesListsEveryMistake(t *testing.T) {
 	_, err := ParsePackages("installed\tnginx\t1\tamd64\n\ngone\tnginx\t1\tamd64\tnginx\ninstalled\tNginx\t1\tamd64\tnginx\n" +
 		"installed\tnginx\t\tamd64\tnginx\ninstalled\tnginx\t1\tamd64\tnginx\n")
 	require.Error(t, err)
-	for _, want := range []string{"line 1: ", "has 4 fields, not 5", "line 2: ", `line 3: "gone" is no status`, `line 4: "Nginx"`, `line 5: "nginx", version ""`} {
+	for _, want := range []string{"line 1: ", "has 4 fields, not 5", "line 2: ", `line 3: "gone" is not a status`, `line 4: "Nginx"`, `line 5: "nginx", version ""`} {
 		assert.ErrorContains(t, err, want)
 	}
 	assert.NotContains(t, err.Error(), "line 6")
