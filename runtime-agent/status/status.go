@@ -51,7 +51,7 @@ type Certificate struct {
 // Where a server certificate can come from.
 const (
 	// SourceOwn is the VM's own CA, which clients have to be told to trust.
-	SourceOwn = "own authority"
+	SourceOwn = "own CA"
 	// SourceACME is an ACME server.
 	SourceACME = "ACME"
 	// SourceOperator is the operator's own, given in the context.
