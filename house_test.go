@@ -182,6 +182,21 @@ func TestOnePackageDoesIt(t *testing.T) {
 	assert.Equal(t, []string{"runtime-agent/systemd"}, users(`"systemctl"`), "systemctl")
 }
 
+// The table of wings and the list of mechanisms are how a newcomer finds a package.
+func TestArchitectureNamesEveryPackage(t *testing.T) {
+	page, err := os.ReadFile("docs/architecture.md")
+	require.NoError(t, err)
+	for _, p := range listPackages(t) {
+		path, internal := strings.CutPrefix(p.ImportPath, module+"/internal/")
+		if !internal || isStandIn(p) || strings.HasPrefix(path, "tools") {
+			continue
+		}
+		parts := strings.Split(path, "/")
+		name := parts[min(1, len(parts)-1)]
+		assert.Regexp(t, "[`/]"+name+"[`/]", string(page), "docs/architecture.md does not name %s", p.ImportPath)
+	}
+}
+
 func TestEveryPackageSaysItsJob(t *testing.T) {
 	for _, p := range listPackages(t) {
 		if len(p.GoFiles) > 0 {
