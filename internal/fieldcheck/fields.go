@@ -52,8 +52,8 @@ func (f *Fields) Expect(ok bool, name, format string, args ...any) {
 	}
 }
 
-// AtLeast expects a number to be low or more.
-func (f *Fields) AtLeast(name string, value, low int) {
+// Minimum expects a number to be low or more.
+func (f *Fields) Minimum(name string, value, low int) {
 	f.Expect(value >= low, name, "must be at least %d, got %d", low, value)
 }
 

@@ -43,9 +43,9 @@ func (a *App) check(fields *fieldcheck.Fields) {
 	fields.CheckEach("app.tags", filled.Tags, app.CheckTag)
 	fields.CheckOptional("app.logo", filled.Logo, app.CheckLogo)
 	fields.CheckEach("app.opennebula_versions", filled.OpenNebulaVersions, app.CheckOpenNebulaVersion)
-	fields.AtLeast("app.cpu", filled.CPU, 1)
-	fields.AtLeast("app.vcpu", filled.VCPU, 1)
-	fields.AtLeast("app.memory", filled.MemoryMiB, 1)
+	fields.Minimum("app.cpu", filled.CPU, 1)
+	fields.Minimum("app.vcpu", filled.VCPU, 1)
+	fields.Minimum("app.memory", filled.MemoryMiB, 1)
 }
 
 // withDefaults is the app with a default for every field that is not given; one for any

@@ -84,7 +84,7 @@ func (c *Config) check() *fieldcheck.Fields {
 	c.checkContext(fields)
 	fields.Known(map[string]string{"model_id": c.ModelID})
 	fields.Expect(c.Memory >= appliance.MinMemory, "memory", "must be at least %d (MiB), got %d", appliance.MinMemory, c.Memory)
-	fields.AtLeast("cpus", c.CPUs, 1)
+	fields.Minimum("cpus", c.CPUs, 1)
 	fields.Check("accelerator", c.Accelerator, fieldcheck.OneOf(accelerator.Auto, accelerator.KVM, accelerator.TCG))
 	fields.Check("firmware", c.Firmware, fieldcheck.OneOf(firmware.BIOS, firmware.UEFI, bothFirmwares))
 	fields.Expect(c.Firmware != bothFirmwares || !c.Reboot.False(), "firmware", "%q needs two boots, so reboot must not be false", bothFirmwares)
