@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -175,7 +176,9 @@ func TestThePluginIsInstalledBesideARunningOne(t *testing.T) {
 
 func TestTheFirstFailureEndsTheOtherLane(t *testing.T) {
 	broken := errors.New("no space left")
-	err := together(t.Context(), []func(context.Context) error{
+	limit, end := context.WithTimeout(t.Context(), 20*time.Second)
+	defer end()
+	err := together(limit, []func(context.Context) error{
 		func(context.Context) error { return broken },
 		func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
 	})

@@ -34,6 +34,7 @@ func keep(ctx context.Context, say func(string), image string, files []string) (
 			continue
 		}
 		if err != nil {
+			k.remove()
 			return kept{}, err
 		}
 		k.files = append(k.files, target)
