@@ -28,15 +28,15 @@ var _ packersdk.Artifact = (*publishedArtifact)(nil)
 func newArtifact(pub *publication) *publishedArtifact {
 	system := pub.disks[0]
 	a := &publishedArtifact{
-		id:    digest.SHA256Prefix + system.manifest.SHA256,
-		title: pub.app.Title(system.manifest.OSArch),
+		id:    digest.SHA256Prefix + system.Manifest.SHA256,
+		title: pub.app.Title(system.Manifest.OSArch),
 		state: map[string]string{
-			appliance.StateImagePath:    system.path,
-			appliance.StateManifestPath: system.manifestPath,
+			appliance.StateImagePath:    system.Path,
+			appliance.StateManifestPath: system.ManifestPath,
 		},
 	}
 	if len(pub.disks) > 1 {
-		a.state[appliance.StateModelImagePath] = pub.disks[1].path
+		a.state[appliance.StateModelImagePath] = pub.disks[1].Path
 	}
 	if pub.publisher != nil && pub.publisher.Done() {
 		id := fmt.Sprint(pub.publisher.AppID())

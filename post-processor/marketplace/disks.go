@@ -13,43 +13,39 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 )
 
-// disk is one image with its manifest.
-type disk struct {
-	path, manifestPath string
-	manifest           manifest.Manifest
-}
-
 // findDisks returns the image of an artifact, and that of the model if the weights are on
 // a disk of their own.
-func findDisks(input packersdk.Artifact) ([]disk, error) {
+func findDisks(input packersdk.Artifact) ([]manifest.Disk, error) {
 	image, manifestPath, err := artifact.Find(input)
 	if err != nil {
 		return nil, err
 	}
-	disks := []disk{{path: image, manifestPath: manifestPath}}
+	paths := [][2]string{{image, manifestPath}}
 	if model, split := input.State(appliance.StateModelImagePath).(string); split {
-		disks = append(disks, disk{path: model, manifestPath: manifest.Path(model)})
+		paths = append(paths, [2]string{model, manifest.Path(model)})
 	}
-	for i := range disks {
-		disks[i].manifest, err = manifest.Read(disks[i].manifestPath)
+	var disks []manifest.Disk
+	for _, path := range paths {
+		disk, err := manifest.ReadDisk(path[0], path[1])
 		if err != nil {
 			return nil, fmt.Errorf(`%w; the source "slm-copilot" writes a manifest beside each image it builds`, err)
 		}
+		disks = append(disks, disk)
 	}
-	if disks[0].manifest.OSID == "" {
+	if disks[0].Manifest.OSID == "" {
 		return nil, fmt.Errorf("%s holds no operating system, only data: it is not an appliance", image)
 	}
 	return disks, nil
 }
 
 // prove reads the whole image: what is in it must be what its manifest says.
-func (d disk) prove(ctx context.Context, say func(string)) error {
-	say("Checking the image " + d.path + " against its manifest")
-	meter := progress.Lines("check", d.manifest.FileSize, say)
-	is, err := digest.File(ctx, d.path, meter)
+func prove(ctx context.Context, d manifest.Disk, say func(string)) error {
+	say("Checking the image " + d.Path + " against its manifest")
+	meter := progress.Lines("check", d.Manifest.FileSize, say)
+	is, err := digest.File(ctx, d.Path, meter)
 	if err != nil {
 		return fmt.Errorf("read the image: %w", err)
 	}
 	meter.Finish()
-	return checkDigests(d.path, d.manifest, is)
+	return checkDigests(d.Path, d.Manifest, is)
 }

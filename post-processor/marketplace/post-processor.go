@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hcldec"
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/app"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/catalog"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/signature"
@@ -23,7 +24,7 @@ var _ packersdk.PostProcessor = (*PostProcessor)(nil)
 
 // publication is what the steps of one run share.
 type publication struct {
-	disks []disk
+	disks []manifest.Disk
 	app   app.App
 	// What follows is for a catalog.
 	base       catalog.BaseURL
@@ -111,11 +112,7 @@ func (p *PostProcessor) steps(ui packersdk.Ui, input packersdk.Artifact, pub *pu
 }
 
 func (p *publication) appliance() cloud.Appliance {
-	a := cloud.Appliance{App: p.app}
-	for _, d := range p.disks {
-		a.Disks = append(a.Disks, cloud.Disk{Path: d.path, Manifest: d.manifest})
-	}
-	return a
+	return cloud.Appliance{App: p.app, Disks: p.disks}
 }
 
 // rescued adds to err where the image is kept, and keeps it if that has not been done.

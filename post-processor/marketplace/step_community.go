@@ -33,7 +33,7 @@ func (s *stepCommunity) Run(context.Context) error {
 func (c *Community) files(pub *publication) (map[string][]byte, error) {
 	if len(pub.disks) > 1 {
 		return nil, fmt.Errorf("community: the weights are on a disk of their own (%s), and the files are of one image; "+
-			"build without model_disk, or leave the block community out", pub.disks[1].path)
+			"build without model_disk, or leave the block community out", pub.disks[1].Path)
 	}
 	var logo []byte
 	if c.LogoFile != "" {
@@ -42,7 +42,7 @@ func (c *Community) files(pub *publication) (map[string][]byte, error) {
 			return nil, fmt.Errorf("community.logo_file: %w", err)
 		}
 	}
-	files, err := community.Files(pub.app, pub.disks[0].manifest, c.ImageURL, logo)
+	files, err := community.Files(pub.app, pub.disks[0].Manifest, c.ImageURL, logo)
 	if err != nil {
 		return nil, fmt.Errorf("community: %w", err)
 	}

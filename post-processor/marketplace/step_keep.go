@@ -30,7 +30,7 @@ func (p *publication) keep(ctx context.Context, ui packersdk.Ui, input packersdk
 	if input.BuilderId() != appliance.BuilderID {
 		return nil
 	}
-	p.kept, err = keep(ctx, ui.Say, p.disks[0].path, input.Files())
+	p.kept, err = keep(ctx, ui.Say, p.disks[0].Path, input.Files())
 	// What is not there cannot be kept; the step that reads it says so.
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("keep the image for the case that publishing fails: %w", err)

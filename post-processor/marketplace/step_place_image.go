@@ -17,9 +17,9 @@ type stepPlaceImage struct {
 func (s *stepPlaceImage) Run(ctx context.Context) error {
 	s.ui.Say("Publishing " + s.pub.entry().Name + " in " + s.pub.catalog.Directory())
 	for i, d := range s.pub.disks {
-		size := d.manifest.FileSize
+		size := d.Manifest.FileSize
 		meter := progress.Lines("copy", size, s.ui.Say)
-		if err := s.pub.catalog.PlaceImage(ctx, s.pub.entries[i], d.path, size, meter); err != nil {
+		if err := s.pub.catalog.PlaceImage(ctx, s.pub.entries[i], d.Path, size, meter); err != nil {
 			return err
 		}
 	}

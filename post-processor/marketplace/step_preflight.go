@@ -31,7 +31,7 @@ func (s *stepPreflight) Run(context.Context) (err error) {
 	if err := s.config.check().UnknownErr(); err != nil {
 		return err
 	}
-	system := s.pub.disks[0].manifest
+	system := s.pub.disks[0].Manifest
 	s.pub.app = s.config.App.over(app.DefaultFor(system))
 	if err := app.CheckVersion(s.pub.app.Version); err != nil {
 		return fmt.Errorf("app.version: %w, got %q", err, s.pub.app.Version)
@@ -54,7 +54,7 @@ func (s *stepPreflight) Run(context.Context) (err error) {
 
 // lint looks for the mistakes that published apps have been seen to make.
 func (s *stepPreflight) lint() error {
-	text := s.pub.app.VMTemplate(s.pub.disks[0].manifest.OSArch).Text()
+	text := s.pub.app.VMTemplate(s.pub.disks[0].Manifest.OSArch).Text()
 	findings := lint.Template("VM template", []byte(text))
 	for _, entry := range s.pub.entries {
 		content, err := json.MarshalIndent(entry, "", "  ")
@@ -97,7 +97,7 @@ func (s *stepPreflight) prepareCatalog() (err error) {
 	}
 	manifests := make([]manifest.Manifest, len(s.pub.disks))
 	for i, d := range s.pub.disks {
-		manifests[i] = d.manifest
+		manifests[i] = d.Manifest
 	}
 	s.pub.entries, err = catalog.NewEntries(s.pub.app, manifests, s.pub.base)
 	return err

@@ -12,14 +12,9 @@ import (
 // Appliance is what is published.
 type Appliance struct {
 	App app.App
-	// Disks are the system, and the disk of the model if the weights are not on the first.
-	Disks []Disk
-}
-
-// Disk is one image file, proven against its manifest.
-type Disk struct {
-	Path     string
-	Manifest manifest.Manifest
+	// Disks are the system, and the disk of the model if the weights are not on the first;
+	// each is proven against its manifest.
+	Disks []manifest.Disk
 }
 
 // Target says where an appliance is published, and as what.
@@ -41,7 +36,7 @@ type Target struct {
 	Timeout time.Duration
 }
 
-func (a Appliance) system() Disk { return a.Disks[0] }
+func (a Appliance) system() manifest.Disk { return a.Disks[0] }
 
 func (a Appliance) arch() string { return a.system().Manifest.OSArch }
 
@@ -73,9 +68,9 @@ func (a Appliance) imageName(i int) string {
 // leaseName is that of the VM template that is the lease of a version.
 func (a Appliance) leaseName() string { return a.title() + " (publishing)" }
 
-// file is what is transferred of a disk. The name at the destination holds a part of the
+// fileOf is what is transferred of a disk. The name at the destination holds a part of the
 // digest, so that what is there under it is this very file, or a piece of it.
-func (d Disk) file() transfer.File {
+func fileOf(d manifest.Disk) transfer.File {
 	return transfer.File{
 		Path:   d.Path,
 		Name:   d.Manifest.Name + "-" + d.Manifest.Version + "-" + d.Manifest.SHA256[:12] + "." + d.Manifest.Format,
@@ -85,7 +80,7 @@ func (d Disk) file() transfer.File {
 }
 
 // sizeMB is what OpenNebula makes of the size of a disk.
-func (d Disk) sizeMB() int64 {
+func sizeMB(d manifest.Disk) int64 {
 	const mb = 1 << 20
 	return (d.Manifest.Size + mb - 1) / mb
 }

@@ -81,7 +81,7 @@ func target() Target {
 }
 
 // newImage makes a QCOW2 image that no other has the bytes of.
-func newImage(t testing.TB, name, osID string) Disk {
+func newImage(t testing.TB, name, osID string) manifest.Disk {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "image.qcow2")
 	output, err := exec.Command("qemu-img", "create", "-q", "-f", "qcow2", path, "20M").CombinedOutput()
@@ -100,14 +100,14 @@ func newImage(t testing.TB, name, osID string) Disk {
 	if osID != "" {
 		m.OSID, m.OSRelease, m.OSArch = osID, "24.04", "x86_64"
 	}
-	return Disk{Path: path, Manifest: m}
+	return manifest.Disk{Path: path, Manifest: m}
 }
 
 func newAppliance(t testing.TB, name, version string) Appliance {
 	app := app.Default()
 	app.Name, app.Version = name, version
 	app.Description = "Two lines,\nwith \"quotes\" <and> a back\\slash & more."
-	return Appliance{App: app, Disks: []Disk{newImage(t, version, "ubuntu")}}
+	return Appliance{App: app, Disks: []manifest.Disk{newImage(t, version, "ubuntu")}}
 }
 
 // run publishes as the post-processor does.

@@ -72,8 +72,8 @@ func (a Appliance) proveBytes(p appPlan, seen opennebula.App, converts string) e
 	}
 	d := a.Disks[p.disk]
 	var mistakes []error
-	if seen.SizeMB != d.sizeMB() {
-		mistakes = append(mistakes, fmt.Errorf("its disk has %d MB, that of the image %d", seen.SizeMB, d.sizeMB()))
+	if seen.SizeMB != sizeMB(d) {
+		mistakes = append(mistakes, fmt.Errorf("its disk has %d MB, that of the image %d", seen.SizeMB, sizeMB(d)))
 	}
 	// A datastore that converts stores other bytes, which the front-end alone has seen.
 	if converts == "" && seen.Format == d.Manifest.Format && seen.MD5 != d.Manifest.MD5 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
 )
 
@@ -67,7 +68,7 @@ func (a Appliance) linkedApp(part, name string, kind opennebula.AppType, text st
 }
 
 // appContent is what apps of all types tell.
-func (a Appliance) appContent(part string, kind opennebula.AppType, d Disk) opennebula.Template {
+func (a Appliance) appContent(part string, kind opennebula.AppType, d manifest.Disk) opennebula.Template {
 	return append(opennebula.Template{
 		{Name: "TYPE", Value: kind.String()},
 		{Name: "VERSION", Value: a.App.Version},

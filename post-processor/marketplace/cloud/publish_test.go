@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/onedtest"
 )
 
@@ -246,7 +247,7 @@ func TestWhatTheCloudCannotCopy(t *testing.T) {
 			oned, f := double(t)
 			a := newAppliance(t, "Copilot", "1.0.0")
 			broken := a
-			broken.Disks = []Disk{a.Disks[0]}
+			broken.Disks = []manifest.Disk{a.Disks[0]}
 			test.change(oned, &broken)
 			_, _, err := f.run(t.Context(), t, broken, target(), never)
 			require.ErrorContains(t, err, test.want)

@@ -22,7 +22,7 @@ func (s *stepClean) Run(ctx context.Context) error {
 
 // clean deletes the file first: by the image the next run sees that something is left.
 func (s *stepClean) clean(ctx context.Context, i int, image imagePlan) {
-	file := s.Appliance.Disks[i].file()
+	file := fileOf(s.Appliance.Disks[i])
 	if err := s.Transfer.Remove(ctx, file); err != nil {
 		s.Say(fmt.Sprintf("The transferred file %s stays: %v", file.Name, err))
 		return

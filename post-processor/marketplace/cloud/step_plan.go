@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer"
 )
@@ -88,10 +89,10 @@ func (s *stepPlan) check(ctx context.Context) error {
 			continue
 		}
 		disk := s.Appliance.Disks[i]
-		files = append(files, disk.file())
-		needMB += disk.sizeMB()
+		files = append(files, fileOf(disk))
+		needMB += sizeMB(disk)
 		fileMB += disk.Manifest.FileSize >> 20
-		if err := s.Client.CheckImage(ctx, s.datastore.ID, disk.sizeMB()); err != nil {
+		if err := s.Client.CheckImage(ctx, s.datastore.ID, sizeMB(disk)); err != nil {
 			mistakes = append(mistakes, s.explainImage(disk, err))
 		}
 	}
@@ -117,9 +118,9 @@ func (s *stepPlan) check(ctx context.Context) error {
 	return errors.Join(mistakes...)
 }
 
-func (s *stepPlan) explainImage(disk Disk, err error) error {
+func (s *stepPlan) explainImage(disk manifest.Disk, err error) error {
 	if s.datastore.TotalMB == 0 {
 		return fmt.Errorf("the front-end has not looked into the datastore %q yet and takes it for full; wait some minutes: %w", s.datastore.Name, err)
 	}
-	return fmt.Errorf("an image of %d MB in the datastore %q is refused: %w", disk.sizeMB(), s.datastore.Name, err)
+	return fmt.Errorf("an image of %d MB in the datastore %q is refused: %w", sizeMB(disk), s.datastore.Name, err)
 }

@@ -15,7 +15,7 @@ func (s *stepTransfer) Run(ctx context.Context) error {
 		if !image.isMissing() {
 			continue
 		}
-		path, err := s.Transfer.Send(ctx, s.Appliance.Disks[i].file(), s.Say)
+		path, err := s.Transfer.Send(ctx, fileOf(s.Appliance.Disks[i]), s.Say)
 		if err != nil {
 			return fmt.Errorf("bring %s to the front-end: %w", s.Appliance.Disks[i].Path, err)
 		}
