@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 )
@@ -20,7 +22,7 @@ func (s *session) describe(ctx context.Context) (*Image, error) {
 		if err != nil {
 			return nil, s.wrong(err)
 		}
-		if _, m, err = s.manifest(ctx, chosen.Digest, chosen.Size); err != nil {
+		if _, m, err = s.manifest(ctx, chosen.Digest.String(), chosen.Size); err != nil {
 			return nil, err
 		}
 		if m.Manifests != nil {
@@ -32,7 +34,7 @@ func (s *session) describe(ctx context.Context) (*Image, error) {
 	}
 	image := &Image{field: s.Field, digest: top}
 	for _, d := range m.Layers {
-		image.layers = append(image.layers, layer{digest: d.Digest, size: d.Size})
+		image.layers = append(image.layers, layer{digest: d.Digest.String(), size: d.Size})
 	}
 	return image, nil
 }
@@ -60,24 +62,24 @@ func (s *session) manifest(ctx context.Context, wanted string, size int64) (stri
 }
 
 // checkPlatform finds an image of another architecture that comes without an index.
-func (s *session) checkPlatform(ctx context.Context, config descriptor) error {
-	file, err := s.blob(ctx, config)
+func (s *session) checkPlatform(ctx context.Context, config ocispec.Descriptor) error {
+	file, err := s.blob(ctx, config.Digest.String(), config.Size)
 	if err != nil {
 		return err
 	}
-	var actual platform
+	var actual ocispec.Platform
 	if err := readDocument(file, &actual); err != nil {
 		return s.wrong(err)
 	}
 	if actual.Architecture != "" && actual.Architecture != s.Arch {
-		return s.wrong(fmt.Errorf("is for %s, and linux/%s is wanted", actual, s.Arch))
+		return s.wrong(fmt.Errorf("is for %s, and linux/%s is wanted", shown(actual), s.Arch))
 	}
 	return nil
 }
 
-func (s *session) blob(ctx context.Context, d descriptor) (fetch.File, error) {
+func (s *session) blob(ctx context.Context, sum string, size int64) (fetch.File, error) {
 	return s.fetcher.Fetch(ctx, fetch.Payload{
-		Field: s.Field, Source: s.ref.url("blobs", d.Digest), Checksum: d.Digest, Size: d.Size,
+		Field: s.Field, Source: s.ref.url("blobs", sum), Checksum: sum, Size: size,
 	})
 }
 

@@ -8,31 +8,18 @@ import (
 	"slices"
 	"strings"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 )
 
-// manifest is what this package reads of an image manifest or an image index, in the
-// words of the OCI image specification.
+// manifest is an image manifest, or an image index, which alone has manifests.
 type manifest struct {
-	SchemaVersion int          `json:"schemaVersion"`
-	Manifests     []descriptor `json:"manifests"`
-	Config        descriptor   `json:"config"`
-	Layers        []descriptor `json:"layers"`
+	ocispec.Manifest
+	Manifests []ocispec.Descriptor `json:"manifests"`
 }
 
-type descriptor struct {
-	Digest   string   `json:"digest"`
-	Size     int64    `json:"size"`
-	Platform platform `json:"platform"`
-}
-
-type platform struct {
-	OS           string `json:"os"`
-	Architecture string `json:"architecture"`
-	Variant      string `json:"variant"`
-}
-
-func (p platform) String() string { return p.OS + "/" + p.Architecture }
+func shown(p ocispec.Platform) string { return p.OS + "/" + p.Architecture }
 
 // maxDocument is what registries take for a manifest, in bytes.
 const maxDocument = 4 << 20
@@ -62,7 +49,7 @@ func (m manifest) check() error {
 		all = append(all, m.Config)
 	}
 	for _, d := range all {
-		if err := checkDigest(d.Digest); err != nil {
+		if err := checkDigest(d.Digest.String()); err != nil {
 			mistakes = append(mistakes, fmt.Errorf("its manifest names a digest that %w", err))
 		}
 		if d.Size <= 0 {
@@ -77,22 +64,25 @@ func (m manifest) check() error {
 
 // choose finds the image for Linux on arch in an index. Of several, the one for the
 // plainest processor is first choice, because it runs on all.
-func (m manifest) choose(arch string) (descriptor, error) {
-	var fitting []descriptor
+func (m manifest) choose(arch string) (ocispec.Descriptor, error) {
+	var fitting []ocispec.Descriptor
 	var others []string
 	for _, d := range m.Manifests {
+		if d.Platform == nil {
+			d.Platform = &ocispec.Platform{}
+		}
 		switch {
-		case d.Platform == platform{"linux", arch, d.Platform.Variant}:
+		case d.Platform.OS == "linux" && d.Platform.Architecture == arch:
 			fitting = append(fitting, d)
 		// Attestations beside an image are for "unknown/unknown".
 		case d.Platform.OS != "unknown":
-			others = append(others, d.Platform.String())
+			others = append(others, shown(*d.Platform))
 		}
 	}
 	if len(fitting) == 0 {
-		return descriptor{}, fmt.Errorf("has no image for linux/%s, only for: %s", arch, strings.Join(others, ", "))
+		return ocispec.Descriptor{}, fmt.Errorf("has no image for linux/%s, only for: %s", arch, strings.Join(others, ", "))
 	}
-	return slices.MinFunc(fitting, func(a, b descriptor) int {
+	return slices.MinFunc(fitting, func(a, b ocispec.Descriptor) int {
 		return strings.Compare(a.Platform.Variant, b.Platform.Variant)
 	}), nil
 }

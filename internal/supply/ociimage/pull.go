@@ -79,7 +79,7 @@ func (p *Puller) Pull(ctx context.Context, r Request) (*Image, error) {
 	}
 	for i := range image.layers {
 		l := &image.layers[i]
-		file, err := s.blob(ctx, descriptor{Digest: l.digest, Size: l.size})
+		file, err := s.blob(ctx, l.digest, l.size)
 		if err != nil {
 			return nil, err
 		}
