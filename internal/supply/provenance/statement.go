@@ -18,7 +18,9 @@ const (
 	builderID = "https://github.com/slm-copilot/packer-plugin-slm-copilot"
 )
 
-// The parts that are written here, named as the specifications name them.
+// The parts that are written here, named as the specifications name them. The types of
+// in-toto's own library are protocol buffers, whose JSON differs from program to program by
+// design; equal builds are to give equal bytes.
 type statement struct {
 	Type          string     `json:"_type"`
 	Subject       []resource `json:"subject"`

@@ -8,14 +8,18 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spdx/tools-golang/spdx/v2/common"
+	spdx "github.com/spdx/tools-golang/spdx/v2/v2_3"
+
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
 
 const (
 	noAssertion = "NOASSERTION"
-	documentID  = "SPDXRef-DOCUMENT"
-	imageID     = "SPDXRef-Image"
+	// The library writes SPDXRef- before an identifier.
+	documentID = "DOCUMENT"
+	imageID    = "Image"
 	// namespaceBase leads nowhere: SPDX wants a name that nobody else gives.
 	namespaceBase = "https://github.com/slm-copilot/packer-plugin-slm-copilot/spdx/"
 )
@@ -26,83 +30,89 @@ var purposes = []string{
 	"FIRMWARE", "SOURCE", "ARCHIVE", "FILE", "INSTALL", "OTHER",
 }
 
-func (i Image) document() document {
-	d := document{
-		SPDXVersion: "SPDX-2.3",
-		DataLicense: "CC0-1.0",
-		ID:          documentID,
-		Name:        i.Name + "-" + i.Version,
-		CreationInfo: creationInfo{
+func (i Image) document() *spdx.Document {
+	d := &spdx.Document{
+		SPDXVersion:    spdx.Version,
+		DataLicense:    spdx.DataLicense,
+		SPDXIdentifier: documentID,
+		DocumentName:   i.Name + "-" + i.Version,
+		CreationInfo: &spdx.CreationInfo{
 			Created:  i.Created.UTC().Format(time.RFC3339),
-			Creators: []string{"Tool: packer-plugin-slm-copilot-" + appliance.Version},
+			Creators: []common.Creator{{CreatorType: "Tool", Creator: "packer-plugin-slm-copilot-" + appliance.Version}},
 		},
-		Packages: []spdxPackage{describe(spdxPackage{
-			ID: imageID, Name: i.Name, Version: i.Version, Purpose: purpose("OPERATING-SYSTEM"),
+		Packages: []*spdx.Package{describe(spdx.Package{
+			PackageSPDXIdentifier: imageID, PackageName: i.Name, PackageVersion: i.Version, PrimaryPackagePurpose: purpose("OPERATING-SYSTEM"),
 		})},
-		Licenses:      ownLicenses(i.Components),
-		Relationships: []relationship{{documentID, "DESCRIBES", imageID}},
+		OtherLicenses: ownLicenses(i.Components),
+		Relationships: []*spdx.Relationship{relationship(documentID, "DESCRIBES", imageID)},
 	}
 	for n, c := range i.Components {
-		d.contain(c.spdx(n + 1))
+		contain(d, c.spdx(n+1))
 	}
 	for _, p := range sorted(i.Packages) {
-		d.contain(p.spdx(i.OSID, i.OSRelease))
+		contain(d, p.spdx(i.OSID, i.OSRelease))
 	}
-	d.Namespace = d.namespace()
+	d.DocumentNamespace = namespace(d)
 	return d
 }
 
-func (d *document) contain(p spdxPackage) {
+func contain(d *spdx.Document, p *spdx.Package) {
 	d.Packages = append(d.Packages, p)
-	d.Relationships = append(d.Relationships, relationship{imageID, "CONTAINS", p.ID})
+	d.Relationships = append(d.Relationships, relationship(imageID, "CONTAINS", p.PackageSPDXIdentifier))
 }
 
-// namespace is another one for every other content, and the same for the same.
-func (d *document) namespace() string {
-	d.Namespace = ""
+func relationship(a common.ElementID, what string, b common.ElementID) *spdx.Relationship {
+	return &spdx.Relationship{
+		RefA: common.DocElementID{ElementRefID: a}, Relationship: what, RefB: common.DocElementID{ElementRefID: b},
+	}
+}
+
+// namespace is another one for every other content, and the same for the same. The document
+// has none yet.
+func namespace(d *spdx.Document) string {
 	// Strings alone, which JSON can always hold.
 	content, _ := json.Marshal(d)
 	sum := sha256.Sum256(content)
-	return namespaceBase + sourceuri.Escape(d.Name) + "-" + hex.EncodeToString(sum[:])
+	return namespaceBase + sourceuri.Escape(d.DocumentName) + "-" + hex.EncodeToString(sum[:])
 }
 
-func (c Component) spdx(number int) spdxPackage {
+func (c Component) spdx(number int) *spdx.Package {
 	name := sourceuri.Strip(c.Name)
-	p := describe(spdxPackage{
-		ID:      fmt.Sprintf("SPDXRef-Component-%d-%s", number, id(name)),
-		Name:    name,
-		Version: c.Version,
-		Purpose: purpose(c.Purpose),
+	p := describe(spdx.Package{
+		PackageSPDXIdentifier: common.ElementID(fmt.Sprintf("Component-%d-%s", number, id(name))),
+		PackageName:           name,
+		PackageVersion:        c.Version,
+		PrimaryPackagePurpose: purpose(c.Purpose),
 	})
 	if c.License != "" {
-		p.LicenseDeclared = c.License
+		p.PackageLicenseDeclared = c.License
 	}
 	if c.SHA256 != "" {
-		p.Checksums = []checksum{{"SHA256", c.SHA256}}
+		p.PackageChecksums = []common.Checksum{{Algorithm: common.SHA256, Value: c.SHA256}}
 	}
-	p.DownloadLocation, p.References = origin(c)
+	p.PackageDownloadLocation, p.PackageExternalReferences = origin(c)
 	return p
 }
 
-func (p Package) spdx(osID, osRelease string) spdxPackage {
-	return describe(spdxPackage{
-		ID:         "SPDXRef-Package-" + p.Arch + "-" + id(p.Name),
-		Name:       p.Name,
-		Version:    p.Version,
-		SourceInfo: "built from the source package " + p.SourceName,
-		References: []externalRef{packageURL(debPURL(p, osID, osRelease))},
+func (p Package) spdx(osID, osRelease string) *spdx.Package {
+	return describe(spdx.Package{
+		PackageSPDXIdentifier:     common.ElementID("Package-" + p.Arch + "-" + id(p.Name)),
+		PackageName:               p.Name,
+		PackageVersion:            p.Version,
+		PackageSourceInfo:         "built from the source package " + p.SourceName,
+		PackageExternalReferences: []*spdx.PackageExternalReference{packageURL(debPURL(p, osID, osRelease))},
 	})
 }
 
 // describe fills in what SPDX demands and nobody here knows. What is declared is what was
 // told; nobody read the code to conclude anything.
-func describe(p spdxPackage) spdxPackage {
-	p.Supplier = noAssertion
-	p.DownloadLocation = noAssertion
-	p.LicenseConcluded = noAssertion
-	p.LicenseDeclared = noAssertion
-	p.Copyright = noAssertion
-	return p
+func describe(p spdx.Package) *spdx.Package {
+	p.PackageSupplier = &common.Supplier{Supplier: noAssertion}
+	p.PackageDownloadLocation = noAssertion
+	p.PackageLicenseConcluded = noAssertion
+	p.PackageLicenseDeclared = noAssertion
+	p.PackageCopyrightText = noAssertion
+	return &p
 }
 
 // purpose is spelled with "_" in JSON.

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	spdx "github.com/spdx/tools-golang/spdx/v2/v2_3"
+
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
 
@@ -74,15 +76,15 @@ func isLicenseID(word string) bool {
 
 // ownLicenses are the licences of a document that SPDX does not list; each must be described
 // in it. The texts are not known here.
-func ownLicenses(components []Component) []extractedLicense {
-	var found []extractedLicense
+func ownLicenses(components []Component) []*spdx.OtherLicense {
+	var found []*spdx.OtherLicense
 	for _, c := range components {
 		for _, word := range licenseWords(c.License) {
-			if !licenseRefPattern.MatchString(word) || slices.ContainsFunc(found, func(l extractedLicense) bool { return l.ID == word }) {
+			if !licenseRefPattern.MatchString(word) || slices.ContainsFunc(found, func(l *spdx.OtherLicense) bool { return l.LicenseIdentifier == word }) {
 				continue
 			}
 			text := "The text is not part of this document; it comes with " + sourceuri.Strip(c.Name) + "."
-			found = append(found, extractedLicense{ID: word, Text: text, Name: strings.TrimPrefix(word, "LicenseRef-")})
+			found = append(found, &spdx.OtherLicense{LicenseIdentifier: word, ExtractedText: text, LicenseName: strings.TrimPrefix(word, "LicenseRef-")})
 		}
 	}
 	return found

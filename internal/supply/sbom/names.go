@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"regexp"
 
+	"github.com/spdx/tools-golang/spdx/v2/common"
+	spdx "github.com/spdx/tools-golang/spdx/v2/v2_3"
+
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
@@ -19,8 +22,8 @@ func id(name string) string {
 	return notInID.ReplaceAllStringFunc(name, func(r string) string { return fmt.Sprintf("-%X", r) })
 }
 
-func packageURL(locator string) externalRef {
-	return externalRef{Category: "PACKAGE-MANAGER", Type: "purl", Locator: locator}
+func packageURL(locator string) *spdx.PackageExternalReference {
+	return &spdx.PackageExternalReference{Category: common.CategoryPackageManager, RefType: "purl", Locator: locator}
 }
 
 func debPURL(p Package, osID, osRelease string) string {
@@ -29,13 +32,13 @@ func debPURL(p Package, osID, osRelease string) string {
 }
 
 // origin names where c was downloaded from, and the package URL of an image in a registry.
-func origin(c Component) (location string, references []externalRef) {
+func origin(c Component) (location string, references []*spdx.PackageExternalReference) {
 	checksum := ""
 	if c.SHA256 != "" {
 		checksum = digest.SHA256Prefix + c.SHA256
 	}
 	if locator := sourceuri.OCI(c.Source, checksum); locator != "" {
-		return noAssertion, []externalRef{packageURL(locator)}
+		return noAssertion, []*spdx.PackageExternalReference{packageURL(locator)}
 	}
 	if location := sourceuri.URL(c.Source); location != "" {
 		return location, nil
