@@ -94,7 +94,7 @@ func asVerified(config instance.Config) (instance.Config, error) {
 		err = json.Unmarshal(text, &report)
 	}
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return config, fmt.Errorf("reading how long the boot took when the image was verified, in %s: %w", path, err)
+		return config, fmt.Errorf("read how long the boot took when the image was verified, in %s: %w", path, err)
 	}
 	if len(report.Boots) > 0 && report.Accelerator == config.Accelerator {
 		config.UsualBoot = time.Duration(report.Boots[0].Ready)

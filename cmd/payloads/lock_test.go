@@ -85,7 +85,7 @@ func TestLockAsksPublishersAndDownloadsTheRest(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, string(before), string(after))
 	assert.Equal(t, 3, strings.Count(out, "pinned, and still the same"))
-	assert.Equal(t, 2, strings.Count(out, "pinned; nobody tells its digest to compare"))
+	assert.Equal(t, 2, strings.Count(out, "pinned; its publisher states no digest to compare"))
 	assert.NotContains(t, out, "written")
 }
 

@@ -29,6 +29,6 @@ func (s *stepOpenCatalog) Cleanup() {
 		return
 	}
 	if err := s.pub.catalog.Close(); err != nil {
-		s.ui.Error("Closing the catalog: " + err.Error())
+		s.ui.Error("Could not close the catalog: " + err.Error())
 	}
 }

@@ -103,7 +103,7 @@ func TestAFailureKeepsTheEvidence(t *testing.T) {
 	require.NoError(t, os.WriteFile(b.path("demo.unverified/old.qcow2"), nil, 0o644))
 
 	err := b.verify(t, t.Context(), block{"memory": 512})
-	require.ErrorContains(t, err, "first boot: waiting for the system to boot: the guest powered itself off")
+	require.ErrorContains(t, err, "first boot: wait for the system to boot: the guest powered itself off")
 	assert.ErrorContains(t, err, "are kept in "+b.path("demo.unverified")+"\nTo verify it again: packer build '"+b.path("demo.unverified/guest.verify.pkr.hcl")+"'")
 	assert.ElementsMatch(t, append(append([]string(nil), onlyBuilt...), evidence...), b.tree(t))
 
@@ -173,7 +173,7 @@ func TestTheModelImageIsAttachedAndKept(t *testing.T) {
 func TestABootByUEFIIsOne(t *testing.T) {
 	b := newBench(t, qemuvmtest.Greet, qemuvmtest.PowerOff, qemuvmtest.Halt)
 	err := b.verify(t, t.Context(), block{"memory": 512, "firmware": "uefi", "boot_timeout": "3s"})
-	require.ErrorContains(t, err, "first boot, UEFI: waiting for the system to boot: not ready within 3s")
+	require.ErrorContains(t, err, "first boot, UEFI: wait for the system to boot: not ready within 3s")
 }
 
 func TestArchitectureIsTheManifests(t *testing.T) {
@@ -190,7 +190,7 @@ func TestArchitectureIsTheManifests(t *testing.T) {
 func TestAnImageThatNeverGetsReadyFails(t *testing.T) {
 	b := newBench(t, qemuvmtest.Halt)
 	err := b.verify(t, t.Context(), block{"memory": 512, "boot_timeout": "100ms"})
-	require.ErrorContains(t, err, "first boot: waiting for the system to boot: not ready within 100ms")
+	require.ErrorContains(t, err, "first boot: wait for the system to boot: not ready within 100ms")
 	assert.Subset(t, b.tree(t), evidence)
 }
 
@@ -262,7 +262,7 @@ func TestAChangedImageIsNotProven(t *testing.T) {
 	require.NoError(t, tr.checkUntouched())
 
 	require.NoError(t, os.Chtimes(b.image, before.ModTime(), before.ModTime().Add(1)))
-	assert.ErrorContains(t, tr.checkUntouched(), "was changed by somebody during its trial")
+	assert.ErrorContains(t, tr.checkUntouched(), "was changed by another program during its trial")
 	require.NoError(t, os.Remove(b.image))
 	assert.ErrorContains(t, tr.checkUntouched(), "the image is gone after its trial")
 }

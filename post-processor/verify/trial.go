@@ -59,7 +59,7 @@ func (t *trial) checkUntouched() error {
 		return fmt.Errorf("the image is gone after its trial: %w", err)
 	}
 	if !os.SameFile(t.before, now) || now.Size() != t.before.Size() || !now.ModTime().Equal(t.before.ModTime()) {
-		return fmt.Errorf("the image %s was changed by somebody during its trial, so nothing is proven about it", t.image)
+		return fmt.Errorf("the image %s was changed by another program during its trial, so nothing is proven about it", t.image)
 	}
 	return nil
 }

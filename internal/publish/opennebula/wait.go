@@ -26,7 +26,7 @@ func (c *Client) WaitImage(ctx context.Context, id int) (image Image, err error)
 		case ImageError:
 			return "", false, fmt.Errorf("the front-end could not copy image %d (%s): %s", id, image.Name, reason(image.Template))
 		case ImageDelete:
-			return "", false, fmt.Errorf("image %d (%s) is being deleted by somebody else", id, image.Name)
+			return "", false, fmt.Errorf("image %d (%s) is being deleted by another user", id, image.Name)
 		}
 		return fmt.Sprintf("is %s: the front-end is copying it", image.State), false, nil
 	})

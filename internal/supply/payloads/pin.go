@@ -56,7 +56,7 @@ func (t *Tools) settle(input *lockfile.Input, answer told) error {
 	case answer.sha256 == "" && input.Size > 0 && answer.size > 0 && input.Size != answer.size:
 		return fmt.Errorf("its publisher replaced it: the lock says %d bytes, it now has %d; %s", input.Size, answer.size, takeNew)
 	case answer.sha256 == "":
-		t.Say(fmt.Sprintf("%s: pinned; nobody tells its digest to compare", input))
+		t.Say(fmt.Sprintf("%s: pinned; its publisher states no digest to compare", input))
 		input.Size = cmp.Or(input.Size, answer.size)
 		return nil
 	case input.Digest == now:

@@ -72,7 +72,7 @@ func Create(ctx context.Context, config Config) (*Instance, error) {
 	}
 	directory, err := os.MkdirTemp("", appliance.Name+"-instance-")
 	if err != nil {
-		return nil, fmt.Errorf("making a directory for the instance: %w", err)
+		return nil, fmt.Errorf("make a directory for the instance: %w", err)
 	}
 	i := &Instance{config: config, values: contextValues(config.Context), directory: directory}
 	i.target = i.newTarget()
@@ -119,11 +119,11 @@ func (i *Instance) BootUEFI(ctx context.Context) error {
 	}
 	template, err := os.ReadFile(files.Vars)
 	if err != nil {
-		return fmt.Errorf("copying the variables of the UEFI firmware: %w", err)
+		return fmt.Errorf("copy the variables of the UEFI firmware: %w", err)
 	}
 	files.Vars = filepath.Join(i.directory, "uefi-variables.fd")
 	if err := os.WriteFile(files.Vars, template, 0o600); err != nil {
-		return fmt.Errorf("copying the variables of the UEFI firmware: %w", err)
+		return fmt.Errorf("copy the variables of the UEFI firmware: %w", err)
 	}
 	return i.boot(ctx, files)
 }

@@ -95,7 +95,7 @@ func TestTheEndOfTheGuestEndsTheWait(t *testing.T) {
 	i := create(t, qemuvmtest.Greet, qemuvmtest.PowerOff, qemuvmtest.Halt)
 	require.NoError(t, i.Boot(t.Context()))
 	_, err := i.WaitReady(t.Context(), func(string) {})
-	require.ErrorContains(t, err, "waiting for the system to boot: the guest powered itself off")
+	require.ErrorContains(t, err, "wait for the system to boot: the guest powered itself off")
 	assert.ErrorContains(t, err, "the last lines of its serial console:\n    UP")
 }
 
@@ -104,7 +104,7 @@ func TestTheWaitHasADeadline(t *testing.T) {
 	i.config.BootTimeout = 50 * time.Millisecond
 	require.NoError(t, i.Boot(t.Context()))
 	_, err := i.WaitReady(t.Context(), func(string) {})
-	require.ErrorContains(t, err, "waiting for the system to boot: not ready within 50ms")
+	require.ErrorContains(t, err, "wait for the system to boot: not ready within 50ms")
 	assert.ErrorContains(t, err, "its serial console is empty")
 }
 

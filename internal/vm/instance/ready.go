@@ -155,9 +155,9 @@ func (w *wait) failure(cause error) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.last == nil {
-		return fmt.Errorf("waiting for %s: %w", w.stage, cause)
+		return fmt.Errorf("wait for %s: %w", w.stage, cause)
 	}
-	return fmt.Errorf("waiting for %s: %w; the last attempt: %w", w.stage, cause, w.last)
+	return fmt.Errorf("wait for %s: %w; the last attempt: %w", w.stage, cause, w.last)
 }
 
 // report says at once and every few seconds what is being waited for, until the returned

@@ -18,7 +18,7 @@ func forwardTable(ctx context.Context, m *monitor) (map[int]int, error) {
 	}
 	var table string
 	if err := json.Unmarshal(raw, &table); err != nil {
-		return nil, fmt.Errorf("reading QEMU's table of forwarded ports: %w", err)
+		return nil, fmt.Errorf("read QEMU's table of forwarded ports: %w", err)
 	}
 	return parseForwards(table), nil
 }

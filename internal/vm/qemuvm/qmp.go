@@ -104,7 +104,7 @@ func (m *monitor) negotiate(ctx context.Context) error {
 	case <-m.closed:
 		return errMonitorClosed
 	case <-ctx.Done():
-		return fmt.Errorf("waiting for QEMU's monitor: %w", ctx.Err())
+		return fmt.Errorf("wait for QEMU's monitor: %w", ctx.Err())
 	}
 	_, err := m.execute(ctx, "qmp_capabilities", nil)
 	return err

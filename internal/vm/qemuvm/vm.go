@@ -42,7 +42,7 @@ func Start(ctx context.Context, config Config) (*VM, error) {
 	program := Program(config.Arch)
 	ours, theirs, err := socketPair()
 	if err != nil {
-		return nil, fmt.Errorf("making the socket of QEMU's monitor: %w", err)
+		return nil, fmt.Errorf("make the socket of QEMU's monitor: %w", err)
 	}
 	ctx, kill := context.WithCancel(ctx)
 	vm := &VM{kill: kill, stderr: &tail{limit: 4096}, exited: make(chan struct{})}
@@ -54,12 +54,12 @@ func Start(ctx context.Context, config Config) (*VM, error) {
 	if err != nil {
 		kill()
 		ours.Close()
-		return nil, fmt.Errorf("starting %s: %w", program, err)
+		return nil, fmt.Errorf("start %s: %w", program, err)
 	}
 	vm.monitor = newMonitor(ours)
 	if err := vm.connect(ctx); err != nil {
 		vm.Kill()
-		return nil, fmt.Errorf("starting a guest from %s: %w", config.Disk, err)
+		return nil, fmt.Errorf("start a guest from %s: %w", config.Disk, err)
 	}
 	return vm, nil
 }
@@ -137,7 +137,7 @@ func (vm *VM) PowerDown(ctx context.Context) error {
 	defer press.Stop()
 	for {
 		if _, err := vm.monitor.execute(ctx, "system_powerdown", nil); err != nil && !errors.Is(err, errMonitorClosed) {
-			return fmt.Errorf("powering the guest down: %w", err)
+			return fmt.Errorf("power the guest down: %w", err)
 		}
 		select {
 		case <-vm.exited:

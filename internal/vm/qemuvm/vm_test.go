@@ -99,7 +99,7 @@ func TestAMissingQEMUIsNamed(t *testing.T) {
 	config := guest(t, qemuvmtest.Halt)
 	t.Setenv("PATH", t.TempDir())
 	_, err := Start(t.Context(), config)
-	assert.ErrorContains(t, err, "starting qemu-system-x86_64")
+	assert.ErrorContains(t, err, "start qemu-system-x86_64")
 }
 
 func TestTheEndOfTheContextEndsTheGuest(t *testing.T) {

@@ -117,11 +117,11 @@ func (k *hostKeys) verify(address string, remote net.Addr, key ssh.PublicKey) er
 	case err == nil:
 		return nil
 	case errors.As(err, &revoked):
-		return hostKeyError{fmt.Errorf("the server's host key (%s) is revoked in %s:%d: nobody may trust it any more",
+		return hostKeyError{fmt.Errorf("the server's host key (%s) is revoked in %s:%d: do not trust it any more",
 			fingerprint, revoked.Revoked.Filename, revoked.Revoked.Line)}
 	case errors.As(err, &mismatch) && len(mismatch.Want) > 0:
 		want := mismatch.Want[0]
-		return hostKeyError{fmt.Errorf("the server's host key (%s) is not the one in %s:%d: somebody may be between here and there; "+
+		return hostKeyError{fmt.Errorf("the server's host key (%s) is not the one in %s:%d: the connection may be intercepted; "+
 			"if the machine was installed again, run: ssh-keygen -f %s -R %q, and note its new key", fingerprint, want.Filename, want.Line, k.file, knownhosts.Normalize(k.address))}
 	case errors.As(err, &mismatch):
 		return hostKeyError{fmt.Errorf("the server is not known: if its host key has the fingerprint %s "+

@@ -70,9 +70,9 @@ func TestChangedAndRevokedHostKeys(t *testing.T) {
 
 	options.KnownHostsFile = knownHosts(t, "# first", knownhosts.Line([]string{s.address}, other))
 	err := New(options).Check(t.Context(), nil)
-	require.ErrorContains(t, err, "the server's host key (ssh-ed25519 "+ssh.FingerprintSHA256(s.host)+") is not the one in "+options.KnownHostsFile+":2: somebody may be between")
+	require.ErrorContains(t, err, "the server's host key (ssh-ed25519 "+ssh.FingerprintSHA256(s.host)+") is not the one in "+options.KnownHostsFile+":2: the connection may be intercepted")
 	_, err = New(options).Send(t.Context(), image(t, 1), (&recordertest.Lines{}).Say)
-	assert.ErrorContains(t, err, "somebody may be between", "it is not tried again")
+	assert.ErrorContains(t, err, "the connection may be intercepted", "it is not tried again")
 
 	_, command, _ := strings.Cut(err.Error(), "run: ")
 	command, _, _ = strings.Cut(command, ", and")
@@ -81,7 +81,7 @@ func TestChangedAndRevokedHostKeys(t *testing.T) {
 	assert.ErrorContains(t, New(options).Check(t.Context(), nil), "is not known", "the command that it names removes the old key")
 
 	options.KnownHostsFile = knownHosts(t, knownhosts.Line([]string{s.address}, s.host), "@revoked * "+string(ssh.MarshalAuthorizedKey(s.host)))
-	assert.ErrorContains(t, New(options).Check(t.Context(), nil), "is revoked in "+options.KnownHostsFile+":2: nobody may trust it any more")
+	assert.ErrorContains(t, New(options).Check(t.Context(), nil), "is revoked in "+options.KnownHostsFile+":2: do not trust it any more")
 
 	options.KnownHostsFile = knownHosts(t, "nonsense")
 	assert.ErrorContains(t, New(options).Check(t.Context(), nil), "read the known hosts: ")
