@@ -46,6 +46,8 @@ func (w *watcher) Say(message string) {
 	if message == "Deleting output directory..." {
 		message = "Deleting the working directory of this unfinished build, " + w.work.config.partialDirectory() + "; what was finished before stays"
 	}
+	// What a wait says does not come after what ended it.
+	w.await("")
 	w.Ui.Say(message)
 	w.await(silences[message])
 }

@@ -60,8 +60,11 @@ func (a *adapter[S]) Run(ctx context.Context, state multistep.StateBag) multiste
 			return multistep.ActionHalt
 		}
 	}
-	// A step that has succeeded when it was tried again leaves no error behind.
-	state.Remove(stateError)
+	// A step that has succeeded when it was tried again leaves no error behind. (The SDK's
+	// Remove takes no lock, and its runner writes at the same time.)
+	if _, failed := state.GetOk(stateError); failed {
+		state.Put(stateError, nil)
+	}
 	state.Put(stateDone, done(state)+1)
 	return multistep.ActionContinue
 }
