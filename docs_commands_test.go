@@ -20,6 +20,7 @@ var (
 	//	<!-- run by: SCRIPT -->
 	//	<!-- needs: WHAT -->
 	commandBlock = regexp.MustCompile("(?ms)^([^\n]*)\n *```sh\n(.*?)^ *```$")
+	otherShell   = regexp.MustCompile("(?m)^ *```(bash|shell|console)$")
 	runBy        = regexp.MustCompile(`^ *<!-- run by: (\S+)(?: (Test\w+))? -->$`)
 	needs        = regexp.MustCompile(`^ *<!-- needs: .+ -->$`)
 	makeTarget   = regexp.MustCompile("(?:`|&& )make ([a-z][a-z-]*)")
@@ -51,6 +52,7 @@ func read(t *testing.T, path string) string {
 
 func TestEveryCommandOfTheDocsIsRunOrSaysWhatItNeeds(t *testing.T) {
 	for _, page := range pages(t) {
+		assert.NotRegexp(t, otherShell, read(t, page), "%s: blocks of commands begin with ```sh", page)
 		for _, block := range commandBlock.FindAllStringSubmatch(read(t, page), -1) {
 			mark, commands := block[1], block[2]
 			where := page + ": " + strings.TrimSpace(commands)

@@ -13,7 +13,7 @@ import (
 )
 
 // A plugin that is killed outright cannot end its machine; the next build does.
-func TestClaimEndsTheMachineOfAKilledBuild(t *testing.T) {
+func TestLockEmptyEndsTheMachineOfAKilledBuild(t *testing.T) {
 	inWorkplace(t)
 	require.NoError(t, os.Mkdir("out.partial", 0o755))
 	pidFile, err := filepath.Abs("out.partial/" + pidFileName)
@@ -41,7 +41,7 @@ func TestClaimEndsTheMachineOfAKilledBuild(t *testing.T) {
 }
 
 // The number in the file may be anybody's by now.
-func TestClaimEndsNobodyElse(t *testing.T) {
+func TestLockEmptyEndsNoOtherProcess(t *testing.T) {
 	t.Chdir(t.TempDir())
 	other := exec.Command("sleep", "60")
 	require.NoError(t, other.Start())

@@ -105,7 +105,8 @@ func readSums(path string) (map[string]string, error) {
 	return sums, nil
 }
 
-// parseSums reads a list of packages in one directory, in which every line must be one.
+// parseSums reads a list of packages in one directory, without what is around the signed part of a
+// clear-signed one.
 func parseSums(content []byte) (map[string]string, error) {
 	sums := map[string]string{}
 	for _, line := range checksums.Lines(string(content)) {

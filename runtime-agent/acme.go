@@ -23,7 +23,7 @@ const (
 	acmeAttempts = appliance.StateDir + "/acme.json"
 	// obtainLock is not configure's lock: certbot's deploy hook takes that one while
 	// certbot runs.
-	obtainLock = "/run/lock/slm-copilot-acme"
+	obtainLock = appliance.StateDir + "/acme-lock"
 	// obtainTimeout covers the attempt of another run and then our own.
 	obtainTimeout = 7 * time.Minute
 )

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -12,23 +13,27 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 )
 
-// lockFile is held by commands that change files of the machine, or its status.
-const lockFile = "/run/lock/slm-copilot"
+// lockDirectory is locked by commands that change files of the machine, or its status. Only
+// root can open it: whoever can open a lock can hold it.
+const lockDirectory = appliance.StateDir + "/lock"
 
 // state is the stored status of the machine, and the lock under which it changes.
 type state struct{ status.Store }
 
 // lock waits for the other commands: none may overwrite what another one stores.
 func (s state) lock(ctx context.Context) (release func() error, err error) {
-	return waitForLock(ctx, filepath.Join(s.Root, lockFile))
+	return waitForLock(ctx, filepath.Join(s.Root, lockDirectory))
 }
 
-// waitForLock takes a lock of this machine once no other run of this program holds it.
-func waitForLock(ctx context.Context, path string) (release func() error, err error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+// waitForLock locks a directory of this machine once no other run of this program holds it.
+func waitForLock(ctx context.Context, directory string) (release func() error, err error) {
+	if err := os.MkdirAll(filepath.Dir(directory), 0o755); err != nil {
 		return nil, err
 	}
-	lock, err := filelock.Wait(ctx, path, func(string) {})
+	if err := os.Mkdir(directory, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	lock, err := filelock.WaitDirectory(ctx, directory)
 	if err != nil {
 		return nil, err
 	}

@@ -38,9 +38,8 @@ func Try(path string) (*Lock, error) {
 			_ = lock.file.Close()
 			continue
 		}
-		if err := os.WriteFile(path, fmt.Appendln(nil, os.Getpid()), 0o600); err != nil {
-			return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), lock.file.Close())
-		}
+		// For the message of who waits; a full disk does not keep the lock from working.
+		_ = os.WriteFile(path, fmt.Appendln(nil, os.Getpid()), 0o600)
 		return lock, nil
 	}
 }
@@ -63,8 +62,18 @@ func try(path string, flag int) (*Lock, error) {
 // Wait takes the lock at path as Try does, as soon as no other process has it. held hears
 // once who does, if anybody.
 func Wait(ctx context.Context, path string, held func(holder string)) (*Lock, error) {
+	return wait(ctx, path, Try, held)
+}
+
+// WaitDirectory takes the lock of a directory that is there, as soon as no other process
+// has it. It writes nothing, so it works on a full or read-only disk.
+func WaitDirectory(ctx context.Context, path string) (*Lock, error) {
+	return wait(ctx, path, TryDirectory, func(string) {})
+}
+
+func wait(ctx context.Context, path string, try func(string) (*Lock, error), held func(holder string)) (*Lock, error) {
 	for waiting := false; ; waiting = true {
-		lock, err := Try(path)
+		lock, err := try(path)
 		if !errors.Is(err, ErrHeld) {
 			return lock, err
 		}

@@ -55,6 +55,28 @@ func TestADirectoryIsLockedAndStays(t *testing.T) {
 	assert.ErrorIs(t, err, os.ErrNotExist)
 }
 
+func TestWaitDirectoryTakesItOnceItIsFree(t *testing.T) {
+	directory := t.TempDir()
+	first, err := TryDirectory(directory)
+	require.NoError(t, err)
+
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = WaitDirectory(ended, directory)
+	require.ErrorIs(t, err, context.Canceled)
+
+	taken := make(chan error, 1)
+	go func() {
+		second, err := WaitDirectory(t.Context(), directory)
+		if err == nil {
+			err = second.Release()
+		}
+		taken <- err
+	}()
+	require.NoError(t, first.Release())
+	assert.NoError(t, <-taken)
+}
+
 func TestWaitSaysOnceWhoHoldsTheLock(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
 	first, err := Try(path)

@@ -15,7 +15,7 @@ type Step interface {
 }
 
 // Cleaner is a Step that leaves something to undo or to end. Cleanup is called once Run was,
-// whatever came of it, in the reverse order of the steps.
+// whatever came of it, in the reverse order of the steps; -on-error=abort leaves it out.
 type Cleaner interface {
 	Cleanup()
 }

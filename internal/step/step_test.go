@@ -138,3 +138,23 @@ func TestInterruptionOfTheLastStepThatSucceeds(t *testing.T) {
 	defer cancel()
 	assert.NoError(t, (&journal{act: cancel}).run(ctx, new(packersdk.MockUi), ""))
 }
+
+// asked is a user who confirms everything and remembers what was asked.
+type asked struct {
+	*packersdk.MockUi
+	queries *[]string
+}
+
+func (a asked) Ask(query string) (string, error) {
+	*a.queries = append(*a.queries, query)
+	return "", nil
+}
+
+func TestDebugNamesTheSteps(t *testing.T) {
+	var queries []string
+	j := &journal{}
+	err := Run(t.Context(), asked{new(packersdk.MockUi), &queries}, common.PackerConfig{PackerDebug: true}, "testing", Of(&stepFirst{j}), Of(&stepLast{j}))
+	require.NoError(t, err)
+	assert.Contains(t, strings.Join(queries, "\n"), "'stepFirst'")
+	assert.NotContains(t, strings.Join(queries, "\n"), "adapter")
+}

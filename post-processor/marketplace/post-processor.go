@@ -115,10 +115,11 @@ func (p *publication) appliance() cloud.Appliance {
 	return cloud.Appliance{App: p.app, Disks: p.disks}
 }
 
-// rescued adds to err where the image is kept, and keeps it if that has not been done.
+// rescued adds to err where the image is kept, and keeps it if that has not been done, after
+// an interruption too.
 func rescued(ctx context.Context, ui packersdk.Ui, err error, input packersdk.Artifact, pub *publication) error {
 	if pub.kept.directory == "" && pub.disks != nil {
-		if keepErr := pub.keep(ctx, ui, input); keepErr != nil {
+		if keepErr := pub.keep(context.WithoutCancel(ctx), ui, input); keepErr != nil {
 			return errors.Join(err, keepErr)
 		}
 	}

@@ -33,9 +33,12 @@ func keep(ctx context.Context, say func(string), image string, files []string) (
 		if errors.Is(err, os.ErrNotExist) && file != image {
 			continue
 		}
-		if err != nil {
+		if err != nil && file == image {
 			k.remove()
 			return kept{}, err
+		}
+		if err != nil {
+			return k, err // the image itself is kept
 		}
 		k.files = append(k.files, target)
 	}

@@ -1,7 +1,7 @@
 package checksums
 
-// armour is where in a clear-signed text of OpenPGP a line stands. What is outside of the
-// signed part is not its author's.
+// armour is where in a clear-signed text of OpenPGP a line stands. Headers and signature are
+// not entries; the signature itself is not checked here.
 type armour int
 
 const (

@@ -12,8 +12,8 @@
 //     made it. What is to be done follows from comparing these with what is there, so a run
 //     that was killed anywhere is taken up by the next one, and a run after success finds
 //     nothing to do.
-//   - A run takes a lease on the title first: a VM template with a name of its own, because a name is
-//     the one thing oned gives to one of two callers only. The lease is refreshed while the
+//   - A run takes a lease on the title first: a VM template with a name of its own, because
+//     a name is the one thing oned gives to one of two callers only. The lease is refreshed while the
 //     run lives. A second run sees that and says who it is; a lease that nobody refreshes is
 //     that of a killed run, and is taken over.
 //   - What a failed run leaves is bytes that were transferred, for the next run to go on

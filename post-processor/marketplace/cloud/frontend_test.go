@@ -68,8 +68,8 @@ func TestAgainstAFrontEnd(t *testing.T) {
 	assert.Empty(t, f.spooled(t))
 
 	// A copy that was altered since is noticed by whoever imports it.
-	mark := newRun()
-	id, err := p.Client.CreateImage(t.Context(), name+" imported", mark, p.datastore.ID, opennebula.Template{
+	label := newRun()
+	id, err := p.Client.CreateImage(t.Context(), name+" imported", label, p.datastore.ID, opennebula.Template{
 		{Name: "FROM_APP", Value: fmt.Sprint(p.AppID())}, {Name: "MD5", Value: "00000000000000000000000000000000"},
 	})
 	require.NoError(t, err)

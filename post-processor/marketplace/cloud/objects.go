@@ -103,7 +103,7 @@ func imageType(part string) string {
 
 func encode(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
 
-// image is what one.image.allocate is given for a disk, but for name and mark. SHA1 is the
+// image is what one.image.allocate is given for a disk, but for name and label. SHA1 is the
 // only digest oned looks at when there are two; it is that of the file transferred.
 func (a Appliance) image(i int, path string) opennebula.Template {
 	d := a.Disks[i]

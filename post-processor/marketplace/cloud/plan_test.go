@@ -36,11 +36,11 @@ func TestNamesAreCheckedInEveryFormTheyTake(t *testing.T) {
 
 func TestLeftoversAreTakenAway(t *testing.T) {
 	a := newAppliance(t, "Copilot", "1.0.0")
-	marked := a.labels(partSystem, a.system().Manifest.SHA256)
+	labelled := a.labels(partSystem, a.system().Manifest.SHA256)
 	p, err := a.plan(target(), 100, 1, inventory{
-		// What a refused allocation leaves has no mark.
+		// What a refused allocation leaves has no label.
 		apps:   []opennebula.App{{ID: 7, Name: a.title(), State: opennebula.AppError, MarketplaceID: 100}},
-		images: []opennebula.Image{{ID: 8, Name: a.imageName(0), State: opennebula.ImageError, DatastoreID: 1, Template: marked}},
+		images: []opennebula.Image{{ID: 8, Name: a.imageName(0), State: opennebula.ImageError, DatastoreID: 1, Template: labelled}},
 	})
 	require.NoError(t, err)
 	assert.Equal(t, 7, p.apps[0].broken[0].ID)
