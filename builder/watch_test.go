@@ -76,6 +76,29 @@ type sayUI struct {
 
 func (u sayUI) Say(line string) { u.Lines.Say(line) }
 
+// endingUI looks whether anything is said while it shows what ends a wait.
+type endingUI struct {
+	sayUI
+	t *testing.T
+}
+
+func (u endingUI) Say(line string) {
+	lines := len(u.All())
+	if line == "Connected to SSH!" {
+		assert.Never(u.t, func() bool { return len(u.All()) != lines }, 30*time.Millisecond, time.Millisecond, "the wait goes on")
+	}
+	u.sayUI.Say(line)
+}
+
+func TestAWaitEndsBeforeWhatEndsItIsSaid(t *testing.T) {
+	t.Chdir(t.TempDir())
+	work := newBuild(decoded(t, map[string]any{"base_image": "x.qcow2", "base_image_checksum": someChecksum}), quiet())
+	work.sayInterval = time.Millisecond
+	w := newWatcher(endingUI{sayUI{quiet(), new(recordertest.Lines)}, t}, work)
+	w.Say("Waiting for SSH to become available...")
+	w.Say("Connected to SSH!")
+}
+
 func TestWatcherIsNeverSilent(t *testing.T) {
 	t.Chdir(t.TempDir())
 	work := newBuild(decoded(t, map[string]any{"base_image": "x.qcow2", "base_image_checksum": someChecksum}), quiet())
