@@ -43,7 +43,7 @@ func readPublished(ctx context.Context, list, file string) (publishedSum, error)
 	return publishedSum{list, sums}, nil
 }
 
-// publishers refuses redirects from https to http.
+// publishers refuses redirects that leave https, and more than ten of them.
 var publishers = http.Client{CheckRedirect: func(next *http.Request, before []*http.Request) error {
 	const most = 10
 	if next.URL.Scheme != before[0].URL.Scheme || len(before) > most {

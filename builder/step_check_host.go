@@ -15,7 +15,7 @@ import (
 )
 
 // stepCheckHost finds out, before anything starts, which programs are missing on this host
-// or do not work, including those that only the verify post-processor needs.
+// or do not work, including those of the verify post-processor.
 type stepCheckHost struct{ *build }
 
 func (s *stepCheckHost) Run(ctx context.Context) error {
