@@ -16,7 +16,7 @@ import (
 const pidFileName = "machine.pid"
 
 // endLeftMachine kills the QEMU process that a killed build left running, found by its pid
-// file. The caller holds the lock of the directory, so that build itself is gone.
+// file. The caller holds the lock of the directory, so the build itself is gone.
 func endLeftMachine(pidFile string) error {
 	text, err := os.ReadFile(pidFile)
 	if errors.Is(err, fs.ErrNotExist) {

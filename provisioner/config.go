@@ -13,8 +13,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
 
-// Config is the configuration of the provisioner "slm-copilot". Values it does not give
-// come from the lock file.
+// Config is the configuration of the provisioner "slm-copilot". Values that are not set come
+// from the lock file.
 type Config struct {
 	// LockFile is the path of the lock file; empty for the one in the plugin.
 	LockFile string `mapstructure:"lock_file"`

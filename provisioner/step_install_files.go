@@ -16,7 +16,7 @@ import (
 )
 
 // hostKeys generates SSH host keys on the first boot of each machine: the image has none,
-// and cloud-init, which normally makes them, may find no data source.
+// and cloud-init, which normally makes them, may find nothing to do there.
 var hostKeys = files.File{
 	Path: appliance.UnitDir + "/ssh.service.d/10-slm-copilot-host-keys.conf",
 	Mode: 0o644,

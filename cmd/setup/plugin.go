@@ -29,7 +29,7 @@ func (s *setup) plugin(ctx context.Context) error {
 }
 
 // installPlugin does what "packer plugins install --path" does, except that it does not
-// touch a plugin that is already installed, or the file of one that is running.
+// touch a plugin that is up to date, or the file of one that is running.
 func installPlugin(ctx context.Context) error {
 	name, err := pluginName(ctx)
 	if err != nil {

@@ -47,7 +47,7 @@ type S3 struct {
 	CAFile       string `mapstructure:"ca_file"`
 }
 
-// Serve is the block "serve": an HTTP server on this machine, until the front-end has the
+// Serve is the block "serve": a web server on this machine, until the front-end has the
 // image.
 type Serve struct {
 	Listen          string `mapstructure:"listen"`
