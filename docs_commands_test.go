@@ -30,7 +30,7 @@ var (
 	variableRule = regexp.MustCompile(`(?m)^variable "([a-z_0-9]+)"`)
 )
 
-// pages are all that tell a reader what to type.
+// pages returns all pages with commands for the reader.
 func pages(t *testing.T) []string {
 	t.Helper()
 	found := []string{"README.md", "CONTRIBUTING.md", "SECURITY.md"}

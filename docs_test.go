@@ -15,7 +15,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/provisioner"
 )
 
-// Every attribute a template may hold is in the documentation, by its full name.
+// The documentation must name every attribute of a template in full.
 func TestDocumentationNamesEveryAttribute(t *testing.T) {
 	for page, component := range map[string]interface{ ConfigSpec() hcldec.ObjectSpec }{
 		"docs/builder.md":     new(builder.Builder),
@@ -35,8 +35,8 @@ func TestDocumentationNamesEveryAttribute(t *testing.T) {
 	}
 }
 
-// attributes lists "name" for an attribute and "block.name" for one in a block. The
-// fields Packer adds to every component are left out.
+// attributes lists attributes as "name", or "block.name" for those in a block, without the
+// fields that Packer adds to every component.
 func attributes(spec hcldec.ObjectSpec) []string {
 	var names []string
 	for name, field := range spec {

@@ -17,7 +17,7 @@ import (
 
 const module = "github.com/slm-copilot/packer-plugin-slm-copilot"
 
-// goPackage is what these tests read of the output of go list.
+// goPackage holds the fields that these tests need from go list.
 type goPackage struct {
 	ImportPath string
 	Dir        string
@@ -32,7 +32,7 @@ func (p goPackage) below(folder string) bool {
 	return found && (rest == "" || rest[0] == '/')
 }
 
-// components may use internal/* and nothing of each other.
+// components may import internal/*, but not each other.
 var components = []string{"builder", "provisioner", "post-processor/verify", "post-processor/marketplace", "runtime-agent"}
 
 func listPackages(t *testing.T) []goPackage {
@@ -74,8 +74,8 @@ func TestImportsPointOneWay(t *testing.T) {
 	}
 }
 
-// wings are the folders of internal that hold more than one package, each with those it
-// may import from.
+// wings are the folders of internal that contain more than one package. The value lists the
+// wings that a wing may import from.
 var wings = map[string][]string{
 	"supply":  nil,
 	"model":   nil,
@@ -112,19 +112,20 @@ func TestWingsStandOnEachOther(t *testing.T) {
 	}
 }
 
-// isStandIn says that a package is a test double. It may know what it stands for.
+// isStandIn reports whether a package is a test double, which may import what it stands
+// for.
 func isStandIn(p goPackage) bool {
 	return standIn.MatchString(p.ImportPath)
 }
 
 var standIn = regexp.MustCompile(`^` + regexp.QuoteMeta(module) + `/internal/[a-z]+test(/|$)`)
 
-// The agent is a few megabytes inside every appliance, and part of what a cloud operator
-// has to trust: all it may link is named here.
+// The agent is in every appliance, a few megabytes large, and cloud operators have to trust
+// it, so everything it may link is listed here.
 func TestAgentLinksOnlyWhatItNeeds(t *testing.T) {
 	allowed := []string{
 		module + "/internal/", module + "/runtime-agent", "golang.org/x/sys/",
-		// The libraries of internal/retry and internal/filelock: 33 KB.
+		// The dependencies of internal/retry and internal/filelock: 33 KB.
 		"github.com/cenkalti/backoff/v5", "github.com/gofrs/flock",
 	}
 	for _, p := range listPackages(t) {
@@ -140,7 +141,7 @@ func TestAgentLinksOnlyWhatItNeeds(t *testing.T) {
 	}
 }
 
-// Stand-ins are for tests and for the demonstration, which says so.
+// Stand-ins are only for tests, and for the demonstration, which says that it uses them.
 func TestStandInsAreInNeitherPluginNorAgent(t *testing.T) {
 	for _, p := range listPackages(t) {
 		if p.below("internal") || p.below("examples") {
@@ -182,7 +183,7 @@ func TestOnePackageDoesIt(t *testing.T) {
 	assert.Equal(t, []string{"runtime-agent/systemd"}, users(`"systemctl"`), "systemctl")
 }
 
-// The table of wings and the list of mechanisms are how a newcomer finds a package.
+// Newcomers find a package through the table of wings and the list of mechanisms.
 func TestArchitectureNamesEveryPackage(t *testing.T) {
 	page, err := os.ReadFile("docs/architecture.md")
 	require.NoError(t, err)

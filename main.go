@@ -1,5 +1,5 @@
-// Command packer-plugin-slm-copilot is the Packer plugin that builds, proves and
-// publishes the SLM-Copilot appliance. It registers the components and does nothing else.
+// Command packer-plugin-slm-copilot is the Packer plugin that builds, verifies and
+// publishes the SLM-Copilot appliance. It only registers the components.
 package main
 
 import (
@@ -29,7 +29,7 @@ func main() {
 	if args := os.Args[1:]; !fromPacker(args) {
 		os.Exit(answer(args, os.Stdout, os.Stderr))
 	}
-	// The filter replaces secrets only in what is written through it.
+	// The filter hides secrets only in what is written through it.
 	packersdk.LogSecretFilter.SetOutput(os.Stderr)
 	log.SetOutput(&packersdk.LogSecretFilter)
 
@@ -45,12 +45,12 @@ func main() {
 	}
 }
 
-// fromPacker tells Packer's commands from a person's.
+// fromPacker reports whether Packer, and not a person, started the plugin.
 func fromPacker(args []string) bool {
 	return slices.Contains(args, "describe") || slices.Contains(args, "start")
 }
 
-// answer is for a person, who has started the plugin to see what it is.
+// answer explains the plugin to a person who has started it directly.
 func answer(args []string, stdout, stderr io.Writer) int {
 	switch {
 	case len(args) == 0:

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// asPlugin makes the test binary the plugin itself.
+// asPlugin is an environment variable that makes the test binary act as the plugin.
 const asPlugin = "PLUGIN_TEST_AS_PLUGIN"
 
 func TestMain(m *testing.M) {
@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// start runs the plugin as a person or Packer does.
+// start runs the plugin the way a person or Packer does.
 func start(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), os.Args[0], args...)

@@ -15,7 +15,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
 
-// artifact is the published output directory.
+// artifact is the Packer artifact of a build: the files in the published output directory.
 type artifact struct {
 	directory string
 	image     string
@@ -51,7 +51,7 @@ func newArtifact(b *build) *artifact {
 	return a
 }
 
-// registryImage is what HCP Packer is told about the image.
+// registryImage is the metadata that Packer sends to the HCP Packer registry.
 func (a *artifact) registryImage(base string) *image.Image {
 	return &image.Image{
 		ImageID:        a.Id(),
@@ -67,7 +67,7 @@ func (a *artifact) registryImage(base string) *image.Image {
 
 func (a *artifact) BuilderId() string { return appliance.BuilderID }
 
-// Id is the digest: it names this very image wherever it is copied to.
+// Id is the SHA-256 of the image, as "sha256:<hex>": copies of the image have the same one.
 func (a *artifact) Id() string { return digest.SHA256Prefix + a.manifest.SHA256 }
 
 func (a *artifact) Files() []string { return a.files }

@@ -18,14 +18,14 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/step"
 )
 
-// bootsFrom replaces base.qcow2 by a disk with other code.
+// bootsFrom replaces base.qcow2 with a disk that boots the given code.
 func bootsFrom(t *testing.T, code ...[]byte) {
 	t.Helper()
 	require.NoError(t, os.Rename(qemuvmtest.Image(t, t.TempDir(), code...), "base.qcow2"))
 }
 
-// The machine boots from its own disk, though it has another, and sees the last bytes of
-// weights that end within a sector.
+// The machine must boot from its own disk, not from the second one, and must be able to
+// read weights whose last sector is only partly filled.
 func TestTheMachineReadsEveryByteOfTheWeights(t *testing.T) {
 	const sector = 512
 	inWorkplace(t)
@@ -44,7 +44,7 @@ func TestTheMachineReadsEveryByteOfTheWeights(t *testing.T) {
 }
 
 func TestTheMachineHasItsModelDisk(t *testing.T) {
-	// Where ext4 keeps its label: 120 bytes into the superblock, which begins after 1 KiB.
+	// Where ext4 stores its label: 120 bytes into the superblock, which begins at 1 KiB.
 	const sector, offset = 2, 120
 	inWorkplace(t)
 	bootsFrom(t, qemuvmtest.Greet, qemuvmtest.PrintSecondDisk(sector, offset), qemuvmtest.Halt)
@@ -73,7 +73,7 @@ func TestTheMachineBootsByUEFI(t *testing.T) {
 	assertNoMachines(t)
 }
 
-// The model disk is finished before the machine, and named for what it holds.
+// The model disk is finished before the machine boots, and is named after its contents.
 func TestTheModelDiskIsAnImageOfItsOwn(t *testing.T) {
 	inWorkplace(t)
 	content := []byte("weights")

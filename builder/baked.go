@@ -15,27 +15,27 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/remote"
 )
 
-// baked is what the provisioner left in the machine about what it baked; empty if another
-// one did the work.
+// baked is what the provisioner "slm-copilot" recorded in the machine about its work; empty
+// if the machine was provisioned by another one.
 type baked struct {
 	lock        lockfile.Lock
 	description appliance.Baked
-	// lockText and sbom are files as they are in the machine.
+	// lockText and sbom are the contents of the files in the machine, unchanged.
 	lockText, sbom string
 }
 
-// there says whether our provisioner did its work.
+// there reports whether the provisioner "slm-copilot" ran.
 func (b baked) there() bool { return b.lockText != "" }
 
-// Limits of what is read from the machine, in bytes. A bill of some thousand packages is a
-// few megabytes.
+// Limits of what is read from the machine, in bytes. The SBOM of a system with some
+// thousand packages is a few megabytes.
 const (
 	descriptionLimit = 1 << 16
 	lockLimit        = 1 << 20
 	sbomLimit        = 64 << 20
 )
 
-// readBaked reads the three files from the machine.
+// readBaked reads the lock, the description and the SBOM from the machine.
 func readBaked(ctx context.Context, machine *remote.Machine) (b baked, err error) {
 	if b.lockText, err = readFile(ctx, machine, appliance.BakedLock, lockLimit); err != nil || b.lockText == "" {
 		return baked{}, err
@@ -59,7 +59,7 @@ func readBaked(ctx context.Context, machine *remote.Machine) (b baked, err error
 	return b, nil
 }
 
-// tell puts what is known of the model into the manifest of the image.
+// tell copies what is known about the model into the manifest of the image.
 func (b baked) tell(m *manifest.Manifest) {
 	model, _ := b.lock.Find(lockfile.KindModel, "", "")
 	m.ModelID, m.ModelName, m.ModelLicense = b.description.ModelID, b.description.ModelName, model.License
@@ -67,7 +67,7 @@ func (b baked) tell(m *manifest.Manifest) {
 	m.MemoryMiB = b.description.MemoryMiB
 }
 
-// readFile returns nothing for a file that is not there.
+// readFile returns "" if the file does not exist.
 func readFile(ctx context.Context, machine *remote.Machine, path string, limit int) (string, error) {
 	text, err := machine.Run(ctx, remote.Script{
 		Text: `[ ! -e "$FILE" ] || head -c "$LIMIT" "$FILE"`,

@@ -17,28 +17,31 @@ import (
 type build struct {
 	config *Config
 	ui     packersdk.Ui
-	// id tells this run from all others.
+	// id is unique to this run.
 	id      string
 	started time.Time
-	// accelerator is accelerator.KVM or accelerator.TCG, warning why it is the slow one.
+	// accelerator is accelerator.KVM or accelerator.TCG; warning explains why it is the
+	// slow TCG, or is empty.
 	accelerator string
 	warning     string
-	// base is the base image on this host, weights the model (or nothing).
+	// base is the path of the base image on this host; weights is the model, or zero
+	// without one.
 	base      string
 	baseInput lockfile.Input
-	// modelInput is what weights are.
+	// modelInput describes weights for the provenance.
 	weights    fetch.File
 	modelInput lockfile.Input
-	// guest is what the running machine says about itself, baked what it says it holds.
+	// guest is the operating system of the running machine; baked is what the provisioner
+	// recorded.
 	guest guest
 	baked baked
-	// manifest describes the finished image, modelManifest that of the model disk.
+	// manifest describes the finished image; modelManifest describes the model disk.
 	manifest      manifest.Manifest
 	modelManifest manifest.Manifest
 	sayInterval   time.Duration
-	// kept is true once the files of a failed build are to stay.
+	// kept is set when the files of a failed build must not be removed.
 	kept bool
-	// published is true once the output directory is in its place.
+	// published is set when the output directory has its final name.
 	published bool
 }
 
@@ -66,17 +69,18 @@ func (b *build) image() string {
 	return filepath.Join(b.config.partialDirectory(), b.config.imageFile())
 }
 
-// pidFile is QEMU's. It is gone when QEMU is, unless QEMU was killed.
+// pidFile is written by QEMU, which removes it on exit unless it is killed.
 func (b *build) pidFile() string {
 	return filepath.Join(b.config.partialDirectory(), pidFileName)
 }
 
-// beside is the path of a file that goes with the image.
+// beside returns the path of a file that is published next to the image.
 func (b *build) beside(suffix string) string {
 	return filepath.Join(b.config.partialDirectory(), b.config.baseName()+suffix)
 }
 
-// modelImageFile is named for the weights: an update of the software leaves them alone.
+// modelImageFile contains the digest of the weights, so that a new version of the software
+// does not rename the model disk.
 func (b *build) modelImageFile() string {
 	return b.config.ImageName + "-model-" + b.weights.SHA256[:12] + ".qcow2"
 }
@@ -85,7 +89,7 @@ func (b *build) modelImage() string {
 	return filepath.Join(b.config.partialDirectory(), b.modelImageFile())
 }
 
-// publishedPath is where a file of the build lies in the end.
+// publishedPath returns the final path of a file of the build.
 func (b *build) publishedPath(path string) string {
 	return filepath.Join(b.config.OutputDirectory, filepath.Base(path))
 }

@@ -10,18 +10,18 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/step"
 )
 
-// Builder is the source "slm-copilot". The zero value is ready for Prepare.
+// Builder implements the Packer source "slm-copilot". The zero value is ready for Prepare.
 type Builder struct {
 	config Config
 }
 
-// ConfigSpec tells Packer which attributes the block may hold.
+// ConfigSpec returns the schema of the block for Packer.
 func (b *Builder) ConfigSpec() hcldec.ObjectSpec {
 	return b.config.FlatMapstructure().HCL2Spec()
 }
 
-// Prepare reads the block, reports every mistake in it, and names what provisioners and
-// post-processors find as build.<name>.
+// Prepare decodes the block and reports every mistake in it. generated lists the names of
+// the values that provisioners and post-processors can read as build.<name>.
 func (b *Builder) Prepare(raws ...any) (generated, warnings []string, err error) {
 	warnings, err = b.config.decode(raws...)
 	if err != nil {
@@ -30,8 +30,8 @@ func (b *Builder) Prepare(raws ...any) (generated, warnings []string, err error)
 	return generatedNames(), warnings, nil
 }
 
-// Run builds the image. Whatever way it ends, no process is left. A build that fails leaves
-// its console log, and once the machine is finished all that it has made.
+// Run builds the image. However it ends, no process is left running. A failed build keeps
+// its console log, and if it fails after the machine was shut down, all its files.
 func (b *Builder) Run(ctx context.Context, ui packersdk.Ui, hook packersdk.Hook) (packersdk.Artifact, error) {
 	work := newBuild(&b.config, ui)
 	err := step.Run(ctx, ui, b.config.PackerConfig, "the build", work.steps(hook)...)

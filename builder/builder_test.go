@@ -28,10 +28,10 @@ const (
 	pollInterval = 20 * time.Millisecond
 )
 
-// qemuProgram runs the machines of these tests.
+// qemuProgram is the QEMU that runs the machines of these tests.
 var qemuProgram = qemuvm.Program("amd64")
 
-// lastWords is what the test machine writes to its serial console before it halts.
+// lastWords is what the test machine prints on its serial console before it halts.
 const lastWords = "\x1b[31mno operating system\x1b[0m\r\nhalted"
 
 // bootSector is 8086 code that writes lastWords to the first serial port and halts.
@@ -58,8 +58,8 @@ func bootSector() []byte {
 	return sector
 }
 
-// inWorkplace starts a test in an empty directory with a base image that boots to its
-// last words, on a host that has the tools.
+// inWorkplace starts a test in an empty directory, on a host with the necessary tools, with
+// a base image that prints lastWords when it boots.
 func inWorkplace(t *testing.T) {
 	t.Helper()
 	for _, tool := range []string{qemuProgram, qemuimg.Program, "xorriso"} {
@@ -76,7 +76,7 @@ func inWorkplace(t *testing.T) {
 	require.NoError(t, os.Remove("disk.raw"))
 }
 
-// prepared builds from base.qcow2 with some attributes of the test's own.
+// prepared returns a Builder prepared for base.qcow2, with additional attributes.
 func prepared(t *testing.T, attributes map[string]any) *Builder {
 	t.Helper()
 	block := map[string]any{
@@ -90,8 +90,8 @@ func prepared(t *testing.T, attributes map[string]any) *Builder {
 	return b
 }
 
-// run expects a build to fail. The deadline is for the one that does not: its machine
-// would never come up.
+// run expects the build to fail. The deadline is for a build that does not fail as
+// expected: its machine would never come up.
 func run(t *testing.T, attributes map[string]any) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
@@ -100,7 +100,7 @@ func run(t *testing.T, attributes map[string]any) error {
 	return err
 }
 
-// left names what lies in the working directory.
+// left lists the files in the working directory.
 func left(t *testing.T) []string {
 	t.Helper()
 	entries, err := os.ReadDir(".")
@@ -112,8 +112,8 @@ func left(t *testing.T) []string {
 	return names
 }
 
-// assertNoMachines waits a moment: a process that was killed is there until the kernel has
-// put its memory in order.
+// assertNoMachines polls, because a killed process exists until the kernel has freed its
+// memory.
 func assertNoMachines(t *testing.T) {
 	t.Helper()
 	assert.Eventually(t, func() bool { return machines(t) == 0 }, waitLimit, pollInterval, "a machine is left running")
@@ -133,12 +133,12 @@ func machines(t *testing.T) int {
 	return count
 }
 
-// isMachine tells whether a directory below /proc is that of a machine of this test.
+// isMachine reports whether a directory below /proc is that of a QEMU process of this test.
 func isMachine(t *testing.T, process string) bool {
 	t.Helper()
 	directory, err := os.Getwd()
 	require.NoError(t, err)
-	// A process may have ended since its directory was seen.
+	// The process may have ended in the meantime.
 	command, _ := os.ReadFile(filepath.Join(process, "cmdline"))
 	program, _, _ := bytes.Cut(command, []byte{0})
 	return filepath.Base(string(program)) == qemuProgram && bytes.Contains(command, []byte(directory))
@@ -200,8 +200,8 @@ func TestRunListsSeveralFaultsOfABaseImage(t *testing.T) {
 	assert.ErrorContains(t, err, "disk_size: 16M is less than the disk of the base image (32.0 MiB)")
 }
 
-// What a later step needs is tried first: this dumpe2fs is as good as that of e2fsprogs
-// 1.47.2 was for names with an offset.
+// Programs that later steps need are tried first. This dumpe2fs has the bug of e2fsprogs
+// 1.47.2, which cannot open file names with an offset.
 func TestRunTriesWhatLaterStepsNeed(t *testing.T) {
 	inWorkplace(t)
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
@@ -222,7 +222,7 @@ func TestRunTriesWhatLaterStepsNeed(t *testing.T) {
 	assert.Equal(t, []string{"base.qcow2"}, left(t))
 }
 
-// fakeProgram stands before the real one on the PATH.
+// fakeProgram puts a script before the real program on the PATH.
 func fakeProgram(t *testing.T, name, script string) {
 	t.Helper()
 	directory := t.TempDir()
@@ -230,10 +230,11 @@ func fakeProgram(t *testing.T, name, script string) {
 	t.Setenv("PATH", directory+":"+os.Getenv("PATH"))
 }
 
-// QEMU's own words reach the user, though its builder only says "Build was halted."
+// QEMU's own error must reach the user, though packer-plugin-qemu returns only "Build was
+// halted."
 func TestRunShowsWhyQEMUDoesNotStart(t *testing.T) {
 	inWorkplace(t)
-	// It does what is tried, and not what is needed.
+	// The fake passes the check of the host, and fails when the build runs it.
 	real, err := exec.LookPath(qemuProgram)
 	require.NoError(t, err)
 	fakeProgram(t, qemuProgram, `case "$*" in *version*|*stdio*) exec `+real+` "$@" ;; esac; exec `+real+` -machine steam-engine`)
@@ -264,7 +265,7 @@ func TestCancelLeavesNothing(t *testing.T) {
 		defer close(finished)
 		_, err = b.Run(ctx, quiet(), new(recorder))
 	}()
-	// Whatever fails here, the machine ends with the test.
+	// However the test fails, the machine ends with it.
 	defer func() { cancel(); <-finished }()
 	require.Eventually(t, func() bool {
 		console, err := os.ReadFile("out.partial/slm-copilot-1.0.0-x86_64.serial.log")
@@ -283,7 +284,7 @@ func TestCancelLeavesNothing(t *testing.T) {
 	assert.NoFileExists(t, cd)
 }
 
-// seedOf is the path of the CD that the machine of this test was given.
+// seedOf returns the path of the CD attached to the machine of this test.
 func seedOf(t *testing.T) string {
 	t.Helper()
 	processes, err := filepath.Glob("/proc/[0-9]*")
@@ -304,7 +305,7 @@ func seedOf(t *testing.T) string {
 	return ""
 }
 
-// assertLoopbackOnly looks at every port the machine of this test listens on.
+// assertLoopbackOnly checks every port on which the machine of this test listens.
 func assertLoopbackOnly(t *testing.T) {
 	t.Helper()
 	table, err := os.ReadFile("/proc/net/tcp")
@@ -323,7 +324,7 @@ func assertLoopbackOnly(t *testing.T) {
 	assert.Equal(t, 1, listening, "SSH is forwarded, and nothing else is open")
 }
 
-// socketsOf returns the inodes of the sockets the machine of this test holds.
+// socketsOf returns the inodes of the sockets of the machine of this test.
 func socketsOf(t *testing.T) map[string]bool {
 	t.Helper()
 	inodes := map[string]bool{}

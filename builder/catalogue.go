@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// listedImage is a cloud image known by name.
+// listedImage is a cloud image that base_image can refer to by name.
 type listedImage struct {
-	// address holds "$arch" in the place of the architecture, which all publishers call
-	// what Go calls it.
+	// address contains "$arch" where the architecture belongs; every publisher uses Go's
+	// names.
 	address string
-	// sums is the name of the list of digests that its publisher keeps beside it.
+	// sums is the name of the checksum list in the same directory.
 	sums string
 }
 
@@ -35,13 +35,13 @@ func catalogueNames() []string {
 	return slices.Sorted(maps.Keys(catalogue))
 }
 
-// url is the address of the image for an architecture (Go's name).
+// url returns the address of the image for a Go architecture.
 func (l listedImage) url(arch string) string {
 	return strings.ReplaceAll(l.address, "$arch", arch)
 }
 
-// list is the address of the digests of the directory that image lies in. The image may
-// come from elsewhere than the catalogue says: a lock file may name a dated release.
+// list returns the address of the checksum list in the directory of image. That directory
+// may differ from the catalogue's: a lock file may point to a dated release.
 func (l listedImage) list(image string) string {
 	return strings.TrimSuffix(image, path.Base(image)) + l.sums
 }

@@ -20,8 +20,8 @@ var (
 	machineTypePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 )
 
-// check looks at nothing but the values and the lock file: a template is validated on
-// machines without the tools and the base image.
+// check looks only at the values and the lock file, because a template must validate on
+// machines without QEMU and without the base image.
 func (c *Config) check() *fieldcheck.Fields {
 	fields := new(fieldcheck.Fields)
 	fields.Check("lock_file", c.LockFile, c.readLock)
@@ -61,7 +61,7 @@ func (c *Config) checkMachine(fields *fieldcheck.Fields) {
 	fields.Check("machine_type", c.MachineType, fieldcheck.Matches(machineTypePattern, `a machine type of QEMU such as "pc"`))
 }
 
-// checkPins leaves out what depends on a value that is wrong or not known yet.
+// checkPins skips inputs whose values are wrong or not known yet.
 func (c *Config) checkPins(fields *fieldcheck.Fields) {
 	if !fields.Settled("lock_file", "architecture") {
 		return
@@ -83,7 +83,7 @@ func checkBaseImage(image string) error {
 	return fieldcheck.PathOrURL(image)
 }
 
-// checkChecksum depends on the source: a download is never taken unchecked.
+// checkChecksum depends on the source: "none" is not allowed for a download.
 func checkChecksum(source string) func(string) error {
 	return func(checksum string) error {
 		_, listed := catalogue[source]
@@ -94,7 +94,7 @@ func checkChecksum(source string) func(string) error {
 	}
 }
 
-// checkOutputDirectory refuses what cannot stand in a QEMU option.
+// checkOutputDirectory rejects paths that would break a QEMU option.
 func checkOutputDirectory(directory string) error {
 	if strings.ContainsAny(directory, ",\n\r") {
 		return fmt.Errorf("must hold no comma or line break, got %q", directory)
@@ -105,7 +105,7 @@ func checkOutputDirectory(directory string) error {
 	return nil
 }
 
-// diskBytes is the size of the disk; check has seen that DiskSize is well formed.
+// diskBytes returns DiskSize in bytes, 0 if it is malformed.
 func (c *Config) diskBytes() int64 {
 	parts := diskSizePattern.FindStringSubmatch(c.DiskSize)
 	if parts == nil {

@@ -10,12 +10,12 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// cloudConfigMark is the first line by which cloud-init knows its own YAML.
+// cloudConfigMark is the first line that makes cloud-init read a file as cloud-config.
 const cloudConfigMark = "#cloud-config\n"
 
-// ownCloudConfig is what the builder says on the first boot: root logs in with the key of
-// the build, nobody with a password, and no user is made who would have to be removed
-// again. Packages, locale and host name stay those of the base image.
+// ownCloudConfig is the builder's cloud-config for the first boot: root logs in with the
+// SSH key of the build, password logins are off, and no user is created that would have to
+// be removed again. Packages, locale and host name stay those of the base image.
 func ownCloudConfig(authorizedKey string) map[string]any {
 	return map[string]any{
 		"disable_root":      false,
@@ -29,8 +29,8 @@ func ownCloudConfig(authorizedKey string) map[string]any {
 	}
 }
 
-// checkCloudInit accepts an empty text. Its messages repeat nothing of the text, which may
-// hold a secret.
+// checkCloudInit accepts an empty text. Its errors do not quote the text, which may contain
+// a secret.
 func checkCloudInit(text string) error {
 	if strings.TrimSpace(text) == "" {
 		return nil

@@ -20,49 +20,54 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/accelerator"
 )
 
-// Config is what a template may say in source "slm-copilot".
+// Config is the configuration of the source "slm-copilot".
 type Config struct {
 	common.PackerConfig `mapstructure:",squash"`
 
-	// BaseImage is a name of the catalogue ("ubuntu-24.04"), a path, or an http(s) URL
+	// BaseImage is a name from the catalogue ("ubuntu-24.04"), or the path or http(s) URL
 	// of a QCOW2 cloud image with cloud-init.
 	BaseImage string `mapstructure:"base_image"`
-	// BaseImageChecksum is "sha256:<hex>", or "none" for a local file taken as it is.
-	// Without it the lock file tells.
+	// BaseImageChecksum is "sha256:<hex>", or "none" to use a local file unchecked. If it
+	// is empty, the digest comes from the lock file.
 	BaseImageChecksum string `mapstructure:"base_image_checksum"`
-	// LockFile pins what is fetched; empty for the one in the plugin.
+	// LockFile is the path of the lock file that pins the downloads; empty for the one in
+	// the plugin.
 	LockFile string `mapstructure:"lock_file"`
-	// AllowUnpinned takes what neither a checksum nor the lock file pins.
+	// AllowUnpinned allows inputs that neither a checksum nor the lock file pins.
 	AllowUnpinned bool `mapstructure:"allow_unpinned"`
 
-	// Architecture is that of the machine: "x86_64" or "aarch64".
+	// Architecture is the machine's: "x86_64" (the default) or "aarch64".
 	Architecture string `mapstructure:"architecture"`
-	// DiskSize is that of the appliance's disk, such as "40G".
+	// DiskSize is the virtual size of the appliance's disk, such as "40G" (the default).
 	DiskSize string `mapstructure:"disk_size"`
-	// CPUs and Memory (in MiB) are what the machine has while it is built.
+	// CPUs and Memory (in MiB) are the size of the machine during the build.
 	CPUs   int `mapstructure:"cpus"`
 	Memory int `mapstructure:"memory"`
 	// Accelerator is "auto", "kvm" or "tcg".
 	Accelerator string `mapstructure:"accelerator"`
-	// MachineType is QEMU's: "pc", and "virt" for aarch64, unless given.
+	// MachineType is a QEMU machine type. The default is "pc", or "virt" on aarch64.
 	MachineType string `mapstructure:"machine_type"`
-	// Firmware is "bios" or "uefi"; aarch64 has only the latter.
+	// Firmware is "bios" or "uefi"; aarch64 supports only "uefi".
 	Firmware string `mapstructure:"firmware"`
-	// CloudInit is cloud-config (YAML) for the first boot, besides the builder's own.
+	// CloudInit is cloud-config (YAML) for the first boot, in addition to the builder's
+	// own.
 	CloudInit string `mapstructure:"cloud_init"`
 
-	// Model is the weights: the machine gets them as a disk to copy them from.
+	// Model is the weights. They are attached to the machine as a disk, for the provisioner
+	// to copy.
 	Model *Model `mapstructure:"model"`
-	// ModelDisk leaves the weights on a disk, which becomes an image of its own.
+	// ModelDisk keeps the weights on a disk of their own, which is published as a second
+	// image.
 	ModelDisk bool `mapstructure:"model_disk"`
 
 	// ImageName and ImageVersion make the file name and go into the manifest.
 	ImageName    string `mapstructure:"image_name"`
 	ImageVersion string `mapstructure:"image_version"`
-	// OutputDirectory appears when the build has succeeded, and never half filled.
+	// OutputDirectory is created only when the build succeeds, and never holds half a
+	// build.
 	OutputDirectory string `mapstructure:"output_directory"`
 
-	// SSHTimeout is how long the machine may take to boot, ShutdownTimeout to power
+	// SSHTimeout is how long the machine may take to boot, and ShutdownTimeout to power
 	// off. The defaults are three times as long under emulation.
 	SSHTimeout      string `mapstructure:"ssh_timeout"`
 	ShutdownTimeout string `mapstructure:"shutdown_timeout"`
@@ -73,21 +78,21 @@ type Config struct {
 
 // Model is the block "model": one GGUF file.
 type Model struct {
-	// Source is a path or an http(s) URL; that of the lock file unless given.
+	// Source is a path or an http(s) URL; the default is the lock file's.
 	Source string `mapstructure:"source"`
-	// Checksum is as for the base image.
+	// Checksum has the form of BaseImageChecksum.
 	Checksum string `mapstructure:"checksum"`
-	// Token is sent to the host of Source alone.
+	// Token is a bearer token, sent only to the host of Source.
 	Token string `mapstructure:"token" sensitive:"true"`
 }
 
-// Defaults of the numbers and times; the others stand in setDefaults.
+// Defaults of the numbers and timeouts; setDefaults has the others.
 const (
 	defaultCPUs            = 2
 	defaultMemory          = 4096
 	defaultSSHTimeout      = 10 * time.Minute
 	defaultShutdownTimeout = 5 * time.Minute
-	// slowdown stretches the default timeouts under emulation.
+	// slowdown multiplies the default timeouts under emulation.
 	slowdown = 3
 )
 
@@ -97,7 +102,7 @@ func (c *Config) decode(raws ...any) (warnings []string, err error) {
 		PluginType:         appliance.BuilderID,
 		Interpolate:        true,
 		InterpolateContext: &c.ctx,
-		// Braces in it are the writer's own, such as those of a template in a file.
+		// Braces in cloud_init belong to its author, such as those of a template in a file.
 		InterpolateFilter: &interpolate.RenderFilter{Exclude: []string{"cloud_init"}},
 	}, raws...)
 	if err != nil {
@@ -111,7 +116,7 @@ func (c *Config) decode(raws ...any) (warnings []string, err error) {
 	return c.warnings(), nil
 }
 
-// hideSecrets keeps them out of Packer's log.
+// hideSecrets keeps passwords in URLs and tokens out of Packer's log.
 func (c *Config) hideSecrets() {
 	secrets := []string{sourceuri.Password(c.BaseImage)}
 	if c.Model != nil {
@@ -163,8 +168,8 @@ func (c *Config) setDefaults() {
 	}
 }
 
-// outputFree refuses an output directory that is there. It is asked when a build starts and
-// again when it ends; a template is valid whatever was built with it before.
+// outputFree rejects an output directory that exists. It is called when a build starts and
+// again when it ends, and not by Prepare: a template stays valid after it has been built.
 func (c *Config) outputFree() error {
 	if c.PackerForce {
 		return nil
@@ -175,7 +180,7 @@ func (c *Config) outputFree() error {
 	return nil
 }
 
-// baseName is how the files of the finished image begin.
+// baseName is the common prefix of the files next to the image.
 func (c *Config) baseName() string {
 	return c.ImageName + "-" + c.ImageVersion + "-" + c.Architecture
 }
@@ -190,22 +195,23 @@ func (c *Config) serialLogFile() string {
 	return c.baseName() + appliance.SerialLogSuffix
 }
 
-// partialDirectory is where the build works until it has succeeded.
+// partialDirectory is the working directory of a build until it succeeds.
 func (c *Config) partialDirectory() string {
 	return c.OutputDirectory + ".partial"
 }
 
-// failedDirectory is where a build is kept that failed when its machine was finished.
+// failedDirectory keeps the files of a build that failed after its machine was finished.
 func (c *Config) failedDirectory() string {
 	return c.OutputDirectory + ".failed"
 }
 
-// failedSerialLog is where the console log of a failed build is kept.
+// failedSerialLog keeps the console log of a failed build.
 func (c *Config) failedSerialLog() string {
 	return c.OutputDirectory + appliance.SerialLogSuffix
 }
 
-// timeout is what the template says, or the default stretched for the accelerator.
+// timeout parses a timeout of the template; if it is empty, it returns the default,
+// adjusted for the accelerator.
 func timeout(value string, standard time.Duration, acceleratorName string) time.Duration {
 	if value == "" {
 		if acceleratorName == accelerator.TCG {
@@ -213,7 +219,7 @@ func timeout(value string, standard time.Duration, acceleratorName string) time.
 		}
 		return standard
 	}
-	// check has parsed it before.
+	// check has already parsed it.
 	duration, _ := time.ParseDuration(value)
 	return duration
 }

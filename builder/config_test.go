@@ -16,7 +16,7 @@ import (
 
 const someChecksum = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
-// packerData is what Packer sends along with every block.
+// packerData is what Packer adds to every block.
 func packerData() map[string]any {
 	return map[string]any{"packer_build_name": "demo", "packer_builder_type": "slm-copilot"}
 }
@@ -99,7 +99,7 @@ func TestPrepareNamesUnknownAttributes(t *testing.T) {
 	assert.ErrorContains(t, err, `"disk_sise"`)
 }
 
-// Values a data source or another variable will supply are not there at validate time.
+// Values from a data source or another variable are unknown at validate time.
 func TestPrepareAcceptsUnknownValues(t *testing.T) {
 	for _, unknown := range []string{"<unknown>", hcl2helper.UnknownVariableValue} {
 		var b Builder
@@ -151,7 +151,8 @@ func TestOutputDirectory(t *testing.T) {
 	require.NoError(t, os.Symlink("nowhere", "dangling"))
 	tests := map[string]struct {
 		force bool
-		// want is what makes the template invalid, taken what keeps a build from starting.
+		// want is the error from Prepare; taken is the one that keeps a build from
+		// starting.
 		want, taken string
 	}{
 		"dist/new/": {false, "", ""},

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// consoleLines is how much of the console an error shows.
+// consoleLines is the number of console lines in an error.
 const consoleLines = 20
 
-// withConsole keeps the console log of a failed machine and shows its end.
+// withConsole keeps the console log of a failed machine and adds its last lines to err.
 func (b *build) withConsole(err error) error {
 	content, readErr := os.ReadFile(b.serialLog())
 	text := strings.TrimSpace(printable(content))
@@ -26,11 +26,11 @@ func (b *build) withConsole(err error) error {
 	return fmt.Errorf("%w\nThe machine's console is kept in %s. It ends with:\n  %s", err, kept, strings.Join(lines, "\n  "))
 }
 
-// terminalControl is an escape sequence of ECMA-48.
+// terminalControl matches an escape sequence (ECMA-48).
 var terminalControl = regexp.MustCompile(`\x1b(\[[0-?]*[ -/]*[@-~]|[^\[])`)
 
-// printable drops what would move the cursor of the reader's terminal: boot loaders
-// and kernels write escape sequences and carriage returns.
+// printable removes the escape sequences and control characters of boot loaders and
+// kernels, which would garble the user's terminal.
 func printable(console []byte) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\n' || r == '\t' || (r >= ' ' && r != 0x7f) {

@@ -23,7 +23,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 )
 
-// withBaked makes a build one that our provisioner worked in.
+// withBaked makes it look as if the provisioner "slm-copilot" ran in the build.
 func withBaked(work *build) *build {
 	lock := lockfile.Lock{Inputs: locked()[3:]}
 	description := appliance.Baked{ModelID: "devstral-small-2", ModelName: "Devstral Small 2", MemoryMiB: 32768}
@@ -31,7 +31,7 @@ func withBaked(work *build) *build {
 	return work
 }
 
-// The disk of this machine is not an appliance, so it must not be published as one.
+// The disk of this machine is not an appliance, so the inspection must reject it.
 func TestABakedImageIsLookedInto(t *testing.T) {
 	inWorkplace(t)
 	err := finish(t, t.Context(), withBaked(newWork(t, false)), func() {
@@ -66,7 +66,7 @@ func TestADiskThatCannotBePackedIsKept(t *testing.T) {
 	assert.Empty(t, info.Backing)
 }
 
-// runSuggested runs the command that an error ends with.
+// runSuggested runs the command at the end of an error message.
 func runSuggested(t *testing.T, err error) {
 	t.Helper()
 	lines := strings.Split(err.Error(), "\n")
@@ -74,7 +74,7 @@ func runSuggested(t *testing.T, err error) {
 	require.NoError(t, err, "%s", output)
 }
 
-// A directory in the place of a file stands for any reason that it cannot be written.
+// A directory in the place of the file stands for any failure to write it.
 func TestAnImageThatCannotBeDescribedIsKept(t *testing.T) {
 	for _, suffix := range []string{".manifest.json", ".intoto.json"} {
 		t.Run(suffix, func(t *testing.T) {
@@ -147,7 +147,7 @@ func TestWhatWasBakedLiesBesideTheImage(t *testing.T) {
 	})
 }
 
-// Nothing that a template may hold as a secret comes out of a build.
+// Secrets in a template must not appear in anything that a build publishes.
 func TestNoSecretComesOut(t *testing.T) {
 	t.Chdir(t.TempDir())
 	c := decoded(t, map[string]any{
@@ -168,7 +168,7 @@ func TestNoSecretComesOut(t *testing.T) {
 	assert.Contains(t, string(everything), "https://example.org/a.qcow2")
 }
 
-// interrupter cancels when a certain line is shown.
+// interrupter is a Ui that cancels the build when a certain line is printed.
 type interrupter struct {
 	packersdk.Ui
 	line   string
@@ -205,7 +205,7 @@ func TestCancelAtEachStepLeavesNothing(t *testing.T) {
 	}
 }
 
-// The half that came stays, for the next build to go on with.
+// The partial download stays, so that the next build can resume it.
 func TestCancelDuringTheDownload(t *testing.T) {
 	inWorkplace(t)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -10,24 +10,24 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/remote"
 )
 
-// guest is what the running machine says about itself.
+// guest is the operating system that the running machine reports.
 type guest struct {
 	osID      string
 	osRelease string
 	arch      string
 }
 
-// settleScript waits for the end of the first boot and names the system.
+// settleScript waits for the end of the first boot and prints the operating system.
 //
 //go:embed guest_settle.sh
 var settleScript string
 
-// tidyScript removes what the build itself left in the machine.
+// tidyScript removes the traces of the build from the machine.
 //
 //go:embed guest_tidy.sh
 var tidyScript string
 
-// readGuest returns what cloud-init complained about besides.
+// readGuest also returns the errors and warnings of cloud-init, as complaint.
 func readGuest(ctx context.Context, machine *remote.Machine) (g guest, complaint string, err error) {
 	output, err := machine.Run(ctx, remote.Script{Text: settleScript, Timeout: scriptTimeout})
 	if err != nil {
@@ -36,8 +36,8 @@ func readGuest(ctx context.Context, machine *remote.Machine) (g guest, complaint
 	return parseGuest(output)
 }
 
-// parseGuest reads the output of settleScript: a complaint of any length, then three
-// lines.
+// parseGuest parses the output of settleScript: cloud-init's complaint of any length, then
+// three lines.
 func parseGuest(output string) (g guest, complaint string, err error) {
 	lines := strings.Split(strings.TrimSuffix(output, "\n"), "\n")
 	first := max(0, len(lines)-3)
@@ -50,5 +50,5 @@ func parseGuest(output string) (g guest, complaint string, err error) {
 	return guest{osID: facts[0], osRelease: facts[1], arch: facts[2]}, strings.Join(lines[:first], "\n"), nil
 }
 
-// scriptTimeout is generous: a first boot under emulation, the trimming of a large disk.
+// scriptTimeout allows for a first boot under emulation and for trimming a large disk.
 const scriptTimeout = 30 * time.Minute

@@ -13,11 +13,11 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/remote"
 )
 
-// hostShell is a communicator whose guest is the shell of this host.
+// hostShell is a communicator that runs commands in the shell of this host.
 type hostShell struct {
 	packersdk.MockCommunicator
 	commands []string
-	// instead chooses what is run in the place of a command; nil runs the command itself.
+	// instead returns a replacement for a command; nil runs the command itself.
 	instead func(command string) string
 }
 

@@ -2,17 +2,17 @@ package builder
 
 import "github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/firmware"
 
-// The architectures, as uname -m has them.
+// The architectures, named as uname -m prints them.
 const (
 	x86 = "x86_64"
 	arm = "aarch64"
 )
 
-// hardware is what depends on the architecture.
+// hardware holds the settings that depend on the architecture.
 type hardware struct {
-	// goArch is Go's name of it, which lock files and publishers use.
+	// goArch is the name that Go, lock files and the publishers of images use.
 	goArch string
-	// machine and firmware are the defaults: what boots every cloud image.
+	// machine and firmware are the defaults, which boot every cloud image.
 	machine, firmware string
 }
 
@@ -23,5 +23,5 @@ func hardwareOf(architecture string) hardware {
 	return hardware{"amd64", "pc", firmware.BIOS}
 }
 
-// goArch is Go's name of the machine's architecture.
+// goArch returns Go's name of the machine's architecture.
 func (c *Config) goArch() string { return hardwareOf(c.Architecture).goArch }

@@ -15,7 +15,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/remote"
 )
 
-// generated is what provisioners and post-processors read as build.<name>.
+// generated returns the values that provisioners and post-processors read as build.<name>.
 func (b *build) generated() map[string]any {
 	return map[string]any{
 		"Accelerator":                 b.accelerator,
@@ -32,15 +32,15 @@ func generatedNames() []string {
 	return slices.Sorted(maps.Keys((&build{config: new(Config)}).generated()))
 }
 
-// provisionHook stands between QEMU's builder and the provisioners: that builder has no
-// data of its own to offer them, and ends the machine right after them.
+// provisionHook wraps Packer's hook, because the builder of packer-plugin-qemu passes no
+// data of its own to the provisioners, and stops the machine right after them.
 type provisionHook struct {
 	*build
 	next packersdk.Hook
 }
 
 func (h *provisionHook) Run(ctx context.Context, name string, _ packersdk.Ui, comm packersdk.Communicator, data any) error {
-	// The user's own interface: what provisioners write there is no error of the machine.
+	// Not the watcher's Ui: what provisioners print is not an error of the machine.
 	if name != packersdk.HookProvision {
 		return h.next.Run(ctx, name, h.ui, comm, data)
 	}
@@ -56,7 +56,7 @@ func (h *provisionHook) Run(ctx context.Context, name string, _ packersdk.Ui, co
 		h.ui.Say("Warning: cloud-init could not do all of its work:\n" + complaint)
 	}
 	h.guest = g
-	// Data holds the private key of the build, so it is never logged.
+	// data contains the private SSH key of the build, so it is never logged.
 	if offered, ok := data.(map[string]any); ok {
 		maps.Copy(offered, h.generated())
 	}

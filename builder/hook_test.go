@@ -20,12 +20,12 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/remote"
 )
 
-// quiet is a user interface that nobody looks at.
+// quiet returns a Ui that discards its output.
 func quiet() packersdk.Ui {
 	return &packersdk.BasicUi{Reader: nil, Writer: io.Discard, ErrorWriter: io.Discard}
 }
 
-// recorder is the hook of the provisioners.
+// recorder is a hook that records its calls, in place of the provisioners.
 type recorder struct {
 	names []string
 	data  any
@@ -38,7 +38,7 @@ func (r *recorder) Run(_ context.Context, name string, ui packersdk.Ui, _ packer
 	return r.err
 }
 
-// guestWith answers the scripts of the hook without touching this host. It has the given
+// guestWith answers the scripts of the hook without running them. The guest has the given
 // files.
 func guestWith(files map[string]string) *hostShell {
 	return &hostShell{instead: func(command string) string {
@@ -131,7 +131,7 @@ func TestHookRefusesWhatIsNoInventory(t *testing.T) {
 	}
 }
 
-// With the real shell: a file that is there, one that is not, one that is too large.
+// Runs the real shell on a missing file, and on one that is small enough or too large.
 func TestReadFileIsBounded(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	text, err := readFile(t.Context(), remote.NewMachine(new(hostShell)), path, 5)

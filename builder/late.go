@@ -10,9 +10,9 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/shell"
 )
 
-// failLate ends a build whose machine has done its work, which took long. What there is of
-// it moves to where no later build empties, and the error says where, and how to go on. A
-// build that is cancelled keeps nothing.
+// failLate handles an error after provisioning, when hours of work are at stake. It moves
+// the files of the build to a directory that no later build empties, and adds to the error
+// where they are and how to continue. A cancelled build keeps nothing.
 func (b *build) failLate(ctx context.Context, err error, goOn func(directory string) string) error {
 	if ctx.Err() != nil {
 		return err
@@ -25,7 +25,7 @@ func (b *build) failLate(ctx context.Context, err error, goOn func(directory str
 	return fmt.Errorf("%w\nWhat the build has made is kept in %s. %s", err, failed, goOn(failed))
 }
 
-// How to go on with what lies in a directory, depending on what was not done.
+// How to continue with the files in a directory, depending on the step that failed.
 
 func (b *build) packByHand(directory string) string {
 	disk := filepath.Join(directory, filepath.Base(b.machineDirectory()), b.config.imageFile())

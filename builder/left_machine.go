@@ -15,9 +15,8 @@ import (
 // pidFileName is the file in which QEMU writes its process id.
 const pidFileName = "machine.pid"
 
-// endLeftMachine kills the machine that wrote a pid file, if it still runs: that of a build
-// that was killed lives on. The caller holds the lock of the directory, so the build itself
-// is no more.
+// endLeftMachine kills the QEMU process that a killed build left running, found by its pid
+// file. The caller holds the lock of the directory, so the build itself is gone.
 func endLeftMachine(pidFile string) error {
 	text, err := os.ReadFile(pidFile)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -28,10 +27,10 @@ func endLeftMachine(pidFile string) error {
 	}
 	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
 	if err != nil || pid <= 1 {
-		// Nothing that QEMU writes; whatever it is, it names no machine.
+		// QEMU did not write this, so there is no process to kill.
 		return nil
 	}
-	// The handle keeps the id from being another process's by the time it is killed.
+	// The pidfd keeps pointing to this process even if its id is reused before the kill.
 	handle, err := unix.PidfdOpen(pid, 0)
 	if errors.Is(err, unix.ESRCH) {
 		return nil
@@ -46,7 +45,7 @@ func endLeftMachine(pidFile string) error {
 	return unix.PidfdSendSignal(handle, unix.SIGKILL, nil, 0)
 }
 
-// wrote says whether a process was started with this pid file.
+// wrote reports whether the process was started with this pid file.
 func wrote(pid int, pidFile string) bool {
 	path, err := filepath.Abs(pidFile)
 	if err != nil {

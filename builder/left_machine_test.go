@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A plugin that is killed outright cannot end its machine; the next build does.
+// A plugin that gets SIGKILL cannot end its machine, so the next build does it.
 func TestLockEmptyEndsTheMachineOfAKilledBuild(t *testing.T) {
 	inWorkplace(t)
 	require.NoError(t, os.Mkdir("out.partial", 0o755))
@@ -40,7 +40,7 @@ func TestLockEmptyEndsTheMachineOfAKilledBuild(t *testing.T) {
 	assert.NoFileExists(t, pidFile)
 }
 
-// The number in the file may be anybody's by now.
+// The process id in the file may have been reused by another program.
 func TestLockEmptyEndsNoOtherProcess(t *testing.T) {
 	t.Chdir(t.TempDir())
 	other := exec.Command("sleep", "60")

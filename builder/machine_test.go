@@ -54,7 +54,7 @@ func TestMachineIsGolden(t *testing.T) {
 	}
 }
 
-// goldenMachine is the machine of a build whose payloads are here.
+// goldenMachine returns the machine configuration of a build whose inputs are fetched.
 func goldenMachine(t *testing.T, block map[string]any, directory string) string {
 	t.Helper()
 	block["base_image"], block["base_image_checksum"] = "base.qcow2", someChecksum
@@ -68,7 +68,7 @@ func goldenMachine(t *testing.T, block map[string]any, directory string) string 
 	return strings.ReplaceAll(string(got), directory, "/build") + "\n"
 }
 
-// Its firmware is not on this host, which cannot run it either.
+// This host has neither QEMU nor UEFI firmware for aarch64.
 func TestArmMachine(t *testing.T) {
 	t.Chdir(t.TempDir())
 	work := newBuild(decoded(t, map[string]any{"base_image": "debian-13", "base_image_checksum": someChecksum, "architecture": arm, "accelerator": "tcg"}), quiet())
@@ -89,7 +89,7 @@ func TestArmMachine(t *testing.T) {
 	assert.ErrorContains(t, err, "firmware: aarch64 has no BIOS")
 }
 
-// What we write must be what that builder reads: unknown or wrong fields are errors.
+// The builder of packer-plugin-qemu rejects unknown and wrong settings.
 func TestMachineIsAcceptedByQEMUsBuilder(t *testing.T) {
 	t.Chdir(t.TempDir())
 	require.NoError(t, os.WriteFile("base.qcow2", nil, 0o600))

@@ -8,19 +8,19 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
 
-// The payloads, as messages call them.
+// The template fields of the inputs, as error messages name them.
 const (
 	fieldBase  = "base_image"
 	fieldModel = "model"
 )
 
-// readLock takes the lock in the plugin for an empty path.
+// readLock opens the lock file; an empty path is the one in the plugin.
 func (c *Config) readLock(path string) (err error) {
 	c.lock, err = lockfile.Open(path)
 	return err
 }
 
-// pinBase finds what the base image is to be.
+// pinBase returns the source and digest of the base image.
 func (c *Config) pinBase() (lockfile.Input, error) {
 	input, found := c.lockedBase()
 	if !found {
@@ -34,8 +34,8 @@ func (c *Config) pinBase() (lockfile.Input, error) {
 	return c.wanted(fieldBase, fieldBase+"_checksum", c.BaseImageChecksum).Pin(input)
 }
 
-// lockedBase looks for a name of the catalogue by name: where it comes from is then the
-// lock file's to say, such as a dated release in place of the latest.
+// lockedBase finds an image of the catalogue by its name rather than its source, so that
+// the lock file can point to another source, such as a dated release instead of the latest.
 func (c *Config) lockedBase() (lockfile.Input, bool) {
 	if _, listed := catalogue[c.BaseImage]; !listed {
 		return c.lock.Find(lockfile.KindBaseImage, c.goArch(), c.BaseImage)
@@ -49,7 +49,7 @@ func (c *Config) lockedBase() (lockfile.Input, bool) {
 	return named.Find(lockfile.KindBaseImage, c.goArch(), "")
 }
 
-// pinModel finds what the weights are to be.
+// pinModel returns the source and digest of the weights.
 func (c *Config) pinModel() (lockfile.Input, error) {
 	input, found := c.lock.Find(lockfile.KindModel, c.goArch(), c.Model.Source)
 	if !found && c.Model.Source == "" {

@@ -21,8 +21,8 @@ import (
 
 const otherChecksum = "sha256:5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9"
 
-// locked is a lock file with one base image of the catalogue, one that is not pinned, one
-// URL, one path and one model.
+// locked returns the inputs of a lock file: a base image of the catalogue, one that is not
+// pinned, one from a URL, one from a path, and a model.
 func locked() []lockfile.Input {
 	return []lockfile.Input{
 		{Kind: lockfile.KindBaseImage, Name: "ubuntu-24.04", Arch: "amd64", Source: "https://example.org/release-20260101/noble.img", Digest: someChecksum, Size: 7},
@@ -140,8 +140,8 @@ func TestAnUncheckedModelIsWarnedOf(t *testing.T) {
 	assert.Contains(t, warnings[0], `model.checksum is "none"`)
 }
 
-// The lock in the plugin knows every image of the catalogue, by the addresses in it or
-// better ones.
+// The lock in the plugin must have every image of the catalogue, at the same or a more
+// specific address.
 func TestTheCatalogueIsInTheLockOfThePlugin(t *testing.T) {
 	for name, listed := range catalogue {
 		for _, architecture := range []string{x86, arm} {

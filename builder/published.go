@@ -15,19 +15,19 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 )
 
-// publishedSum is what the list of its publisher says of a file.
+// publishedSum is the entry for one file in its publisher's checksum list.
 type publishedSum struct {
 	list string
 	sums checksums.Sums
 }
 
 const (
-	// listTimeout and listLimit are ample for a text of some kilobytes.
+	// listTimeout and listLimit (in bytes) are ample for a text of some kilobytes.
 	listTimeout = time.Minute
 	listLimit   = 1 << 20
 )
 
-// readPublished asks a publisher for the digest of a file.
+// readPublished downloads a publisher's checksum list and finds the entry for file.
 func readPublished(ctx context.Context, list, file string) (publishedSum, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, listTimeout, fmt.Errorf("no answer within %s", listTimeout))
 	defer cancel()
@@ -43,7 +43,7 @@ func readPublished(ctx context.Context, list, file string) (publishedSum, error)
 	return publishedSum{list, sums}, nil
 }
 
-// publishers are asked over https, and stay with it.
+// publishers refuses redirects that leave https, and more than ten of them.
 var publishers = http.Client{CheckRedirect: func(next *http.Request, before []*http.Request) error {
 	const most = 10
 	if next.URL.Scheme != before[0].URL.Scheme || len(before) > most {
@@ -72,7 +72,7 @@ func get(ctx context.Context, url string) (string, error) {
 	return string(text), err
 }
 
-// pin is the checksum to fetch the file with, empty if the publisher's is of another kind.
+// pin returns the checksum to fetch the file with, or "" if the publisher lists no SHA-256.
 func (p publishedSum) pin() string {
 	if p.sums.SHA256 == "" {
 		return ""
@@ -80,7 +80,8 @@ func (p publishedSum) pin() string {
 	return digest.SHA256Prefix + p.sums.SHA256
 }
 
-// check reads a file whose digest is of the kind that fetching it could not check.
+// check verifies the SHA-512 of the file if the publisher lists no SHA-256, which is all
+// that fetching can verify.
 func (p publishedSum) check(ctx context.Context, path string, say func(string)) error {
 	if p.sums.SHA256 != "" || p.sums.SHA512 == "" {
 		return nil

@@ -21,7 +21,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 )
 
-// publisher serves base.qcow2 with a list, and is in the catalogue while the test runs.
+// publisher serves base.qcow2 and its checksum list, and adds them to the catalogue during
+// the test.
 func publisher(t *testing.T, list func(image []byte) string) {
 	t.Helper()
 	image, err := os.ReadFile("base.qcow2")
@@ -97,7 +98,7 @@ func TestACatalogueImageIsHeldToItsPublishersList(t *testing.T) {
 	}
 }
 
-// With a digest of its own the list is not asked: it may be gone.
+// A pinned image does not need the checksum list, which may no longer exist.
 func TestAPinnedCatalogueImageNeedsNoList(t *testing.T) {
 	inWorkplace(t)
 	publisher(t, func([]byte) string { return "" })
@@ -108,7 +109,7 @@ func TestAPinnedCatalogueImageNeedsNoList(t *testing.T) {
 	work, said, err := fetchBase(t, t.Context(), block)
 	require.NoError(t, err)
 	assert.NotContains(t, said, "Warning")
-	// The cache is the one that provisioners use: the file goes by its digest.
+	// Files in the cache, which the provisioner shares, are named by their digest.
 	assert.Equal(t, hex.EncodeToString(sum[:]), filepath.Base(work.base))
 }
 

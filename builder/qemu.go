@@ -12,14 +12,14 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/qemuvm"
 )
 
-// machine is the configuration of packer-plugin-qemu's builder for this build, in that
-// builder's own words.
+// machine returns the configuration of the builder of packer-plugin-qemu, with the names of
+// its own settings.
 func (b *build) machine(k key) (map[string]any, error) {
 	base, err := b.baseURL()
 	if err != nil {
 		return nil, err
 	}
-	// Relative paths would be read from the directory of the overlay.
+	// QEMU would resolve a relative path from the directory of the overlay.
 	serialLog, err := filepath.Abs(b.serialLog())
 	if err != nil {
 		return nil, err
@@ -40,8 +40,8 @@ func (b *build) machine(k key) (map[string]any, error) {
 		"packer_debug":        c.PackerDebug,
 		"packer_on_error":     c.PackerOnError,
 
-		// The disk is an overlay of the base image: nothing is copied that is thrown
-		// away later, and compacting flattens it anyway.
+		// The disk is an overlay of the base image: this saves a copy, and compacting
+		// flattens it anyway.
 		"iso_url":          base,
 		"iso_checksum":     "none",
 		"disk_image":       true,
@@ -49,9 +49,10 @@ func (b *build) machine(k key) (map[string]any, error) {
 		"format":           "qcow2",
 		"disk_size":        c.DiskSize,
 		"disk_interface":   "virtio",
-		// A build that a power cut ends is made again, so nothing waits for the disk.
+		// After a power cut the build starts over, so there is no need to wait for the
+		// disk.
 		"disk_cache": "unsafe",
-		// What the guest trims or overwrites with zeros takes no room in the image.
+		// Blocks that the guest trims or overwrites with zeros take no space in the image.
 		"disk_discard":       "unmap",
 		"disk_detect_zeroes": "unmap",
 
@@ -75,7 +76,7 @@ func (b *build) machine(k key) (map[string]any, error) {
 		"ssh_username":    "root",
 		"ssh_private_key": k.private,
 		"ssh_timeout":     timeout(c.SSHTimeout, defaultSSHTimeout, b.accelerator).String(),
-		// Forwarding would lend the release engineer's own keys to the guest.
+		// Agent forwarding would lend the release engineer's own keys to the guest.
 		"ssh_disable_agent_forwarding": true,
 
 		"shutdown_command": "systemctl poweroff",
@@ -91,8 +92,8 @@ func (b *build) machine(k key) (map[string]any, error) {
 	return settings, nil
 }
 
-// qemuArguments replace defaults of that builder, switch by switch. It has drives of its
-// own, whose names are not known before it runs, so "-drive" is not among them.
+// qemuArguments replaces that builder's defaults, one switch at a time. "-drive" is left to
+// it, because the names of its drives are not known before it runs.
 func (b *build) qemuArguments(serialLog string) ([][]string, error) {
 	pidFile, err := filepath.Abs(b.pidFile())
 	if err != nil {
@@ -103,7 +104,7 @@ func (b *build) qemuArguments(serialLog string) ([][]string, error) {
 		{"-accel", accelerator.Option(b.accelerator)},
 		// The default forwards the port on every address of this host.
 		{"-netdev", "user,id=user.0,hostfwd=tcp:127.0.0.1:{{ .SSHHostPort }}-:22"},
-		// The network card is added to this list by that builder.
+		// That builder appends the network card to this list.
 		{"-device", "virtio-rng-pci"},
 		// The default is a console without a password, open to every local user.
 		{"-vnc", "none"},
@@ -115,17 +116,17 @@ func (b *build) qemuArguments(serialLog string) ([][]string, error) {
 	return append(arguments, attached...), err
 }
 
-// machineOption is the value of -machine.
+// machineOption returns the value of QEMU's -machine option.
 func (c *Config) machineOption() string {
 	if c.Architecture == arm {
-		// The newest interrupt controller is the only one that works on every host with KVM.
+		// Only the newest interrupt controller works on every host with KVM.
 		return "type=" + c.MachineType + ",gic-version=max"
 	}
 	return "type=" + c.MachineType
 }
 
-// attachedDisk is the second disk of the machine. It has a place behind that of the first,
-// from which the machine boots.
+// attachedDisk returns the options for the second disk. Its PCI slot comes after that of
+// the first disk, because the machine boots from the first.
 func (b *build) attachedDisk() ([][]string, error) {
 	path, format, serial := b.weights.Path, "raw", ""
 	switch {
@@ -147,18 +148,19 @@ func (b *build) attachedDisk() ([][]string, error) {
 	}, nil
 }
 
-// baseURL is the base image as that builder wants it.
+// baseURL returns the base image as a file URL, which that builder expects.
 func (b *build) baseURL() (string, error) {
-	// The downloader refuses symbolic links, so it never sees one.
+	// Its downloader refuses symbolic links.
 	path, err := filepath.EvalSymlinks(b.base)
 	if err == nil {
 		path, err = filepath.Abs(path)
 	}
-	// As a URL, because a bare path with ? or # in it would be taken for one.
+	// In a bare path, ? or # would be parsed as parts of a URL.
 	return (&url.URL{Scheme: "file", Path: path}).String(), err
 }
 
-// instanceID makes cloud-init see a new machine whatever the base image has seen.
+// instanceID makes cloud-init treat the machine as new, even if the base image has booted
+// before.
 func instanceID(c *Config) string {
 	return "slm-copilot-build-" + c.ImageName + "-" + c.ImageVersion
 }

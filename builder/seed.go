@@ -11,12 +11,12 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// seedLabel is the volume label by which cloud-init finds a NoCloud seed.
+// seedLabel is the volume label that cloud-init's NoCloud data source looks for.
 const seedLabel = "CIDATA"
 
-// key is made for one build. The private half stays in the memory of this process.
+// key is the SSH key of one build. The private half never leaves this process.
 type key struct {
-	// private is in OpenSSH's PEM form, authorized a line for authorized_keys.
+	// private is PEM in OpenSSH's format; authorized is a line for authorized_keys.
 	private    []byte
 	authorized string
 }
@@ -40,8 +40,8 @@ func newKey() (key, error) {
 	}, nil
 }
 
-// seed is the content of the NoCloud CD. What the template adds is vendor data: where both
-// say something, cloud-init follows user data.
+// seed returns the files of the NoCloud CD. The template's cloud_init becomes vendor data,
+// which cloud-init lets user data override.
 func seed(instance, authorizedKey, cloudInit string) (map[string]string, error) {
 	own, err := yaml.Marshal(ownCloudConfig(authorizedKey))
 	if err != nil {

@@ -9,16 +9,17 @@ import (
 )
 
 const (
-	// spareSpace is where a build gives up, before it takes the last of a disk that
-	// others use too.
+	// spareSpace is the free space, in bytes, below which a build stops, because others use
+	// the disk too.
 	spareSpace = 256 << 20
-	// spaceInterval is short against the time a virtual disk needs to grow by that much.
+	// spaceInterval is short compared with the time a virtual disk takes to grow by
+	// spareSpace.
 	spaceInterval = time.Second
 )
 
-// guardSpace returns a context that ends, with the reason, when the file system of
-// directory is nearly full. QEMU would only pause the machine then, without a word, until
-// some time-out blames the network.
+// guardSpace returns a context that is cancelled, with the reason as its cause, when the
+// file system of directory is nearly full. Otherwise QEMU would silently pause the machine
+// until some timeout blamed the network.
 func guardSpace(ctx context.Context, directory string, free func(string) (int64, error)) (context.Context, context.CancelFunc) {
 	guarded, cancel := context.WithCancelCause(ctx)
 	go func() {

@@ -14,8 +14,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/qemuvm"
 )
 
-// stepCheckHost finds out before anything starts what is missing on this host, and what
-// does not do what a later step needs, that of verifying included.
+// stepCheckHost finds out, before anything starts, which programs are missing on this host
+// or do not work, including those of the verify post-processor.
 type stepCheckHost struct{ *build }
 
 func (s *stepCheckHost) Run(ctx context.Context) error {
@@ -34,14 +34,15 @@ func (s *stepCheckHost) check(ctx context.Context) error {
 		_, err := firmware.Find(s.config.goArch())
 		errs = append(errs, err)
 	}
-	// Better now than after a download of many gigabytes.
+	// Better to fail now than after a download of many gigabytes.
 	if err := s.config.outputFree(); err != nil {
 		errs = append(errs, fmt.Errorf("output_directory: %w", err))
 	}
 	return errors.Join(errs...)
 }
 
-// tries are of all programs that the build runs. xorriso writes the CD-ROM of the build too.
+// tries covers every program that the build runs. xorriso is one of them: it writes the
+// NoCloud CD.
 func (s *stepCheckHost) tries() []hostprogram.Try {
 	tries := []hostprogram.Try{
 		qemuvm.TryOut(s.config.goArch(), s.config.machineOption(), s.accelerator),

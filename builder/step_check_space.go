@@ -10,11 +10,12 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
 
-// systemSpace is what packages, LocalAI and its backend may add to the base image, in bytes.
+// systemSpace is how much packages, LocalAI and its backend may add to the base image, in
+// bytes.
 const systemSpace = 2 << 30
 
-// stepCheckSpace finds out before the machine boots that the model does not fit on its disk,
-// or the image on this host.
+// stepCheckSpace fails before the machine boots if the model does not fit on its disk, or
+// the image on this host.
 type stepCheckSpace struct{ *build }
 
 func (s *stepCheckSpace) Run(ctx context.Context) error {
@@ -30,14 +31,14 @@ func (s *stepCheckSpace) Run(ctx context.Context) error {
 	return errors.Join(need.checkDisk(s.config.diskBytes(), s.config.DiskSize), need.checkHost(left, s.config.partialDirectory()))
 }
 
-// spaceNeed is what a build needs room for, in bytes: the data of the base image, and the
-// weights, which may have a disk of their own.
+// spaceNeed holds the sizes in bytes: the data in the base image, and the weights, which go
+// on a disk of their own if ownDisk is set.
 type spaceNeed struct {
 	base, weights int64
 	ownDisk       bool
 }
 
-// content is what the appliance's disk will hold.
+// content is the estimated data on the appliance's disk, in bytes.
 func (n spaceNeed) content() int64 {
 	if n.ownDisk {
 		return n.base + systemSpace
@@ -45,8 +46,8 @@ func (n spaceNeed) content() int64 {
 	return n.base + systemSpace + n.weights
 }
 
-// checkDisk says nothing of weights it does not know: the provisioner looks at what it
-// finds in the machine.
+// checkDisk passes if the size of the weights is unknown: then the provisioner checks the
+// free space in the machine.
 func (n spaceNeed) checkDisk(size int64, given string) error {
 	if n.weights == 0 || n.ownDisk || size >= n.content() {
 		return nil
@@ -55,9 +56,9 @@ func (n spaceNeed) checkDisk(size int64, given string) error {
 		given, progress.Bytes(n.weights), progress.Bytes(n.base), progress.Bytes(systemSpace), (n.content()+1<<30-1)>>30)
 }
 
-// host is the most that lies on this host at once: what the machine wrote beside the
-// finished image, later that image beside its raw copy; and the model disk, whose own raw
-// copy comes before the machine.
+// host returns the peak disk usage on this host, in bytes: the machine's disk and the
+// finished image, later that image and its raw copy; and the model disk, whose own raw copy
+// is made before the machine boots.
 func (n spaceNeed) host() int64 {
 	build := 2 * n.content()
 	if !n.ownDisk {

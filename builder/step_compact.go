@@ -8,7 +8,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/qemuimg"
 )
 
-// stepCompact turns the disk of the machine into the image and throws the disk away.
+// stepCompact converts the disk of the machine into the image and deletes the disk.
 type stepCompact struct{ *build }
 
 func (s *stepCompact) Run(ctx context.Context) error {

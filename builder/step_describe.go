@@ -31,7 +31,7 @@ func (s *stepDescribe) Run(ctx context.Context) error {
 	return nil
 }
 
-// describe returns what can be read from a finished image.
+// describe fills in the format, sizes and digests of a finished image.
 func describe(ctx context.Context, image string, say func(string)) (manifest.Manifest, error) {
 	info, err := qemuimg.Inspect(ctx, image)
 	if err != nil {

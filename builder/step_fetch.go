@@ -19,8 +19,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
 
-// stepFetch brings base image and weights to this host, into the cache that it shares with
-// the provisioner. What it has fetched stays there for the next build, half a download too.
+// stepFetch downloads the base image and the weights into the cache that the provisioner
+// uses too. They stay there for the next build, partial downloads included.
 type stepFetch struct{ *build }
 
 func (s *stepFetch) Run(ctx context.Context) error {
@@ -85,15 +85,15 @@ func payload(field string, input lockfile.Input) fetch.Payload {
 	return fetch.Payload{Field: field, Source: input.Source, Checksum: input.Digest, Size: input.Size}
 }
 
-// complete adds what is known of a file now that it is here. Where it came from is told to
-// others, so it holds no secret and no path of this host.
+// complete adds the digest and size of the fetched file. The source gets published, so
+// secrets and local paths are removed from it.
 func complete(input lockfile.Input, file fetch.File) lockfile.Input {
 	input.Source, input.Digest, input.Size = sourceuri.Shown(input.Source), digest.SHA256Prefix+file.SHA256, file.Size
 	input.Name = cmp.Or(input.Name, filepath.Base(input.Source))
 	return input
 }
 
-// checkBase finds what makes a file unfit as a base image.
+// checkBase reports what makes a file unusable as a base image.
 func checkBase(ctx context.Context, path, source string, config *Config) error {
 	info, err := qemuimg.Inspect(ctx, path)
 	if err != nil {
@@ -116,7 +116,8 @@ func checkBase(ctx context.Context, path, source string, config *Config) error {
 	return errors.Join(unfit...)
 }
 
-// inTheTemplatesWords renames the fields of an error: the base image is not a block.
+// inTheTemplatesWords renames the fields in an error: base_image is an attribute, not a
+// block.
 func inTheTemplatesWords(err error) error {
 	return renamed{err}
 }

@@ -6,12 +6,13 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/inspect"
 )
 
-// stepInspect looks into the finished image before anybody gets it. All that goes with the
-// image is there by then: what the step cannot find out can be found out later. Only one
-// that our provisioner baked can be held to its rules.
+// stepInspect checks the contents of the finished image before it is published. It runs
+// after the files next to the image are written, so that a failed inspection can be
+// repeated. It needs an image baked by the provisioner "slm-copilot", whose rules it
+// checks.
 type stepInspect struct{ *build }
 
-// Needed says whether our provisioner baked the image.
+// Needed reports whether the provisioner "slm-copilot" baked the image.
 func (s *stepInspect) Needed() bool { return s.baked.there() }
 
 func (s *stepInspect) Run(ctx context.Context) error {

@@ -10,9 +10,9 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/filelock"
 )
 
-// stepLockOutput makes the directory the build works in and removes it again unless
-// it was published, or is kept because the build failed late. What a killed build left
-// there is removed too.
+// stepLockOutput creates the working directory and removes it at the end, unless it was
+// published, or is kept because the build failed late. It also removes what a killed build
+// left there.
 type stepLockOutput struct {
 	*build
 	lock *filelock.Lock
@@ -46,7 +46,7 @@ func (s *stepLockOutput) Cleanup() {
 	}
 }
 
-// lockEmpty makes and locks an empty directory.
+// lockEmpty creates, locks and empties the directory.
 func lockEmpty(path string) (*filelock.Lock, error) {
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return nil, err

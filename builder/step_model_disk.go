@@ -9,8 +9,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/modeldisk"
 )
 
-// stepModelDisk makes the image of the disk with the weights, before the machine that finds
-// it by its label. The file lies in the directory that stepLockOutput removes.
+// stepModelDisk makes the image of the model disk before the machine boots, which finds it
+// by its label. stepLockOutput removes the file.
 type stepModelDisk struct{ *build }
 
 func (s *stepModelDisk) Run(ctx context.Context) error {

@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// stepPublish moves the complete directory into its place.
+// stepPublish renames the complete working directory to the output directory.
 type stepPublish struct{ *build }
 
 func (s *stepPublish) Run(ctx context.Context) error {
@@ -24,8 +24,8 @@ func (s *stepPublish) Run(ctx context.Context) error {
 	return nil
 }
 
-// replace renames directory to target. A directory that is there gives way only at the
-// last moment, and comes back if the new one cannot take its place.
+// replace renames directory to target. An existing target is moved aside only at the last
+// moment, and moved back if the rename fails.
 func replace(directory, target string) error {
 	old := target + ".old"
 	if err := os.RemoveAll(old); err != nil {

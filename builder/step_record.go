@@ -14,8 +14,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
 
-// stepRecord writes beside the image how it was made, and what was baked into it. The files
-// lie in the directory that stepLockOutput removes.
+// stepRecord writes the provenance next to the image, and the lock and SBOM of what was
+// baked in. stepLockOutput removes the files.
 type stepRecord struct{ *build }
 
 func (s *stepRecord) Run(ctx context.Context) error {
@@ -51,8 +51,8 @@ func (b *build) provenance(finished time.Time) provenance.Build {
 	}
 }
 
-// inputs are those the machine says it is made of, and what the builder itself took if the
-// machine does not say.
+// inputs returns what the provisioner recorded, and adds the builder's own inputs where it
+// recorded none.
 func (b *build) inputs() []lockfile.Input {
 	all := lockfile.Lock{Inputs: slices.Clone(b.baked.lock.Inputs)}
 	own := []lockfile.Input{b.baseInput}
@@ -67,8 +67,8 @@ func (b *build) inputs() []lockfile.Input {
 	return all.Inputs
 }
 
-// parameters decide what comes out. The text of cloud_init is not among them: it may hold a
-// secret.
+// parameters are the settings that influence the image. The text of cloud_init is left out
+// because it may contain a secret.
 func (b *build) parameters() map[string]string {
 	c := b.config
 	return map[string]string{

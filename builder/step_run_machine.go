@@ -10,9 +10,9 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/diskspace"
 )
 
-// stepRunMachine boots the base image, lets the provisioners work and powers it off. QEMU's
-// builder kills its own machine, and its files lie in the directory that stepLockOutput
-// removes.
+// stepRunMachine boots the base image, runs the provisioners and powers the machine off. It
+// needs no Cleanup: the builder of packer-plugin-qemu kills its machine, and stepLockOutput
+// removes the files.
 type stepRunMachine struct {
 	*build
 	hook packersdk.Hook
@@ -57,8 +57,8 @@ func (s *stepRunMachine) run(ctx context.Context, ui packersdk.Ui, hook packersd
 	return nil
 }
 
-// prepare returns early when ctx ends: the download of a checksum list knows no context.
-// It leaves nothing behind, so it may go on by itself.
+// prepare returns early when ctx ends, because Prepare may download a checksum list and
+// takes no context. The abandoned call leaves nothing behind, so it may finish on its own.
 func prepare(ctx context.Context, delegate *qemu.Builder, raw map[string]any) error {
 	finished := make(chan error, 1)
 	go func() {

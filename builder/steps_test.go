@@ -19,7 +19,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 )
 
-// finish runs what follows a machine that has powered off well.
+// finish runs the steps that follow a successful run of the machine.
 func finish(t *testing.T, ctx context.Context, work *build, between func()) error {
 	t.Helper()
 	return runSteps(ctx, step.Of(&stepLockOutput{build: work}), afterMachine(t, work), step.Of(&stepCompact{work}),
@@ -30,7 +30,7 @@ func runSteps(ctx context.Context, steps ...step.Listed) error {
 	return step.Run(ctx, quiet(), common.PackerConfig{}, "the build", steps...)
 }
 
-// afterMachine leaves what a machine does.
+// afterMachine creates the files that a machine leaves.
 func afterMachine(t *testing.T, work *build) step.Listed {
 	return does(func() {
 		require.NoError(t, os.MkdirAll(work.machineDirectory(), 0o755))
@@ -47,7 +47,7 @@ func (f stepFunc) Run(context.Context) error {
 	return nil
 }
 
-// does lists an action as a step.
+// does returns a step that runs an action.
 func does(action func()) step.Listed { return step.Of(stepFunc(action)) }
 
 func newWork(t *testing.T, force bool) *build {
@@ -64,7 +64,7 @@ func newWork(t *testing.T, force bool) *build {
 	return work
 }
 
-// someInput is the base image as it is known once it has been fetched.
+// someInput is the base image after it has been fetched.
 var someInput = lockfile.Input{Kind: lockfile.KindBaseImage, Name: "base.qcow2", Arch: "amd64", Source: "base.qcow2", Digest: someChecksum, Size: 7}
 
 func TestFinishedBuildIsPublishedWithItsManifest(t *testing.T) {

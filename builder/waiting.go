@@ -9,11 +9,11 @@ import (
 	"unicode/utf8"
 )
 
-// sayInterval is that of the signs of life while nothing else is said.
+// sayInterval is the time between two progress messages during a wait.
 const sayInterval = 10 * time.Second
 
-// waiting says in every interval what is awaited, for how long, and what the machine's
-// console shows, until stop is called.
+// waiting reports, once per interval until stop is called, what the build is waiting for,
+// for how long, and the last line of the machine's console.
 func (b *build) waiting(say func(string), awaited string) (stop func()) {
 	started := time.Now()
 	done, ended := make(chan struct{}), make(chan struct{})
@@ -33,7 +33,8 @@ func (b *build) waiting(say func(string), awaited string) (stop func()) {
 	return sync.OnceFunc(func() { close(done); <-ended })
 }
 
-// consoleNote is the last line of the machine's console, as the end of a message.
+// consoleNote returns the last line of the machine's console, formatted as the end of a
+// message.
 func (b *build) consoleNote() string {
 	content, err := os.ReadFile(b.serialLog())
 	text := strings.TrimSpace(printable(content))

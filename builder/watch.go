@@ -11,22 +11,22 @@ import (
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 )
 
-// watcher makes what QEMU's builder says fit for our users, and collects what it says goes
-// wrong. That builder returns no more
-// than "Build was halted." for a machine that does not start: the step's error goes to
-// the user interface only, and the words of QEMU itself to the log only.
+// watcher is the Ui passed to the builder of packer-plugin-qemu. It rewrites that builder's
+// messages for our users and collects the errors. If a machine does not start, that builder
+// returns only "Build was halted.": the error of the step goes only to the Ui, and QEMU's
+// own messages go only to the log.
 type watcher struct {
 	packersdk.Ui
 	work *build
 
 	mu sync.Mutex
-	// endWait stops the signs of life while that builder waits in silence; closed is true
-	// once it has returned.
+	// endWait stops the progress messages of the current wait; closed is set once that
+	// builder has returned.
 	endWait func()
 	closed  bool
 	errors  []string
 	qemu    []string
-	// heard is closed by the first line of QEMU.
+	// heard is closed when QEMU has printed its first line.
 	heard chan struct{}
 }
 
@@ -34,25 +34,26 @@ func newWatcher(ui packersdk.Ui, work *build) *watcher {
 	return &watcher{Ui: ui, work: work, heard: make(chan struct{}), endWait: func() {}}
 }
 
-// silences are what that builder says before it waits without a word, and for what.
+// silences maps the messages after which that builder waits in silence to what it waits
+// for.
 var silences = map[string]string{
 	"Waiting for SSH to become available...": "SSH",
 	"Gracefully halting virtual machine...":  "the machine to power off",
 }
 
-// Say shows. The directory that is deleted after a failure is not the output directory that
-// the user knows.
+// Say passes the message on. It rewrites one that says "output directory" but means the
+// working directory, since users know another output directory.
 func (w *watcher) Say(message string) {
 	if message == "Deleting output directory..." {
 		message = "Deleting the working directory of this unfinished build, " + w.work.config.partialDirectory() + "; what was finished before stays"
 	}
-	// What a wait says does not come after what ended it.
+	// End the wait first, so that its messages do not follow the one that ended it.
 	w.await("")
 	w.Ui.Say(message)
 	w.await(silences[message])
 }
 
-// await ends the wait before, and begins one if anything is awaited.
+// await ends the current wait, and begins a new one unless awaited is empty.
 func (w *watcher) await(awaited string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -62,8 +63,8 @@ func (w *watcher) await(awaited string) {
 	}
 }
 
-// close ends the last wait. That builder may still say something: it starts goroutines
-// that it does not wait for.
+// close ends the last wait for good: goroutines that the builder left running may still
+// print.
 func (w *watcher) close() {
 	w.await("")
 	w.mu.Lock()
@@ -71,7 +72,7 @@ func (w *watcher) close() {
 	w.closed = true
 }
 
-// Error shows and collects.
+// Error ends the wait, records the message for explain, and passes it on.
 func (w *watcher) Error(message string) {
 	w.await("")
 	w.mu.Lock()
@@ -80,20 +81,20 @@ func (w *watcher) Error(message string) {
 	w.Ui.Error(message)
 }
 
-// Errorf shows and collects.
+// Errorf formats its arguments and calls Error.
 func (w *watcher) Errorf(format string, arguments ...any) {
 	w.Error(fmt.Sprintf(format, arguments...))
 }
 
-// Message drops the invitation to a VNC console, which this machine does not have.
+// Message drops the invitation to connect by VNC, which this machine does not have.
 func (w *watcher) Message(message string) {
 	if !strings.Contains(message, "vnc://") {
 		w.Say(message)
 	}
 }
 
-// listen copies QEMU's words from the log until stop is called. The standard logger is
-// the only place where that builder puts them.
+// listen collects QEMU's messages from the standard logger until stop is called, because
+// that builder writes them nowhere else.
 func (w *watcher) listen() (stop func()) {
 	previous := log.Writer()
 	log.SetOutput(io.MultiWriter(previous, logLines{w}))
@@ -116,10 +117,10 @@ func (l logLines) Write(entry []byte) (int, error) {
 	return len(entry), nil
 }
 
-// explain adds to err what was collected.
+// explain adds the collected messages to err.
 func (w *watcher) explain(err error) error {
 	if strings.Contains(strings.Join(w.collected(), "\n"), "Qemu failed to start") {
-		// QEMU's last words reach the log through a goroutine of their own.
+		// Another goroutine copies QEMU's last messages to the log, so give it a second.
 		select {
 		case <-w.heard:
 		case <-time.After(time.Second):

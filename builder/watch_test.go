@@ -68,7 +68,7 @@ func TestWatcherSaysWhichDirectoryIsDeleted(t *testing.T) {
 	assert.Equal(t, "Deleting the working directory of this unfinished build, dist/demo.partial; what was finished before stays\n", shown.String())
 }
 
-// sayUI is a user interface of which only what is said counts.
+// sayUI is a Ui that records only what is passed to Say.
 type sayUI struct {
 	packersdk.Ui
 	*recordertest.Lines

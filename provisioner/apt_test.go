@@ -16,7 +16,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remotetest"
 )
 
-// hold takes a lock as apt does, for this process, until the file is closed.
+// hold takes a lock the way apt does, until the file is closed.
 func hold(t *testing.T, path string) *os.File {
 	t.Helper()
 	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
@@ -27,7 +27,7 @@ func hold(t *testing.T, path string) *os.File {
 	return file
 }
 
-// whenCalled runs an action as soon as the machine has made a call.
+// whenCalled runs an action as soon as the machine has made the given call.
 func whenCalled(t *testing.T, m *remotetest.Machine, call string, action func() error) {
 	go func() {
 		for t.Context().Err() == nil && !slices.Contains(m.Calls(), call) {
@@ -37,9 +37,9 @@ func whenCalled(t *testing.T, m *remotetest.Machine, call string, action func() 
 	}()
 }
 
-// The real apt finds its lock held by another process: this one.
+// The lock of the real apt is held by another process, which is this one.
 func TestLocksOfAptAreWaitedFor(t *testing.T) {
-	// A simulation takes no locks, so update is real, and only install is simulated.
+	// Simulation takes no locks, so update is real, and only install is simulated.
 	const simulated = `$(case "$*" in *install*) echo -o APT::Get::Simulate=true ;; esac)`
 	for name, tt := range map[string]struct {
 		lock string
@@ -75,7 +75,7 @@ func TestLockThatIsNeverReleased(t *testing.T) {
 	assert.Equal(t, 120, count(m.Calls(), "sleep 5"))
 }
 
-// The real apt takes a mirror that does not answer for a success, unless it is told not to.
+// By default, apt-get update succeeds even if a mirror does not answer.
 func TestMirrorThatFails(t *testing.T) {
 	m := machine(t)
 	withAptOptions(t, m, "-o Acquire::Retries=0")

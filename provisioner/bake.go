@@ -26,7 +26,7 @@ var scripts embed.FS
 //go:embed all:agent
 var embeddedAgents embed.FS
 
-// bake is one run of the provisioner: what the steps share.
+// bake is the state that the steps of one run share.
 type bake struct {
 	config   Config
 	say      func(string)
@@ -35,24 +35,24 @@ type bake struct {
 	puller   *ociimage.Puller
 	cacheDir string
 	agents   fs.FS
-	// base is what the machine was made from; without a digest if nobody knows.
+	// base is the base image of the machine; its digest is empty if the source did not
+	// report one.
 	base lockfile.Input
 
-	// facts, Go's name of the architecture and the payloads for it are known after
-	// checkMachine; pinned is by field.
+	// facts, arch (Go's name) and pinned (by field) are set by checkMachine.
 	facts  facts
 	arch   string
 	pinned map[string]pinned
-	// payload is known after fetchPayload, way after findModel.
+	// payload is set by fetchPayload, way by findModel.
 	payload payload
 	way     modelWay
-	// memoryMiB is what the model wants, known after fetchPayload.
+	// memoryMiB is the memory that the model needs, set by fetchPayload.
 	memoryMiB int
-	// agentSHA256 is known after installAgent.
+	// agentSHA256 is set by installAgent.
 	agentSHA256 string
 }
 
-// stage is a step of the bake. Its title is said when it starts and leads its error.
+// stage is a step of the bake. Its title is printed when it starts and prefixes its error.
 type stage struct {
 	title string
 	say   func(title string)
@@ -67,8 +67,8 @@ func (s stage) Run(ctx context.Context) error {
 	return nil
 }
 
-// stages are in this order because the cheap checks come first, and nothing on the
-// machine is changed before everything it needs is there.
+// stages returns the steps in order: cheap checks first, and nothing on the machine is
+// changed before everything it needs is available.
 func (b *bake) stages(say func(title string)) []step.Listed {
 	return []step.Listed{
 		step.Of(stage{"check the machine", say, b.checkMachine}),
@@ -88,10 +88,10 @@ func (b *bake) stages(say func(title string)) []step.Listed {
 	}
 }
 
-// aptScripts run apt-get, with the functions of scripts/apt.sh.
+// aptScripts are the scripts that use the functions of scripts/apt.sh.
 var aptScripts = []string{"install_packages", "one_context", "clean_up"}
 
-// scriptText is scripts/<name>.sh, after the functions that it uses.
+// scriptText returns scripts/<name>.sh, preceded by scripts/apt.sh if it needs that.
 func scriptText(name string) (string, error) {
 	text, err := scripts.ReadFile("scripts/" + name + ".sh")
 	if err != nil || !slices.Contains(aptScripts, name) {
@@ -114,7 +114,7 @@ func (b *bake) script(ctx context.Context, name string, env remote.Env, timeout 
 	return output, err
 }
 
-// occasionally passes on one line in every interval, to show life without a flood.
+// occasionally passes on at most one line per interval, as a sign of progress.
 func occasionally(interval time.Duration, say func(string)) func(string) {
 	last := time.Now()
 	return func(line string) {

@@ -14,19 +14,19 @@ import (
 )
 
 var (
-	// The id stands in file names, YAML and URLs without quoting.
+	// The id is used unquoted in file names, YAML and URLs.
 	idPattern = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$`)
-	// Labels stand in the message of the day and in the report.
+	// Labels are shown in the message of the day and in the report.
 	labelPattern = regexp.MustCompile(`^[ -~]{0,100}$`)
-	// archivePattern tells an archive from a directory without looking at the disk.
+	// archivePattern distinguishes an archive from a directory by its name alone.
 	archivePattern = regexp.MustCompile(`\.(tar|tar\.gz|tgz|tar\.zst)$`)
-	// packagePattern is Debian's grammar of names (Policy 5.6.7), but for a hyphen at the
-	// end, which would have apt remove the package.
+	// packagePattern is Debian's syntax of package names (Policy 5.6.7), but rejects a
+	// trailing hyphen, with which apt would remove the package.
 	packagePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]*[a-z0-9+.]$`)
 )
 
-// check looks at nothing but the values, and whether the lock pins them: a template is
-// validated on machines that hold no other file.
+// check looks only at the values and at the lock, because a template must validate on
+// machines that have none of the other files.
 func (c *Config) check(fields *fieldcheck.Fields) {
 	fields.Check("context", c.Context, fieldcheck.OneOf(contextCloudInit, contextOneContext))
 	fields.Expect(c.Context != contextCloudInit || c.ContextPackage == (ContextPackage{}),
@@ -46,7 +46,7 @@ func (c *Config) check(fields *fieldcheck.Fields) {
 	fields.Check("appliance_version", c.ApplianceVersion, fieldcheck.Matches(appliance.VersionPattern, `a version such as "1.0.0"`))
 }
 
-// checkPayload goes on to ask for the digest only where nothing is wrong with the rest.
+// checkPayload looks for a digest only if the other values are valid.
 func (c *Config) checkPayload(fields *fieldcheck.Fields, p payloadBlock) {
 	source, checksum := p.field+".source", p.field+".checksum"
 	fields.CheckOptional(source, p.source, p.checkSource)
@@ -83,7 +83,7 @@ func (p payloadBlock) checkChecksum(checksum string) error {
 	return fetch.CheckChecksum(checksum)
 }
 
-// isArchive goes by the name, without the query of a URL.
+// isArchive looks at the name, and ignores the query of a URL.
 func isArchive(source string) bool {
 	if fetch.IsURL(source) {
 		source, _, _ = strings.Cut(source, "?")

@@ -13,11 +13,11 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
 
-// machines are the processors of Go's architectures in an ELF header.
+// machines maps Go's architectures to those in an ELF header.
 var machines = map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}
 
-// checkProgram finds an archive, a saved web page or the engine of another architecture
-// before the machine does.
+// checkProgram rejects an archive, a saved web page or a binary for another architecture
+// before it gets to the machine.
 func checkProgram(path, arch string) error {
 	program, err := elf.Open(path)
 	if err != nil {
@@ -30,8 +30,8 @@ func checkProgram(path, arch string) error {
 	return nil
 }
 
-// checkModel finds a saved web page or a half copy, what is said of a model where the
-// template does not, and how large a machine the model wants.
+// checkModel rejects a saved web page or an incomplete file, takes the quantization from
+// the model unless the template gives one, and computes the memory that the model needs.
 func (b *bake) checkModel() error {
 	path := b.payload.model.Path
 	file, err := os.Open(path)

@@ -13,55 +13,56 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
 
-// Config is what a template may say in provisioner "slm-copilot". What it does not say is
-// taken from the lock.
+// Config is the configuration of the provisioner "slm-copilot". Values that are not set come
+// from the lock file.
 type Config struct {
-	// LockFile is the path of a lock; that of the plugin unless given.
+	// LockFile is the path of the lock file; empty for the one in the plugin.
 	LockFile string `mapstructure:"lock_file"`
-	// AllowUnpinned takes a payload whose digest nobody knows, and tells it.
+	// AllowUnpinned allows payloads whose digest nothing pins, and reports them.
 	AllowUnpinned bool `mapstructure:"allow_unpinned"`
-	// LocalAI is the engine.
+	// LocalAI is the inference engine.
 	LocalAI LocalAI `mapstructure:"localai"`
-	// Backend is what the engine starts to run the model.
+	// Backend is the process that the engine starts to run the model.
 	Backend Backend `mapstructure:"backend"`
 	// Model is the weights.
 	Model Model `mapstructure:"model"`
-	// Context is who applies the context to the operating system: "cloud-init" or
-	// "one-context".
+	// Context is the program that applies the context to the operating system: "cloud-init"
+	// (the default) or "one-context".
 	Context string `mapstructure:"context"`
-	// ContextPackage is one-context's Debian package.
+	// ContextPackage is the Debian package of one-context.
 	ContextPackage ContextPackage `mapstructure:"context_package"`
-	// Packages are Debian packages to install besides those the appliance needs.
+	// Packages are names of additional Debian packages to install.
 	Packages []string `mapstructure:"packages"`
-	// PackageDirectory holds the Debian packages to install without a mirror; an empty one
-	// is filled with those that a mirror gave.
+	// PackageDirectory is a directory of Debian packages to install instead of those of a
+	// mirror. If it has none, it is filled with the packages that the mirror supplies.
 	PackageDirectory string `mapstructure:"package_directory"`
-	// ApplianceVersion is the version of the image, "1.0.0" unless given.
+	// ApplianceVersion is the version of the image; the default is "1.0.0".
 	ApplianceVersion string `mapstructure:"appliance_version"`
 
-	// lock is what LockFile holds.
+	// lock is the parsed lock file.
 	lock lockfile.Lock
 }
 
-// LocalAI is the block "localai": the bare binary of a LocalAI release.
+// LocalAI is the block "localai": the plain binary of a LocalAI release.
 type LocalAI struct {
 	// Source is a path or an http(s) URL.
 	Source string `mapstructure:"source"`
 	// Checksum is "sha256:<hex>", or "none" for a local file taken as it is.
 	Checksum string `mapstructure:"checksum"`
-	// Version is the release, "v4.9.0". The appliance reports it.
+	// Version is the LocalAI release, such as "v4.9.0", which the appliance reports.
 	Version string `mapstructure:"version"`
 }
 
-// Backend is the block "backend": the llama-cpp backend, with run.sh at its top.
+// Backend is the block "backend": LocalAI's llama-cpp backend, with run.sh in its top
+// directory.
 type Backend struct {
 	// Source is an OCI image ("oci://host/repository:tag"), a directory, or a path or URL of
 	// a .tar, .tar.gz, .tgz or .tar.zst.
 	Source string `mapstructure:"source"`
-	// Checksum is as for LocalAI, that of an OCI image the digest of its manifest or index.
-	// A directory has none.
+	// Checksum has the form of LocalAI.Checksum. For an OCI image it is the digest of the
+	// manifest or index. A directory has none.
 	Checksum string `mapstructure:"checksum"`
-	// Token is sent to the host of Source alone.
+	// Token is sent only to the host of Source.
 	Token string `mapstructure:"token" sensitive:"true"`
 }
 
@@ -71,13 +72,13 @@ type Model struct {
 	Source string `mapstructure:"source"`
 	// Checksum is "sha256:<hex>", or "none" for a local file taken as it is.
 	Checksum string `mapstructure:"checksum"`
-	// Token is sent to the host of Source alone.
+	// Token is sent only to the host of Source.
 	Token string `mapstructure:"token" sensitive:"true"`
-	// ID is what clients send as "model".
+	// ID is the model name in API requests ("model").
 	ID string `mapstructure:"id"`
-	// Name is for people, "Devstral Small 2 24B"; the id unless given.
+	// Name is a name for display, such as "Devstral Small 2 24B"; the default is ID.
 	Name string `mapstructure:"name"`
-	// Quantization is for people, "Q4_K_M"; what the file says unless given.
+	// Quantization is for display, such as "Q4_K_M"; the default is read from the file.
 	Quantization string `mapstructure:"quantization"`
 	// License is an SPDX expression.
 	License string `mapstructure:"license"`
@@ -115,7 +116,7 @@ func (c *Config) decode(raws ...any) error {
 	return fields.Err()
 }
 
-// hideSecrets keeps them out of Packer's log.
+// hideSecrets keeps tokens and passwords in URLs out of Packer's log.
 func (c *Config) hideSecrets() {
 	secrets := []string{c.Backend.Token, c.Model.Token}
 	for _, p := range c.payloads() {
@@ -129,7 +130,7 @@ func (c *Config) readLock(path string) (err error) {
 	return err
 }
 
-// setDefaults takes from the lock what is the same for every architecture.
+// setDefaults fills in what the lock gives for all architectures alike.
 func (c *Config) setDefaults() {
 	c.ApplianceVersion = cmp.Or(c.ApplianceVersion, defaultApplianceVersion)
 	engine, _ := c.lock.Find(lockfile.KindLocalAI, "", c.LocalAI.Source)

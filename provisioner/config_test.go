@@ -24,10 +24,10 @@ var (
 	otherDigest = digest.SHA256Prefix + strings.Repeat("cd", 32)
 )
 
-// block is a nested block as Packer hands it over.
+// block is a nested block as Packer passes it.
 type block = map[string]any
 
-// valid returns a right configuration, for each test to break.
+// valid returns a valid configuration, which each test modifies.
 func valid() block {
 	return block{
 		"localai": block{"source": "https://example.org/local-ai", "checksum": goodDigest, "version": "v4.9.0"},
@@ -42,7 +42,7 @@ const (
 	lockedModel   = "https://example.org/qwen-q4.gguf"
 )
 
-// fullLock pins everything, the engine for one architecture.
+// fullLock pins everything; the engine only for one architecture.
 func fullLock() lockfile.Lock {
 	return lockfile.Lock{Inputs: []lockfile.Input{
 		{Kind: lockfile.KindContextPackage, Name: "one-context", Version: "7.2.1", Source: "https://example.org/one-context.deb", Digest: goodDigest},
@@ -90,8 +90,8 @@ func TestEmptyBlockIsWhatTheLockSays(t *testing.T) {
 	assert.Empty(t, all[fieldLocalAI].checksum())
 }
 
-// Whatever the lock in the plugin holds by now: the empty block is right, or wrong for want
-// of pins alone.
+// Regardless of what the lock in the plugin contains, the only thing that can be wrong with
+// an empty block is a missing pin.
 func TestEmptyBlockWithTheLockInThePlugin(t *testing.T) {
 	err := new(Provisioner).Prepare(block{"allow_unpinned": true, "context": "one-context"})
 	require.NoError(t, err)

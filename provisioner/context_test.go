@@ -27,14 +27,14 @@ func TestCloudInitAsksOpenNebulaAlone(t *testing.T) {
 	assert.Equal(t, filepath.Base(dataSourcesFile), names[len(names)-1], "the last one wins")
 }
 
-// The package is a stand-in with the fields that count; how the real one installs is seen in
-// a real machine.
+// The package is a stand-in with the fields that matter. A test in a real machine installs
+// the real one.
 func TestOneContext(t *testing.T) {
 	m := machine(t)
 	withApt(t, m)
 	deb, status := filepath.Join(t.TempDir(), "one-context.deb"), ""
 	makeDeb(t, deb, "one-context", "7.2.1-1", "libpcre")
-	// What the real machine has by then, as far as apt is asked.
+	// What a real machine has installed by then, as far as apt needs to know.
 	for _, name := range []string{"cloud-init", "cloud-initramfs-growroot"} {
 		status += "Package: " + name + "\nStatus: install ok installed\nVersion: 1\nArchitecture: all\nMaintainer: x\nDescription: x\n\n"
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/ociimage"
 )
 
-// fetchBackend makes one archive of whatever the backend comes as, because one file can be
-// verified when it has arrived on the machine.
+// fetchBackend turns any kind of backend source into one archive, because a single file can
+// be verified after the upload.
 func (b *bake) fetchBackend(ctx context.Context) (fetch.File, error) {
 	p := b.pinned[fieldBackend]
 	if ociimage.IsReference(p.input.Source) {
@@ -58,7 +58,7 @@ func (b *bake) packBackend(ctx context.Context, p pinned) (fetch.File, error) {
 	return file, nil
 }
 
-// pack writes an archive that lives as long as this run.
+// pack writes a temporary archive, which is removed at the end of the run.
 func (b *bake) pack(write func(io.Writer) error) (fetch.File, error) {
 	if err := os.MkdirAll(b.cacheDir, 0o755); err != nil {
 		return fetch.File{}, fmt.Errorf("create the cache directory: %w", err)

@@ -13,7 +13,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remotetest"
 )
 
-// attach gives the machine a disk with the model, filled up to a whole sector.
+// attach attaches a disk with the model to the machine, padded to a whole sector.
 func attach(t *testing.T, m *remotetest.Machine, b *bake) string {
 	content, err := os.ReadFile(b.config.Model.Source)
 	require.NoError(t, err)
@@ -75,7 +75,8 @@ func TestModelThatCannotBeCopied(t *testing.T) {
 	}
 }
 
-// modelMachine has a disk with the label; mounting it puts its file in place.
+// modelMachine returns a machine with a labelled model disk; mounting it puts the file in
+// place.
 func modelMachine(t *testing.T, content string) *remotetest.Machine {
 	m := machine(t)
 	m.Write(diskByLabel+appliance.ModelDiskLabel, "")
@@ -93,7 +94,7 @@ func TestModelStaysOnADiskOfItsOwn(t *testing.T) {
 	content, err := os.ReadFile(b.config.Model.Source)
 	require.NoError(t, err)
 	m.Write("/disk/model.gguf", string(content))
-	// A model larger than the machine's disk.
+	// The model is larger than the machine's disk.
 	m.Stub("df", "echo Filesystem 1024-blocks Used Available Capacity Mounted; echo /dev/vda1 9 9 393400 1% /")
 	require.NoError(t, b.runAll(t.Context()))
 	assert.NotContains(t, m.Uploads(), modelFile+".part")

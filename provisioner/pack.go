@@ -16,7 +16,7 @@ const entryPoint = "run.sh"
 
 // packDirectory writes the directory as a tar archive, owned by root.
 func packDirectory(ctx context.Context, dir string, w io.Writer) error {
-	// The source itself may be a link, which a walk would not follow.
+	// WalkDir does not follow a symbolic link at its root.
 	dir, err := filepath.EvalSymlinks(dir)
 	if err != nil {
 		return err
@@ -78,8 +78,8 @@ func packEntry(archive *tar.Writer, dir, path string, entry fs.DirEntry) error {
 	return err
 }
 
-// packedLink returns the target of a symbolic link, and refuses what would mean
-// something else on the machine.
+// packedLink returns the target of a symbolic link, "" for a file or directory. It rejects
+// links out of the directory, and special files.
 func packedLink(name, path string, info fs.FileInfo) (string, error) {
 	switch info.Mode().Type() {
 	case 0, fs.ModeDir:

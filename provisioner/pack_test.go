@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// backendDirectory makes a directory such as LocalAI's backends come in.
+// backendDirectory creates a directory like those of LocalAI's backends.
 func backendDirectory(t *testing.T) string {
 	dir := filepath.Join(t.TempDir(), "cpu-llama-cpp")
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "lib"), 0o755))

@@ -17,21 +17,22 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 )
 
-// sumsFile is in the package directory, in the format of sha256sum.
+// sumsFile is the checksum list in the package directory, in the format of sha256sum.
 const sumsFile = "SHA256SUMS"
 
-// debPattern is what apt calls a file in its archives; a colon of a version is "%3a" there.
+// debPattern matches the names of files in apt's cache, where "%3a" is the colon of a
+// version.
 var debPattern = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9.+~%_-]*\.deb$`)
 
 // packageDirectory is a directory of Debian packages on this host.
 type packageDirectory struct {
 	path string
-	// debs are by name; none if it is yet to be filled.
+	// debs are the packages by file name; none if the directory is yet to be filled.
 	debs map[string]fetch.File
 }
 
-// readPackageDirectory verifies what is in the directory. One without packages is to be
-// filled, be it there or not.
+// readPackageDirectory verifies the packages in dir. A directory without packages, or one
+// that does not exist, is to be filled.
 func readPackageDirectory(ctx context.Context, dir string) (packageDirectory, error) {
 	d := packageDirectory{path: dir}
 	if dir == "" {
@@ -75,7 +76,7 @@ func readDeb(ctx context.Context, path, wanted string) (fetch.File, error) {
 	return file, nil
 }
 
-// globEscape makes a directory match itself alone.
+// globEscape makes a Glob pattern match dir literally.
 func globEscape(dir string) string {
 	return regexp.MustCompile(`[*?[\\]`).ReplaceAllString(dir, `\$0`)
 }
@@ -87,10 +88,10 @@ func (d packageDirectory) size() (total int64) {
 	return total
 }
 
-// offline says whether the packages come from here and from nowhere else.
+// offline reports whether all packages come from this directory, without a mirror.
 func (d packageDirectory) offline() bool { return len(d.debs) > 0 }
 
-// toFill says whether packages from a mirror are wanted here.
+// toFill reports whether the packages from a mirror should be saved here.
 func (d packageDirectory) toFill() bool { return d.path != "" && !d.offline() }
 
 func readSums(path string) (map[string]string, error) {
@@ -105,8 +106,8 @@ func readSums(path string) (map[string]string, error) {
 	return sums, nil
 }
 
-// parseSums reads a list of packages in one directory, without what is around the signed part of a
-// clear-signed one.
+// parseSums parses the checksum list of a package directory. If the list is clear-signed,
+// the signature is ignored.
 func parseSums(content []byte) (map[string]string, error) {
 	sums := map[string]string{}
 	for _, line := range checksums.Lines(string(content)) {

@@ -28,7 +28,7 @@ func makeDeb(t *testing.T, path, name, version, depends string) {
 	require.NoError(t, err, "%s", out)
 }
 
-// filled is a package directory as an earlier build left it.
+// filled returns a package directory as an earlier build left it.
 func filled(t *testing.T) string {
 	dir := t.TempDir()
 	makeDeb(t, filepath.Join(dir, "nginx_1%3a1.22_all.deb"), "nginx", "1:1.22", "libpcre")
@@ -48,8 +48,8 @@ func writeSums(t *testing.T, dir string) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, sumsFile), checksums.Format(sums), 0o644))
 }
 
-// withApt lets the machine run the real apt and dpkg-deb, on a state of its own, without
-// installing anything.
+// withApt makes the machine run the real apt and dpkg-deb, with a state of its own and
+// without installing anything.
 func withApt(t *testing.T, m *remotetest.Machine) {
 	withAptOptions(t, m, "-o Debug::NoLocking=1 -o APT::Get::Simulate=true")
 }

@@ -25,7 +25,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 )
 
-// guarded wants a token for every request.
+// guarded requires a token for every request.
 func guarded(t *testing.T, token string, next http.Handler) string {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "Bearer "+token {
@@ -38,8 +38,8 @@ func guarded(t *testing.T, token string, next http.Handler) string {
 	return server.URL
 }
 
-// Everything comes over the network, pinned by the lock, the model and the backend for those
-// who have a token; the second build finds all of it in the cache.
+// Everything is downloaded, pinned by the lock, with tokens for the model and the backend.
+// The second build finds all of it in the cache.
 func TestBakeFromTheLock(t *testing.T) {
 	m := machine(t)
 	b, said := newBake(t, m)
@@ -103,7 +103,7 @@ func TestUnpinnedPayloadIsSaidWithItsDigest(t *testing.T) {
 	assert.Equal(t, local(t, b.config.Model.Source), b.payload.model)
 }
 
-// pushBackend puts a backend as an OCI image into a registry of this test.
+// pushBackend pushes a backend as an OCI image to a registry of this test.
 func pushBackend(t *testing.T) (reference, digest string) {
 	server := httptest.NewServer(registry.New())
 	t.Cleanup(server.Close)

@@ -9,7 +9,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/ociimage"
 )
 
-// The blocks of payloads.
+// The names of the payload blocks.
 const (
 	fieldLocalAI        = "localai"
 	fieldBackend        = "backend"
@@ -17,13 +17,13 @@ const (
 	fieldContextPackage = "context_package"
 )
 
-// payloadBlock is what the template says of one payload.
+// payloadBlock holds what the template says about one payload.
 type payloadBlock struct {
 	field, kind             string
 	source, checksum, token string
 }
 
-// payloads are the blocks this bake needs.
+// payloads returns the blocks that this bake needs.
 func (c *Config) payloads() []payloadBlock {
 	blocks := []payloadBlock{
 		{fieldLocalAI, lockfile.KindLocalAI, c.LocalAI.Source, c.LocalAI.Checksum, ""},
@@ -36,18 +36,18 @@ func (c *Config) payloads() []payloadBlock {
 	return blocks
 }
 
-// pinned is a payload with all that is known of it before it is fetched.
+// pinned is a payload with everything that is known before it is fetched.
 type pinned struct {
 	field string
-	// input has the digest it must have; none if it is taken as it comes.
+	// input includes the expected digest; empty if any content is accepted.
 	input lockfile.Input
-	// unchecked is a local file the template takes as it is.
+	// unchecked is set for a local file whose checksum is "none".
 	unchecked bool
 	token     string
 }
 
-// pin finds what a block means for an architecture of Go's names; for "" it is enough if
-// that is known for some architecture.
+// pin combines a block with the lock, for a Go architecture. With arch "", it is enough if
+// the lock has the payload for any architecture.
 func (c *Config) pin(p payloadBlock, arch string) (pinned, error) {
 	locked, found := c.lock.Find(p.kind, arch, p.source)
 	if p.source == "" && !found {
@@ -79,7 +79,7 @@ func forArch(arch string) string {
 	return " for " + arch
 }
 
-// pinAll knows the architecture, and lists everything that is missing for it.
+// pinAll pins all payloads for arch; the error lists everything that is missing.
 func (c *Config) pinAll(arch string) (map[string]pinned, error) {
 	all := map[string]pinned{}
 	var mistakes []error

@@ -1,6 +1,6 @@
-// Package provisioner is the Packer provisioner "slm-copilot": it turns a running
-// Debian or Ubuntu machine into the appliance by baking in the engine, its backend, the
-// model and the agent, proves that they work together, and cleans up behind itself.
+// Package provisioner is the Packer provisioner "slm-copilot": it turns a running Debian or
+// Ubuntu machine into the appliance by installing the engine, its backend, the model and
+// the agent, tests that they work together, and cleans up.
 package provisioner
 
 import (
@@ -18,12 +18,12 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/remote"
 )
 
-// Provisioner bakes the appliance. The zero value is ready for Prepare.
+// Provisioner implements the provisioner. The zero value is ready for Prepare.
 type Provisioner struct {
 	config Config
 }
 
-// ConfigSpec tells Packer which attributes the block may hold.
+// ConfigSpec returns the schema of the block for Packer.
 func (p *Provisioner) ConfigSpec() hcldec.ObjectSpec {
 	return p.config.FlatMapstructure().HCL2Spec()
 }
@@ -33,10 +33,10 @@ func (p *Provisioner) Prepare(raws ...any) error {
 	return p.config.decode(raws...)
 }
 
-// Provision runs the stages in order and stops at the first that fails. The machine is
-// then half an appliance; the builder throws it away.
+// Provision runs the stages in order and stops at the first that fails. It leaves a failed
+// machine as it is, because the builder discards it.
 func (p *Provisioner) Provision(ctx context.Context, ui packersdk.Ui, comm packersdk.Communicator, generated map[string]any) error {
-	// A directory of our own: its files are named by digest alone.
+	// Not shared with other plugins, because its files are named only by their digest.
 	cacheDir, err := packersdk.CachePath(appliance.Name)
 	if err != nil {
 		return fmt.Errorf("find Packer's cache directory: %w", err)
@@ -53,6 +53,7 @@ func (p *Provisioner) Provision(ctx context.Context, ui packersdk.Ui, comm packe
 		base:     baseImage(generated),
 	}
 	defer func() { b.payload.discard() }()
-	// -debug and -on-error are about the provisioner as a whole, for which Packer itself asks.
+	// The PackerConfig is empty because Packer itself handles -debug and -on-error for a
+	// provisioner as a whole.
 	return step.Run(ctx, ui, common.PackerConfig{}, "the bake", b.stages(ui.Say)...)
 }

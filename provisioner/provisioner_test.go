@@ -27,13 +27,14 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/remote"
 )
 
-// dpkgQuery has nothing of what is wanted, and one package when it is asked for all.
+// dpkgQuery finds none of the packages it is asked about, and lists one when asked for all.
 const dpkgQuery = `case "$*" in *source:Package*) printf 'installed\tnginx\t1.22.1-9\tamd64\tnginx\n' ;; *) exit 1 ;; esac`
 
-// program is as much of a program for amd64 as its header.
+// program is an ELF header for amd64, padded.
 var program = append([]byte("\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x3e\x00\x01\x00\x00\x00"), make([]byte, 40)...)
 
-// machine is a Debian as the builder hands it over: with traces of its first boot.
+// machine returns a Debian machine as the builder hands it over, with traces of its first
+// boot.
 func machine(t *testing.T) *remotetest.Machine {
 	m := remotetest.New(t)
 	m.Write("/etc/os-release", "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nID=debian\nVERSION_ID=\"12\"\n")
@@ -59,13 +60,13 @@ func machine(t *testing.T) *remotetest.Machine {
 	return m
 }
 
-// agent is a stand-in for the agent: a shell script that notes its call.
+// agent returns a stand-in for the agent: a shell script that records its calls.
 func agent(m *remotetest.Machine, text string) fstest.MapFS {
 	script := "#!/bin/sh\necho slm-copilot \"$@\" >>'" + m.Path("/calls") + "'\n" + text
 	return fstest.MapFS{"agent/slm-copilot-linux-amd64": {Data: []byte(script)}}
 }
 
-// newBake returns a bake of a valid payload on the machine, and what it says.
+// newBake returns a bake of a valid payload on the machine, and the lines it prints.
 func newBake(t *testing.T, m *remotetest.Machine) (*bake, *[]string) {
 	dir := t.TempDir()
 	var weights bytes.Buffer
@@ -95,7 +96,7 @@ func (b *bake) runAll(ctx context.Context) error {
 	return step.Run(ctx, &packersdk.MockUi{}, common.PackerConfig{}, "the bake", b.stages(func(string) {})...)
 }
 
-// run does the stages up to the one with the title, and that one.
+// run runs the stages up to and including the one with the title last.
 func (b *bake) run(ctx context.Context, last string) error {
 	for _, listed := range b.stages(func(string) {}) {
 		s := listed.Step.(stage)
@@ -174,7 +175,7 @@ func assertBakedLock(t *testing.T, m *remotetest.Machine) {
 	}, lock.Inputs)
 }
 
-// A second run finds everything there and changes nothing that is needed.
+// A second run finds everything in place, and leaves it there.
 func TestBakeTwice(t *testing.T) {
 	m := machine(t)
 	b, _ := newBake(t, m)

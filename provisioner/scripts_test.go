@@ -43,7 +43,7 @@ func TestPackages(t *testing.T) {
 	})
 }
 
-// local describes a file of this host as a fetch would.
+// local describes a local file the way fetch would.
 func local(t *testing.T, path string) fetch.File {
 	content, err := os.ReadFile(path)
 	require.NoError(t, err)
@@ -153,7 +153,7 @@ func TestCleanUp(t *testing.T) {
 	require.NoError(t, b.cleanUp(t.Context()), "a second time finds nothing to do")
 }
 
-// A second link shows what the blocks of a deleted file hold.
+// A second hard link shows what is in the blocks of a deleted file.
 func TestCleanUpOverwritesKeys(t *testing.T) {
 	const secret = "a key of this machine"
 	m := machine(t)

@@ -12,17 +12,17 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 )
 
-// goArch maps what uname says to Go's names.
+// goArch maps machine names of uname to Go's.
 var goArch = map[string]string{"x86_64": "amd64", "aarch64": "arm64"}
 
-// systems are those the appliance is made for: ID and VERSION_ID of their os-release.
+// systems are the supported operating systems: ID and VERSION_ID in os-release.
 var systems = []string{"ubuntu 22.04", "ubuntu 24.04", "debian 12", "debian 13"}
 
-// facts are what scripts/facts.sh found out about the machine.
+// facts are the values that scripts/facts.sh prints about the machine.
 type facts map[string]string
 
-// parseFacts reads "name=value" lines and passes over everything else, such as the
-// greeting of a login shell.
+// parseFacts reads "name=value" lines and skips everything else, such as the greeting of a
+// login shell.
 func parseFacts(text string) facts {
 	found := facts{}
 	for line := range strings.Lines(text) {
@@ -33,7 +33,7 @@ func parseFacts(text string) facts {
 	return found
 }
 
-// checkMachine names everything that keeps the machine from becoming the appliance.
+// checkMachine reports everything that makes the machine unsuitable.
 func (b *bake) checkMachine(ctx context.Context) error {
 	text, err := b.script(ctx, "facts", nil, time.Minute, nil)
 	if err != nil {

@@ -10,9 +10,10 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
 
-// What packages take, with their dependencies and the package lists: nginx and certbot about
-// 250 MiB on Debian 12, one-context with Ruby and QEMU's tools about 200 MiB more. A package
-// that is unpacked has about four times its size; one that is named costs a guess.
+// The space that packages take, in bytes, with their dependencies and the package lists:
+// nginx and certbot about 250 MiB on Debian 12, one-context with Ruby and QEMU's tools
+// about 200 MiB more. An unpacked package is about four times as large; the size of one
+// given only by name is a guess.
 const (
 	packageSpace      = 384 << 20
 	oneContextSpace   = 256 << 20
@@ -40,8 +41,9 @@ func (b *bake) checkSpace(ctx context.Context) error {
 	return nil
 }
 
-// space is what is still to come, with a tenth more for the file system. The backend counts
-// four times: packed once, and unpacked from an archive that may be compressed.
+// space is the disk space, in bytes, that the remaining steps need, with a tenth more for
+// the file system. The backend counts four times: once packed, and unpacked from an archive
+// that may be compressed.
 func (b *bake) space() int64 {
 	p := b.payload
 	files := p.localAI.Size + unpacked*p.backend.Size + unpacked*p.packages.size()

@@ -10,8 +10,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/remote"
 )
 
-// cleanUp leaves what every virtual machine shares and removes what belongs to this one.
-// The key of the build stays, for what comes after; the builder removes it at the end.
+// cleanUp removes what must differ between virtual machines. The SSH key of the build
+// stays, because later steps need it; the builder removes it at the end.
 func (b *bake) cleanUp(ctx context.Context) error {
 	env := remote.Env{
 		"PER_VM":          strings.Join(files.PerVMState(), "\n"),

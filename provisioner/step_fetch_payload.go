@@ -11,14 +11,14 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
 
-// payload are the local files to bake in.
+// payload holds the local files to bake in.
 type payload struct {
 	context, localAI, model, backend fetch.File
-	// packed is an archive of the backend made for this run.
+	// packed is the path of a temporary archive of the backend.
 	packed string
-	// inputs say what these files are: the digests are those found, not those hoped for.
+	// inputs describes these files; the digests are computed from them, not expected.
 	inputs lockfile.Lock
-	// packages is the package directory, if there is one.
+	// packages is the package directory, if one is configured.
 	packages packageDirectory
 }
 
@@ -28,8 +28,8 @@ func (p payload) discard() {
 	}
 }
 
-// fetchPayload brings everything to this host and judges it before hours go into it. The
-// cheap things come first.
+// fetchPayload downloads and checks everything on this host before the long work on the
+// machine begins. The small downloads come first.
 func (b *bake) fetchPayload(ctx context.Context) (err error) {
 	if b.payload.packages, err = readPackageDirectory(ctx, b.config.PackageDirectory); err != nil {
 		return err
@@ -54,7 +54,7 @@ func (b *bake) fetchPayload(ctx context.Context) (err error) {
 	return b.checkModel()
 }
 
-// fetch brings one file and notes what it is.
+// fetch downloads one payload and records it in the lock that is baked in.
 func (b *bake) fetch(ctx context.Context, field string) (fetch.File, error) {
 	p := b.pinned[field]
 	file, err := b.fetcher.Fetch(ctx, fetch.Payload{
@@ -74,7 +74,8 @@ func (p pinned) checksum() string {
 	return p.input.Digest
 }
 
-// note puts an input into the lock that is baked in, as somebody else may read it.
+// note adds an input to the lock that is baked in. It removes local paths and secrets,
+// because others can read that lock.
 func (b *bake) note(input lockfile.Input, digest string, size int64) {
 	input.Digest, input.Size = digest, size
 	input.Source = sourceuri.Shown(input.Source)

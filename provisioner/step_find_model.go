@@ -10,28 +10,28 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/remote"
 )
 
-// modelFile is where the engine finds the weights.
+// modelFile is the path where the engine looks for the weights.
 const modelFile = appliance.ModelsDir + "/" + appliance.ModelFile
 
-// Where udev names the disks a builder may have attached.
+// The directories where udev links disks that a builder may have attached.
 const (
 	diskByLabel  = "/dev/disk/by-label/"
 	diskBySerial = "/dev/disk/by-id/virtio-"
 )
 
-// modelWay is how the weights come into the machine.
+// modelWay is how the weights get into the machine.
 type modelWay int
 
 const (
-	// upload is the way that needs nothing.
+	// upload copies the weights over the connection, which always works.
 	upload modelWay = iota
-	// attached: the file itself is a disk of the machine for the time of the build.
+	// attached: the file itself is attached as a disk during the build.
 	attached
-	// modelDisk: the weights stay on a disk of their own, which the image needs for good.
+	// modelDisk: the weights stay on a separate disk, which the image needs permanently.
 	modelDisk
 )
 
-// findModel asks the machine for the disk a builder may have given it.
+// findModel looks for a disk with the weights that the builder may have attached.
 func (b *bake) findModel(ctx context.Context) error {
 	env := remote.Env{"LABEL": diskByLabel + appliance.ModelDiskLabel, "SERIAL": b.attachedDevice()}
 	text, err := b.script(ctx, "find_model", env, 2*time.Minute, nil)

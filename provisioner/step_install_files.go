@@ -15,8 +15,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/remote"
 )
 
-// hostKeys makes SSH host keys at the first boot of each machine, because the image has
-// none and cloud-init, which would make them, may find nothing to do there.
+// hostKeys generates SSH host keys on the first boot of each machine: the image has none,
+// and cloud-init, which normally makes them, may find nothing to do there.
 var hostKeys = files.File{
 	Path: appliance.UnitDir + "/ssh.service.d/10-slm-copilot-host-keys.conf",
 	Mode: 0o644,

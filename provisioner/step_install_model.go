@@ -13,7 +13,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/remote"
 )
 
-// modelTimeout allows for 15 GB on an emulated processor, copied and read again.
+// modelTimeout allows for copying 15 GB and reading it again on an emulated processor.
 const modelTimeout = 2 * time.Hour
 
 func (b *bake) installModel(ctx context.Context) error {
@@ -27,7 +27,8 @@ func (b *bake) installModel(ctx context.Context) error {
 	}
 }
 
-// copyModel copies from the attached disk, whose last sector is filled up behind the file.
+// copyModel copies the model from the attached disk, whose last sector is padded after the
+// end of the file.
 func (b *bake) copyModel(ctx context.Context) error {
 	model := b.payload.model
 	if there, err := b.isThere(ctx, "the model", model, modelFile, 0o644); there || err != nil {

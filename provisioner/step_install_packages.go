@@ -16,18 +16,18 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/remote"
 )
 
-// packagesTimeout allows for one-context and all it depends on, on an emulated processor.
+// packagesTimeout allows for one-context and its dependencies on an emulated processor.
 const packagesTimeout = time.Hour
 
-// Where packages wait on the machine. clean_up.sh empties /var/tmp.
+// Where packages are kept on the machine until clean_up.sh empties /var/tmp.
 const (
 	packageStore   = "/var/tmp/slm-copilot-packages"
 	contextDeb     = "/var/tmp/slm-copilot-context/" + contextOneContext + ".deb"
 	packageArchive = "/var/tmp/slm-copilot-archives"
 )
 
-// installPackages installs everything in one transaction, one-context among it: apt finds
-// what it needs wherever the others come from.
+// installPackages installs everything in one transaction, including one-context, so that
+// apt can resolve its dependencies from whatever repository is in use.
 func (b *bake) installPackages(ctx context.Context) error {
 	names := b.packages()
 	if b.config.Context == contextOneContext {
@@ -63,7 +63,7 @@ func (b *bake) packages() []string {
 func (b *bake) uploadPackages(ctx context.Context) error {
 	b.say(fmt.Sprintf("packages come from %s (%d of them), not from a mirror", b.config.PackageDirectory, len(b.payload.packages.debs)))
 	for _, name := range slices.Sorted(maps.Keys(b.payload.packages.debs)) {
-		// apt takes a percent sign in the name of a file for an escape.
+		// apt reads a percent sign in a file name as an escape.
 		path := packageStore + "/" + strings.ReplaceAll(name, "%", "_")
 		if err := b.uploadFile(ctx, name, b.payload.packages.debs[name], path, 0o644); err != nil {
 			return err
@@ -72,8 +72,8 @@ func (b *bake) uploadPackages(ctx context.Context) error {
 	return nil
 }
 
-// fillPackageDirectory brings back what a mirror gave. The names come last, so that a
-// directory that is filled in part counts as empty.
+// fillPackageDirectory downloads the packages that the mirror supplied. They are renamed to
+// *.deb only at the end, so that a partly filled directory counts as empty.
 func (b *bake) fillPackageDirectory(ctx context.Context) error {
 	if !b.payload.packages.toFill() {
 		return nil

@@ -16,7 +16,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/remote"
 )
 
-// backendArchive is where the backend waits to be unpacked. /tmp may be in memory.
+// backendArchive is where the archive is uploaded. It is not in /tmp, which may be in
+// memory.
 const backendArchive = "/var/tmp/slm-copilot-backend.tar"
 
 func (b *bake) installLocalAI(ctx context.Context) error {
@@ -45,7 +46,7 @@ func (b *bake) uploadFile(ctx context.Context, what string, local fetch.File, pa
 	return b.uploadContent(ctx, what, local, file, path, mode)
 }
 
-// uploadContent does nothing if the file is there from an earlier run.
+// uploadContent does nothing if an earlier run has already uploaded the file.
 func (b *bake) uploadContent(ctx context.Context, what string, local fetch.File, content io.ReaderAt, path string, mode fs.FileMode) error {
 	if there, err := b.isThere(ctx, what, local, path, mode); there || err != nil {
 		return err

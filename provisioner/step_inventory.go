@@ -17,8 +17,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/remote"
 )
 
-// takeInventory leaves in the image what it was made of: a lock that makes it again, and a
-// bill of materials.
+// takeInventory writes into the image a lock that can reproduce it, and an SBOM.
 func (b *bake) takeInventory(ctx context.Context) error {
 	if b.base.Digest != "" {
 		b.base.Arch = b.arch
@@ -55,7 +54,8 @@ func (b *bake) takeInventory(ctx context.Context) error {
 	return nil
 }
 
-// created is now, unless SOURCE_DATE_EPOCH says when: equal builds then give equal bytes.
+// created returns the current time, or that of SOURCE_DATE_EPOCH (Unix seconds) if it is
+// set, so that equal builds yield an identical SBOM.
 func (b *bake) created() (time.Time, error) {
 	epoch := os.Getenv("SOURCE_DATE_EPOCH")
 	if epoch == "" {
@@ -68,7 +68,7 @@ func (b *bake) created() (time.Time, error) {
 	return time.Unix(seconds, 0).UTC(), nil
 }
 
-// purposes are SPDX's of each kind of input.
+// purposes maps the kinds of inputs to SPDX package purposes.
 var purposes = map[string]string{
 	lockfile.KindBaseImage:      "OPERATING-SYSTEM",
 	lockfile.KindContextPackage: "INSTALL",
@@ -91,8 +91,8 @@ func (b *bake) components() []sbom.Component {
 	return components
 }
 
-// baseImage is what the builder says the machine was made from. A builder of another kind
-// says nothing.
+// baseImage returns the base image that the builder reports, without a digest if the
+// builder is not "slm-copilot".
 func baseImage(generated map[string]any) lockfile.Input {
 	text := func(name string) string {
 		value, _ := generated[name].(string)

@@ -9,9 +9,9 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/remote"
 )
 
-// dataSources is read after every other file of that directory: cloud-init takes them in
-// the order of their names, and images come with a 90_dpkg.cfg. NoCloud stays, so that the
-// image can be the base of another build.
+// cloud-init reads the files of this directory in the order of their names, and images come
+// with a 90_dpkg.cfg, so the file must sort after that. NoCloud stays, so that the image
+// can be the base of another build.
 const (
 	dataSourcesFile = "/etc/cloud/cloud.cfg.d/95-" + appliance.Name + ".cfg"
 	dataSources     = `# The context comes from OpenNebula: no other cloud is asked, which could take minutes.
@@ -19,7 +19,7 @@ datasource_list: [ OpenNebula, NoCloud, None ]
 `
 )
 
-// setContext settles who applies the context to the operating system.
+// setContext sets up the program that applies the context to the operating system.
 func (b *bake) setContext(ctx context.Context) error {
 	if b.config.Context == contextCloudInit {
 		return b.machine.WriteText(ctx, dataSourcesFile, 0o644, dataSources)

@@ -11,11 +11,11 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/remote"
 )
 
-// smokeTestTimeout is for a large model on a slow disk.
+// smokeTestTimeout allows for a large model on a slow disk.
 const smokeTestTimeout = 30 * time.Minute
 
 // smokeTest configures the appliance as a first boot would, starts the real units and
-// wants a real answer through nginx.
+// requires a real answer through nginx.
 func (b *bake) smokeTest(ctx context.Context) error {
 	env := remote.Env{
 		"AGENT":   appliance.AgentPath,

@@ -13,11 +13,12 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/shell"
 )
 
-// agent is the program with the check verb, where make build leaves it in the checkout.
+// agent is the path where make build puts the agent for this machine, relative to the
+// checkout. The agent has the check command.
 const agent = "provisioner/agent/slm-copilot-linux-" + runtime.GOARCH
 
-// instructions are what a developer needs to use the appliance. From the first "#" on they
-// are for a shell, all at once or block by block.
+// instructions returns what a developer needs to use the appliance. From the first "#" on,
+// the text can be pasted into a shell, whole or block by block.
 func instructions(target *acceptance.Target, checkout string) string {
 	a := clients.Appliance{
 		BaseURL: target.BaseURL() + "/v1", Password: target.Password, Model: target.Model,
@@ -46,7 +47,7 @@ func block(title string, lines ...string) string {
 	return "# " + title + "\n" + strings.Join(lines, "") + "\n"
 }
 
-// check names the port of http, which is forwarded from another one than 80.
+// check passes the HTTP port, because port 80 of the guest is forwarded from another one.
 func check(a clients.Appliance, target *acceptance.Target, checkout string) string {
 	_, port, _ := net.SplitHostPort(target.HTTP)
 	return fmt.Sprintf("printf '%%s\\n' %s |\n  %s check %s --http-port %s --ca %s --password-file -\n",

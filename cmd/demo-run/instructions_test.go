@@ -30,7 +30,8 @@ import (
 
 const password = "Correct-Horse-1"
 
-// fake answers as an appliance does, with a root that is its own server certificate.
+// fake starts a server that answers like an appliance. Its server certificate is its own
+// CA.
 func fake(t *testing.T) *acceptance.Target {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -63,15 +64,15 @@ func fake(t *testing.T) *acceptance.Target {
 	}
 }
 
-// stub puts a program into directory that tells what it was started with.
+// stub creates a script at path.
 func stub(t *testing.T, path, script string) {
 	t.Helper()
 	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 	require.NoError(t, os.WriteFile(path, []byte("#!/bin/sh\n"+script), 0o755))
 }
 
-// The printed lines, pasted into a shell, must reach the appliance. What is not installed
-// here (aider, and OpenAI's library for Python where it is not) is played.
+// The printed lines, pasted into a shell, must reach the appliance. aider is a stub, and so
+// is Python where OpenAI's library for it is not installed.
 func TestTheInstructionsWorkAsPasted(t *testing.T) {
 	target := fake(t)
 	checkout, dir := filepath.Join(t.TempDir(), "a check out"), t.TempDir()
@@ -105,7 +106,7 @@ func TestTheInstructionsWorkAsPasted(t *testing.T) {
 	}, "\n"), string(said))
 }
 
-// installOpenAI brings OpenAI's library for Node.
+// installOpenAI installs OpenAI's library for Node.
 func installOpenAI(t *testing.T, dir string) {
 	t.Helper()
 	require.NoError(t, os.CopyFS(dir, os.DirFS("../../runtime-agent/nginx/testdata/openai")))
@@ -115,7 +116,7 @@ func installOpenAI(t *testing.T, dir string) {
 	require.NoError(t, err, "%s: run make setup if npm is missing", said)
 }
 
-// Everybody can read the arguments of a program; printf is the shell's own.
+// All users can see the arguments of a process. printf is a shell builtin, not a process.
 func TestNoProgramGetsThePasswordAsArgument(t *testing.T) {
 	text := instructions(fake(t), "/checkout")
 	for line := range strings.Lines(text[strings.Index(text, "\n# "):]) { //nolint:gocritic // it is there

@@ -1,5 +1,6 @@
-// Command demo-run boots a finished image on this machine, as OpenNebula would, and says how
-// to talk to it. The image is only read: whatever happens inside is gone afterwards.
+// Command demo-run boots a finished image on this machine, as OpenNebula would, and prints
+// how to connect to it. The image is never written to: all changes are discarded at the
+// end.
 package main
 
 import (
@@ -27,8 +28,8 @@ import (
 
 const (
 	bootTimeout = 15 * time.Minute
-	// powerDownTimeout is how long the system may take to shut down before the plug is
-	// pulled.
+	// powerDownTimeout is how long the system may take to shut down before the virtual
+	// machine is killed.
 	powerDownTimeout = time.Minute
 )
 
@@ -64,7 +65,7 @@ func run(arguments []string, out io.Writer) error {
 	return boot(config, out)
 }
 
-// parse lists every mistake.
+// parse parses the arguments; the error lists every mistake.
 func parse(arguments []string) (config instance.Config, err error) {
 	flags := flag.NewFlagSet("demo-run", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -84,8 +85,8 @@ func parse(arguments []string) (config instance.Config, err error) {
 	return config, errors.Join(mistakes...)
 }
 
-// asVerified fills in what the report beside the image knows: the model, and how long the
-// first boot took, if that was with the same accelerator. Without a report nobody knows.
+// asVerified takes the model from the verify report next to the image, and the duration of
+// the first boot if it had the same accelerator. A missing report is not an error.
 func asVerified(config instance.Config) (instance.Config, error) {
 	var report acceptance.Report
 	path := strings.TrimSuffix(config.Image, ".qcow2") + appliance.VerifyReportJSONSuffix
@@ -103,7 +104,7 @@ func asVerified(config instance.Config) (instance.Config, error) {
 	return config, nil
 }
 
-// boot runs the image until Ctrl-C and cleans up behind it.
+// boot runs the image until Ctrl-C, then shuts it down and cleans up.
 func boot(config instance.Config, out io.Writer) (err error) {
 	var warning string
 	config.Accelerator, warning = accelerator.Detect("amd64")
@@ -128,7 +129,8 @@ func boot(config instance.Config, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, running.Discard()) }()
-	// The first Ctrl-C must not end the virtual machine: it is powered down.
+	// Not the interrupted context, because the first Ctrl-C must shut the system down, not
+	// kill QEMU.
 	if err := running.Boot(context.Background()); err != nil {
 		return err
 	}
@@ -138,7 +140,7 @@ func boot(config instance.Config, out io.Writer) (err error) {
 	return powerDown(running, out)
 }
 
-// serve returns nil when it is interrupted.
+// serve returns nil if it is interrupted.
 func serve(interrupted context.Context, running *instance.Instance, image string, out io.Writer) error {
 	fmt.Fprintf(out, "Booting %s; Ctrl-C stops it.\n", image)
 	line := progress.NewLine(out)

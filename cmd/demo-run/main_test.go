@@ -72,7 +72,7 @@ func TestEveryMissingProgramIsNamed(t *testing.T) {
 	assert.ErrorContains(t, err, "xorriso is not installed")
 }
 
-// transcript is an output that can be read while it is written.
+// transcript is a writer that can be read while it is written to.
 type transcript struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -90,7 +90,7 @@ func (t *transcript) String() string {
 	return t.text.String()
 }
 
-// start runs a guest of the given code; the result comes when it has ended.
+// start boots a guest with the given code. The channel receives the result of the run.
 func start(t *testing.T, out io.Writer, code ...[]byte) <-chan error {
 	t.Helper()
 	image := qemuvmtest.Image(t, t.TempDir(), code...)
@@ -127,7 +127,7 @@ func TestASecondCtrlCPullsThePlug(t *testing.T) {
 	assertNothingLeft(t)
 }
 
-// interruptAfter presses Ctrl-C when the text has been printed.
+// interruptAfter sends SIGINT once the text has been printed.
 func interruptAfter(t *testing.T, out *transcript, text string) {
 	t.Helper()
 	require.Eventually(t, func() bool { return strings.Contains(out.String(), text) }, time.Minute, time.Millisecond)

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// makeDemoRun runs the verb in a directory that plays the checkout. What plays Go there
-// leaves a program that tells what it is to boot.
+// makeDemoRun runs `make demo-run` in a fake checkout, where the stub for Go creates a
+// program that prints the image it would boot.
 func makeDemoRun(t *testing.T, checkout string) (string, error) {
 	t.Helper()
 	makefile, err := filepath.Abs("../../GNUmakefile")

@@ -1,5 +1,5 @@
-// Command inspect looks into an image as the builder does at the end of a build, and says
-// what makes it unfit to be published. The image is only read.
+// Command inspect runs the checks that the builder runs on a finished image, and reports
+// what makes it unfit to be published. The image is never written to.
 package main
 
 import (

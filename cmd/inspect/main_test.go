@@ -13,7 +13,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/qemuimg"
 )
 
-// What makes an image fit is internal/image/inspect's to test.
+// The individual checks are tested in internal/image/inspect.
 func TestWhatIsWrongIsSaid(t *testing.T) {
 	directory := t.TempDir()
 	raw, image := filepath.Join(directory, "disk.raw"), filepath.Join(directory, "image.qcow2")

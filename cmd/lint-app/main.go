@@ -1,5 +1,4 @@
-// Command lint-app prints the mistakes in files of a
-// marketplace, and fails if there are any.
+// Command lint-app prints the mistakes in marketplace files, and fails if there are any.
 package main
 
 import (
@@ -19,7 +18,8 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run returns 0 if there are no mistakes, 1 if there are, 2 if a file could not be judged.
+// run returns 0 if there are no mistakes, 1 if there are, and 2 if a file could not be
+// checked.
 func run(files []string, out, errs io.Writer) int {
 	switch {
 	case len(files) == 0:

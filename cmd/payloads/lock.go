@@ -12,7 +12,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 )
 
-// lock writes what was learnt even if some of it could not be, or if it is stopped.
+// lock writes the digests it has found even if others could not be found, or if it is
+// interrupted.
 func lock(ctx context.Context, path string, update bool) error {
 	lock, err := lockfile.Read(path)
 	if err != nil {

@@ -23,10 +23,11 @@ const (
 	model  = "/org/repo/resolve/main/model.gguf"
 )
 
-// content differs from path to path, and is long enough to be cut.
+// content is different for each path, and long enough to be cut off.
 func content(path string) []byte { return []byte(strings.Repeat(path+"\n", 20000)) }
 
-// world is a publisher of all kinds of payloads, and a lock file that names them and pins none.
+// world starts a publisher of all kinds of payloads, and writes a lock file that lists them
+// without digests.
 func world(t *testing.T) (p *publisher, dir, path string) {
 	t.Helper()
 	p = newPublisher(t)

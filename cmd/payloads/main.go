@@ -1,5 +1,5 @@
-// Command payloads is what `make lock` and `make payloads` run: it pins what an appliance is
-// made of, and fetches it.
+// Command payloads implements `make lock` and `make payloads`: it pins the downloads of an
+// appliance in a lock file, and fetches them.
 package main
 
 import (
@@ -60,7 +60,8 @@ func run(ctx context.Context, arguments []string) error {
 	return fmt.Errorf("payloads: wrong usage: %q\nsee payloads -h", arguments)
 }
 
-// tools work in a cache directory. Results go to standard output, progress to standard error.
+// tools returns tools that use the given cache directory. They print results to standard
+// output and progress to standard error.
 func tools(cache string) *payloads.Tools {
 	note := func(line string) { fmt.Fprintln(os.Stderr, line) }
 	fetcher := fetch.New(cache, note)

@@ -10,7 +10,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 )
 
-// collect makes dir what PACKER_CACHE_DIR may name.
+// collect fills dir so that it can serve as PACKER_CACHE_DIR.
 func collect(ctx context.Context, path, dir, arch string) error {
 	if arch != "" && arch != "amd64" && arch != "arm64" {
 		return fmt.Errorf("the architecture must be amd64 or arm64, not %q", arch)

@@ -20,7 +20,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 )
 
-// pinnedWorld is a world whose lock is complete, and that nobody has asked anything yet.
+// pinnedWorld is a world whose lock is complete, and whose publisher has had no requests.
 func pinnedWorld(t *testing.T) (p *publisher, dir, path string) {
 	t.Helper()
 	p, dir, path = world(t)
@@ -34,7 +34,7 @@ func downloads(asked []string) int {
 	return len(slices.DeleteFunc(asked, func(request string) bool { return !strings.HasPrefix(request, "GET ") }))
 }
 
-// held are the files of a cache, but for what keeps two builds apart.
+// held lists the downloaded files in a cache, without the lock files.
 func held(t *testing.T, cache string) []string {
 	return slices.DeleteFunc(names(t, cache), func(name string) bool { return len(name) != 64 })
 }

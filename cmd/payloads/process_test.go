@@ -16,7 +16,7 @@ import (
 
 var modified = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// asCommand makes the test binary the command itself.
+// asCommand is an environment variable that makes the test binary act as the command.
 const asCommand = "PAYLOADS_TEST_AS_COMMAND"
 
 func TestMain(m *testing.M) {
@@ -27,13 +27,13 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// process is a run of the command in a directory of its own.
+// process is a run of the command, in a directory of its own.
 type process struct {
 	*exec.Cmd
 	out, err transcript
 }
 
-// transcript is what a process writes, readable while it does.
+// transcript is the output of a process, which can be read while the process writes.
 type transcript struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -51,7 +51,7 @@ func (t *transcript) String() string {
 	return t.text.String()
 }
 
-// start begins a run whose caches are below dir.
+// start starts the command, with its caches below dir.
 func start(t *testing.T, dir string, arguments ...string) *process {
 	t.Helper()
 	p := &process{Cmd: exec.CommandContext(t.Context(), os.Args[0], arguments...)}
@@ -62,7 +62,8 @@ func start(t *testing.T, dir string, arguments ...string) *process {
 	return p
 }
 
-// end waits for the exit status, and holds what was written against the secret.
+// end waits for the process, checks that its output does not contain the secret, and
+// returns the exit status.
 func (p *process) end(t *testing.T) int {
 	t.Helper()
 	err := p.Wait()
@@ -73,7 +74,7 @@ func (p *process) end(t *testing.T) int {
 	return p.ProcessState.ExitCode()
 }
 
-// whole is a whole run; it returns what was written to standard output and error.
+// whole runs the command to its end and returns its standard output and error.
 func whole(t *testing.T, dir string, want int, arguments ...string) (string, string) {
 	t.Helper()
 	p := start(t, dir, arguments...)
@@ -82,7 +83,7 @@ func whole(t *testing.T, dir string, want int, arguments ...string) (string, str
 	return p.out.String(), p.err.String()
 }
 
-// holdsNoSecret reads every file below dir.
+// holdsNoSecret checks every file below dir.
 func holdsNoSecret(t *testing.T, dir string) {
 	t.Helper()
 	require.NoError(t, filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {

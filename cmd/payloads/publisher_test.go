@@ -20,22 +20,23 @@ import (
 
 const secret = "hf_hunter2"
 
-// publisher is a server that holds files, and says of them what real ones say.
+// publisher is a server with files, and with checksum lists and headers like those of real
+// publishers.
 type publisher struct {
 	*httptest.Server
-	// elsewhere holds the bytes of linked files, as a content delivery network does.
+	// elsewhere serves the contents of linked files, like a content delivery network.
 	elsewhere *httptest.Server
 
-	// gated is for a registry: nobody gets in without the token.
+	// gated makes the registry require the token.
 	gated atomic.Bool
 
 	mu    sync.Mutex
 	files map[string][]byte
-	// linked is the path of a file that is sent from elsewhere, to who has the token.
+	// linked is the path of a file that is served by elsewhere, and only with the token.
 	linked string
 	asked  []string
 	sent   int
-	// stuck keeps a path from being sent beyond its first half.
+	// stuck is a path of which only the first half is sent.
 	stuck string
 }
 
@@ -71,14 +72,14 @@ func (p *publisher) note(r *http.Request) {
 	p.asked = append(p.asked, r.Method+" "+r.URL.Path)
 }
 
-// seen are all requests so far.
+// seen returns all requests so far.
 func (p *publisher) seen() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.asked)
 }
 
-// forget begins to count anew.
+// forget resets the record of requests.
 func (p *publisher) forget() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -123,7 +124,7 @@ func (p *publisher) send(w http.ResponseWriter, r *http.Request, path string) {
 	p.sent = counted.bytes
 }
 
-// lastSent is how many bytes of the last file went out.
+// lastSent returns how many bytes of the last file were sent.
 func (p *publisher) lastSent() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -147,7 +148,7 @@ func (p *publisher) setStuck(path string) {
 	p.stuck = path
 }
 
-// list writes the list of digests beside a file.
+// list publishes a checksum list next to a file.
 func (p *publisher) list(path, name string, lines ...string) {
 	p.put(path[:strings.LastIndex(path, "/")+1]+name, []byte(strings.Join(lines, "\n")+"\n"))
 }

@@ -23,7 +23,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 )
 
-// newRegistry is a registry that counts what is asked of it, and where it is.
+// newRegistry starts a registry that records its requests, and returns its host too.
 func newRegistry(t *testing.T) (p *publisher, host string) {
 	t.Helper()
 	p = &publisher{}
@@ -41,7 +41,7 @@ func newRegistry(t *testing.T) (p *publisher, host string) {
 	return p, strings.TrimPrefix(server.URL, "http://")
 }
 
-// push puts an image for each architecture under one tag, and returns the index.
+// push pushes an image for each architecture under one tag, and returns the index.
 func push(t *testing.T, reference string, architectures ...string) v1.ImageIndex {
 	t.Helper()
 	var index v1.ImageIndex = empty.Index
@@ -113,7 +113,7 @@ func TestAMovedTagIsAnError(t *testing.T) {
 	after, err := os.ReadFile(path)
 	require.NoError(t, err)
 	assert.Equal(t, string(before), string(after))
-	// What was pinned is what is fetched, wherever the tag has gone.
+	// Fetching uses the pinned digest, even if the tag has moved.
 	whole(t, dir, 0, "payloads", path, "x")
 	whole(t, dir, 0, "lock", "-update", path)
 	lock, err := lockfile.Read(path)

@@ -1,5 +1,5 @@
-// Command serve is what `make serve` runs: it lets the real nginx serve a marketplace with
-// its own site, for a trial, and leaves nothing when it ends.
+// Command serve implements `make serve`: it runs nginx with the site of a marketplace, to
+// try it out, and removes its own files at the end.
 package main
 
 import (
@@ -55,7 +55,7 @@ func run(ctx context.Context, arguments []string, out io.Writer) error {
 	return serve(ctx, site, func() { fmt.Fprint(out, instructions(directory, base)) })
 }
 
-// parse lists every mistake.
+// parse parses the arguments; the error lists every mistake.
 func parse(arguments []string) (directory string, base catalog.BaseURL, err error) {
 	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -78,7 +78,7 @@ func parse(arguments []string) (directory string, base catalog.BaseURL, err erro
 	return directory, base, errors.Join(mistakes...)
 }
 
-// endpoint is also what OpenNebula is told, so it cannot be every address of this machine.
+// endpoint rejects wildcard addresses, because OpenNebula is given this address too.
 func endpoint(listen string) (catalog.BaseURL, error) {
 	host, _, splitErr := net.SplitHostPort(listen)
 	address, _ := netip.ParseAddr(host)
@@ -89,7 +89,7 @@ func endpoint(listen string) (catalog.BaseURL, error) {
 	return base, nil
 }
 
-// serve runs nginx until ctx ends. Its files go with it.
+// serve runs nginx until ctx ends, then deletes nginx's files.
 func serve(ctx context.Context, site []byte, ready func()) (err error) {
 	directory, err := os.MkdirTemp("", appliance.Name+"-serve-")
 	if err != nil {
@@ -98,7 +98,7 @@ func serve(ctx context.Context, site []byte, ready func()) (err error) {
 	defer func() { err = errors.Join(err, os.RemoveAll(directory)) }()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	// Its workers are to read what this user may read.
+	// Otherwise the workers of an nginx started by root could not read root's files.
 	server, err := nginxrun.Start(ctx, directory, "root", site, os.Stderr)
 	if server != nil {
 		defer func() { stop(); <-server.Ended() }()

@@ -21,7 +21,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/nginxtest"
 )
 
-// asCommand makes the test binary the command itself.
+// asCommand is an environment variable that makes the test binary act as the command.
 const asCommand = "SERVE_TEST_AS_COMMAND"
 
 func TestMain(m *testing.M) {
@@ -54,7 +54,7 @@ func TestUsage(t *testing.T) {
 	assert.ErrorContains(t, err, "run `make demo` first")
 }
 
-// market is the least that is a marketplace, in a home that is closed to others.
+// market creates a minimal marketplace, in a home directory that other users cannot read.
 func market(t *testing.T) (directory, id string) {
 	t.Helper()
 	home := filepath.Join(t.TempDir(), "home")
@@ -75,7 +75,7 @@ func market(t *testing.T) (directory, id string) {
 	return directory, id
 }
 
-// start runs the command and reads what it says when it serves.
+// start runs the command and returns what it prints when it is ready.
 func start(t *testing.T, temporary string, arguments ...string) (*exec.Cmd, string) {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), os.Args[0], arguments...)
@@ -102,7 +102,7 @@ func get(t *testing.T, url, bytesRange string) (int, string) {
 	if bytesRange != "" {
 		request.Header.Set("Range", "bytes="+bytesRange)
 	}
-	// OpenNebula's driver follows no redirect.
+	// OpenNebula's driver does not follow redirects.
 	response, err := http.DefaultTransport.RoundTrip(request)
 	require.NoError(t, err)
 	defer response.Body.Close()
@@ -111,8 +111,8 @@ func get(t *testing.T, url, bytesRange string) (int, string) {
 	return response.StatusCode, string(body)
 }
 
-// What nginx answers with the site is tested with the catalog; this is that it is nginx, with
-// the site, where it was told to, and that it is gone afterwards.
+// The responses of the site are tested with the catalog. This test checks that nginx serves
+// the site at the given address, and that nothing is left afterwards.
 func TestItServesAndLeavesNothing(t *testing.T) {
 	for name, signal := range map[string]os.Signal{"Ctrl-C": syscall.SIGINT, "terminated": syscall.SIGTERM} {
 		t.Run(name, func(t *testing.T) {
@@ -146,7 +146,7 @@ func TestItServesAndLeavesNothing(t *testing.T) {
 	}
 }
 
-// A process that is killed takes its nginx with it.
+// If the process is killed, its nginx ends too.
 func TestKilledItServesNoLonger(t *testing.T) {
 	address := nginxtest.FreeAddress(t)
 	directory, _ := market(t)

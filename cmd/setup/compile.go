@@ -16,20 +16,20 @@ import (
 	"time"
 )
 
-// program is one that go build makes.
+// program is a program to compile with go build.
 type program struct {
-	// module is the directory of another module than this one.
+	// module is the directory of the module, if it is not this one.
 	module string
-	// source is the package.
+	// source is the path of the package.
 	source string
 	output string
-	// strip leaves out what only a debugger reads.
+	// strip omits the symbol table and debug information.
 	strip bool
-	// architecture is Go's name of the one to compile for; empty means this machine's.
+	// architecture is the GOARCH to compile for; empty means this machine's.
 	architecture string
 }
 
-// compile builds the program and shows how many of its packages are compiled.
+// compile builds the program and shows how many of its packages are done.
 func (s *setup) compile(ctx context.Context, name string, p program) error {
 	job := s.jobs.Start(name)
 	meter := &buildMeter{far: job.Far}
@@ -47,8 +47,8 @@ func (s *setup) compile(ctx context.Context, name string, p program) error {
 	return nil
 }
 
-// stale counts the packages that Go has not compiled before. On the way Go downloads the
-// modules that are missing.
+// stale counts the packages that need compiling. As a side effect, Go downloads missing
+// modules.
 func stale(ctx context.Context, p program, meter *buildMeter) (int, error) {
 	list := p.command(ctx, "list", "-deps", "-f", "{{if .Stale}}{{.ImportPath}}{{end}}")
 	var packages bytes.Buffer
@@ -57,7 +57,7 @@ func stale(ctx context.Context, p program, meter *buildMeter) (int, error) {
 	return bytes.Count(packages.Bytes(), []byte("\n")), err
 }
 
-// build puts a finished program into its place, or leaves what is there.
+// build replaces the output only when the program is complete.
 func build(ctx context.Context, p program, meter *buildMeter) error {
 	output, err := filepath.Abs(p.output)
 	if err != nil {
@@ -86,8 +86,8 @@ func (p program) command(ctx context.Context, arguments ...string) *exec.Cmd {
 	return command
 }
 
-// goCommand runs Go with the same settings for each program, so that what one of them
-// compiled serves the next.
+// goCommand runs Go with the same settings for all programs, so that they share Go's build
+// cache.
 func goCommand(ctx context.Context, arguments ...string) *exec.Cmd {
 	run := command(ctx, "go", arguments...)
 	run.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+runtime.GOOS,
@@ -95,7 +95,7 @@ func goCommand(ctx context.Context, arguments ...string) *exec.Cmd {
 	return run
 }
 
-// command is asked to stop, and given a minute for that, before it is killed.
+// command stops a cancelled process with SIGTERM, and kills it a minute later.
 func command(ctx context.Context, name string, arguments ...string) *exec.Cmd {
 	run := exec.CommandContext(ctx, name, arguments...)
 	run.Cancel = func() error { return run.Process.Signal(syscall.SIGTERM) }
@@ -103,7 +103,7 @@ func command(ctx context.Context, name string, arguments ...string) *exec.Cmd {
 	return run
 }
 
-// buildMeter counts what go build -v says.
+// buildMeter counts the packages and modules in the output of go build -v.
 type buildMeter struct {
 	far                         func(string)
 	total, compiled, downloaded int
@@ -120,8 +120,8 @@ func (m *buildMeter) line(line string) {
 	}
 }
 
-// follow runs the command and passes on each line of what it says on stderr. Its last
-// lines are the reason if it fails.
+// follow runs the command and passes each line of its stderr to each. If the command fails,
+// the error includes the last lines.
 func follow(command *exec.Cmd, each func(line string)) error {
 	const most = 20
 	stderr, err := command.StderrPipe()
@@ -140,7 +140,8 @@ func follow(command *exec.Cmd, each func(line string)) error {
 			last = append(last, lines.Text())[max(0, len(last)+1-most):]
 		}
 	}
-	// A line that is too long for a person must not stop who writes it.
+	// Scan stops at a line longer than the buffer, but the command must not block on its
+	// stderr.
 	_, _ = io.Copy(io.Discard, stderr)
 	err = command.Wait()
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {

@@ -1,8 +1,8 @@
-// Command setup compiles and makes what a level of the checkout needs and Debian has no
-// package for: Packer, the agents, the plugin, and what the demonstration bakes. What does
-// not depend on each other is made at the same time, and how far it is is always shown.
+// Command setup builds those tools and files for a level of the checkout that Debian has no
+// package for: Packer, the agents, the plugin, and what the demonstration bakes. It builds
+// independent things in parallel and always shows its progress.
 //
-// It is run by make at the top of the repository, after internal/tools/setup.sh:
+// make runs it at the top of the repository, after internal/tools/setup.sh:
 //
 //	go run ./cmd/setup build|shell|demo|test|check|generate|lint
 package main
@@ -24,8 +24,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
 
-// The levels, each of which holds the ones before it, and the verbs that need programs of
-// their own and nothing else.
+// The levels, each of which includes the ones before it, and the verbs that need only the
+// listed programs.
 var (
 	levels = []string{"build", "shell", "demo", "test"}
 	verbs  = map[string][]program{
@@ -41,7 +41,7 @@ var (
 	generator = program{module: packerModule, source: "github.com/hashicorp/packer-plugin-sdk/cmd/packer-sdc"}
 )
 
-// appliances are Go's names of the architectures an appliance can have.
+// appliances are the GOARCH values of the architectures that an appliance can have.
 var appliances = []string{"amd64", "arm64"}
 
 func main() {
@@ -85,7 +85,7 @@ func setUp(ctx context.Context, level string) error {
 	return os.WriteFile(filepath.Join(".cache", "build", level+".done"), nil, 0o644)
 }
 
-// lock lets one run of this user work at a time: they share the cache.
+// lock allows one run at a time per user, because runs share the cache.
 func (s *setup) lock(ctx context.Context) (release func(), err error) {
 	var job *progress.Job
 	lock, err := filelock.Wait(ctx, filepath.Join(s.cache, "lock"), func(string) {
@@ -101,14 +101,14 @@ func (s *setup) lock(ctx context.Context) (release func(), err error) {
 	return func() { _ = lock.Release() }, nil
 }
 
-// setup is what the jobs of one run share.
+// setup is the state that the jobs of one run share.
 type setup struct {
 	jobs *progress.Jobs
-	// cache keeps what every checkout of this user can use.
+	// cache is a directory shared by all checkouts of this user.
 	cache string
 }
 
-// cacheDirectory is where what takes long to make is kept.
+// cacheDirectory returns the directory for results that take long to build.
 func cacheDirectory() (string, error) {
 	directory := os.Getenv("SLM_COPILOT_CACHE")
 	if directory == "" {
@@ -121,8 +121,8 @@ func cacheDirectory() (string, error) {
 	return directory, os.MkdirAll(directory, 0o755)
 }
 
-// programs are compiled one after the other: a compiler uses all cores, and the later ones
-// find what they share with the earlier ones.
+// programs compiles one program after another, because a compiler uses all cores, and later
+// programs reuse packages that earlier ones compiled.
 func (s *setup) programs(ctx context.Context, level string) error {
 	architectures := appliances
 	if level == "demo" || level == "test" {
@@ -142,8 +142,8 @@ func (s *setup) programs(ctx context.Context, level string) error {
 	return s.packer(ctx)
 }
 
-// agentsOfTheDemo are the agent that the demonstration bakes, and those that the plugin
-// carries already: none of them may be older than the plugin.
+// agentsOfTheDemo returns the architecture that the demonstration bakes, and those whose
+// agents exist already: the plugin must not embed an agent older than itself.
 func agentsOfTheDemo() []string {
 	return slices.DeleteFunc(slices.Clone(appliances), func(architecture string) bool {
 		_, err := os.Stat(agentPath(architecture))
@@ -161,8 +161,8 @@ func (s *setup) agent(ctx context.Context, architecture string) error {
 	})
 }
 
-// payloads makes what the demonstration bakes. It is a program of its own, because it links
-// what takes longer to compile than this one.
+// payloads builds what the demonstration bakes. That is a separate program, because it
+// links packages that take longer to compile than this one.
 func (s *setup) payloads(ctx context.Context) error {
 	const prepare = ".cache/build/prepare"
 	if err := s.compile(ctx, "what makes the payloads", program{source: "./examples/demo/prepare", output: prepare}); err != nil {
@@ -178,7 +178,7 @@ func (s *setup) payloads(ctx context.Context) error {
 	return nil
 }
 
-// together runs the lanes at the same time; the first that fails stops the others.
+// together runs the lanes in parallel; the first that fails cancels the others.
 func together(ctx context.Context, lanes []func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

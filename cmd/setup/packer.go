@@ -15,19 +15,19 @@ import (
 )
 
 const (
-	// packerModule pins the Packer that is compiled where there is none.
+	// packerModule pins the version of Packer to compile if none is installed.
 	packerModule  = "internal/tools/packer"
 	packerPackage = "github.com/hashicorp/packer"
 	packerLink    = toolsDirectory + "/packer"
-	// toolsDirectory comes first on the PATH of make's recipes.
+	// toolsDirectory comes first in the PATH of make's recipes.
 	toolsDirectory = ".tools/bin"
-	// minimumPacker is the first 1.x that finds plugins by the directories pluginDirectory
-	// is made of, and no other way.
+	// minimumPacker is the minor version of the first Packer 1.x that finds plugins only by
+	// the layout of pluginDirectory.
 	minimumPacker = 11
 )
 
-// packer puts a Packer into .tools/bin: the machine's own if it is new enough, else one
-// compiled from the Go module proxy.
+// packer puts a Packer into .tools/bin: the installed one if it is recent enough, or else
+// one compiled from the Go module proxy.
 func (s *setup) packer(ctx context.Context) error {
 	if found, err := exec.LookPath("packer"); err == nil && !s.isOurs(found) && usable(ctx, found) {
 		return link(found, packerLink)
@@ -35,8 +35,9 @@ func (s *setup) packer(ctx context.Context) error {
 	return s.tool(ctx, program{module: packerModule, source: packerPackage})
 }
 
-// isOurs says that a program, or what it links to, was compiled here: another version of it
-// may be asked for now.
+// isOurs reports whether a program, or the target of its link, was compiled by this
+// command. Such a Packer does not count as installed, since another version may be required
+// by now.
 func (s *setup) isOurs(path string) bool {
 	target, err := filepath.EvalSymlinks(path)
 	return err == nil && strings.HasPrefix(target, s.cache+string(filepath.Separator))
@@ -52,7 +53,7 @@ func (s *setup) tools(ctx context.Context, programs []program) error {
 }
 
 // tool puts a program of another module into .tools/bin. It is compiled once for all
-// checkouts of this user, and again when the module asks for another version.
+// checkouts of this user, and again when the module requires another version.
 func (s *setup) tool(ctx context.Context, p program) error {
 	pin, err := modulePin(p.module)
 	if err != nil {
@@ -68,7 +69,7 @@ func (s *setup) tool(ctx context.Context, p program) error {
 	return link(p.output, filepath.Join(toolsDirectory, name))
 }
 
-// modulePin changes whenever the module asks for other versions.
+// modulePin returns a hash that changes whenever the module's requirements change.
 func modulePin(module string) (string, error) {
 	var both []byte
 	for _, name := range []string{"go.mod", "go.sum"} {
@@ -83,7 +84,7 @@ func modulePin(module string) (string, error) {
 
 var packerVersion = regexp.MustCompile(`(?m)^Packer v1\.(\d+)\.`)
 
-// usable says whether path is a Packer that runs on this machine and is new enough.
+// usable reports whether path is a Packer that runs on this machine and is recent enough.
 func usable(ctx context.Context, path string) bool {
 	command := exec.CommandContext(ctx, path, "version")
 	command.Env = append(os.Environ(), "CHECKPOINT_DISABLE=1")
@@ -96,7 +97,7 @@ func usable(ctx context.Context, path string) bool {
 	return err == nil && minor >= minimumPacker
 }
 
-// link makes name a link to target, unless they are one already.
+// link makes name a symbolic link to target, unless both are the same path.
 func link(target, name string) error {
 	absolute, err := filepath.Abs(target)
 	if err != nil {

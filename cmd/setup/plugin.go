@@ -16,8 +16,8 @@ import (
 
 const (
 	pluginBinary = ".cache/build/packer-plugin-slm-copilot"
-	// pluginDirectory is where Packer looks for github.com/slm-copilot/slm-copilot below
-	// PACKER_PLUGIN_PATH.
+	// pluginDirectory is where Packer looks for github.com/slm-copilot/slm-copilot,
+	// relative to PACKER_PLUGIN_PATH.
 	pluginDirectory = ".tools/plugins/github.com/slm-copilot/slm-copilot"
 )
 
@@ -28,8 +28,8 @@ func (s *setup) plugin(ctx context.Context) error {
 	return installPlugin(ctx)
 }
 
-// installPlugin does what "packer plugins install --path" does, but leaves alone what is
-// there already, and a plugin that runs.
+// installPlugin does what "packer plugins install --path" does, except that it does not
+// touch a plugin that is up to date, or the file of one that is running.
 func installPlugin(ctx context.Context) error {
 	name, err := pluginName(ctx)
 	if err != nil {
@@ -48,7 +48,7 @@ func installPlugin(ctx context.Context) error {
 	if _, missing := os.Stat(target); err == nil && missing == nil && string(present) == sum {
 		return nil
 	}
-	// Packer refuses a plugin whose checksum is another, and overlooks one without.
+	// Packer fails on a plugin with a wrong checksum, but ignores one without a checksum.
 	if err := removeChecksums(); err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func installPlugin(ctx context.Context) error {
 	return atomicfile.Write(target+"_SHA256SUM", []byte(sum), 0o644, nil)
 }
 
-// removeChecksums makes Packer overlook what is installed, old versions among it.
+// removeChecksums makes Packer ignore all installed plugins, including old versions.
 func removeChecksums() error {
 	sums, err := filepath.Glob(filepath.Join(pluginDirectory, "*_SHA256SUM"))
 	for _, sum := range sums {
@@ -67,7 +67,8 @@ func removeChecksums() error {
 	return err
 }
 
-// pluginName is the name by which Packer tells version, API and platform of a plugin.
+// pluginName returns the file name from which Packer reads the plugin's version, API and
+// platform.
 func pluginName(ctx context.Context) (string, error) {
 	output, err := exec.CommandContext(ctx, "./"+pluginBinary, "describe").Output()
 	if err != nil {

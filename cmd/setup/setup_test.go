@@ -16,7 +16,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
 
-// checkout is an empty directory that the test works in.
+// checkout changes to an empty directory for the duration of the test.
 func checkout(t *testing.T) {
 	t.Helper()
 	t.Chdir(t.TempDir())
@@ -56,14 +56,14 @@ func TestThePackerOfTheMachineIsLinked(t *testing.T) {
 		target, err := os.Readlink(packerLink)
 		require.NoError(t, err)
 		assert.Equal(t, filepath.Join(directory, "packer"), target)
-		// A second time it is found as the link it was made.
+		// The second time, the link from the first time is found.
 		tools, err := filepath.Abs(".tools/bin")
 		require.NoError(t, err)
 		t.Setenv("PATH", tools+":"+os.Getenv("PATH"))
 	}
 }
 
-// What was compiled for an earlier checkout may not be the version that is asked for now.
+// A Packer compiled for an earlier checkout may not be the version required now.
 func TestAPackerOfOursIsNotTheMachines(t *testing.T) {
 	s := &setup{cache: t.TempDir()}
 	compiled := filepath.Join(s.cache, "packer-0123456789ab", "packer")
@@ -116,7 +116,7 @@ func TestCompilingCountsPackages(t *testing.T) {
 	assert.Equal(t, []string{"1 modules downloaded", "1 of 2 packages compiled", "2 of 2 packages compiled"}, said)
 }
 
-// A module of the test's own is compiled with the real Go.
+// Compiles a small module with the real Go.
 func TestCompile(t *testing.T) {
 	checkout(t)
 	writeFile(t, "go.mod", "module example.org/sample\n", 0o644)
@@ -141,7 +141,8 @@ func TestCompile(t *testing.T) {
 	assert.Contains(t, string(said), "sample: failed")
 }
 
-// Packer may be running the plugin that is replaced, and the same plugin is left alone.
+// Packer may be running the plugin that is replaced. A plugin that is up to date is not
+// touched.
 func TestThePluginIsInstalledBesideARunningOne(t *testing.T) {
 	checkout(t)
 	const target = pluginDirectory + "/packer-plugin-slm-copilot_v0.1.0_x5.0_linux_amd64"

@@ -15,7 +15,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 )
 
-// What lies beside the image tells what it was made of, and tells the same.
+// testBesideTheImage checks that the files next to the image describe its contents, and
+// agree with each other.
 func testBesideTheImage(t *testing.T, made demo) {
 	beside := strings.TrimSuffix(made.image, ".qcow2")
 	payloads := map[string]string{
@@ -76,7 +77,7 @@ func testBesideTheImage(t *testing.T, made demo) {
 	}
 }
 
-// payloadDigest is the SHA-256 of what the demonstration bakes.
+// payloadDigest returns the SHA-256 of a payload of the demonstration.
 func payloadDigest(t *testing.T, name string) string {
 	t.Helper()
 	digests, err := digest.File(t.Context(), filepath.Join(top(t), ".cache", "demo", name), nil)

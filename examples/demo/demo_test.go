@@ -1,5 +1,5 @@
-// Package demo_test runs the whole road that make demo runs, and holds what comes out to
-// what the README says of it. It boots virtual machines: it is the slowest test by far.
+// Package demo_test runs all that make demo runs, and checks the result against the README.
+// It boots virtual machines, so it is by far the slowest test.
 package demo_test
 
 import (
@@ -16,13 +16,14 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 )
 
-// demo is one finished run, shared by the tests below: it is too dear to be made twice.
+// demo is the result of one build, shared by the tests below because a build takes too long
+// to repeat.
 type demo struct {
-	// directory is the output directory, catalog the marketplace.
+	// directory is the output directory; catalog is the marketplace.
 	directory, catalog string
 	// image is the finished QCOW2.
 	image string
-	// output is all that packer said.
+	// output is everything that packer printed.
 	output string
 }
 
@@ -36,7 +37,7 @@ func TestDemo(t *testing.T) {
 	made.image = filepath.Join(made.directory, "slm-copilot-1.0.0-x86_64.qcow2")
 	made.output = build(t, made)
 
-	// Those that boot the image run two at a time once the others are done.
+	// The tests that boot the image run two at a time, after the others.
 	for name, check := range map[string]func(*testing.T, demo){
 		"manifest":             testManifest,
 		"verify report":        testVerifyReport,

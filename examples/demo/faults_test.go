@@ -30,7 +30,8 @@ func testWrongChecksum(t *testing.T) {
 	}
 }
 
-// An interrupt while the machine is up, the moment at which most could be left behind.
+// testInterruptedBuild interrupts packer while the machine is running, when it could leave
+// the most behind.
 func testInterruptedBuild(t *testing.T) {
 	out := outputDirectory(t)
 	made := demo{directory: filepath.Join(out, "demo"), catalog: filepath.Join(out, "marketplace")}
@@ -41,7 +42,8 @@ func testInterruptedBuild(t *testing.T) {
 	assertEmpty(t, temporary)
 }
 
-// The same while a finished image is being proven: the image stays, and nothing else.
+// testInterruptedVerify interrupts packer while it verifies a finished image: the image
+// must stay, and nothing else.
 func testInterruptedVerify(t *testing.T, made demo) {
 	template := filepath.Join(outputDirectory(t), "verify.pkr.hcl")
 	require.NoError(t, os.WriteFile(template, []byte(`
@@ -71,7 +73,7 @@ build {
 	assertEmpty(t, temporary)
 }
 
-// testNothingLeftOver holds of a successful run.
+// testNothingLeftOver checks a successful run.
 func testNothingLeftOver(t *testing.T, made demo) {
 	assert.Empty(t, processesNaming(t, made.directory), "left running")
 	assert.ElementsMatch(t, []string{

@@ -29,7 +29,7 @@ import (
 )
 
 const (
-	// guestTimeout bounds every wait for something inside an emulated machine.
+	// guestTimeout limits every wait for something inside an emulated machine.
 	guestTimeout = 10 * time.Minute
 	sshPort      = 22
 	// hostFromGuest is this machine's loopback address as the guest sees it.
@@ -37,7 +37,7 @@ const (
 	token         = "the-onegate-token"
 )
 
-// guest is the finished image, booted as OpenNebula would, with a way in.
+// guest is the finished image, booted the way OpenNebula would, with an SSH login.
 type guest struct {
 	t   *testing.T
 	vm  *qemuvm.VM
@@ -46,7 +46,7 @@ type guest struct {
 	client *ssh.Client
 }
 
-// bootGuest boots the image with a context. The machine ends with the test.
+// bootGuest boots the image with the given context. The machine ends with the test.
 func bootGuest(t *testing.T, made demo, values map[string]string) *guest {
 	t.Helper()
 	_, private, err := ed25519.GenerateKey(rand.Reader)
@@ -77,10 +77,11 @@ func bootGuest(t *testing.T, made demo, values map[string]string) *guest {
 	return g
 }
 
-// enginePort is LocalAI's, which must not be open.
+// enginePort is LocalAI's port, which must not be reachable.
 const enginePort = 8080
 
-// eventually waits for a condition, and says so: silence looks like a hang.
+// eventually waits for a condition and prints what it waits for, because silence looks like
+// a hang.
 func (g *guest) eventually(what string, condition func() error) {
 	g.t.Helper()
 	started := time.Now()
@@ -104,12 +105,12 @@ func (g *guest) eventually(what string, condition func() error) {
 	}
 }
 
-// connect waits until somebody can log in.
+// connect waits until an SSH login works.
 func (g *guest) connect() {
 	g.t.Helper()
 	config := &ssh.ClientConfig{
 		User: "debian", Auth: []ssh.AuthMethod{ssh.PublicKeys(g.key)}, Timeout: 20 * time.Second,
-		HostKeyCallback: ssh.InsecureIgnoreHostKey(), // it was made at the first boot of a throwaway machine
+		HostKeyCallback: ssh.InsecureIgnoreHostKey(), // a throwaway machine has a new host key
 	}
 	g.eventually("a login", func() (err error) {
 		g.client, err = ssh.Dial("tcp", g.vm.Address(sshPort), config)
@@ -117,7 +118,7 @@ func (g *guest) connect() {
 	})
 }
 
-// try runs a script as root and returns what it wrote.
+// try runs a script as root and returns its output.
 func (g *guest) try(script string) (string, error) {
 	g.t.Helper()
 	session, err := g.client.NewSession()
@@ -140,7 +141,7 @@ func (g *guest) try(script string) (string, error) {
 	return strings.TrimSpace(out.String()), err
 }
 
-// run is try for a script that must succeed.
+// run is like try, for a script that must succeed.
 func (g *guest) run(script string) string {
 	g.t.Helper()
 	out, err := g.try(script)
@@ -148,7 +149,7 @@ func (g *guest) run(script string) string {
 	return out
 }
 
-// reboot lets the system restart itself, and waits until it did.
+// reboot restarts the guest and waits until it is up again.
 func (g *guest) reboot() {
 	g.t.Helper()
 	before := g.run("cat /proc/sys/kernel/random/boot_id")
@@ -172,7 +173,7 @@ func (g *guest) status() string {
 	return word
 }
 
-// becomes waits for a status word.
+// becomes waits for the status word.
 func (g *guest) becomes(word string) {
 	g.t.Helper()
 	g.eventually("the status "+word, func() error {
@@ -183,7 +184,7 @@ func (g *guest) becomes(word string) {
 	})
 }
 
-// oneGate records what machines tell it, as the real one takes it.
+// oneGate is a OneGate server that records the requests of machines.
 type oneGate struct {
 	*httptest.Server
 	mutex sync.Mutex
@@ -207,7 +208,7 @@ func newOneGate(t *testing.T) *oneGate {
 	return gate
 }
 
-// told is everything so far, in one text.
+// told returns all requests so far, as one text.
 func (g *oneGate) told() string {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
@@ -220,7 +221,7 @@ func (g *oneGate) forget() {
 	g.seen = nil
 }
 
-// fromGuest is the URL of a server on this machine as the guest reaches it.
+// fromGuest returns the URL at which the guest reaches a server on this machine.
 func fromGuest(t *testing.T, address string) string {
 	t.Helper()
 	u, err := url.Parse(address)
@@ -229,7 +230,7 @@ func fromGuest(t *testing.T, address string) string {
 	return u.String()
 }
 
-// relay passes connections to a port of this machine on to an address that is known later.
+// relay forwards connections from a port of this machine to an address that is given later.
 func relay(t *testing.T) (port int, to func(address string)) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -259,7 +260,8 @@ func join(ctx context.Context, near net.Conn, address string) {
 	_, _ = io.Copy(near, far)
 }
 
-// files gives the digest of every file the agent writes, but those that are new by nature.
+// files returns the digests of all files that the agent writes, except those that change on
+// every boot.
 func (g *guest) files() string {
 	return g.run(`cd / && find etc/slm-copilot etc/one-appliance etc/nginx/sites-enabled etc/systemd/system var/www/slm-copilot var/lib/slm-copilot etc/motd \
 		-path var/lib/slm-copilot/localai -prune -o -path '*/tls/self/*' -prune -o \( -name boot-id -o -name status.json \) -prune -o \

@@ -24,8 +24,8 @@ const (
 	password = `p"a'$HOME\w{x}#1`
 )
 
-// testInside looks at a running machine from within: what its units are allowed, what they
-// tell, and how they come back from what may befall them.
+// testInside checks a running machine from within: the sandbox of its units, their logs and
+// status, and how they recover from faults.
 func testInside(t *testing.T, made demo) {
 	t.Parallel()
 	gate := newOneGate(t)
@@ -77,7 +77,7 @@ func (g *guest) assertTold(gate *oneGate) {
 	assert.NotContains(g.t, told, password)
 }
 
-// served is the certificate of a handshake that trusts root alone.
+// served returns the certificate from a TLS handshake that trusts only root.
 func (g *guest) served(root *x509.Certificate) (*x509.Certificate, error) {
 	roots := x509.NewCertPool()
 	roots.AddCert(root)
@@ -98,8 +98,8 @@ func (g *guest) assertServed(root *x509.Certificate) {
 	assert.Contains(g.t, g.run("cat "+appliance.MOTDFile), appliance.ReadyPhrase)
 }
 
-// assertRenewed has certbot renew as its own timer does, trusting the server by the same
-// file, and waits for nginx to show the new certificate.
+// assertRenewed makes certbot renew the way its timer does, trusting the ACME server
+// through the same file, and waits until nginx serves the new certificate.
 func (g *guest) assertRenewed(root *x509.Certificate) {
 	g.run("systemctl is-active certbot.timer " + appliance.CertificateTimer)
 	before, err := g.served(root)
@@ -137,7 +137,8 @@ func (g *guest) assertPorts() {
 	assert.Equal(g.t, map[string]bool{"22": true, "80": true, "443": true}, open)
 }
 
-// assertOrder: what starts before configure has ended reads the files of the boot before.
+// assertOrder checks that no unit starts before configure has finished, because it would
+// read the files of the previous boot.
 func (g *guest) assertOrder() {
 	since := func(unit, property string) string {
 		return g.run("systemctl show -P " + property + " " + unit)
@@ -149,7 +150,7 @@ func (g *guest) assertOrder() {
 	}
 }
 
-// assertNoSecrets looks where other users, or readers of logs, could.
+// assertNoSecrets searches the places that other users and readers of logs can see.
 func (g *guest) assertNoSecrets() {
 	found, err := g.try(`secrets=$(mktemp); trap 'rm -f "$secrets"' EXIT
 		cat /var/lib/slm-copilot/password /var/lib/slm-copilot/engine-key /var/lib/slm-copilot/token.txt > "$secrets"
@@ -174,13 +175,13 @@ func (g *guest) assertNothingChanges() {
 	assert.Equal(g.t, before, g.files()+g.starts())
 }
 
-// starts changes when a unit is started or reloaded.
+// starts returns a text that changes when a unit is started or reloaded.
 func (g *guest) starts() string {
 	return g.run("systemctl show -p Id,InvocationID,ExecMainStartTimestampMonotonic,StateChangeTimestampMonotonic " +
 		strings.Join([]string{appliance.LocalAIUnit, appliance.NginxUnit, appliance.BootstrapUnit}, " "))
 }
 
-// ask gets one answer from the model, or whatever nginx says instead.
+// ask sends one request to the model; the response may be an error from nginx.
 func (g *guest) ask(ctx context.Context) (status int, body string, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+g.vm.Address(appliance.HTTPSPort)+appliance.PathChat,
 		strings.NewReader(`{"model":"`+appliance.ModelID+`","max_tokens":2,"messages":[{"role":"user","content":"Hello"}]}`))
@@ -191,7 +192,7 @@ func (g *guest) ask(ctx context.Context) (status int, body string, err error) {
 	request.Header.Set("Content-Type", "application/json")
 	client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{
 		DisableKeepAlives: true,
-		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, // who answers is not the question here
+		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, // the certificate is not under test here
 	}}
 	response, err := client.Do(request)
 	if err != nil {
@@ -202,7 +203,7 @@ func (g *guest) ask(ctx context.Context) (status int, body string, err error) {
 	return response.StatusCode, string(text), err
 }
 
-// answers waits until the model does, and returns the answers before that.
+// answers waits until the model responds, and returns the status codes before that.
 func (g *guest) answers() (before []int) {
 	g.t.Helper()
 	g.eventually("an answer of the model", func() error {
@@ -223,7 +224,7 @@ func (g *guest) enginePID() string {
 	return g.run("systemctl show -P MainPID " + appliance.LocalAIUnit)
 }
 
-// killBackend: LocalAI itself would answer 500 for half a minute.
+// killBackend kills the backend. On its own, LocalAI would answer 500 for half a minute.
 func (g *guest) killBackend() {
 	engine := g.enginePID()
 	g.run(`main=` + engine + `; killed=
@@ -232,7 +233,7 @@ func (g *guest) killBackend() {
 		done; [ -n "$killed" ]`)
 	before := g.answers()
 	for i, status := range before {
-		// The first request may come before the watch has seen anything.
+		// The first request may arrive before the watch has noticed.
 		assert.True(g.t, status == http.StatusServiceUnavailable || i == 0, "answers before the model came back: %v", before)
 	}
 	assert.Equal(g.t, engine, g.enginePID(), "LocalAI itself went on")
@@ -249,7 +250,7 @@ func (g *guest) killEngine() {
 	assert.NotEqual(g.t, engine, g.enginePID())
 }
 
-// otherContext is what would change several files.
+// otherContext writes a context that would change several files.
 const otherContext = `umask 077; sed "s/CONTEXT_SIZE='2048'/CONTEXT_SIZE='1024'/" /var/lib/slm-copilot/context.sh > /run/other-context.sh`
 
 func (g *guest) changeContext() {
@@ -301,14 +302,14 @@ func (g *guest) freezeEtc() {
 	assert.Equal(g.t, before, g.files())
 }
 
-// withoutStatus leaves out what is meant to tell of a failure.
+// withoutStatus removes the files that are supposed to change after a failure.
 func withoutStatus(files string) string {
 	var kept []string
 	skip := false
 	for line := range strings.Lines(files) {
 		switch {
 		case strings.Contains(line, "etc/one-appliance/"), strings.Contains(line, "etc/motd"):
-			skip = true // and the line with its mode
+			skip = true // skip the line with its mode too
 		case skip:
 			skip = false
 		default:
@@ -360,8 +361,8 @@ func (g *guest) rebootThreeTimes(gate *oneGate) {
 	}
 }
 
-// testRefused boots with values that cannot be used: the machine says so wherever a person
-// may look, and serves once they are put right.
+// testRefused boots with invalid values: the machine must report them in every place where
+// people may look, and must work once they are corrected.
 func testRefused(t *testing.T, made demo) {
 	t.Parallel()
 	g := bootGuest(t, made, map[string]string{

@@ -15,10 +15,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// buildTimeout bounds one run of packer on two cores without virtualization.
+// buildTimeout limits one run of packer, on two cores without virtualization.
 const buildTimeout = 25 * time.Minute
 
-// top is the top of the repository, where the paths in the example start.
+// top returns the top of the repository, to which the paths in the example are relative.
 func top(t *testing.T) string {
 	t.Helper()
 	path, err := filepath.Abs("../..")
@@ -26,8 +26,9 @@ func top(t *testing.T) string {
 	return path
 }
 
-// outputDirectory lies on the file system of the repository: the machine's temporary
-// directory may be small, and a catalog links images instead of copying them.
+// outputDirectory returns a directory on the file system of the repository, because the
+// temporary directory may be small, and because a catalog then links images instead of
+// copying them.
 func outputDirectory(t *testing.T) string {
 	t.Helper()
 	dist := filepath.Join(top(t), "dist")
@@ -50,7 +51,7 @@ func prepare(t *testing.T) {
 	require.NoError(t, command.Run())
 }
 
-// packer is a command line of packer build that is not started yet.
+// packer returns a packer build command that has not been started.
 func packer(ctx context.Context, t *testing.T, arguments ...string) *exec.Cmd {
 	t.Helper()
 	binary := filepath.Join(top(t), ".tools", "bin", "packer")
@@ -58,8 +59,8 @@ func packer(ctx context.Context, t *testing.T, arguments ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, binary, append([]string{"build", "-color=false"}, arguments...)...)
 	command.Dir = top(t)
 	command.Env = append(os.Environ(), "CHECKPOINT_DISABLE=1", "PACKER_PLUGIN_PATH="+filepath.Join(top(t), ".tools", "plugins"))
-	// A process group of its own, which is sent what a terminal sends on Ctrl-C: Packer
-	// runs in two processes and heeds a signal only if both get it.
+	// A separate process group, which gets what a terminal sends on Ctrl-C: Packer runs as
+	// two processes and stops only if both get the signal.
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	command.Cancel = func() error { return interrupt(command) }
 	command.WaitDelay = time.Minute
@@ -70,7 +71,7 @@ func interrupt(command *exec.Cmd) error {
 	return syscall.Kill(-command.Process.Pid, syscall.SIGINT)
 }
 
-// demoArguments build the demonstration into directories of the test's own.
+// demoArguments build the demonstration into the directories of the test.
 func demoArguments(made demo, more ...string) []string {
 	return append(append([]string{"-var-file=.cache/demo/payloads.pkrvars.json"}, more...),
 		"-var", "output_directory="+made.directory,
@@ -78,8 +79,8 @@ func demoArguments(made demo, more ...string) []string {
 		"examples/demo")
 }
 
-// build runs packer to its end and returns what it said. Lines are passed on as they come:
-// this takes minutes, and silence looks like a hang.
+// build runs packer to its end and returns its output. It also prints the lines as they
+// come, because this takes minutes, and silence looks like a hang.
 func build(t *testing.T, made demo) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), buildTimeout)
@@ -92,7 +93,7 @@ func build(t *testing.T, made demo) string {
 	return output.String()
 }
 
-// interruptAt runs packer, sends it one interrupt when a line holds text, and returns once
+// interruptAt runs packer, interrupts it once when a line contains text, and returns when
 // it has ended. Packer and its plugins use temporary for their temporary files.
 func interruptAt(t *testing.T, text, temporary string, arguments ...string) {
 	t.Helper()
@@ -119,14 +120,14 @@ func interruptAt(t *testing.T, text, temporary string, arguments ...string) {
 	require.ErrorAs(t, err, new(*exec.ExitError), "an interrupted build must fail:\n%s", output.String())
 }
 
-// processesNaming returns the command lines of running processes that hold text.
+// processesNaming returns the command lines of running processes that contain text.
 func processesNaming(t *testing.T, text string) []string {
 	t.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	require.NoError(t, err)
 	var found []string
 	for _, file := range files {
-		// A process may end while this looks.
+		// The process may have ended in the meantime.
 		line, err := os.ReadFile(file)
 		if err == nil && strings.Contains(string(line), text) {
 			found = append(found, strings.ReplaceAll(string(line), "\x00", " "))

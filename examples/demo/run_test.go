@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// demo-run is for people: what it prints must work as pasted, and Ctrl-C must end it.
+// demo-run is for people: what it prints must work when pasted, and Ctrl-C must end it.
 func testDemoRun(t *testing.T, made demo) {
 	t.Parallel()
 	program := filepath.Join(t.TempDir(), "demo-run")
@@ -45,7 +45,7 @@ func testDemoRun(t *testing.T, made demo) {
 	assert.Empty(t, processesNaming(t, made.image), "left running")
 }
 
-// readUntil reads up to a line.
+// readUntil returns the output up to and including the line end.
 func readUntil(t *testing.T, pipe io.Reader, end string) string {
 	t.Helper()
 	var text strings.Builder
@@ -59,8 +59,8 @@ func readUntil(t *testing.T, pipe io.Reader, end string) string {
 	return ""
 }
 
-// pasted runs all of the instructions that are for a shell. aider is played, and so is
-// Python, whose library of OpenAI is no Debian package.
+// pasted runs all instructions that are meant for a shell. aider is a stub, and so is
+// Python, because Debian has no package of OpenAI's library for it.
 func pasted(ctx context.Context, t *testing.T, text string) {
 	t.Helper()
 	assert.NotContains(t, text, "reset by peer", "a boot like any other looks like a failure")
@@ -76,7 +76,7 @@ func pasted(ctx context.Context, t *testing.T, text string) {
 	assert.Regexp(t, `(?s)sha256 Fingerprint=.*"chat\.completion".*\npython\naider\n.*all \d+ checks of https://\S+ passed\n$`, string(output))
 }
 
-// installOpenAI brings OpenAI's library for Node.
+// installOpenAI installs OpenAI's library for Node.
 func installOpenAI(ctx context.Context, t *testing.T, directory string) {
 	t.Helper()
 	require.NoError(t, os.CopyFS(directory, os.DirFS(filepath.Join(top(t), "runtime-agent/nginx/testdata/openai"))))

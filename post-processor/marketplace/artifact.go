@@ -13,8 +13,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 )
 
-// publishedArtifact is a published app. It holds no reference to the artifact it was made from,
-// which is out of reach when the post-processor has returned.
+// publishedArtifact is a published app. It does not refer to the artifact it was made from,
+// which Packer may destroy once the post-processor has returned.
 type publishedArtifact struct {
 	id     string
 	title  string
@@ -90,6 +90,6 @@ func (a *publishedArtifact) State(name string) any {
 	return nil
 }
 
-// Destroy does nothing: clouds may have seen the app, so it is not for a later step of a
-// build to take it back.
+// Destroy does nothing: clouds may have seen the app already, so a failure later in the
+// build must not withdraw it.
 func (a *publishedArtifact) Destroy() error { return nil }

@@ -11,22 +11,22 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fieldcheck"
 )
 
-// Config is what a template may say in post-processor "slm-copilot-marketplace".
+// Config is the configuration of the post-processor "slm-copilot-marketplace".
 type Config struct {
 	common.PackerConfig `mapstructure:",squash"`
-	// App says what is published; every field has a default.
+	// App describes the app; every field has a default.
 	App App `mapstructure:"app"`
-	// Catalog is a directory to publish into, Community one for the files of a pull
-	// request, OpenNebula a cloud. At least one of them is given.
+	// Catalog publishes into a directory, Community writes the files of a pull request, and
+	// OpenNebula publishes in a cloud. At least one of them must be set.
 	Catalog    *Catalog    `mapstructure:"catalog"`
 	Community  *Community  `mapstructure:"community"`
 	OpenNebula *OpenNebula `mapstructure:"opennebula"`
-	// DryRun tells what would be done, and does nothing.
+	// DryRun reports what would be done, without doing it.
 	DryRun bool `mapstructure:"dry_run"`
 }
 
 func (c *Config) decode(raws ...any) error {
-	// Nothing is interpolated: braces in a description are the writer's own.
+	// No interpolation: braces in a description are meant literally.
 	err := config.Decode(c, &config.DecodeOpts{PluginType: "slm-copilot-marketplace"}, raws...)
 	if err != nil {
 		return err
@@ -35,7 +35,7 @@ func (c *Config) decode(raws ...any) error {
 	return c.check().Err()
 }
 
-// hideSecrets keeps them out of Packer's log.
+// hideSecrets keeps passwords, tokens and keys out of Packer's log.
 func (c *Config) hideSecrets() {
 	var secrets []string
 	if c.Catalog != nil {
@@ -47,8 +47,8 @@ func (c *Config) hideSecrets() {
 	fieldcheck.HideSecrets(secrets...)
 }
 
-// check looks at nothing but the values: a template is validated on machines that hold
-// neither image nor catalog nor credentials.
+// check looks only at the values, because a template must validate on machines that have
+// neither the image nor the catalog nor the credentials.
 func (c *Config) check() *fieldcheck.Fields {
 	fields := new(fieldcheck.Fields)
 	if c.Catalog == nil && c.Community == nil && c.OpenNebula == nil {

@@ -9,29 +9,29 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/storedtext"
 )
 
-// App is the block "app": what people see of the appliance in a marketplace, and the size
-// of the virtual machines that are made from it.
+// App is the block "app": how marketplaces present the appliance, and the size of the
+// virtual machines created from it.
 type App struct {
-	// Name is followed by the version: "SLM-Copilot" becomes "SLM-Copilot 1.0.0".
+	// Name is the title without the version: "SLM-Copilot" becomes "SLM-Copilot 1.0.0".
 	Name string `mapstructure:"name"`
-	// Version is that of the image's manifest unless given.
+	// Version defaults to the one in the image's manifest.
 	Version          string   `mapstructure:"version"`
 	Publisher        string   `mapstructure:"publisher"`
 	PublisherEmail   string   `mapstructure:"publisher_email"`
 	Description      string   `mapstructure:"description"`
 	ShortDescription string   `mapstructure:"short_description"`
 	Tags             []string `mapstructure:"tags"`
-	// Logo is the base name of a PNG that the cloud's web interface has.
+	// Logo is the file name of a PNG in the cloud's web interface, without a directory.
 	Logo string `mapstructure:"logo"`
 	CPU  int    `mapstructure:"cpu"`
 	VCPU int    `mapstructure:"vcpu"`
 	// Memory is in MiB.
 	Memory int `mapstructure:"memory"`
-	// OpenNebulaVersions are the releases the app is offered to.
+	// OpenNebulaVersions are the OpenNebula releases that are offered the app.
 	OpenNebulaVersions []string `mapstructure:"opennebula_versions"`
 }
 
-// check judges the fields with their defaults in place.
+// check validates the fields with the defaults filled in.
 func (a *App) check(fields *fieldcheck.Fields) {
 	filled := a.withDefaults()
 	fields.Check("app.name", filled.Name, appliance.CheckObjectName)
@@ -48,11 +48,10 @@ func (a *App) check(fields *fieldcheck.Fields) {
 	fields.Minimum("app.memory", filled.MemoryMiB, 1)
 }
 
-// withDefaults is the app with a default for every field that is not given; one for any
-// image, until it is known which.
+// withDefaults fills in the defaults for an unknown image, for fields that are not set.
 func (a *App) withDefaults() app.App { return a.over(app.Default()) }
 
-// over is d with the fields that are given.
+// over returns d with the fields that are set in a.
 func (a *App) over(d app.App) app.App {
 	return app.App{
 		Name:               cmp.Or(a.Name, d.Name),

@@ -8,11 +8,11 @@ import (
 // Catalog is the block "catalog".
 type Catalog struct {
 	Directory string `mapstructure:"directory"`
-	// BaseURL is where a web server will serve the directory.
+	// BaseURL is the URL at which a web server will serve Directory.
 	BaseURL string `mapstructure:"base_url"`
-	// KeepVersions is how many versions stay in it; 0 keeps all.
+	// KeepVersions is the number of versions to keep; 0 keeps all.
 	KeepVersions int `mapstructure:"keep_versions"`
-	// SigningKeyFile is a secret key of minisign, SigningKeyPassword opens it.
+	// SigningKeyFile is a minisign secret key; SigningKeyPassword decrypts it.
 	SigningKeyFile     string `mapstructure:"signing_key_file"`
 	SigningKeyPassword string `mapstructure:"signing_key_password"`
 }

@@ -8,11 +8,12 @@ import (
 // Community is the block "community": the files of a pull request to OpenNebula's
 // community marketplace.
 type Community struct {
-	// Directory is a checkout of the repository, or any other directory.
+	// Directory is a clone of that repository, or any other directory.
 	Directory string `mapstructure:"directory"`
-	// ImageURL is where the image will be downloaded from.
+	// ImageURL is the URL from which users will download the image.
 	ImageURL string `mapstructure:"image_url"`
-	// LogoFile is a PNG file of 300 by 300 pixels; without one the repository has it.
+	// LogoFile is a PNG file of 300 by 300 pixels. If it is empty, the repository must have
+	// the logo already.
 	LogoFile string `mapstructure:"logo_file"`
 }
 

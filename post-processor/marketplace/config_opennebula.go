@@ -14,45 +14,45 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/post-processor/marketplace/cloud"
 )
 
-// OpenNebula is the block "opennebula": a cloud, and how to publish in it.
+// OpenNebula is the block "opennebula": a cloud, and how to publish there.
 type OpenNebula struct {
-	// Endpoint is the URL of the API, with the path /RPC2.
+	// Endpoint is the URL of the XML-RPC API, including the path /RPC2.
 	Endpoint string `mapstructure:"endpoint"`
-	// Username goes with one of Password and Token. Without them the credentials are in
-	// AuthFile, which is what $ONE_AUTH names, or ~/.one/one_auth.
+	// Username is used with either Password or Token. Without them the credentials are read
+	// from AuthFile, which defaults to $ONE_AUTH or ~/.one/one_auth.
 	Username string `mapstructure:"username"`
 	Password string `mapstructure:"password"`
 	Token    string `mapstructure:"token"`
 	AuthFile string `mapstructure:"auth_file"`
-	// CAFile holds the certificates by which the endpoint is trusted instead of those of
-	// the system, TLSServerName the name expected in its certificate instead of its host.
+	// CAFile is a PEM file of CA certificates to trust instead of the system's.
+	// TLSServerName is the name expected in the endpoint's certificate instead of its host.
 	CAFile             string `mapstructure:"ca_file"`
 	TLSServerName      string `mapstructure:"tls_server_name"`
 	InsecureSkipVerify bool   `mapstructure:"insecure_skip_verify"`
-	// Marketplace, Datastore and Group are names or numbers.
+	// Marketplace, Datastore and Group are names or ids.
 	Marketplace string `mapstructure:"marketplace"`
 	Datastore   string `mapstructure:"datastore"`
 	Group       string `mapstructure:"group"`
 	Permissions string `mapstructure:"permissions"`
-	// What is made besides the app.
+	// What to create besides the app; see cloud.Target.
 	VMTemplate         bool `mapstructure:"vm_template"`
 	VMTemplateApp      bool `mapstructure:"vm_template_app"`
 	ServiceTemplateApp bool `mapstructure:"service_template_app"`
-	// KeepVersions is how many versions stay; 0 keeps all.
+	// KeepVersions is the number of versions to keep; 0 keeps all.
 	KeepVersions int `mapstructure:"keep_versions"`
-	// ForceReplace replaces another build of the same version.
+	// ForceReplace allows replacing another build of the same version.
 	ForceReplace bool `mapstructure:"force_replace"`
-	// Timeout is for each copy that the cloud makes.
+	// Timeout limits each copy that the cloud makes; the default is "2h".
 	Timeout string `mapstructure:"timeout"`
-	// Transfer says how the image comes to the front-end.
+	// Transfer configures how the image gets to the front-end.
 	Transfer *Transfer `mapstructure:"transfer"`
 }
 
 const (
 	defaultDatastore = "default"
-	// defaultPermissions let everybody in the cloud see and import the app.
+	// defaultPermissions allow everyone in the cloud to see and import the app.
 	defaultPermissions = "644"
-	// defaultTimeout is enough for an image of 20 GB at 10 MB/s, several times.
+	// defaultTimeout is several times what an image of 20 GB takes at 10 MB/s.
 	defaultTimeout = "2h"
 )
 
@@ -131,7 +131,7 @@ func (o *OpenNebula) client(say func(string)) (*opennebula.Client, error) {
 }
 
 func (o *OpenNebula) target() cloud.Target {
-	// check has parsed it before.
+	// check has already parsed it.
 	timeout, _ := time.ParseDuration(cmp.Or(o.Timeout, defaultTimeout))
 	return cloud.Target{
 		Marketplace:        o.Marketplace,

@@ -177,7 +177,7 @@ func TestConfigureRefusesUnknownFields(t *testing.T) {
 	assert.ErrorContains(t, p.Configure(block{"catalog": exampleCatalog(), "catalogue": "x"}), `"catalogue"`)
 }
 
-// What depends on the build is known only when it runs.
+// Values that depend on the build are unknown until it runs.
 func TestConfigureLetsUnknownValuesPass(t *testing.T) {
 	for _, unknown := range []string{fieldcheck.Unknown, hcl2helper.UnknownVariableValue} {
 		var p PostProcessor
@@ -192,7 +192,7 @@ func TestConfigureLetsUnknownValuesPass(t *testing.T) {
 	}
 }
 
-// A block of the transfer is judged once all of it is known.
+// The values of a transfer block are validated once all of them are known.
 func TestConfigureLetsUnknownValuesOfACloudPass(t *testing.T) {
 	const u = fieldcheck.Unknown
 	for way, values := range map[string]any{

@@ -12,18 +12,18 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer/sftp"
 )
 
-// Transfer is the block "transfer": exactly one way for an image to reach the front-end.
+// Transfer is the block "transfer": exactly one method to get an image to the front-end.
 type Transfer struct {
 	SSH   *SSH   `mapstructure:"ssh"`
 	S3    *S3    `mapstructure:"s3"`
 	Serve *Serve `mapstructure:"serve"`
-	// URL and Path say where the image lies already; one that ends in a slash is followed
-	// by the name of the file.
+	// URL and Path are where the image is already available. If they end in a slash, the
+	// name of the file is appended.
 	URL  string `mapstructure:"url"`
 	Path string `mapstructure:"path"`
 }
 
-// SSH is the block "ssh": a directory of the front-end, reached by SFTP.
+// SSH is the block "ssh": a directory on the front-end, written by SFTP.
 type SSH struct {
 	Host           string `mapstructure:"host"`
 	Port           int    `mapstructure:"port"`
@@ -35,7 +35,7 @@ type SSH struct {
 	Directory      string `mapstructure:"directory"`
 }
 
-// S3 is the block "s3": a bucket from which the front-end fetches by a signed URL.
+// S3 is the block "s3": a bucket from which the front-end downloads with a presigned URL.
 type S3 struct {
 	Endpoint     string `mapstructure:"endpoint"`
 	Region       string `mapstructure:"region"`
@@ -47,7 +47,8 @@ type S3 struct {
 	CAFile       string `mapstructure:"ca_file"`
 }
 
-// Serve is the block "serve": this machine serves the image until the front-end has it.
+// Serve is the block "serve": a web server on this machine, until the front-end has the
+// image.
 type Serve struct {
 	Listen          string `mapstructure:"listen"`
 	Address         string `mapstructure:"address"`
@@ -66,8 +67,8 @@ func (t *Transfer) secrets() []string {
 	return secrets
 }
 
-// check leaves a block that holds a value which is not known yet to the run of the build:
-// the values of a block are judged together.
+// check skips a block that contains a value not known yet, because the values of a block
+// are validated together. The run validates it again.
 func (t *Transfer) check(fields *fieldcheck.Fields) {
 	known := fields.Known(t.texts())
 	const name = "opennebula.transfer"
@@ -77,7 +78,7 @@ func (t *Transfer) check(fields *fieldcheck.Fields) {
 	}
 }
 
-// texts are the values of all ways that are given, by the names of their fields.
+// texts returns the values of all methods that are set, by field name.
 func (t *Transfer) texts() map[string]string {
 	texts := map[string]string{"opennebula.transfer.url": t.URL, "opennebula.transfer.path": t.Path}
 	if t.SSH != nil {
@@ -115,7 +116,7 @@ func (s *Serve) texts() map[string]string {
 	}
 }
 
-// mistakes are those of the one way that is given, each with the name of its field.
+// mistakes returns the errors of the configured method, each prefixed with its field.
 func (t *Transfer) mistakes() []error {
 	var block string
 	var mistakes []error

@@ -8,8 +8,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 )
 
-// checkDigests compares what is in the image with what its manifest says. OpenNebula does
-// not name a wrong digest, it only ends in an error; so it must be found here.
+// checkDigests compares the digests of an image with its manifest. OpenNebula reports a
+// wrong digest only as an ERROR state without a reason, so it must be found here.
 func checkDigests(image string, m manifest.Manifest, is digest.Digests) error {
 	var mistakes []error
 	for _, field := range []struct {

@@ -13,8 +13,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 )
 
-// findDisks returns the image of an artifact, and that of the model if the weights are on
-// a disk of their own.
+// findDisks returns the image of an artifact and, if the weights are on a disk of their
+// own, the image of the model disk.
 func findDisks(input packersdk.Artifact) ([]manifest.Disk, error) {
 	image, manifestPath, err := artifact.Find(input)
 	if err != nil {
@@ -38,7 +38,7 @@ func findDisks(input packersdk.Artifact) ([]manifest.Disk, error) {
 	return disks, nil
 }
 
-// prove reads the whole image: what is in it must be what its manifest says.
+// prove reads the whole image and checks it against its manifest.
 func prove(ctx context.Context, d manifest.Disk, say func(string)) error {
 	say("Checking the image " + d.Path + " against its manifest")
 	meter := progress.Lines("check", d.Manifest.FileSize, say)

@@ -15,43 +15,43 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/post-processor/marketplace/cloud"
 )
 
-// PostProcessor publishes an image. Its zero value is ready to be configured.
+// PostProcessor publishes an image. The zero value is ready for Configure.
 type PostProcessor struct {
 	config Config
 }
 
 var _ packersdk.PostProcessor = (*PostProcessor)(nil)
 
-// publication is what the steps of one run share.
+// publication is the state that the steps of one run share.
 type publication struct {
 	disks []manifest.Disk
 	app   app.App
-	// What follows is for a catalog.
+	// For a catalog.
 	base       catalog.BaseURL
 	entries    []catalog.Entry
 	signingKey *signature.Key
 	catalog    *catalog.Catalog
-	// communityFiles are for a pull request, by name.
+	// communityFiles are the contents of the files of a pull request, by path.
 	communityFiles map[string][]byte
 	// communityDirectory is where they have been written.
 	communityDirectory string
-	// publisher is for a cloud.
+	// publisher is set if the app is published in a cloud.
 	publisher *cloud.Publisher
 	kept      kept
 }
 
-// ConfigSpec describes the configuration to Packer.
+// ConfigSpec returns the schema of the configuration for Packer.
 func (p *PostProcessor) ConfigSpec() hcldec.ObjectSpec {
 	return p.config.FlatMapstructure().HCL2Spec()
 }
 
-// Configure reads and checks the configuration; the error lists every mistake.
+// Configure decodes and checks the configuration; the error lists every mistake.
 func (p *PostProcessor) Configure(raws ...any) error {
 	return p.config.decode(raws...)
 }
 
-// PostProcess publishes the image of input. The input is always kept: the images of a
-// catalog may be hard links to it.
+// PostProcess publishes the image of input. The input is always kept, because the images in
+// a catalog may be hard links to it.
 func (p *PostProcessor) PostProcess(ctx context.Context, ui packersdk.Ui, input packersdk.Artifact) (packersdk.Artifact, bool, bool, error) {
 	ctx, abort := context.WithCancelCause(ctx)
 	defer abort(nil)
@@ -64,7 +64,7 @@ func (p *PostProcessor) PostProcess(ctx context.Context, ui packersdk.Ui, input 
 }
 
 func (p *PostProcessor) publish(ctx context.Context, ui packersdk.Ui, input packersdk.Artifact, pub *publication, abort context.CancelCauseFunc) error {
-	// What it finds decides about the steps that follow.
+	// The preflight determines which steps follow.
 	preflight := step.Of(&stepPreflight{config: &p.config, input: input, pub: pub})
 	if err := step.Run(ctx, ui, p.config.PackerConfig, "publishing", preflight); err != nil {
 		return err
@@ -76,8 +76,8 @@ func (p *PostProcessor) publish(ctx context.Context, ui packersdk.Ui, input pack
 	return step.Run(ctx, ui, p.config.PackerConfig, "publishing", steps...)
 }
 
-// steps are those of the destinations that are given: first what changes nothing, for all
-// of them, then what publishes.
+// steps returns the steps of all configured destinations: first those that change nothing,
+// then those that publish.
 func (p *PostProcessor) steps(ui packersdk.Ui, input packersdk.Artifact, pub *publication, abort context.CancelCauseFunc) ([]step.Listed, error) {
 	steps := []step.Listed{step.Of(&stepKeep{input: input, pub: pub, ui: ui})}
 	if o := p.config.OpenNebula; o != nil {
@@ -115,8 +115,8 @@ func (p *publication) appliance() cloud.Appliance {
 	return cloud.Appliance{App: p.app, Disks: p.disks}
 }
 
-// rescued adds to err where the image is kept, and keeps it if that has not been done, after
-// an interruption too.
+// rescued keeps the image if that has not been done, even after an interruption, and adds
+// to err where it is.
 func rescued(ctx context.Context, ui packersdk.Ui, err error, input packersdk.Artifact, pub *publication) error {
 	if pub.kept.directory == "" && pub.disks != nil {
 		if keepErr := pub.keep(context.WithoutCancel(ctx), ui, input); keepErr != nil {

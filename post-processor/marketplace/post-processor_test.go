@@ -19,7 +19,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 )
 
-// bench is a place where an image has been built.
+// bench is a directory with an image that has been built.
 type bench struct {
 	image   string
 	catalog string
@@ -46,7 +46,7 @@ func newBench(t *testing.T) bench {
 	return b
 }
 
-// built is the artifact of the source.
+// built returns the artifact of the source.
 func (b bench) built() *packersdk.MockArtifact {
 	return &packersdk.MockArtifact{
 		BuilderIdValue: appliance.BuilderID,
@@ -236,7 +236,7 @@ func TestPostProcessRefusesWhatIsStillUnknown(t *testing.T) {
 	assert.NoDirExists(t, b.catalog)
 }
 
-// The app of examples/demo, which is as small as one can be.
+// The app of examples/demo has the minimal attributes.
 func TestASmallAppHasNoFindings(t *testing.T) {
 	b := newBench(t)
 	var p PostProcessor

@@ -11,14 +11,15 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
 
-// kept is where the links to an image lie. Its zero value is nowhere.
+// kept records the links to an image. The zero value has none.
 type kept struct {
 	directory string
 	files     []string
 }
 
-// keep links the image, and the files that came with it, into a directory beside theirs, in
-// place of what an earlier failure left. Where links are impossible it copies.
+// keep hard-links the image, and the files that came with it, into a directory next to
+// theirs, replacing what an earlier failure left there. Where links are impossible it
+// copies.
 func keep(ctx context.Context, say func(string), image string, files []string) (kept, error) {
 	k := kept{directory: filepath.Dir(image) + ".unpublished"}
 	if err := os.MkdirAll(k.directory, 0o755); err != nil {
@@ -45,7 +46,7 @@ func keep(ctx context.Context, say func(string), image string, files []string) (
 	return k, nil
 }
 
-// image is the link to the image, the first of all.
+// image returns the link to the image, which is always the first.
 func (k kept) image() string {
 	if len(k.files) == 0 {
 		return ""
@@ -61,7 +62,7 @@ func (k kept) tell(err error) error {
 	return fmt.Errorf("%w\nThe image is kept as %s", err, k.image())
 }
 
-// remove leaves alone what others have put into the directory.
+// remove leaves files alone that others have put into the directory.
 func (k kept) remove() {
 	for _, file := range k.files {
 		_ = os.Remove(file)

@@ -29,7 +29,7 @@ func (s *stepCommunity) Run(context.Context) error {
 	return nil
 }
 
-// files decides what will be written.
+// files returns the contents of the files, by path.
 func (c *Community) files(pub *publication) (map[string][]byte, error) {
 	if len(pub.disks) > 1 {
 		return nil, fmt.Errorf("community: the weights are on a disk of their own (%s), and the files are of one image; "+

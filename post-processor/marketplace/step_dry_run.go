@@ -9,7 +9,7 @@ import (
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 )
 
-// stepDryRun says what a run without dry_run would write here.
+// stepDryRun reports what a run without dry_run would write.
 type stepDryRun struct {
 	config *Config
 	pub    *publication

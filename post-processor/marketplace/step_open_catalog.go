@@ -8,7 +8,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/catalog"
 )
 
-// stepOpenCatalog makes sure that this run alone changes the catalog, until the run ends.
+// stepOpenCatalog locks the catalog until the run ends.
 type stepOpenCatalog struct {
 	directory string
 	pub       *publication

@@ -8,7 +8,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
 
-// stepPlaceImage brings the images into the catalog. Nothing lists them yet.
+// stepPlaceImage copies or links the images into the catalog, before the list refers to
+// them.
 type stepPlaceImage struct {
 	pub *publication
 	ui  packersdk.Ui

@@ -17,7 +17,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/signature"
 )
 
-// stepPreflight finds the images and decides what will be published. It changes nothing.
+// stepPreflight finds the images and determines what to publish. It changes nothing.
 type stepPreflight struct {
 	config *Config
 	input  packersdk.Artifact
@@ -52,7 +52,7 @@ func (s *stepPreflight) Run(context.Context) (err error) {
 	return s.lint()
 }
 
-// lint looks for the mistakes that published apps have been seen to make.
+// lint checks for mistakes that have been observed in published apps.
 func (s *stepPreflight) lint() error {
 	text := s.pub.app.VMTemplate(s.pub.disks[0].Manifest.OSArch).Text()
 	findings := lint.Template("VM template", []byte(text))
@@ -80,7 +80,7 @@ func (s *stepPreflight) lint() error {
 	return lint.Error(findings)
 }
 
-// isLinted tells the descriptions of the app among the files of a pull request.
+// isLinted reports whether a file of a pull request describes the app.
 func isLinted(name string) bool {
 	base := path.Base(name)
 	return path.Ext(base) == ".yaml" && base != "context.yaml" && base != "tests.yaml"

@@ -6,7 +6,7 @@ import (
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 )
 
-// stepProve proves the images against their manifests.
+// stepProve checks the images against their manifests.
 type stepProve struct {
 	pub *publication
 	ui  packersdk.Ui

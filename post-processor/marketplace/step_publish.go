@@ -8,7 +8,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/catalog"
 )
 
-// stepPublish replaces the list. It is the moment at which clouds see the app.
+// stepPublish replaces the list of the catalog, which makes the app visible to clouds.
 type stepPublish struct {
 	keepVersions int
 	pub          *publication
@@ -29,5 +29,5 @@ func (s *stepPublish) Run(context.Context) error {
 	return nil
 }
 
-// entry is the one that people import.
+// entry returns the catalog entry that users import.
 func (p *publication) entry() catalog.Entry { return p.entries[len(p.entries)-1] }

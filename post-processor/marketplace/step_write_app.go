@@ -4,7 +4,8 @@ import (
 	"context"
 )
 
-// stepWriteApp writes the files of the apps and the nginx site. Nothing lists them yet.
+// stepWriteApp writes the files of the apps and the nginx site, before the list refers to
+// them.
 type stepWriteApp struct {
 	pub *publication
 }

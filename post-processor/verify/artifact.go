@@ -9,8 +9,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 )
 
-// provenArtifact is an image that has been proven. It holds no reference to the artifact it was
-// made from, which is out of reach when the post-processor has returned.
+// provenArtifact is a verified image. It does not refer to the artifact it was made from,
+// which Packer may destroy once the post-processor has returned.
 type provenArtifact struct {
 	id      string
 	files   []string
@@ -42,7 +42,7 @@ func (a *provenArtifact) BuilderId() string { return appliance.VerifyBuilderID }
 
 func (a *provenArtifact) Files() []string { return a.files }
 
-// Id is that of the image: a proof does not make it another one.
+// Id is the id of the input, because verifying does not change the image.
 func (a *provenArtifact) Id() string { return a.id }
 
 func (a *provenArtifact) String() string {
@@ -56,7 +56,7 @@ func (a *provenArtifact) State(name string) any {
 	return nil
 }
 
-// Destroy removes the reports. The image belongs to the artifact it came with.
+// Destroy removes the reports. The image belongs to the input artifact.
 func (a *provenArtifact) Destroy() error {
 	var errs []error
 	for _, report := range a.reports {

@@ -16,28 +16,30 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/instance"
 )
 
-// Config is what a template may say in post-processor "slm-copilot-verify".
+// Config is the configuration of the post-processor "slm-copilot-verify".
 type Config struct {
 	common.PackerConfig `mapstructure:",squash"`
-	// Context holds what a user would choose in OpenNebula; a password is made up
-	// unless it holds one.
+	// Context holds context variables, as a user would set them in OpenNebula. Unless they
+	// include a password, one is generated.
 	Context map[string]string `mapstructure:"context"`
-	// ModelID is the id of the model that must answer.
+	// ModelID is the id of the model that the appliance must serve.
 	ModelID string `mapstructure:"model_id"`
-	// Memory (in MiB) and CPUs are those of the virtual machine.
+	// Memory (in MiB) and CPUs are the size of the virtual machine.
 	Memory int `mapstructure:"memory"`
 	CPUs   int `mapstructure:"cpus"`
 	// Accelerator is "auto", "kvm" or "tcg".
 	Accelerator string `mapstructure:"accelerator"`
-	// Firmware is "bios", "uefi", or "both": then the boot after the power cycle is by UEFI.
+	// Firmware is "bios" (the default), "uefi", or "both": the boot after the power cycle
+	// is UEFI then.
 	Firmware string `mapstructure:"firmware"`
-	// BootTimeout bounds each boot, from power-on to the first token.
+	// BootTimeout limits each boot, from power-on to the first token; the default is 15
+	// minutes.
 	BootTimeout string `mapstructure:"boot_timeout"`
-	// Reboot can be set to false to leave out the power cycle.
+	// Reboot can be set to false to skip the power cycle.
 	Reboot config.Trilean `mapstructure:"reboot"`
 }
 
-// bothFirmwares proves both in the two boots there are anyway.
+// bothFirmwares covers both in the two boots that are made anyway.
 const bothFirmwares = "both"
 
 const (
@@ -47,7 +49,7 @@ const (
 )
 
 func (c *Config) decode(raws ...any) error {
-	// Nothing is interpolated: braces in a password are the writer's own.
+	// No interpolation: braces in a password are meant literally.
 	err := config.Decode(c, &config.DecodeOpts{PluginType: appliance.VerifyBuilderID}, raws...)
 	if err != nil {
 		return err
@@ -77,8 +79,8 @@ func (c *Config) setDefaults() {
 	}
 }
 
-// check looks at nothing but the values: a template is validated on machines without QEMU
-// and the image.
+// check looks only at the values, because a template must validate on machines without QEMU
+// and without the image.
 func (c *Config) check() *fieldcheck.Fields {
 	fields := new(fieldcheck.Fields)
 	c.checkContext(fields)
@@ -92,7 +94,7 @@ func (c *Config) check() *fieldcheck.Fields {
 	return fields
 }
 
-// checkContext judges what is known of it.
+// checkContext skips variables whose values are not known yet.
 func (c *Config) checkContext(fields *fieldcheck.Fields) {
 	texts, known := map[string]string{}, map[string]string{}
 	for name, value := range c.Context {
@@ -108,7 +110,7 @@ func (c *Config) checkContext(fields *fieldcheck.Fields) {
 }
 
 func (c *Config) bootTimeout() time.Duration {
-	// check has parsed it before.
+	// check has already parsed it.
 	timeout, _ := time.ParseDuration(c.BootTimeout)
 	return timeout
 }

@@ -11,31 +11,31 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/firmware"
 )
 
-// PostProcessor proves an image. Its zero value is ready to be configured.
+// PostProcessor verifies an image. The zero value is ready for Configure.
 type PostProcessor struct {
 	config Config
 }
 
 var _ packersdk.PostProcessor = (*PostProcessor)(nil)
 
-// ConfigSpec describes the configuration to Packer.
+// ConfigSpec returns the schema of the configuration for Packer.
 func (p *PostProcessor) ConfigSpec() hcldec.ObjectSpec {
 	return p.config.FlatMapstructure().HCL2Spec()
 }
 
-// Configure reads and checks the configuration; the error lists every mistake.
+// Configure decodes and checks the configuration; the error lists every mistake.
 func (p *PostProcessor) Configure(raws ...any) error {
 	return p.config.decode(raws...)
 }
 
-// PostProcess proves the image of input. The input is always kept: it is the image that
-// the returned artifact speaks of.
+// PostProcess verifies the image of input. The input is always kept, because the returned
+// artifact refers to its image.
 func (p *PostProcessor) PostProcess(ctx context.Context, ui packersdk.Ui, input packersdk.Artifact) (packersdk.Artifact, bool, bool, error) {
 	t := &trial{}
 	err := step.Run(ctx, ui, p.config.PackerConfig, "verifying", p.steps(t, ui, input)...)
 	switch {
 	case err != nil && ctx.Err() != nil:
-		// What an interrupted trial leaves is not worth keeping, since nothing failed.
+		// Nothing failed, so there is no evidence to keep.
 		return nil, true, true, errors.Join(err, t.letGo())
 	case err != nil:
 		return nil, true, true, p.withEvidence(err, t)

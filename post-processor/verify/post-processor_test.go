@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// bench is a place where an image has been built, and a temporary directory of its own.
+// bench is a directory with an image that has been built, and a temporary directory.
 type bench struct {
 	dist  string
 	image string
@@ -98,7 +98,7 @@ var (
 
 func TestAFailureKeepsTheEvidence(t *testing.T) {
 	b := newBench(t, qemuvmtest.Greet, qemuvmtest.PowerOff, qemuvmtest.Halt)
-	// What an earlier failure left is replaced.
+	// What an earlier failure left must be replaced.
 	require.NoError(t, os.MkdirAll(b.path("demo.unverified"), 0o755))
 	require.NoError(t, os.WriteFile(b.path("demo.unverified/old.qcow2"), nil, 0o644))
 
@@ -121,7 +121,8 @@ func TestAFailureKeepsTheEvidence(t *testing.T) {
 	assert.Contains(t, string(text), "the guest powered itself off")
 }
 
-// Packer deletes nothing that artifice has named, so the evidence lies beside it.
+// Packer does not delete files that artifice has named, so the evidence stays next to the
+// image.
 func TestAnImageOfArtificeStaysWhereItIs(t *testing.T) {
 	b := newBench(t, qemuvmtest.Greet, qemuvmtest.PowerOff, qemuvmtest.Halt)
 	var p PostProcessor
@@ -145,7 +146,7 @@ func TestWhatPassesIsKeptOnce(t *testing.T) {
 	assert.NoDirExists(t, b.path("demo.unverified"))
 }
 
-// The weights are part of what failed, and the guest was given them.
+// The model image is attached to the guest, and kept after a failure.
 func TestTheModelImageIsAttachedAndKept(t *testing.T) {
 	b := newBench(t, qemuvmtest.PrintSecondDisk(0, 0), qemuvmtest.PowerOff, qemuvmtest.Halt)
 	model := b.path("demo/model.qcow2")
@@ -194,7 +195,7 @@ func TestAnImageThatNeverGetsReadyFails(t *testing.T) {
 	assert.Subset(t, b.tree(t), evidence)
 }
 
-// said lets a test act at the moment a line is shown.
+// said is a Ui that runs a function for every line.
 type said struct {
 	packersdk.Ui
 	act func(line string)
@@ -208,7 +209,7 @@ func TestAnInterruptionLeavesNothing(t *testing.T) {
 	var p PostProcessor
 	require.NoError(t, p.Configure(block{"memory": 512}))
 	ui := said{b.ui, func(line string) {
-		// The first such line comes when the guest has been powered on.
+		// The first such line is printed when the guest has been powered on.
 		if strings.HasPrefix(line, "waiting for the system to boot") {
 			assert.FileExists(t, b.path("demo.unverified/guest.qcow2"), "a plugin that is killed now costs no image")
 			cancel()
@@ -233,7 +234,7 @@ func TestEveryMissingProgramIsNamedAndTheImageKept(t *testing.T) {
 	assert.Contains(t, b.tree(t), "demo.unverified/guest.qcow2")
 }
 
-// What is there is tried before the first boot.
+// Programs are tried before the first boot.
 func TestAProgramThatFailsIsNamedAndTheImageKept(t *testing.T) {
 	b := newBench(t, qemuvmtest.Halt)
 	programs := t.TempDir()

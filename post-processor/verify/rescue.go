@@ -15,10 +15,11 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
 
-// keep links the image, and the files that came with it, into a directory beside theirs, in
-// place of what an earlier failure left. Packer deletes what the source has made when the
-// first post-processor fails or is killed, whatever that one asks for, and an image takes
-// long to bake. Where links are impossible it copies. What comes from another post-processor, such as artifice, it never deletes.
+// keep hard-links the image, and the files that came with it, into a directory next to
+// theirs, replacing what an earlier failure left there. Where links are impossible it
+// copies. When the first post-processor fails or is killed, Packer deletes the files of the
+// source, even if the post-processor asked to keep them, and an image takes long to build.
+// Packer never deletes the files of another post-processor, such as artifice.
 func (t *trial) keep(ctx context.Context, say func(string), input packersdk.Artifact) error {
 	image, err := filepath.Abs(t.image)
 	if err != nil {
@@ -46,7 +47,7 @@ func (t *trial) keep(ctx context.Context, say func(string), input packersdk.Arti
 	return errors.Join(errs...)
 }
 
-// letGo removes what would have been kept after a failure.
+// letGo removes what was kept in case of a failure.
 func (t *trial) letGo() error {
 	if t.kept == "" {
 		return nil
@@ -58,8 +59,8 @@ func (t *trial) letGo() error {
 	return errors.Join(err, os.RemoveAll(t.keptDirectory))
 }
 
-// withEvidence writes what a failed trial has shown beside what is kept of the image, and
-// adds to err where that is and how to go on.
+// withEvidence writes the report of a failed trial next to the kept image, and adds to err
+// where it is and how to continue.
 func (p *PostProcessor) withEvidence(err error, t *trial) error {
 	if t.kept == "" {
 		return err
@@ -88,7 +89,7 @@ func moveIfThere(source, target string) error {
 	return nil
 }
 
-// linkIfThere leaves out what the trial did not get to, and what is kept already.
+// linkIfThere skips files that do not exist yet, and those that are kept already.
 func linkIfThere(ctx context.Context, say func(string), source, target string) error {
 	if _, err := os.Lstat(target); err == nil {
 		return nil

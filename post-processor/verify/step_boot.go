@@ -25,7 +25,7 @@ func (s *stepBoot) Run(ctx context.Context) error {
 	return nil
 }
 
-// title is what the report calls this boot.
+// title is the name of this boot in the report.
 func (s *stepBoot) title() string {
 	if s.uefi {
 		return s.name + ", UEFI"

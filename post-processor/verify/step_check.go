@@ -10,13 +10,13 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/acceptance"
 )
 
-// stepCheck holds the running instance to all acceptance checks.
+// stepCheck runs all acceptance checks against the running instance.
 type stepCheck struct {
 	trial *trial
 	ui    packersdk.Ui
 }
 
-// Run keeps the results in the report whatever they are.
+// Run adds the results to the report, whether the checks pass or fail.
 func (s *stepCheck) Run(ctx context.Context) error {
 	running, stop := s.trial.instance.WhileRunning(ctx)
 	defer stop()

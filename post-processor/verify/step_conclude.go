@@ -4,7 +4,7 @@ import (
 	"context"
 )
 
-// stepConclude makes sure that what was proven is the image itself.
+// stepConclude makes sure that the image did not change while it was verified.
 type stepConclude struct {
 	trial *trial
 }

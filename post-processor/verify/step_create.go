@@ -13,7 +13,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/instance"
 )
 
-// stepCreate makes an instance of the image: overlay and CONTEXT CD-ROM.
+// stepCreate creates an instance of the image: a disk overlay and a context CD-ROM.
 type stepCreate struct {
 	config *Config
 	trial  *trial
@@ -21,7 +21,7 @@ type stepCreate struct {
 }
 
 func (s *stepCreate) Run(ctx context.Context) error {
-	// The console is appended to, and a killed run may have left its own.
+	// QEMU appends to the console log, and a killed run may have left one.
 	if err := removeIfThere(serialLog(s.trial.image)); err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func (s *stepCreate) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// Packer's log filter must know it before anything can repeat it.
+	// Packer's log filter must know the password before anything can print it.
 	packersdk.LogSecretFilter.Set(created.Target().Password)
 	s.trial.instance = created
 	s.trial.report = acceptance.Report{

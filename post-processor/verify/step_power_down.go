@@ -8,7 +8,7 @@ import (
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 )
 
-// powerDownTimeout is more than systemd gives a unit that does not stop (90 s), twice.
+// powerDownTimeout is more than twice the 90 s that systemd waits for a unit to stop.
 const powerDownTimeout = 5 * time.Minute
 
 // stepPowerDown presses the power button, as OpenNebula's "poweroff" does.

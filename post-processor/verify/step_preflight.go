@@ -37,7 +37,7 @@ func (s *stepPreflight) Run(ctx context.Context) error {
 	if s.trial.before, err = os.Stat(image); err != nil {
 		return fmt.Errorf("the image to verify: %w", err)
 	}
-	// From here on a failure keeps the image.
+	// From here on, a failure keeps the image.
 	if err := s.trial.keep(ctx, s.ui.Say, s.input); err != nil {
 		return fmt.Errorf("keep the image for the case that verifying fails: %w", err)
 	}
@@ -56,7 +56,7 @@ func (s *stepPreflight) Run(ctx context.Context) error {
 	return nil
 }
 
-// checkHost finds what is missing, then tries what is there.
+// checkHost first reports missing programs, then tries the ones that exist.
 func (s *stepPreflight) checkHost(ctx context.Context) error {
 	if err := instance.Available(s.trial.arch, s.config.Firmware); err != nil {
 		return err
@@ -65,8 +65,7 @@ func (s *stepPreflight) checkHost(ctx context.Context) error {
 	return hostprogram.TryOut(ctx, qemuvm.TryOut(s.trial.arch, "", settled), qemuimg.TryOut, contextiso.TryOut)
 }
 
-// architecture is Go's name of that of an image. An image without a manifest is taken for
-// one of the usual.
+// architecture returns Go's name of the image's architecture, amd64 if it has no manifest.
 func architecture(manifestPath string) string {
 	if m, err := manifest.Read(manifestPath); err == nil && m.OSArch == "aarch64" {
 		return "arm64"

@@ -11,12 +11,12 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/shell"
 )
 
-// templateSuffix is that of a template that verifies one image again.
+// templateSuffix is the suffix of a Packer template that verifies one image again.
 const templateSuffix = ".verify.pkr.hcl"
 
-// writeTemplate writes it beside the image that is kept, and returns the end of a message:
-// the command that runs it. An image whose model is on another disk has none, because an
-// artifact of files cannot say which is which.
+// writeTemplate writes the template next to the kept image, and returns the command that
+// runs it, formatted as the end of a message. An image with a model disk gets none, because
+// the artifact of artifice cannot tell the two disks apart.
 func (p *PostProcessor) writeTemplate(t *trial) (string, error) {
 	if t.modelImage != "" {
 		return "", nil
@@ -28,7 +28,7 @@ func (p *PostProcessor) writeTemplate(t *trial) (string, error) {
 	return "\nTo verify it again: packer build " + shell.Quote(path), nil
 }
 
-// template takes an image that exists and verifies it with the same settings.
+// template returns a template that verifies an existing image with the same settings.
 func (c *Config) template(image string) []byte {
 	file := hclwrite.NewEmptyFile()
 	source := file.Body().AppendNewBlock("source", []string{"null", "image"})
@@ -37,7 +37,7 @@ func (c *Config) template(image string) []byte {
 	build.SetAttributeValue("sources", cty.ListVal([]cty.Value{cty.StringVal("source.null.image")}))
 	sequence := build.AppendNewBlock("post-processors", nil).Body()
 	artifice := sequence.AppendNewBlock("post-processor", []string{"artifice"}).Body()
-	// Packer says the name of each, and nothing where there is none.
+	// Packer shows the name of each post-processor, and nothing without one.
 	artifice.SetAttributeValue("name", cty.StringVal("image"))
 	artifice.SetAttributeValue("files", cty.ListVal([]cty.Value{cty.StringVal(filepath.Clean(image))}))
 	verify := sequence.AppendNewBlock("post-processor", []string{"slm-copilot-verify"}).Body()
@@ -55,7 +55,7 @@ func (c *Config) template(image string) []byte {
 	return file.Bytes()
 }
 
-// publicContext leaves out what may be secret; a password is made up again.
+// publicContext omits variables that are secret. A password is generated anyway.
 func (c *Config) publicContext() map[string]cty.Value {
 	public := map[string]cty.Value{}
 	for _, variable := range appliance.Variables() {

@@ -27,7 +27,7 @@ func TestTemplateThatVerifiesAgain(t *testing.T) {
 	build := file.Body.(*hclsyntax.Body).Blocks[1]
 	block := build.Body.Blocks[0].Body.Blocks[1]
 	require.Equal(t, []string{"slm-copilot-verify"}, block.Labels)
-	// The name is Packer's own.
+	// The name belongs to Packer, not to the configuration.
 	delete(block.Body.Attributes, "name")
 	decoded, problems := hcldec.Decode(block.Body, p.ConfigSpec(), nil)
 	require.False(t, problems.HasErrors(), problems)

@@ -13,33 +13,34 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/instance"
 )
 
-// trial is what the steps of one run share.
+// trial is the state that the steps of one run share.
 type trial struct {
 	image string
-	// kept is another name of the image, in a directory that a failure leaves.
+	// kept is a hard link to the image, in keptDirectory, which stays after a failure.
 	kept, keptDirectory string
-	// modelImage is the disk with the weights, empty if the image holds them itself.
+	// modelImage is the path of the model disk, empty if the weights are in the image.
 	modelImage string
-	// arch is Go's name of the image's architecture.
+	// arch is the Go architecture of the image.
 	arch string
-	// before is what the file system said about the image before the first boot.
+	// before is the state of the image file before the first boot.
 	before   fs.FileInfo
 	instance *instance.Instance
 	report   acceptance.Report
 }
 
-// beside is the path of a file that goes with an image.
+// beside returns the path of a file next to an image.
 func beside(image, suffix string) string {
 	return strings.TrimSuffix(image, ".qcow2") + suffix
 }
 
-// serialLog is where the console of the trial is written. The build has a log of its own
-// beside the image.
+// serialLog returns the path of the console log of the trial. The build's console log, next
+// to the image too, has another name.
 func serialLog(image string) string {
 	return beside(image, ".verify"+appliance.SerialLogSuffix)
 }
 
-// writeReports writes both forms of the report beside an image.
+// writeReports writes the report as text and as JSON next to an image, and returns the
+// paths.
 func writeReports(image string, report acceptance.Report) ([]string, error) {
 	document, err := report.JSON()
 	if err != nil {
@@ -52,7 +53,7 @@ func writeReports(image string, report acceptance.Report) ([]string, error) {
 	)
 }
 
-// checkUntouched says whether the image is still the file it was.
+// checkUntouched returns an error if the image file was replaced or changed.
 func (t *trial) checkUntouched() error {
 	now, err := os.Stat(t.image)
 	if err != nil {

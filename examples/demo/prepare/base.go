@@ -17,12 +17,14 @@ import (
 const (
 	baseName   = "base.qcow2"
 	baseRecipe = "examples/demo/base-image.sh"
-	// recordSuffix makes the name of the file that tells what came out of the recipe.
+	// recordSuffix is the suffix of the file that records the digests of the recipe and its
+	// image.
 	recordSuffix = ".made"
 )
 
-// baseImage puts the base image into cache and returns its checksum. It is kept in images,
-// named for its recipe, and made if it is not there or not the one that was made.
+// baseImage links the base image into cache and returns its checksum. The image itself is
+// kept in images, named after its recipe. It is built if it is missing or differs from the
+// recorded one.
 func baseImage(ctx context.Context, cache, images string) (string, error) {
 	recipe, err := checksum(ctx, baseRecipe)
 	if err != nil {
@@ -39,7 +41,7 @@ func baseImage(ctx context.Context, cache, images string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	// It was a file of its own in older checkouts.
+	// Older checkouts have a regular file here.
 	name := filepath.Join(cache, baseName)
 	if info, err := os.Lstat(name); err == nil && info.Mode().IsRegular() {
 		if err := os.Remove(name); err != nil {
@@ -49,7 +51,7 @@ func baseImage(ctx context.Context, cache, images string) (string, error) {
 	return present, atomicfile.Link(image, name)
 }
 
-// madeBefore returns the checksum of the image, or "" if the recipe did not make it.
+// madeBefore returns the checksum of the image, or "" if it was not built from the recipe.
 func madeBefore(ctx context.Context, image, recipe string) (string, error) {
 	made, err := readOptional(image + recordSuffix)
 	if err != nil || made == "" {
@@ -69,8 +71,8 @@ func describe(recipe, image string) string {
 func makeBaseImage(ctx context.Context, image, recipe string) (string, error) {
 	script := exec.CommandContext(ctx, "sh", baseRecipe, image)
 	script.Stdout, script.Stderr = os.Stderr, os.Stderr
-	// The script cleans up after itself when it is asked to stop, but a shell hears that only
-	// when what it runs has ended: all of its process group is asked.
+	// The script cleans up on SIGTERM, but a shell handles the signal only after its
+	// current command has ended, so the signal goes to the whole process group.
 	script.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	script.Cancel = func() error { return syscall.Kill(-script.Process.Pid, syscall.SIGTERM) }
 	script.WaitDelay = time.Minute

@@ -1,8 +1,8 @@
-// Command prepare makes what the demonstration bakes, out of nothing but Debian's packages
-// and this repository: a base image, a stand-in for LocalAI and its backend, and a tiny
-// model. It writes their digests to a file of variables for packer build.
+// Command prepare builds the payloads of the demonstration from Debian's packages and this
+// repository alone: a base image, stand-ins for LocalAI and its backend, and a tiny model.
+// It writes their digests to a variables file for packer build.
 //
-// It is run at the top of the repository, by make demo-payloads:
+// make demo-payloads runs it at the top of the repository:
 //
 //	go run ./examples/demo/prepare -base-images .cache
 package main
@@ -22,7 +22,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 )
 
-// variablesFile is what examples/demo/demo.pkr.hcl is given with -var-file.
+// variablesFile is passed with -var-file to examples/demo/demo.pkr.hcl.
 const variablesFile = "payloads.pkrvars.json"
 
 func main() {
@@ -76,7 +76,7 @@ func writeVariables(cache string, variables map[string]string) error {
 	return atomicfile.Write(filepath.Join(cache, variablesFile), append(text, '\n'), 0o644, nil)
 }
 
-// checksum returns the digest of a file in the form the plugin takes.
+// checksum returns the digest of a file as "sha256:<hex>".
 func checksum(ctx context.Context, path string) (string, error) {
 	digests, err := digest.File(ctx, path, nil)
 	if err != nil {
@@ -85,7 +85,7 @@ func checksum(ctx context.Context, path string) (string, error) {
 	return "sha256:" + digests.SHA256, nil
 }
 
-// readOptional returns "" for a file that is not there.
+// readOptional returns "" if the file does not exist.
 func readOptional(path string) (string, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {

@@ -19,7 +19,7 @@ const (
 	standInPackage = "github.com/slm-copilot/packer-plugin-slm-copilot/internal/localaitest"
 )
 
-// standIns makes the engine, its backend and the model.
+// standIns builds the engine, its backend and the model.
 func standIns(ctx context.Context, cache string) error {
 	if err := compile(ctx, standInPackage+"/local-ai", filepath.Join(cache, localaiName)); err != nil {
 		return err

@@ -9,30 +9,31 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer"
 )
 
-// Appliance is what is published.
+// Appliance is the appliance to publish.
 type Appliance struct {
 	App app.App
-	// Disks are the system, and the disk of the model if the weights are not on the first;
-	// each is proven against its manifest.
+	// Disks are the system disk and, if the weights are on a disk of their own, the model
+	// disk. Each has been checked against its manifest.
 	Disks []manifest.Disk
 }
 
-// Target says where an appliance is published, and as what.
+// Target configures where and how an appliance is published.
 type Target struct {
-	// Marketplace, Datastore and Group are names or numbers. The datastore holds the image
-	// while the marketplace copies it. An empty Group is the user's own.
+	// Marketplace, Datastore and Group are names or ids. The datastore holds the image
+	// while the marketplace copies it. An empty Group keeps the group of the user.
 	Marketplace, Datastore, Group string
 	Permissions                   opennebula.Permissions
-	// VMTemplate makes a VM template in the cloud itself, and keeps the image it uses.
+	// VMTemplate creates a VM template in the cloud itself, and keeps the image that it
+	// uses.
 	VMTemplate bool
-	// VMTemplateApp publishes the VM template as an app of its own. An appliance of two
-	// disks always has one. ServiceTemplateApp publishes a service of one role besides.
+	// VMTemplateApp also publishes the VM template as an app; an appliance with two disks
+	// always has one. ServiceTemplateApp also publishes a service template with one role.
 	VMTemplateApp, ServiceTemplateApp bool
-	// KeepVersions is how many versions stay, the new one among them; 0 keeps all.
+	// KeepVersions is the number of versions to keep, including the new one; 0 keeps all.
 	KeepVersions int
-	// ForceReplace replaces another build of the same version.
+	// ForceReplace allows replacing another build of the same version.
 	ForceReplace bool
-	// Timeout is for each copy that the front-end makes.
+	// Timeout is the time limit for each copy that the front-end makes.
 	Timeout time.Duration
 }
 
@@ -44,10 +45,10 @@ func (a Appliance) title() string { return a.App.Title(a.arch()) }
 
 func (a Appliance) family() string { return a.App.Name + " " + a.arch() }
 
-// split tells whether the weights are on a disk of their own.
+// split reports whether the weights are on a disk of their own.
 func (a Appliance) split() bool { return len(a.Disks) > 1 }
 
-// part names a disk.
+// part returns the label of disk i.
 func (a Appliance) part(i int) string {
 	if i == 0 {
 		return partSystem
@@ -55,8 +56,8 @@ func (a Appliance) part(i int) string {
 	return partModel
 }
 
-// imageName is that of the image in the datastore. It holds a part of the digest: two
-// builds of one version can be there at the same time.
+// imageName returns the name of the image in the datastore. It contains a part of the
+// digest, so that two builds of one version can exist at the same time.
 func (a Appliance) imageName(i int) string {
 	name := a.title()
 	if a.part(i) == partModel {
@@ -65,11 +66,11 @@ func (a Appliance) imageName(i int) string {
 	return name + " " + a.Disks[i].Manifest.SHA256[:8]
 }
 
-// leaseName is that of the VM template that is the lease of a version.
+// leaseName returns the name of the VM template that serves as the lease of a version.
 func (a Appliance) leaseName() string { return a.title() + " (publishing)" }
 
-// fileOf is what is transferred of a disk. The name at the destination holds a part of the
-// digest, so that what is there under it is this very file, or a piece of it.
+// fileOf describes the file to transfer for a disk. The name at the destination contains a
+// part of the digest, so a file of that name is the same file, or the beginning of it.
 func fileOf(d manifest.Disk) transfer.File {
 	return transfer.File{
 		Path:   d.Path,
@@ -79,7 +80,7 @@ func fileOf(d manifest.Disk) transfer.File {
 	}
 }
 
-// sizeMB is what OpenNebula makes of the size of a disk.
+// sizeMB returns the disk size as OpenNebula computes it: in MiB, rounded up.
 func sizeMB(d manifest.Disk) int64 {
 	const mb = 1 << 20
 	return (d.Manifest.Size + mb - 1) / mb

@@ -54,7 +54,7 @@ func (s spool) Remove(_ context.Context, file transfer.File) error {
 
 func (s spool) Close() error { return nil }
 
-// front is where a test publishes: a double, or a real front-end.
+// front is the cloud that a test publishes in: a test double, or a real front-end.
 type front struct {
 	endpoint    string
 	credentials opennebula.Credentials
@@ -73,14 +73,14 @@ func double(t *testing.T) (*onedtest.Oned, front) {
 	}
 }
 
-// never is longer than any test: the lease gives no sign meanwhile.
+// never is longer than any test, so that the lease is not refreshed during the test.
 const never = time.Hour
 
 func target() Target {
 	return Target{Marketplace: "private", Datastore: "default", Permissions: "644", Timeout: 20 * time.Second}
 }
 
-// newImage makes a QCOW2 image that no other has the bytes of.
+// newImage creates a QCOW2 image with unique contents.
 func newImage(t testing.TB, name, osID string) manifest.Disk {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "image.qcow2")
@@ -110,7 +110,7 @@ func newAppliance(t testing.TB, name, version string) Appliance {
 	return Appliance{App: app, Disks: []manifest.Disk{newImage(t, version, "ubuntu")}}
 }
 
-// run publishes as the post-processor does.
+// run publishes the way the post-processor does.
 func (f front) run(ctx context.Context, t testing.TB, a Appliance, target Target, leaseInterval time.Duration, change ...func(*Publisher)) (*Publisher, string, error) {
 	t.Helper()
 	lines := &recordertest.Lines{}

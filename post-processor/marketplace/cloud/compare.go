@@ -9,7 +9,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
 )
 
-// content is what the app should hold, given what its marketplace has made of it.
+// contentFor returns the expected attributes of the app. The MD5 in them is known only
+// after the marketplace has imported the image.
 func (p appPlan) contentFor(seen opennebula.App) opennebula.Template {
 	content := slices.Clone(p.content)
 	if p.kind == opennebula.AppImage && seen.MD5 != "" {
@@ -19,9 +20,9 @@ func (p appPlan) contentFor(seen opennebula.App) opennebula.Template {
 	return content
 }
 
-// differing returns those attributes of want that have another value in stored, or none;
-// of attributes with one name, all. What stored holds besides does not matter: a cloud
-// adds attributes of its own.
+// differing returns the attributes of want whose values in stored differ. Attributes that
+// share a name are compared, and returned, together. Attributes only in stored do not
+// count, because a cloud adds some of its own.
 func differing(want, stored opennebula.Template) opennebula.Template {
 	var differ opennebula.Template
 	for _, name := range names(want) {
@@ -33,7 +34,7 @@ func differing(want, stored opennebula.Template) opennebula.Template {
 	return differ
 }
 
-// names are those of the attributes that hold something, each once.
+// names returns the names of the attributes that are not empty, each once.
 func names(t opennebula.Template) []string {
 	var names []string
 	for _, a := range t {
@@ -54,7 +55,7 @@ func named(t opennebula.Template, name string) opennebula.Template {
 	return found
 }
 
-// equal ignores the order within a vector, which oned does not keep.
+// equal ignores the order within a vector, which oned does not preserve.
 func equal(a, b opennebula.Attribute) bool {
 	if a.Name != b.Name || a.Value != b.Value || len(a.Vector) != len(b.Vector) {
 		return false
@@ -65,7 +66,7 @@ func equal(a, b opennebula.Attribute) bool {
 	return slices.EqualFunc(slices.SortedFunc(slices.Values(a.Vector), byName), slices.SortedFunc(slices.Values(b.Vector), byName), equal)
 }
 
-// proveBytes says why the bytes of an app are not those of the disk.
+// proveBytes returns an error if the app's size or MD5 differs from the disk's.
 func (a Appliance) proveBytes(p appPlan, seen opennebula.App, converts string) error {
 	if p.kind != opennebula.AppImage {
 		return nil
@@ -75,7 +76,8 @@ func (a Appliance) proveBytes(p appPlan, seen opennebula.App, converts string) e
 	if seen.SizeMB != sizeMB(d) {
 		mistakes = append(mistakes, fmt.Errorf("its disk has %d MB, that of the image %d", seen.SizeMB, sizeMB(d)))
 	}
-	// A datastore that converts stores other bytes, which the front-end alone has seen.
+	// A datastore that converts images stores different bytes, which only the front-end
+	// sees.
 	if converts == "" && seen.Format == d.Manifest.Format && seen.MD5 != d.Manifest.MD5 {
 		mistakes = append(mistakes, fmt.Errorf("its MD5 is %s, that of the image %s", seen.MD5, d.Manifest.MD5))
 	}

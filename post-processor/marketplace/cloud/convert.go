@@ -8,7 +8,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
 )
 
-// templateOf writes a VM template as attributes, in the order of their names.
+// templateOf converts a VM template to attributes, sorted by name.
 func templateOf(t app.VMTemplate) opennebula.Template {
 	content := attributesOf(t.Attributes)
 	for _, name := range slices.Sorted(maps.Keys(t.Vectors)) {

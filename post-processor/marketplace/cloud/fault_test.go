@@ -14,8 +14,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/onedtest"
 )
 
-// whole is a publication that makes every kind of change: an old version goes, another
-// build of the version is replaced.
+// whole sets up a publication that makes every kind of change: it deletes an old version,
+// and replaces another build of the same version.
 func whole(t *testing.T) (oned *onedtest.Oned, f front, a Appliance, wanted Target) {
 	t.Helper()
 	oned, f = double(t)
@@ -30,7 +30,7 @@ func whole(t *testing.T) (oned *onedtest.Oned, f front, a Appliance, wanted Targ
 	return oned, f, newAppliance(t, "Copilot", "1.0.0"), wanted
 }
 
-// calls are how many calls the publication takes, and those before it.
+// calls returns the number of API calls before the publication, and after it.
 func calls(t *testing.T) (before, after int) {
 	oned, f, a, wanted := whole(t)
 	before = len(oned.Calls())
@@ -62,7 +62,8 @@ func TestAnyCallMayGetNoAnswer(t *testing.T) {
 	}
 }
 
-// assertOldVersionOr is for a run that failed: the old versions are there, or the new one is.
+// assertOldVersionOr is for a run that failed: either the old app of the version or the new
+// one must exist.
 func assertOldVersionOr(t *testing.T, oned *onedtest.Oned, a Appliance) {
 	t.Helper()
 	ready := 0
@@ -109,7 +110,7 @@ func TestKilledAtAnyCall(t *testing.T) {
 		t.Run(fmt.Sprint(n-before), func(t *testing.T) {
 			t.Parallel()
 			oned, f, a, wanted := whole(t)
-			// Whoever is cut off for good cannot clean up either.
+			// A run that has lost the connection for good cannot clean up either.
 			oned.DownFrom(len(oned.Calls()) + n - before)
 			_, _, err := f.run(t.Context(), t, a, wanted, never)
 			assert.True(t, err != nil || n-before > 20, "only what is proven may lack its cleaning")
@@ -141,8 +142,8 @@ func TestTwoRunsAtOnce(t *testing.T) {
 	assertPublished(t, oned, f, a)
 }
 
-// What a run says, and what it stores in the cloud, holds no secret: also when its calls
-// fail and are tried again.
+// Neither the output of a run nor what it stores in the cloud may contain a secret, even
+// when calls fail and are retried.
 func TestNoSecretIsSaidOrStored(t *testing.T) {
 	oned, f, a, wanted := whole(t)
 	for n := range 40 {

@@ -13,9 +13,10 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
 )
 
-// TestAgainstAFrontEnd publishes in a real cloud, where the environment names one:
-// ONE_XMLRPC its endpoint, ONE_AUTH a file with credentials, ONE_MARKETPLACE and
-// ONE_DATASTORE places. It must run on the front-end's machine, and leaves nothing.
+// TestAgainstAFrontEnd publishes in a real cloud if these environment variables are set:
+// ONE_XMLRPC is its endpoint, ONE_AUTH a file with credentials, and ONE_MARKETPLACE and
+// ONE_DATASTORE are where to publish. It must run on the front-end, and removes what it
+// creates.
 func TestAgainstAFrontEnd(t *testing.T) {
 	endpoint := os.Getenv("ONE_XMLRPC")
 	if endpoint == "" {
@@ -67,7 +68,7 @@ func TestAgainstAFrontEnd(t *testing.T) {
 	assert.Equal(t, []int{3, 1, 1}, []int{apps, images, templates})
 	assert.Empty(t, f.spooled(t))
 
-	// A copy that was altered since is noticed by whoever imports it.
+	// An import fails if the copy has been altered since it was published.
 	label := newRun()
 	id, err := p.Client.CreateImage(t.Context(), name+" imported", label, p.datastore.ID, opennebula.Template{
 		{Name: "FROM_APP", Value: fmt.Sprint(p.AppID())}, {Name: "MD5", Value: "00000000000000000000000000000000"},
@@ -97,7 +98,7 @@ func count(a Appliance, w inventory) (apps, images, templates int) {
 	return apps, images, templates
 }
 
-// removeFamily deletes everything of the appliance.
+// removeFamily deletes all objects of the appliance.
 func removeFamily(t *testing.T, p *Publisher) {
 	// The test's own context has ended by now.
 	ctx, family := context.WithoutCancel(t.Context()), p.Appliance.family()

@@ -6,7 +6,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
 )
 
-// inventory is what the user has in the cloud already.
+// inventory lists the objects that the user already has in the cloud.
 type inventory struct {
 	images    []opennebula.Image
 	apps      []opennebula.App

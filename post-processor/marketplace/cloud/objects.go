@@ -10,19 +10,19 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
 )
 
-// wantedApp is one app as it should be.
+// wantedApp describes an app as it should be.
 type wantedApp struct {
 	part string
 	name string
 	kind opennebula.AppType
-	// disk is the number of the disk that an app of type IMAGE holds.
+	// disk is the index of the disk in an app of type IMAGE.
 	disk int
-	// content is all but the name, the origin and the label of the run.
+	// content has all attributes except the name, the origin and the label of the run.
 	content opennebula.Template
 }
 
-// apps are those of the appliance, each after those it names. The one that people import
-// has the title as its name.
+// apps returns the apps of the appliance, each after the apps it refers to. The app that
+// users import is named after the title.
 func (a Appliance) apps(t Target) ([]wantedApp, error) {
 	template := a.App.VMTemplate(a.arch())
 	if err := template.Check(); err != nil {
@@ -39,7 +39,7 @@ func (a Appliance) apps(t Target) ([]wantedApp, error) {
 		part := a.part(i)
 		image := wantedApp{part: part, name: names[part], kind: opennebula.AppImage, disk: i, content: a.appContent(part, opennebula.AppImage, a.Disks[i])}
 		image.content = append(image.content, opennebula.Attribute{Name: "APPTEMPLATE64", Value: encode(imageText(part, ""))})
-		// The importer makes a VM template of it, with this disk alone.
+		// For an app of one disk, the importer also creates a VM template.
 		if !a.split() {
 			image.content = append(image.content, opennebula.Attribute{Name: "VMTEMPLATE64", Value: encode(text)})
 		}
@@ -56,18 +56,18 @@ func (a Appliance) apps(t Target) ([]wantedApp, error) {
 	return apps, nil
 }
 
-// link names another app, as the importer looks it up.
+// link refers to another app by name, in the form that the importer resolves.
 func link(vector, name, app string) opennebula.Attribute {
 	return opennebula.Attribute{Name: vector, Vector: []opennebula.Attribute{{Name: "NAME", Value: name}, {Name: "APP", Value: app}}}
 }
 
-// linkedApp holds no bytes, only text and the names of other apps.
+// linkedApp describes an app without an image, which refers to other apps.
 func (a Appliance) linkedApp(part, name string, kind opennebula.AppType, text string, links opennebula.Template) wantedApp {
 	content := append(a.appContent(part, kind, a.system()), opennebula.Attribute{Name: "APPTEMPLATE64", Value: encode(text)})
 	return wantedApp{part: part, name: name, kind: kind, content: append(content, links...)}
 }
 
-// appContent is what apps of all types tell.
+// appContent returns the attributes that apps of all types have.
 func (a Appliance) appContent(part string, kind opennebula.AppType, d manifest.Disk) opennebula.Template {
 	return append(opennebula.Template{
 		{Name: "TYPE", Value: kind.String()},
@@ -83,9 +83,9 @@ func (a Appliance) appContent(part string, kind opennebula.AppType, d manifest.D
 	}, a.labels(part, d.Manifest.SHA256)...)
 }
 
-// imageText is the template of the image that an import makes. With an md5 the import
-// fails if the marketplace's file is no longer the one that was published; without, nobody
-// looks.
+// imageText is the template of the image that an import creates. With an md5 the import
+// fails if the file in the marketplace has changed since it was published; without one it
+// is not checked.
 func imageText(part, md5 string) string {
 	text := "DEV_PREFIX=\"vd\"\nTYPE=\"" + imageType(part) + "\"\n"
 	if md5 != "" {
@@ -103,8 +103,8 @@ func imageType(part string) string {
 
 func encode(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
 
-// image is what one.image.allocate is given for a disk, but for name and label. SHA1 is the
-// only digest oned looks at when there are two; it is that of the file transferred.
+// image returns the template for one.image.allocate, without name and label. Of several
+// digests oned checks only SHA1, which is that of the transferred file.
 func (a Appliance) image(i int, path string) opennebula.Template {
 	d := a.Disks[i]
 	return append(opennebula.Template{
@@ -116,7 +116,7 @@ func (a Appliance) image(i int, path string) opennebula.Template {
 	}, a.labels(a.part(i), d.Manifest.SHA256)...)
 }
 
-// vmTemplate is the VM template of the cloud itself, whose disks are images of its own.
+// vmTemplate returns the VM template in the cloud itself, which uses the images there.
 func (a Appliance) vmTemplate(images []int) opennebula.Template {
 	content := templateOf(a.App.VMTemplate(a.arch()))
 	for _, id := range images {
@@ -126,11 +126,11 @@ func (a Appliance) vmTemplate(images []int) opennebula.Template {
 	return append(content, a.labels(partVM, a.system().Manifest.SHA256)...)
 }
 
-// role is the one role of the service.
+// role is the name of the only role in the service.
 const role = "copilot"
 
-// serviceText is the service template, in the JSON of OneFlow. The importer puts in the
-// VM template of the role, which it finds by the name.
+// serviceText is the service template, in OneFlow's JSON. The importer adds the VM template
+// of the role, found by the role's name.
 func (a Appliance) serviceText() string {
 	service := map[string]any{
 		"name":              a.title(),
@@ -141,13 +141,13 @@ func (a Appliance) serviceText() string {
 	}
 	text, err := json.Marshal(service)
 	if err != nil {
-		panic(err) // texts and numbers are all it holds
+		panic(err) // strings and numbers always encode
 	}
 	return string(text)
 }
 
-// ImportedTemplate is the VM template that a user of the cloud gets when he imports the
-// app, but for the numbers of his images.
+// ImportedTemplate returns the VM template that users get when they import the app. It has
+// a placeholder for the image ids.
 func (a Appliance) ImportedTemplate() string {
 	text := fmt.Sprintf("NAME=\"%s\"\n", a.title()) + a.App.VMTemplate(a.arch()).Text()
 	for range a.Disks {

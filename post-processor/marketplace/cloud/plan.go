@@ -9,46 +9,46 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
 )
 
-// plan is what one run has to do. It follows from the appliance, the target and what is in
-// the cloud, and from nothing else.
+// plan lists what one run has to do. It depends only on the appliance, the target and the
+// state of the cloud.
 type plan struct {
 	apps   []appPlan
 	images []imagePlan
-	// template is nil where the cloud gets no VM template of its own.
+	// template is nil if no VM template is created in the cloud.
 	template *templatePlan
 	prune    pruning
-	// lease is that of another run, which lives or was killed.
+	// lease is the lease of another run, which may be alive or killed.
 	lease *opennebula.VMTemplate
 }
 
-// appPlan says how one app comes to be.
+// appPlan describes how one app gets published.
 type appPlan struct {
 	wantedApp
-	// found holds the same bytes already: it is kept, waited for, brought up to date.
+	// found already has the right image. It is kept, waited for and updated.
 	found *opennebula.App
-	// broken ones hold nothing; they go before one is made.
+	// broken are apps without contents; they are deleted before one is created.
 	broken []opennebula.App
-	// replaced holds another build of the version; it goes when the new one is proven.
+	// replaced is another build of the version, to be deleted when the new one is verified.
 	replaced *opennebula.App
 }
 
-// imagePlan says how the image of one disk comes to be.
+// imagePlan describes how the image of one disk gets into the datastore.
 type imagePlan struct {
 	disk int
-	// needed is set where an app is to be copied from it, or a VM template uses it.
+	// needed is set if an app is to be copied from the image, or a VM template uses it.
 	needed bool
-	// found holds the same bytes already.
+	// found is an image with the same contents.
 	found *opennebula.Image
-	// broken ones hold nothing; they go before one is made.
+	// broken are images without contents; they are deleted before one is created.
 	broken []opennebula.Image
-	// keep says that it stays when all is published.
+	// keep is set if the image stays after publishing.
 	keep bool
 }
 
-// templatePlan says how the VM template of the cloud comes to be.
+// templatePlan describes how the VM template in the cloud is created.
 type templatePlan struct{ found *opennebula.VMTemplate }
 
-// plan plans a publication. The error lists everything in the way.
+// plan compares the inventory with the target. The error lists every obstacle.
 func (a Appliance) plan(t Target, marketplace, datastore int, w inventory) (*plan, error) {
 	apps, err := a.apps(t)
 	if err != nil {
@@ -79,7 +79,7 @@ func (a Appliance) plan(t Target, marketplace, datastore int, w inventory) (*pla
 	return p, errors.Join(obstacles...)
 }
 
-// checkNames says which of all the names that publishing may use oned would refuse.
+// checkNames reports those names, of all that publishing may use, that oned would reject.
 func (a Appliance) checkNames(apps []wantedApp) []error {
 	names := []string{a.leaseName()}
 	for i := range a.Disks {
@@ -125,8 +125,8 @@ func (a Appliance) planApp(wanted wantedApp, t Target, marketplace int, w invent
 	return p, nil
 }
 
-// leftover tells whether an app is what a refused allocation leaves: in ERROR, without
-// bytes.
+// leftover reports whether an app is what a rejected allocation leaves behind: in ERROR,
+// and without an image.
 func leftover(seen opennebula.App) bool {
 	return seen.State == opennebula.AppError && seen.Source == ""
 }
@@ -138,8 +138,8 @@ func orUnknown(build string) string {
 	return build
 }
 
-// made is the name a new app is made under: one that replaces another gets its own name
-// only when the other is gone.
+// made returns the name under which a new app is created. If it replaces another app, it
+// gets its final name only after that one is deleted.
 func (p appPlan) made() string {
 	if p.replaced != nil {
 		return p.name + " (new)"
@@ -147,14 +147,14 @@ func (p appPlan) made() string {
 	return p.name
 }
 
-// isMissing tells whether an app must be made.
+// isMissing reports whether the app must be created.
 func (p appPlan) isMissing() bool { return p.found == nil }
 
 func (a Appliance) planImage(i int, t Target, datastore int, apps []appPlan, w inventory) (imagePlan, error) {
 	copied := slices.ContainsFunc(apps, func(p appPlan) bool {
 		return p.kind == opennebula.AppImage && p.disk == i && p.isMissing()
 	})
-	// One that an earlier run kept for its VM template stays with it.
+	// An image that an earlier run kept for its VM template must stay.
 	used := slices.ContainsFunc(w.templates, func(seen opennebula.VMTemplate) bool {
 		return a.isPart(seen.Template, partVM) && a.isThisVersion(seen.Template)
 	})
@@ -174,7 +174,7 @@ func (a Appliance) planImage(i int, t Target, datastore int, apps []appPlan, w i
 	return p, nil
 }
 
-// isMissing tells whether an image must be made.
+// isMissing reports whether the image must be created.
 func (p imagePlan) isMissing() bool { return p.needed && p.found == nil }
 
 func (a Appliance) planTemplate(w inventory) (*templatePlan, error) {

@@ -38,7 +38,7 @@ func TestLeftoversAreTakenAway(t *testing.T) {
 	a := newAppliance(t, "Copilot", "1.0.0")
 	labelled := a.labels(partSystem, a.system().Manifest.SHA256)
 	p, err := a.plan(target(), 100, 1, inventory{
-		// What a refused allocation leaves has no label.
+		// What a rejected allocation leaves behind has no label.
 		apps:   []opennebula.App{{ID: 7, Name: a.title(), State: opennebula.AppError, MarketplaceID: 100}},
 		images: []opennebula.Image{{ID: 8, Name: a.imageName(0), State: opennebula.ImageError, DatastoreID: 1, Template: labelled}},
 	})
@@ -75,7 +75,7 @@ func TestOnlyOldVersionsOfTheFamilyArePruned(t *testing.T) {
 			{ID: 21, Template: of(a, partSystem, "1.0.0")},
 			{ID: 22, Template: of(a, partSystem, "2.0.0")},
 			{ID: 23, Template: of(other, partSystem, "1.0.0")},
-			{ID: 24, Template: of(a, partSystem, "3.0.0")}, // of another build
+			{ID: 24, Template: of(a, partSystem, "3.0.0")}, // belongs to another build
 			{ID: 25, Template: of(other, partSystem, "3.0.0")},
 			{ID: 26, Template: a.labels(partSystem, a.system().Manifest.SHA256)},
 		},

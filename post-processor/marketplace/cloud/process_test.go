@@ -20,14 +20,14 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/step"
 )
 
-// job is what a process publishes.
+// job describes what a process publishes.
 type job struct {
 	Endpoint, Spool string
 	Appliance       Appliance
 	Target          Target
 }
 
-// TestMain makes of this binary a process that publishes, if it is asked to.
+// TestMain makes the test binary publish, if PUBLISH_JOB is set.
 func TestMain(m *testing.M) {
 	if text := os.Getenv("PUBLISH_JOB"); text != "" {
 		os.Exit(publishAsProcess(text))
@@ -61,11 +61,11 @@ func publishAsProcess(text string) int {
 	return 0
 }
 
-// TestKillMinusNine kills a real process at every third call; TestKilledAtAnyCall has the
-// others, without one.
+// TestKillMinusNine kills a real process at every third call. TestKilledAtAnyCall covers
+// all calls, without a process.
 func TestKillMinusNine(t *testing.T) {
 	before, after := calls(t)
-	// A run that waits less makes some calls less, so the last ones may not be there.
+	// A run that waits less makes fewer calls, so the last ones may be missing.
 	for n := before; n < after-6; n += 3 {
 		t.Run(fmt.Sprint(n-before), func(t *testing.T) {
 			t.Parallel()
@@ -73,7 +73,7 @@ func TestKillMinusNine(t *testing.T) {
 			text, err := json.Marshal(job{f.endpoint, f.spool.directory, a, wanted})
 			require.NoError(t, err)
 			process := exec.Command(os.Args[0])
-			// The race detector would wait a second at the end of the process.
+			// Otherwise the race detector would wait for a second when the process ends.
 			process.Env = append(os.Environ(), "PUBLISH_JOB="+string(text), "GORACE=atexit_sleep_ms=0")
 			started := make(chan struct{})
 			at := len(oned.Calls()) + n - before
@@ -95,7 +95,8 @@ func TestKillMinusNine(t *testing.T) {
 	}
 }
 
-// BenchmarkNothingToDo is a run after a success, without the time a front-end takes.
+// BenchmarkNothingToDo measures a run after a successful one, without the time that a real
+// front-end takes.
 func BenchmarkNothingToDo(b *testing.B) {
 	oned := onedtest.Start(b, "7.0.0")
 	f := front{

@@ -7,8 +7,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
 )
 
-// pruning is what goes when everything else is done: versions beyond those that are kept,
-// and images and VM templates of builds that were replaced.
+// pruning lists what to delete after publishing: versions beyond those that are kept, and
+// images and VM templates of replaced builds.
 type pruning struct {
 	versions  []string
 	apps      []opennebula.App
@@ -27,7 +27,7 @@ func (a Appliance) planPruning(t Target, marketplace int, w inventory) pruning {
 			p.apps = append(p.apps, seen)
 		}
 	}
-	// Templates before images: one that is used by a template only is free then.
+	// Templates before images: an image that only a template uses is free after that.
 	for _, seen := range w.templates {
 		if isOld(seen.Template) && seen.Template.Get(labelPart) == partVM {
 			p.templates = append(p.templates, seen)
@@ -41,7 +41,7 @@ func (a Appliance) planPruning(t Target, marketplace int, w inventory) pruning {
 	return p
 }
 
-// isReplaced tells whether an image is of another build of this version.
+// isReplaced reports whether an image belongs to another build of this version.
 func (a Appliance) isReplaced(seen opennebula.Image) bool {
 	for i, d := range a.Disks {
 		if a.isPart(seen.Template, a.part(i)) && a.isThisVersion(seen.Template) && seen.Template.Get(labelSHA256) != d.Manifest.SHA256 {
@@ -51,8 +51,8 @@ func (a Appliance) isReplaced(seen opennebula.Image) bool {
 	return false
 }
 
-// oldVersions are those beyond the newest, by the time they were published; the one that
-// is being published is the newest of all.
+// oldVersions returns the versions beyond KeepVersions, by the time they were published.
+// The version being published counts as the newest.
 func (a Appliance) oldVersions(t Target, marketplace int, w inventory) []string {
 	published := map[string]int64{}
 	for _, seen := range w.apps {

@@ -21,7 +21,7 @@ func decode(t *testing.T, text string) string {
 	return string(decoded)
 }
 
-// assertPublished is what must be there after a success, and nothing else.
+// assertPublished checks for exactly the objects that must exist after a success.
 func assertPublished(t *testing.T, oned *onedtest.Oned, f front, a Appliance) {
 	t.Helper()
 	apps := oned.Apps()
@@ -141,7 +141,7 @@ func TestAVMTemplateKeepsItsImage(t *testing.T) {
 	require.Len(t, oned.Apps(), 3)
 	assert.Empty(t, f.spooled(t))
 
-	// The version goes as a whole.
+	// All objects of a version are deleted together.
 	keep := target()
 	keep.KeepVersions = 1
 	next := newAppliance(t, "Copilot", "2.0.0")
@@ -170,7 +170,7 @@ func TestTwoDisks(t *testing.T) {
 	assert.Empty(t, f.spooled(t))
 }
 
-// The front-end looks at one image at a time, and takes each of these.
+// The front-end checks each image on its own, and would accept either of them.
 func TestTwoDisksNeedRoomForBoth(t *testing.T) {
 	oned, f := double(t)
 	oned.SetFree(30, 1000)

@@ -9,51 +9,52 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/step"
 )
 
-// Publisher publishes one appliance in one cloud. Its exported fields are set before its
-// steps run.
+// Publisher publishes one appliance in one cloud. Set its exported fields before its steps
+// run.
 type Publisher struct {
 	Client    *opennebula.Client
 	Transfer  transfer.Method
 	Target    Target
 	Appliance Appliance
 	Say       func(string)
-	// DryRun tells what would be done instead of doing it.
+	// DryRun reports what would be done instead of doing it.
 	DryRun bool
-	// Abort ends the run when another one has taken its lease over.
+	// Abort ends the run if another run has taken over its lease.
 	Abort context.CancelCauseFunc
-	// LeaseInterval is the time between two signs of life; 0 stands for 20 seconds.
+	// LeaseInterval is the time between two refreshes of the lease; 0 means 20 seconds.
 	LeaseInterval time.Duration
-	// Settle is how long a failed run waits for copies that are about to end; 0 stands for
-	// 15 seconds.
+	// Settle is how long a failed run waits for copies that are about to end; 0 means 15
+	// seconds.
 	Settle time.Duration
 
 	run         opennebula.Label
 	user        opennebula.User
 	marketplace opennebula.Marketplace
 	datastore   opennebula.Datastore
-	// group is -1 for the user's own.
+	// group is the id of the target's group, -1 to keep the group of the user.
 	group int
 	plan  *plan
-	// paths are where the front-end finds the disks that were transferred.
+	// paths are where the front-end finds the transferred disks.
 	paths []string
-	// images and apps are the numbers of what is there, by disk and by the plan's order.
+	// images and apps are the ids of the objects, in the order of the disks and of the
+	// plan.
 	images, apps []int
-	// template is the number of the VM template of the cloud, if there is one.
+	// template is the id of the VM template in the cloud, -1 without one.
 	template int
-	// committed is set when the new apps are the ones that count: from then on nothing of
-	// them is taken back.
+	// committed is set when the new apps start to replace the old ones: after that nothing
+	// is rolled back.
 	committed bool
 	done      bool
 }
 
-// Preflight returns the steps that change nothing: they find out whether the appliance can
-// be published, and what is to be done for it.
+// Preflight returns the steps that check whether the appliance can be published, and plan
+// it. They change nothing.
 func (p *Publisher) Preflight() []step.Listed {
 	p.run = newRun()
 	return []step.Listed{step.Of(&stepConnect{p}), step.Of(&stepPlan{p})}
 }
 
-// Steps returns the steps that publish, none for a dry run.
+// Steps returns the steps that publish; none for a dry run.
 func (p *Publisher) Steps() []step.Listed {
 	if p.DryRun {
 		return nil
@@ -72,10 +73,10 @@ func (p *Publisher) Steps() []step.Listed {
 	}
 }
 
-// Done tells whether the appliance is published, by this run or by an earlier one.
+// Done reports whether the appliance is published, by this run or an earlier one.
 func (p *Publisher) Done() bool { return p.done }
 
-// AppID is the number of the app that people import, once all is Done.
+// AppID returns the id of the app that users import. It is valid once Done is true.
 func (p *Publisher) AppID() int {
 	for i, a := range p.plan.apps {
 		if a.name == p.Appliance.title() {
@@ -85,8 +86,8 @@ func (p *Publisher) AppID() int {
 	return -1
 }
 
-// Marketplace names where it is, for people.
+// Marketplace returns the name of the marketplace, for messages.
 func (p *Publisher) Marketplace() string { return p.marketplace.Name }
 
-// Needed tells whether the step of a publication has anything to do.
+// Needed reports whether the steps that publish have anything to do.
 func (p *Publisher) Needed() bool { return !p.done }

@@ -11,15 +11,15 @@ import (
 )
 
 const (
-	// cleanupTimeout is for everything that a run takes back at its end.
+	// cleanupTimeout limits the whole rollback.
 	cleanupTimeout = 2 * time.Minute
-	// defaultSettle is for a copy that the front-end is about to end.
+	// defaultSettle allows a copy that the front-end has almost finished to end.
 	defaultSettle = 15 * time.Second
 )
 
-// rollBack deletes what this run has made, its lease last. When the new apps count, or all
-// is done, that is the lease alone. Everything is found by the label of the run, so it does
-// not matter which answers were lost.
+// rollBack deletes the objects that this run created, its lease last. Once the new apps are
+// committed, it deletes only the lease. It finds the objects by the label of the run, so it
+// does not matter if the response to a create call was lost.
 func (p *Publisher) rollBack(ctx context.Context) error {
 	w, err := takeInventory(ctx, p.Client)
 	if err != nil {
@@ -46,8 +46,8 @@ func (p *Publisher) rollBack(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// rollBackApp leaves an app alone that is being copied: when it is deleted then, its file
-// stays in the marketplace and nothing names it any more.
+// rollBackApp leaves an app alone while it is being copied: deleting it then would leave
+// its file in the marketplace, with no object that refers to it.
 func (p *Publisher) rollBackApp(ctx context.Context, id int) error {
 	settle, cancel := context.WithTimeout(ctx, cmp.Or(p.Settle, defaultSettle))
 	defer cancel()
@@ -60,7 +60,7 @@ func (p *Publisher) rollBackApp(ctx context.Context, id int) error {
 	return p.deleteApp(ctx, id)
 }
 
-// rollBackImage leaves an image alone that is being copied, for the same reason.
+// rollBackImage leaves an image alone while it is being copied, for the same reason.
 func (p *Publisher) rollBackImage(ctx context.Context, id int) error {
 	settle, cancel := context.WithTimeout(ctx, cmp.Or(p.Settle, defaultSettle))
 	defer cancel()

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// stepClean deletes what publishing needed on the way: the transferred files, and the
-// images nothing uses.
+// stepClean deletes the intermediate objects: the transferred files, and the images that
+// nothing uses.
 type stepClean struct{ *Publisher }
 
 func (s *stepClean) Run(ctx context.Context) error {
@@ -20,7 +20,8 @@ func (s *stepClean) Run(ctx context.Context) error {
 	return nil
 }
 
-// clean deletes the file first: by the image the next run sees that something is left.
+// clean deletes the file before the image: as long as the image exists, the next run sees
+// that there is something left to delete.
 func (s *stepClean) clean(ctx context.Context, i int, image imagePlan) {
 	file := fileOf(s.Appliance.Disks[i])
 	if err := s.Transfer.Remove(ctx, file); err != nil {

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// stepCommit makes the new apps the ones that count: those they replace go, and they get
-// their names.
+// stepCommit makes the new apps current: it deletes the apps that they replace, and gives
+// them their final names.
 type stepCommit struct{ *Publisher }
 
 func (s *stepCommit) Run(ctx context.Context) error {

@@ -9,7 +9,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
 )
 
-// stepConnect finds out who the user is, and finds the places to publish in.
+// stepConnect looks up the user, the marketplace, the datastore and the group.
 type stepConnect struct{ *Publisher }
 
 func (s *stepConnect) Run(ctx context.Context) error {
@@ -27,7 +27,7 @@ func (s *stepConnect) Run(ctx context.Context) error {
 	return errors.Join(s.checkMarketplace(ctx), s.checkDatastore(), s.checkNames(ctx))
 }
 
-// findPlaces reports everything that is not there at once.
+// findPlaces reports all missing objects in one error.
 func (s *stepConnect) findPlaces(ctx context.Context) error {
 	var marketErr, storeErr, groupErr error
 	s.marketplace, marketErr = s.Client.Marketplace(ctx, s.Target.Marketplace)
@@ -49,7 +49,7 @@ func (s *stepConnect) checkMarketplace(ctx context.Context) error {
 	}
 	zones, err := s.Client.Zones(ctx)
 	if opennebula.IsAuthorization(err) {
-		return nil // The front-end itself will look at the zone.
+		return nil // The front-end itself checks the zone.
 	}
 	if err != nil {
 		return err
@@ -67,8 +67,8 @@ func (s *stepConnect) checkDatastore() error {
 	return nil
 }
 
-// checkNames keeps oneadmin from a loss: whatever app a marketplace of the kind "one"
-// lists overwrites one of oneadmin's that has the same name.
+// checkNames protects oneadmin's apps: an app listed by a marketplace of the kind "one"
+// overwrites an app of oneadmin with the same name.
 func (s *stepConnect) checkNames(ctx context.Context) error {
 	if s.user.ID != 0 {
 		return nil

@@ -13,9 +13,9 @@ import (
 
 const (
 	defaultLeaseInterval = 20 * time.Second
-	// A lease that is not refreshed for so many intervals is that of a run that has ended.
+	// A run that misses this many refreshes of its lease is considered dead.
 	missedSigns = 3
-	// labelSign is refreshed while the run lives.
+	// labelSign is a counter that changes with every refresh.
 	labelSign = "SLM_COPILOT_SIGN"
 	labelFrom = "SLM_COPILOT_SINCE"
 )
@@ -23,7 +23,7 @@ const (
 // stepLease makes this run the only one that publishes this version, until it ends.
 type stepLease struct {
 	*Publisher
-	// acquiring is set before the first call that makes something.
+	// acquiring is set before the first call that creates an object.
 	acquiring bool
 	id        int
 	stop      context.CancelFunc
@@ -55,7 +55,7 @@ func (s *stepLease) Run(ctx context.Context) error {
 		}
 	}
 	s.renew() //nolint:contextcheck // the lease is kept until Cleanup, after an interruption too
-	// Another run may have done something between our first look and taking the lease.
+	// Another run may have changed something between the first plan and taking the lease.
 	if err := s.makePlan(ctx); err != nil {
 		return err
 	}
@@ -63,8 +63,8 @@ func (s *stepLease) Run(ctx context.Context) error {
 	return nil
 }
 
-// takeOver removes the lease of a run that shows no sign of life. That of a living one is
-// an error that says who it is.
+// takeOver deletes the lease of a run that is dead. If that run is alive, the error says
+// which one it is.
 func (s *stepLease) takeOver(ctx context.Context, id int) error {
 	first, err := s.Client.VMTemplate(ctx, id)
 	if opennebula.IsGone(err) {
@@ -113,7 +113,7 @@ func (s *stepLease) renew() {
 	})
 }
 
-// Cleanup rolls back what a failed run has made, and gives the lease up.
+// Cleanup rolls back a failed run and gives up the lease.
 func (s *stepLease) Cleanup() {
 	if s.stop != nil {
 		s.stop()

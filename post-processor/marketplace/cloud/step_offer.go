@@ -7,7 +7,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
 )
 
-// stepOffer lets others see and import the apps: a new one is its owner's alone.
+// stepOffer sets group and permissions of the apps, because a new app is visible only to
+// its owner.
 type stepOffer struct{ *Publisher }
 
 func (s *stepOffer) Run(ctx context.Context) error {

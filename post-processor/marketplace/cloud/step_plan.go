@@ -11,7 +11,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer"
 )
 
-// stepPlan finds out what is to be done, and whether it can be.
+// stepPlan determines what there is to do, and whether it can be done.
 type stepPlan struct{ *Publisher }
 
 func (s *stepPlan) Run(ctx context.Context) error {
@@ -31,14 +31,14 @@ func (s *stepPlan) Run(ctx context.Context) error {
 	return s.check(ctx)
 }
 
-// Cleanup ends connections, and a server that served the image.
+// Cleanup closes connections, and stops a server that served the image.
 func (s *stepPlan) Cleanup() {
 	if err := s.Transfer.Close(); err != nil {
 		s.Say("Ending the transfer: " + err.Error())
 	}
 }
 
-// makePlan compares what should be with what is there.
+// makePlan compares the target with the current state of the cloud.
 func (p *Publisher) makePlan(ctx context.Context) error {
 	w, err := takeInventory(ctx, p.Client)
 	if err != nil {
@@ -67,7 +67,7 @@ func (p *Publisher) makePlan(ctx context.Context) error {
 	return nil
 }
 
-// otherLease is the lease of another run on this version, if there is one.
+// otherLease returns the lease of another run on this version, or nil.
 func (p *Publisher) otherLease(w inventory) *opennebula.VMTemplate {
 	for _, seen := range w.templates {
 		isLease := p.Appliance.isPart(seen.Template, partLease) && p.Appliance.isThisVersion(seen.Template)
@@ -78,8 +78,8 @@ func (p *Publisher) otherLease(w inventory) *opennebula.VMTemplate {
 	return nil
 }
 
-// check asks for rights, quotas, room and the way there before anything is sent; an image
-// takes long to travel.
+// check checks permissions, quotas, free space and the transfer method before the upload,
+// which takes long.
 func (s *stepPlan) check(ctx context.Context) error {
 	var mistakes []error
 	var files []transfer.File
@@ -107,7 +107,7 @@ func (s *stepPlan) check(ctx context.Context) error {
 			if err := s.Client.CheckApp(ctx, app.made(), s.marketplace.ID); err != nil {
 				mistakes = append(mistakes, fmt.Errorf("publishing %q in the marketplace %q is refused: %w", app.made(), s.marketplace.Name, err))
 			}
-			break // The others need the same rights.
+			break // The other apps need the same permissions.
 		}
 	}
 	if len(files) > 0 {

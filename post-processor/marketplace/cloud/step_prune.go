@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// stepPrune deletes old versions. The new one is published by now, so nothing here fails
-// the run: what cannot be deleted is said, and tried again by the next run.
+// stepPrune deletes old versions. Since the new one is published by now, a failure here
+// does not fail the run: it is reported, and the next run tries again.
 type stepPrune struct{ *Publisher }
 
 func (s *stepPrune) Run(ctx context.Context) error {
@@ -27,7 +27,7 @@ func (s *stepPrune) Run(ctx context.Context) error {
 	return nil
 }
 
-// tell says what could not be deleted, such as an image that machines use.
+// tell reports what could not be deleted, such as an image that virtual machines use.
 func (p *Publisher) tell(kind string, id int, name string, err error) {
 	if err != nil {
 		p.Say(fmt.Sprintf("%s %d (%s) stays: %v", kind, id, name, err))

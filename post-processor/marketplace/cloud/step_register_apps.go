@@ -8,7 +8,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
 )
 
-// stepRegisterApps has the marketplace copy the images, and makes the apps that name them.
+// stepRegisterApps creates the apps, for which the marketplace copies the images.
 type stepRegisterApps struct{ *Publisher }
 
 func (s *stepRegisterApps) Run(ctx context.Context) error {
@@ -48,7 +48,8 @@ func (s *stepRegisterApps) register(ctx context.Context, i int, app appPlan) err
 	return s.complete(ctx, app, ready)
 }
 
-// complete brings what an app says up to date; the digest of its file is known only now.
+// complete updates the attributes of the app, in particular with the MD5 of its file, which
+// is known only now.
 func (s *stepRegisterApps) complete(ctx context.Context, app appPlan, ready opennebula.App) error {
 	if differ := differing(app.contentFor(ready), ready.Template); len(differ) > 0 {
 		if err := s.Client.UpdateApp(ctx, ready.ID, differ); err != nil {

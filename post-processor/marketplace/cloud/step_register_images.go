@@ -7,7 +7,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
 )
 
-// stepRegisterImages has the front-end copy the images into the datastore.
+// stepRegisterImages creates the images, which the front-end copies into the datastore.
 type stepRegisterImages struct{ *Publisher }
 
 func (s *stepRegisterImages) Run(ctx context.Context) error {
@@ -19,7 +19,7 @@ func (s *stepRegisterImages) Run(ctx context.Context) error {
 			return err
 		}
 	}
-	// The front-end has them all: nothing need be served, and no connection kept, while the
+	// The front-end has all images now, so no server or connection is needed while the
 	// marketplace copies.
 	return s.Transfer.Close()
 }
@@ -47,7 +47,7 @@ func (s *stepRegisterImages) register(ctx context.Context, i int, image imagePla
 	return s.offerImage(ctx, image, ready)
 }
 
-// offerImage lets others use an image that stays.
+// offerImage sets group and permissions of an image that stays.
 func (s *stepRegisterImages) offerImage(ctx context.Context, image imagePlan, ready opennebula.Image) error {
 	if !image.keep {
 		return nil
@@ -57,7 +57,7 @@ func (s *stepRegisterImages) offerImage(ctx context.Context, image imagePlan, re
 		func(id, group int) error { return s.Client.ChgrpImage(ctx, id, group) })
 }
 
-// offer gives an object to the group and sets its permissions, if they are others.
+// offer changes group and permissions of an object where they differ from the target's.
 func (p *Publisher) offer(id int, permissions opennebula.Permissions, group int,
 	chmod func(int, opennebula.Permissions) error, chgrp func(int, int) error) error {
 	if p.group >= 0 && group != p.group {

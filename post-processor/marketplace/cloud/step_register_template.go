@@ -7,7 +7,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
 )
 
-// stepRegisterTemplate makes the VM template of the cloud itself, or brings it up to date.
+// stepRegisterTemplate creates or updates the VM template in the cloud itself.
 type stepRegisterTemplate struct{ *Publisher }
 
 func (s *stepRegisterTemplate) Run(ctx context.Context) error {

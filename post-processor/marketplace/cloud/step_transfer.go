@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// stepTransfer brings the images that are missing to where the front-end can read them.
-// What was sent stays when the run fails: the next one goes on with it.
+// stepTransfer sends the missing images to where the front-end can read them. If the run
+// fails, the files stay, so that the next run can resume.
 type stepTransfer struct{ *Publisher }
 
 func (s *stepTransfer) Run(ctx context.Context) error {

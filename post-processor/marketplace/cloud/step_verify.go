@@ -9,8 +9,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
 )
 
-// stepVerify reads everything back: oned says of some texts that it has stored them, and
-// has not.
+// stepVerify reads everything back, because oned accepts some values without storing them.
 type stepVerify struct{ *Publisher }
 
 func (s *stepVerify) Run(ctx context.Context) error {

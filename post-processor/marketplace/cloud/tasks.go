@@ -8,7 +8,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/opennebula"
 )
 
-// tasks says in words what is to be done; nothing if all is as it should be.
+// tasks describes what there is to do; none if everything is as it should be.
 func (p *Publisher) tasks() []string {
 	var tasks []string
 	if lease := p.plan.lease; lease != nil {
@@ -73,7 +73,7 @@ func (p *Publisher) appTasks(app appPlan) []string {
 	return tasks
 }
 
-// isOffered tells whether an object belongs to whom it should.
+// isOffered reports whether an object has the target's group and permissions.
 func (p *Publisher) isOffered(permissions opennebula.Permissions, group int) bool {
 	return permissions == p.Target.Permissions && (p.group < 0 || group == p.group)
 }
@@ -93,7 +93,7 @@ func (p *Publisher) templateTasks() []string {
 	return []string{fmt.Sprintf("update VM template %d", found.ID)}
 }
 
-// lastTasks are those that make a new app the one that counts.
+// lastTasks are the tasks of stepCommit.
 func (p appPlan) lastTasks() []string {
 	var tasks []string
 	if p.replaced != nil {
