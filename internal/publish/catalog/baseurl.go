@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// BaseURL is where a marketplace is served: scheme, host and port, nothing else. What
-// OpenNebula calls the ENDPOINT of the marketplace.
+// BaseURL is where a marketplace is served: scheme, host and port, nothing else. OpenNebula
+// calls it the ENDPOINT of the marketplace.
 type BaseURL struct {
 	scheme string
 	host   string
