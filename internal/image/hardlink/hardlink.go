@@ -28,7 +28,7 @@ func OrCopy(ctx context.Context, source, target string, meter *progress.Meter) e
 		return err
 	}
 	err = os.Rename(staged, target)
-	// Renaming a file to another link to itself does nothing and leaves both names.
+	// Renaming one hard link to another of the same file does nothing.
 	return errors.Join(err, removeIfThere(staged))
 }
 
