@@ -61,7 +61,7 @@ func New(t *testing.T, httpPort int) *Server {
 		"certificate":             certificate,
 		"privateKey":              key,
 		"httpPort":                httpPort,
-		"tlsPort":                 1, // another kind of challenge
+		"tlsPort":                 1, // for TLS-ALPN challenges, which are not used
 	}})
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(s.config, document, 0o600))

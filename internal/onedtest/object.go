@@ -38,16 +38,16 @@ type Object struct {
 	// datastore or marketplace.
 	Type, Place int
 	Source      string
-	MD5, Format string // MD5 is that of the stored bytes
+	MD5, Format string // MD5 of the stored bytes
 	SizeMB      int64
 	Path        string // of an image
 	Persistent  int    // of an image
 	Version     string // of an app
 	OriginID    int    // of an app
-	FreeMB      int64  // of a place
+	FreeMB      int64  // of a datastore or marketplace
 	lockedBy    *int
 	lockTime    int64
-	vms, clones []int // of an image: who uses it
+	vms, clones []int // of an image: ids of its users
 	previous    int   // state, which is 0 until the first copy ends
 	// until is when the state changes, then is called at that time.
 	until time.Time

@@ -30,7 +30,7 @@ func inspectPayload(ctx context.Context, i image) ([]finding, error) {
 		{lockfile.KindModel, path.Join(appliance.ModelsDir, appliance.ModelFile)},
 	} {
 		if !i.tree.isFile(file.path) {
-			continue // inspectAppliance says so, if it should be there.
+			continue // inspectAppliance reports it, if it should be there.
 		}
 		input, found := lock.Find(file.kind, "", "")
 		if !found {

@@ -20,7 +20,7 @@ func (c *Catalog) PlaceImage(ctx context.Context, entry Entry, source string, si
 	}
 	target := c.ImagePath(entry)
 	if info, err := os.Stat(target); err == nil && info.Size() == size {
-		return nil // Its name holds the id, and that the digest: it is the same image.
+		return nil // The name contains the id, which depends on the digest: it is the same image.
 	}
 	if err := place(ctx, source, target, size, meter); err != nil {
 		return fmt.Errorf("bring the image %s to %s: %w", source, target, err)

@@ -82,7 +82,7 @@ func (r *jsonReader) fill(n *node, depth int) error {
 		if err != nil {
 			return err
 		}
-		m := member{name: key.(string), line: r.line} // the decoder takes no other key
+		m := member{name: key.(string), line: r.line} // the decoder accepts only strings as keys
 		if m.value, err = r.value(depth + 1); err != nil {
 			return err
 		}

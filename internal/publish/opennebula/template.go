@@ -67,7 +67,7 @@ func writeAttributes(text *strings.Builder, attributes []Attribute) (mistakes []
 		} else if err := storedtext.Check(a.Value); err != nil {
 			mistakes = append(mistakes, fmt.Errorf("%s: %w", a.Name, err))
 		} else {
-			_ = xml.EscapeText(text, []byte(a.Value)) // a Builder takes everything
+			_ = xml.EscapeText(text, []byte(a.Value)) // writing to a Builder never fails
 		}
 		text.WriteString("</" + a.Name + ">")
 	}
