@@ -17,7 +17,7 @@ import (
 // Package is the package that contains a program, by its names in different distributions.
 type Package struct{ Debian, Fedora string }
 
-// String completes "install the package".
+// String returns the text that completes "install the package".
 func (p Package) String() string {
 	if p.Debian == p.Fedora {
 		return p.Debian + " (Debian, Ubuntu, Fedora)"

@@ -107,7 +107,7 @@ var readable = []string{"/etc/", "/home/", "/root/", "/srv/", "/usr/share/slm-co
 
 const mostReadable = 1 << 20
 
-// load reads the tree of a file system.
+// load reads the whole tree of a file system.
 func (f fileSystem) load(ctx context.Context) (tree, error) {
 	files, err := f.walk(ctx)
 	if err != nil {

@@ -31,7 +31,7 @@ func (t VMTemplate) Text() string {
 	return text.String()
 }
 
-// assignment escapes the one character that has an escape.
+// assignment escapes quotes, the only character that has an escape.
 func assignment(name, value string) string {
 	return name + `="` + strings.ReplaceAll(value, `"`, `\"`) + `"`
 }

@@ -30,7 +30,7 @@ func renderSite(directory string, base BaseURL) ([]byte, error) {
 	err := siteTemplate.Execute(&buffer, map[string]any{
 		"BaseURL":   base.String(),
 		"Directory": directory,
-		// For the lines that are pasted into a shell.
+		// For the shell commands that the site's comments tell operators to run.
 		"Quoted": shell.Quote(directory),
 		"Add":    base.AddCommands(),
 		"Host":   host,

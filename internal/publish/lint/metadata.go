@@ -19,7 +19,8 @@ type shape struct {
 	words []string
 }
 
-// metadataShape is that of appliances/example/metadata.yaml.
+// metadataShape is the shape of appliances/example/metadata.yaml in the community's
+// repository.
 var metadataShape = []shape{
 	{path: ":app", mapping: true},
 	{path: ":app/:name"},

@@ -17,7 +17,7 @@ var errTooDeep = fmt.Errorf("it is nested more than %d levels deep", maxDepth)
 type jsonReader struct {
 	decoder *json.Decoder
 	content []byte
-	// line is that of the byte at offset.
+	// line is the line of the byte at offset.
 	offset int
 	line   int
 }

@@ -103,7 +103,7 @@ func (c *Client) merge(ctx context.Context, method string, id int, template Temp
 	return c.change(ctx, method, id, text, merge)
 }
 
-// remove makes a call that deletes an object; one that is gone is not an error.
+// remove makes a call that deletes an object; one that no longer exists is not an error.
 func (c *Client) remove(ctx context.Context, method string, id int) error {
 	if err := c.change(ctx, method, id); err != nil && !IsGone(err) {
 		return err

@@ -115,7 +115,7 @@ func (c *Client) CheckApp(ctx context.Context, name string, marketplace int) err
 	}, marketplace)
 }
 
-// UpdateApp merges attributes into an app; those of the same name are replaced.
+// UpdateApp merges attributes into an app; those with the same name are replaced.
 func (c *Client) UpdateApp(ctx context.Context, id int, template Template) error {
 	return c.merge(ctx, "one.marketapp.update", id, template)
 }

@@ -13,8 +13,8 @@ import (
 // heartbeat is the time between two lines that report what is being waited for.
 const heartbeat = 10 * time.Second
 
-// WaitImage waits until an image is no longer LOCKED and returns it, READY. An image in
-// ERROR is an error with the front-end's reason. The deadline is the context's.
+// WaitImage waits until an image is READY or in use and returns it. If it is in ERROR, the
+// error contains the front-end's reason. The deadline is that of ctx.
 func (c *Client) WaitImage(ctx context.Context, id int) (image Image, err error) {
 	err = c.wait(ctx, fmt.Sprintf("image %d", id), func(ctx context.Context) (string, bool, error) {
 		if image, err = c.Image(ctx, id); err != nil {
@@ -43,8 +43,8 @@ func (c *Client) WaitImageGone(ctx context.Context, id int) error {
 	return stuck(ctx, err, "image %d is being deleted still: see the log of the front-end, then oneimage delete %d", id)
 }
 
-// WaitApp waits until an app is no longer LOCKED and returns it, READY. An app in ERROR is
-// an error with the front-end's reason. The deadline is the context's.
+// WaitApp waits until an app is READY or DISABLED and returns it. If it is in ERROR, the error
+// contains the front-end's reason. The deadline is that of ctx.
 func (c *Client) WaitApp(ctx context.Context, id int) (app App, err error) {
 	err = c.wait(ctx, fmt.Sprintf("app %d", id), func(ctx context.Context) (string, bool, error) {
 		if app, err = c.App(ctx, id); err != nil {

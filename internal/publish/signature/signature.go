@@ -53,7 +53,7 @@ func parseKey(content []byte, password string) (minisign.PrivateKey, error) {
 
 // PublicKey returns the key that others verify with: minisign -P <public key>.
 func (k *Key) PublicKey() string {
-	// Public always returns this type.
+	// The method Public always returns this type.
 	public, _ := k.private.Public().(minisign.PublicKey)
 	return public.String()
 }

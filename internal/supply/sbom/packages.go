@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// PackagesFormat is the argument of "dpkg-query --show --showformat=...", which interprets the
-// escapes itself.
+// PackagesFormat is for "dpkg-query --show --showformat=...", which interprets the escapes
+// itself.
 const PackagesFormat = `${db:Status-Status}\t${Package}\t${Version}\t${Architecture}\t${source:Package}\n`
 
 // Package is one installed package of the distribution, as dpkg reports it.

@@ -132,7 +132,7 @@ func (m *Method) listen(ctx context.Context) error {
 	if server.TLSConfig != nil {
 		listener = tls.NewListener(listener, server.TLSConfig)
 	}
-	// It returns when Close has been called.
+	// Serve returns when Close has been called.
 	go func() { _ = server.Serve(listener) }()
 	return nil
 }
