@@ -1,5 +1,5 @@
-// Package acmetest runs pebble, the ACME server Let's Encrypt makes for tests, on the
-// loopback address. Every host name is 127.0.0.1 to it.
+// Package acmetest runs pebble, Let's Encrypt's ACME server for tests, on the loopback
+// address. It resolves every host name to 127.0.0.1.
 package acmetest
 
 import (
@@ -29,11 +29,11 @@ import (
 
 const startTimeout = time.Minute
 
-// Server is an ACME server that starts and stops when a test says so.
+// Server is an ACME server that a test starts and stops.
 type Server struct {
 	// Directory is its URL.
 	Directory string
-	// CA is the certificate, in PEM, by which its API is trusted.
+	// CA is the CA certificate, in PEM, that clients of its API must trust.
 	CA []byte
 
 	t               *testing.T
@@ -42,7 +42,7 @@ type Server struct {
 	stop            func()
 }
 
-// New prepares a server that fetches challenges from a port of 127.0.0.1. It does not run
+// New prepares a server that fetches challenges from a port of 127.0.0.1. It is not started
 // yet.
 func New(t *testing.T, httpPort int) *Server {
 	t.Helper()
@@ -56,32 +56,32 @@ func New(t *testing.T, httpPort int) *Server {
 	certificate, key := s.makeCertificate()
 	document, err := json.Marshal(map[string]any{"pebble": map[string]any{
 		"listenAddress": s.address,
-		// Nothing asks for it, but pebble insists.
+		// Nothing uses it, but pebble requires it.
 		"managementListenAddress": freeAddress(t),
 		"certificate":             certificate,
 		"privateKey":              key,
 		"httpPort":                httpPort,
-		"tlsPort":                 1, // another kind of challenge
+		"tlsPort":                 1, // for TLS-ALPN challenges, which are not used
 	}})
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(s.config, document, 0o600))
-	// It answers the look-ups of pebble, and its other services are off.
+	// It answers pebble's DNS queries; its other services are disabled.
 	run(t, s.dns, nil, "pebble-challtestsrv", "-dns01", s.dns, "-defaultIPv6", "",
 		"-http01", "", "-https01", "", "-tlsalpn01", "", "-management", freeAddress(t))
 	return s
 }
 
-// Start runs the server until Stop or the end of the test. It forgets all accounts.
+// Start runs the server until Stop or the end of the test. Accounts of earlier runs are lost.
 func (s *Server) Start() {
 	s.t.Helper()
 	env := []string{"PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0"}
 	s.stop = run(s.t, s.address, env, "pebble", "-config", s.config, "-dnsserver", s.dns)
 }
 
-// Stop ends the server.
+// Stop stops the server.
 func (s *Server) Stop() { s.stop() }
 
-// Root returns the root of the certificates the running server signs.
+// Root returns the root of the certificates that the running server issues.
 func (s *Server) Root() *x509.Certificate {
 	s.t.Helper()
 	var server struct {
@@ -105,8 +105,8 @@ func (s *Server) Root() *x509.Certificate {
 	return root
 }
 
-// makeCertificate makes the certificate of the API, which signs itself. It is good for the
-// loopback address, and for the one by which QEMU's guests reach that.
+// makeCertificate creates the API's self-signed certificate. It is valid for the loopback
+// address, and for the address at which QEMU guests reach that.
 func (s *Server) makeCertificate() (certificate, key string) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(s.t, err)
@@ -133,7 +133,7 @@ func run(t *testing.T, address string, env []string, program string, args ...str
 	t.Helper()
 	command := exec.Command(program, args...)
 	command.Env = append(os.Environ(), env...)
-	// It dies with the test, even if the test is killed.
+	// The process is killed with the test, even if the test itself is killed.
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	require.NoError(t, err)

@@ -1,6 +1,6 @@
 package appliance
 
-// BuilderIds of the artifacts, by which a post-processor knows what it was given.
+// BuilderIds of the artifacts, by which a post-processor recognizes its input.
 const (
 	BuilderID              = "slm-copilot.builder"
 	VerifyBuilderID        = "slm-copilot.verify"
@@ -20,13 +20,13 @@ const (
 	ProvenanceSuffix       = ".intoto.json"
 )
 
-// Names under which the builder tells provisioners what the machine was made from, as
+// Keys under which the builder passes the source of the machine to provisioners, as
 // build.<name> in a template.
 const (
 	DataBaseImage       = "BaseImage"
 	DataBaseImageSource = "BaseImageSource"
 	// DataBaseImageDigest is "sha256:<hex>".
 	DataBaseImageDigest = "BaseImageDigest"
-	// DataBaseImageSize is in bytes, in decimal digits.
+	// DataBaseImageSize is in bytes, as decimal digits.
 	DataBaseImageSize = "BaseImageSize"
 )

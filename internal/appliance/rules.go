@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// CheckDomain says why name is not a fully qualified host name that can stand in a
-// certificate and a file path: RFC 1123 labels in lower case, at least two, the last
-// not all digits (that would be an address).
+// CheckDomain returns an error if name is not a fully qualified host name that can be used in
+// a certificate and a file path: RFC 1123 labels in lower case, at least two, the last not all
+// digits (that would be an IP address).
 func CheckDomain(name string) error {
 	const rule = "must be a fully qualified host name such as copilot.example.org"
 	labels := strings.Split(name, ".")
@@ -33,19 +33,19 @@ func validLabel(label string) bool {
 		label[0] != '-' && label[len(label)-1] != '-'
 }
 
-// VersionPattern is what a version or a name may be that stands in file names and in the
-// names of OpenNebula's objects.
+// VersionPattern matches versions and names that can be used in file names and in the names of
+// OpenNebula objects.
 var VersionPattern = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._+~-]{0,63}$`)
 
-// MinMemory is the least a cloud image boots with, in MiB.
+// MinMemory is the smallest memory, in MiB, that a cloud image boots with.
 const MinMemory = 512
 
-// forbiddenInName are the bytes oned refuses in object names (seen on 7.0 and 7.4).
+// forbiddenInName are the bytes that oned refuses in object names (observed on 7.0 and 7.4).
 const forbiddenInName = "&|:\\\";/'#{}$<>\t\n\v\f\r"
 
-// CheckObjectName says why oned would refuse name for an image, app or template: at
-// most 128 bytes, none of the forbidden characters, nothing above U+FFFF (which breaks
-// every later answer about the object), no trailing blank (which oned cuts).
+// CheckObjectName returns an error if oned would refuse name for an image, app or template: at
+// most 128 bytes, none of the forbidden characters, nothing above U+FFFF (which breaks every
+// later answer about the object), no trailing blank (which oned removes).
 func CheckObjectName(name string) error {
 	switch {
 	case name == "":

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// checkHTTPS allows only what can stand in a command and a configuration file as it is.
+// checkHTTPS allows only what needs no quoting in a command and a configuration file.
 func checkHTTPS(value string) error {
 	u, err := url.Parse(value)
 	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || !urlText.MatchString(value) {
@@ -33,10 +33,12 @@ func checkEmail(value string) error {
 
 var emailText = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.!#$%&'*+/=?^_{|}~-]*@[A-Za-z0-9.-]+$`)
 
-// origin is what a browser sends as Origin: scheme, host and, if unusual, port.
+// origin matches the Origin header of a browser: scheme, host and, if it is not the default,
+// port.
 var origin = regexp.MustCompile(`^https?://([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(:[0-9]{1,5})?$`)
 
-// origins gives nil for all. Commas separate too, because people write them.
+// origins returns the list of CORS origins, nil for all. It accepts commas as separators too,
+// because people use them.
 func origins(value string) ([]string, error) {
 	list := strings.FieldsFunc(strings.ToLower(value), func(r rune) bool { return r == ',' || r == ' ' || r == '\n' })
 	if slices.Equal(list, []string{"*"}) {
@@ -54,7 +56,7 @@ func origins(value string) ([]string, error) {
 	return slices.Compact(list), nil
 }
 
-// certificates gives the PEM blocks of a value that holds certificates and nothing else.
+// certificates returns the PEM blocks of a value that must contain only certificates.
 func certificates(value string) ([]byte, error) {
 	blocks, err := pemBlocks(value)
 	if err != nil {
@@ -70,13 +72,13 @@ func certificates(value string) ([]byte, error) {
 	return out, nil
 }
 
-// privateKey gives the PEM block of a value that holds one private key.
+// privateKey returns the PEM block of a value that must contain one private key.
 func privateKey(value string) ([]byte, error) {
 	blocks, err := pemBlocks(value)
 	if err != nil {
 		return nil, err
 	}
-	// Older tools of OpenSSL put the parameters of the curve before the key.
+	// Older OpenSSL commands write the curve parameters before the key.
 	blocks = slices.DeleteFunc(blocks, func(b *pem.Block) bool { return b.Type == "EC PARAMETERS" })
 	if len(blocks) != 1 || !strings.HasSuffix(blocks[0].Type, "PRIVATE KEY") {
 		return nil, errors.New("must hold one private key")
@@ -87,9 +89,9 @@ func privateKey(value string) ([]byte, error) {
 	return pem.EncodeToMemory(blocks[0]), nil
 }
 
-// pemBlocks reads PEM, or the Base64 of it: Sunstone sends an input of type text64 encoded,
-// while whoever writes a template by hand may not encode it. Text between the blocks, such
-// as openssl's description of a certificate, does not count.
+// pemBlocks parses PEM, plain or in Base64: Sunstone encodes an input of type text64, while
+// people who write a template by hand may not. Text between the blocks, such as openssl's
+// description of a certificate, is ignored.
 func pemBlocks(value string) ([]*pem.Block, error) {
 	text := []byte(value)
 	if decoded, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(value), "")); err == nil {

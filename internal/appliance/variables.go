@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Prefix starts the name of every context variable the appliance reads.
+// Prefix is the prefix of every context variable the appliance reads.
 const Prefix = "ONEAPP_COPILOT_"
 
 // Names of the context variables.
@@ -38,63 +38,62 @@ const (
 	InputRange    InputType = "range"
 	InputPassword InputType = "password"
 	InputText     InputType = "text"
-	// InputText64 is for text of many lines: the answer arrives in Base64.
+	// InputText64 is for multi-line text: the value arrives in Base64.
 	InputText64 InputType = "text64"
 )
 
-// Variable is one context variable: its rule, and how a cloud user is asked for it.
+// Variable is one context variable: its validation, and its user input.
 type Variable struct {
-	// Name is what the agent reads from the context.
+	// Name is the variable the agent reads from the context.
 	Name string
-	// Input is the name of the user input that fills it. Sunstone groups inputs by
-	// ONEAPP_<APP>_<GROUP>_<FIELD>, so a name with fewer than four segments gets an
-	// alias here that has them.
+	// Input is the name of the user input that sets it. Sunstone groups inputs by
+	// ONEAPP_<APP>_<GROUP>_<FIELD>, so a variable with fewer than four segments gets an alias
+	// here that has them.
 	Input string
 	Type  InputType
 	// Options is the options field of the user input ("min..max" for a range).
 	Options string
-	// Default is used when the variable is empty or absent: a user input left
-	// empty arrives as an empty string.
+	// Default is used if the variable is empty or absent: a user input left empty arrives as
+	// an empty string.
 	Default string
 	// Secret values are never shown.
 	Secret bool
-	// Description is one sentence for the user. It must not hold "|" or quotes.
+	// Description is one sentence for the user. It must not contain "|" or quotes.
 	Description string
-	// store checks a non-empty value and puts it into the settings.
+	// store validates a non-empty value and sets it in the settings.
 	store func(value string, s *Settings) error
 }
 
-// Settings are the values of all variables after validation.
+// Settings are the validated values of all variables.
 type Settings struct {
 	// ContextSize is the number of tokens of one conversation.
 	ContextSize int
-	// Threads is the number of inference threads; 0 lets the agent count.
+	// Threads is the number of inference threads; 0 lets the agent choose.
 	Threads int
-	// Password guards the API; empty means the agent generates one and keeps it.
+	// Password protects the API; if it is empty, the agent generates one and keeps it.
 	Password string
 	// Domain is the public host name, in lower case; empty means none.
 	Domain string
-	// ACMEDirectory is the URL of the ACME server that certifies Domain.
+	// ACMEDirectory is the URL of the ACME server that issues the certificate for Domain.
 	ACMEDirectory string
-	// ACMECA holds certificates, in PEM, by which that server itself is trusted; nil
-	// means those of the system.
+	// ACMECA contains CA certificates, in PEM, to trust for the ACME server itself; nil means
+	// those of the system.
 	ACMECA []byte
 	// ACMEEmail is the address of the ACME account; empty means none.
 	ACMEEmail string
-	// Certificate and Key are the operator's own, in PEM: the server certificate with
-	// its chain, and its key. Both are set, or none.
+	// Certificate and Key are supplied by the operator, in PEM: the server certificate with
+	// its chain, and its key. Either both are set or neither.
 	Certificate, Key []byte
-	// CORSOrigins are the web origins that may read answers; nil means all.
+	// CORSOrigins are the web origins that may read responses; nil means all.
 	CORSOrigins []string
-	// ReadTimeout is how long the engine may be silent within one answer.
+	// ReadTimeout is the longest time the engine may be silent within one response.
 	ReadTimeout time.Duration
-	// RateLimit is the number of requests per minute of one client address; 0 means
-	// any number.
+	// RateLimit is the number of requests per minute allowed per client address; 0 means no
+	// limit.
 	RateLimit int
 }
 
-// DefaultContextSize is the number of tokens of one conversation unless the user wants
-// another.
+// DefaultContextSize is the number of tokens of one conversation unless the user sets another.
 const DefaultContextSize = 32768
 
 const (
@@ -110,8 +109,8 @@ const (
 	maxRateLimit   = 60000
 )
 
-// variables is THE table. Validation, user inputs, context references, help text and
-// documentation are all derived from it.
+// variables is the single source for validation, user inputs, context references, help text
+// and documentation.
 var variables = []Variable{
 	{
 		Name:        VarContextSize,
@@ -245,14 +244,14 @@ var variables = []Variable{
 	},
 }
 
-// Variables returns the table in the order users are asked.
+// Variables returns the table in the order in which users see the inputs.
 func Variables() []Variable {
 	return append([]Variable(nil), variables...)
 }
 
-// UserInput is the value of the variable's USER_INPUTS entry,
-// "O|<type>|<description>|<options>|<default>". OpenNebula wants exactly five fields,
-// and a blank where there are no options.
+// UserInput returns the variable's USER_INPUTS entry,
+// "O|<type>|<description>|<options>|<default>". OpenNebula requires exactly five fields, and a
+// blank if there are no options.
 func (v Variable) UserInput() string {
 	options := v.Options
 	if options == "" {
@@ -261,9 +260,9 @@ func (v Variable) UserInput() string {
 	return strings.Join([]string{"O", string(v.Type), v.Description, options, v.Default}, "|")
 }
 
-// ParseSettings validates the values of a context and returns the settings. Absent and
-// empty values take their defaults. The error joins one error per mistake, each naming
-// its variable; a secret value is never repeated in it.
+// ParseSettings validates the values of a context and returns the settings. Absent and empty
+// values get their defaults. The error joins one error per mistake, each naming its variable;
+// it never contains a secret value.
 func ParseSettings(context map[string]string) (Settings, error) {
 	var settings Settings
 	var mistakes []error
@@ -286,9 +285,9 @@ func ParseSettings(context map[string]string) (Settings, error) {
 	return settings, errors.Join(mistakes...)
 }
 
-// UnknownNames returns the names of a context that carry our prefix but are in no row of
-// the table, sorted. They are worth a warning (a misspelling, or a variable of a newer
-// image), not a refusal to serve.
+// UnknownNames returns, sorted, the names in a context that have our prefix but are not in the
+// table. They deserve a warning (a misspelling, or a variable of a newer image), but the
+// appliance should still serve.
 func UnknownNames(context map[string]string) []string {
 	var unknown []string
 	for name := range context {
@@ -302,7 +301,7 @@ func UnknownNames(context map[string]string) []string {
 }
 
 func (v Variable) mistake(value string, err error) error {
-	// A text of many lines says less than the rule it breaks.
+	// Quoting a multi-line text would obscure the rule it breaks.
 	if v.Secret || v.Type == InputText64 {
 		return fmt.Errorf("%s: %w", v.Name, err)
 	}
@@ -317,8 +316,8 @@ func integer(value string, low, high int) (int, error) {
 	return n, nil
 }
 
-// checkPassword allows the characters that every client can send in a header and a URL
-// can carry when encoded: printable ASCII without blanks.
+// checkPassword allows only characters that every client can send in a header and, encoded, in
+// a URL: printable ASCII without blanks.
 func checkPassword(value string) error {
 	if len(value) < minPassword || len(value) > maxPassword {
 		return fmt.Errorf("must have %d to %d characters, has %d", minPassword, maxPassword, len(value))

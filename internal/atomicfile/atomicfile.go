@@ -1,6 +1,5 @@
-// Package atomicfile replaces files whole: whoever reads one sees the old content or the
-// new, even if the machine stops in between, and secrets never stand in a file with the
-// wrong mode.
+// Package atomicfile replaces files atomically: readers see either the old or the new content,
+// even after a crash, and secrets are never in a file with the wrong mode.
 package atomicfile
 
 import (
@@ -13,14 +12,13 @@ import (
 	"syscall"
 )
 
-// Owner is who a file belongs to. A nil *Owner leaves it to whoever writes.
+// Owner is the owner of a file. A nil *Owner means the user that writes it.
 type Owner struct {
 	UID, GID int
 }
 
-// Write replaces path, or makes it. It refuses a path that is there and is not a regular
-// file: following a symbolic link would write somewhere nobody meant. The directory must
-// exist.
+// Write creates or replaces path. It refuses a path that exists and is not a regular file:
+// following a symbolic link would write to an unintended place. The directory must exist.
 func Write(path string, content []byte, mode fs.FileMode, owner *Owner) error {
 	staged, err := Stage(path, content, mode, owner)
 	if err != nil {
@@ -29,11 +27,11 @@ func Write(path string, content []byte, mode fs.FileMode, owner *Owner) error {
 	return staged.Commit()
 }
 
-// Staged is a file or link that is complete on the disk, under another name beside its own.
+// Staged is a file or link that is completely on disk under a temporary name beside its own.
 type Staged struct{ temp, path string }
 
-// Stage does all of Write that may fail for lack of space, so that of several files all can
-// be staged before the first is replaced. End it with Commit or Discard.
+// Stage does everything in Write that may fail for lack of space, so that several files can
+// all be staged before the first is replaced. Call Commit or Discard afterwards.
 func Stage(path string, content []byte, mode fs.FileMode, owner *Owner) (*Staged, error) {
 	if err := checkTarget(path); err != nil {
 		return nil, fmt.Errorf("write %s: %w", path, err)
@@ -48,14 +46,14 @@ func Stage(path string, content []byte, mode fs.FileMode, owner *Owner) (*Staged
 	return &Staged{temp.Name(), path}, nil
 }
 
-// StageLink does the same for a symbolic link to target. It refuses to replace anything that
-// is not a link.
+// StageLink is Stage for a symbolic link to target. It refuses to replace anything that is not
+// a link.
 func StageLink(target, path string) (*Staged, error) {
 	info, err := os.Lstat(path)
 	if err == nil && info.Mode().Type() != fs.ModeSymlink {
 		return nil, fmt.Errorf("link %s: it is there and is not a symbolic link", path)
 	}
-	// The name is free unless an earlier run was killed right here.
+	// The name is unused, unless an earlier run was killed at this point.
 	temp := filepath.Join(filepath.Dir(path), tempPrefix(path)+"link")
 	if err := removeIfThere(temp); err != nil {
 		return nil, fmt.Errorf("link %s: %w", path, err)
@@ -66,7 +64,7 @@ func StageLink(target, path string) (*Staged, error) {
 	return &Staged{temp, path}, nil
 }
 
-// Commit puts it in the place of what was there.
+// Commit replaces what was at the path.
 func (s *Staged) Commit() error {
 	if err := os.Rename(s.temp, s.path); err != nil {
 		return fmt.Errorf("replace %s: %w", s.path, errors.Join(err, s.Discard()))
@@ -74,14 +72,14 @@ func (s *Staged) Commit() error {
 	return syncDir(filepath.Dir(s.path))
 }
 
-// Discard removes it and leaves what was there.
+// Discard removes the staged file and leaves what was at the path.
 func (s *Staged) Discard() error { return os.Remove(s.temp) }
 
-// Kept is what was at a path, under a second name.
+// Kept is a backup of what was at a path, under a second name.
 type Kept struct{ temp, path string }
 
-// Keep makes it possible to bring back what is at path, or that nothing is. Neither takes
-// space. End it with Restore or Drop.
+// Keep makes it possible to restore the present state of path, even that it does not exist. A
+// backup takes no space. Call Restore or Drop afterwards.
 func Keep(path string) (*Kept, error) {
 	kept := &Kept{filepath.Join(filepath.Dir(path), tempPrefix(path)+"kept"), path}
 	if err := removeIfThere(kept.temp); err != nil {
@@ -97,16 +95,16 @@ func Keep(path string) (*Kept, error) {
 	return kept, nil
 }
 
-// Restore brings it back.
+// Restore restores the state at the time of Keep.
 func (k *Kept) Restore() error {
 	if k.temp != "" {
-		// A rename between two names of one file does nothing.
+		// Renaming one hard link to another of the same file does nothing.
 		return errors.Join(os.Rename(k.temp, k.path), k.Drop(), syncDir(filepath.Dir(k.path)))
 	}
 	return errors.Join(removeIfThere(k.path), syncDir(filepath.Dir(k.path)))
 }
 
-// Drop leaves the new file.
+// Drop removes the backup and leaves the new file.
 func (k *Kept) Drop() error {
 	if k.temp == "" {
 		return nil
@@ -121,9 +119,10 @@ func removeIfThere(path string) error {
 	return nil
 }
 
-// Sweep removes what writers of path left that were killed. No other may be at work.
+// Sweep removes temporary files left by writers of path that were killed. No other writer may
+// be running.
 func Sweep(path string) error {
-	// The name is ours and has nothing in it that Glob could misread.
+	// The name is generated here and contains nothing that Glob could misinterpret.
 	left, err := filepath.Glob(filepath.Join(filepath.Dir(path), tempPrefix(path)+"*"))
 	for _, temp := range left {
 		err = errors.Join(err, os.Remove(temp))
@@ -133,7 +132,7 @@ func Sweep(path string) error {
 
 func tempPrefix(path string) string { return "." + filepath.Base(path) + ".new-" }
 
-// WriteIfChanged writes only if content, mode or owner differ, and says whether it did.
+// WriteIfChanged writes only if content, mode or owner differ, and reports whether it did.
 func WriteIfChanged(path string, content []byte, mode fs.FileMode, owner *Owner) (bool, error) {
 	same, err := Same(path, content, mode, owner)
 	if err != nil || same {
@@ -142,7 +141,7 @@ func WriteIfChanged(path string, content []byte, mode fs.FileMode, owner *Owner)
 	return true, Write(path, content, mode, owner)
 }
 
-// Same says whether path already is a regular file with this content, mode and owner.
+// Same reports whether path already is a regular file with this content, mode and owner.
 func Same(path string, content []byte, mode fs.FileMode, owner *Owner) (bool, error) {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -158,14 +157,14 @@ func Same(path string, content []byte, mode fs.FileMode, owner *Owner) (bool, er
 	return bytes.Equal(present, content), err
 }
 
-// SameLink says whether path already is a symbolic link to target.
+// SameLink reports whether path already is a symbolic link to target.
 func SameLink(target, path string) bool {
 	present, err := os.Readlink(path)
 	return err == nil && present == target
 }
 
-// Link makes path a symbolic link to target, in one step where another link was. It
-// refuses to replace anything that is not a link.
+// Link makes path a symbolic link to target, replacing another link atomically. It refuses to
+// replace anything that is not a link.
 func Link(target, path string) error {
 	staged, err := StageLink(target, path)
 	if err != nil {
@@ -186,7 +185,7 @@ func checkTarget(path string) error {
 }
 
 func fill(file *os.File, content []byte, mode fs.FileMode, owner *Owner) error {
-	// CreateTemp made it 0600; it belongs to the right owner before others may read it.
+	// CreateTemp sets mode 0600; the owner is set before others may read the file.
 	if owner != nil {
 		if err := file.Chown(owner.UID, owner.GID); err != nil {
 			return err
@@ -201,7 +200,7 @@ func fill(file *os.File, content []byte, mode fs.FileMode, owner *Owner) error {
 	return file.Sync()
 }
 
-// syncDir makes a rename in dir survive a power cut.
+// syncDir makes a rename in dir survive a power failure.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package ctxio ends long copies with their context.
+// Package ctxio makes long copies stop when their context ends.
 package ctxio
 
 import (
@@ -6,7 +6,7 @@ import (
 	"io"
 )
 
-// Reader reads from r until ctx ends, whose cause is the error then.
+// Reader returns a reader of r that fails, when ctx has ended, with its cause.
 func Reader(ctx context.Context, r io.Reader) io.Reader { return reader{ctx, r} }
 
 type reader struct {

@@ -1,4 +1,4 @@
-// Package diskspace says how much a file system still takes.
+// Package diskspace measures the free space of file systems.
 package diskspace
 
 import (
@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Free is what an ordinary user may still write to the file system of path, in bytes.
+// Free returns how many bytes an ordinary user may still write to the file system of path.
 func Free(path string) (int64, error) {
 	var stat unix.Statfs_t
 	if err := unix.Statfs(path, &stat); err != nil {

@@ -1,5 +1,5 @@
-// Package fieldcheck judges the fields of a template, leaves out those whose values Packer
-// does not know yet, and lists every mistake at once.
+// Package fieldcheck validates the fields of a template, skips those whose values Packer does
+// not know yet, and lists every mistake at once.
 package fieldcheck
 
 import (
@@ -11,14 +11,14 @@ import (
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 )
 
-// Fields gathers what is found in the fields of a template. Its zero value is ready for use.
+// Fields collects the mistakes in the fields of a template. Its zero value is ready for use.
 type Fields struct {
 	mistakes []error
 	// wrong and unknown are names of fields.
 	wrong, unknown []string
 }
 
-// Check holds a field to a rule, unless its value is unknown.
+// Check checks a field against a rule, unless its value is unknown.
 func (f *Fields) Check(name, value string, rule Rule) {
 	if IsUnknown(value) {
 		f.unknown = append(f.unknown, name)
@@ -30,7 +30,7 @@ func (f *Fields) Check(name, value string, rule Rule) {
 	}
 }
 
-// CheckOptional is Check for a field that may be left empty.
+// CheckOptional is Check for a field that may be empty.
 func (f *Fields) CheckOptional(name, value string, rule Rule) {
 	if value != "" {
 		f.Check(name, value, rule)
@@ -44,7 +44,7 @@ func (f *Fields) CheckEach(name string, values []string, rule Rule) {
 	}
 }
 
-// Expect adds a mistake of the named field unless ok is true.
+// Expect adds a mistake in the named field unless ok is true.
 func (f *Fields) Expect(ok bool, name, format string, args ...any) {
 	if !ok {
 		f.wrong = append(f.wrong, name)
@@ -52,17 +52,18 @@ func (f *Fields) Expect(ok bool, name, format string, args ...any) {
 	}
 }
 
-// Minimum expects a number to be low or more.
+// Minimum requires a number of at least low.
 func (f *Fields) Minimum(name string, value, low int) {
 	f.Expect(value >= low, name, "must be at least %d, got %d", low, value)
 }
 
-// Between expects a number from low to high.
+// Between requires a number from low to high.
 func (f *Fields) Between(name string, value, low, high int) {
 	f.Expect(low <= value && value <= high, name, "must be a whole number from %d to %d, got %d", low, high, value)
 }
 
-// ExactlyOne expects one of the choices to be given; choices lists them for people.
+// ExactlyOne requires that exactly one of the choices is given; choices names them in the
+// error.
 func (f *Fields) ExactlyOne(name, choices string, given ...bool) {
 	count := 0
 	for _, is := range given {
@@ -73,8 +74,8 @@ func (f *Fields) ExactlyOne(name, choices string, given ...bool) {
 	f.Expect(count == 1, name, "exactly one of %s must be given, got %d", choices, count)
 }
 
-// Known takes note of the unknown ones among fields that may hold any text, by their
-// names, and says whether there are none.
+// Known records which of the given fields, which may hold any text, have unknown values, and
+// reports whether there are none. texts maps field names to values.
 func (f *Fields) Known(texts map[string]string) bool {
 	before := len(f.unknown)
 	for _, name := range slices.Sorted(maps.Keys(texts)) {
@@ -83,7 +84,7 @@ func (f *Fields) Known(texts map[string]string) bool {
 	return len(f.unknown) == before
 }
 
-// Add adds mistakes that were found elsewhere and name their fields; nil is none.
+// Add adds mistakes found elsewhere, which must name their fields; nil is ignored.
 func (f *Fields) Add(mistakes ...error) {
 	for _, mistake := range mistakes {
 		if mistake != nil {
@@ -92,17 +93,17 @@ func (f *Fields) Add(mistakes ...error) {
 	}
 }
 
-// Settled says whether the named fields are known and in order.
+// Settled reports whether the named fields are known and valid.
 func (f *Fields) Settled(names ...string) bool {
 	return !slices.ContainsFunc(names, func(name string) bool {
 		return slices.Contains(f.wrong, name) || slices.Contains(f.unknown, name)
 	})
 }
 
-// Mistakes are those found so far.
+// Mistakes returns the mistakes found so far.
 func (f *Fields) Mistakes() []error { return f.mistakes }
 
-// Err is one error with every mistake, or nil.
+// Err returns one error with every mistake, or nil.
 func (f *Fields) Err() error {
 	if len(f.mistakes) == 0 {
 		return nil
@@ -110,8 +111,8 @@ func (f *Fields) Err() error {
 	return packersdk.MultiErrorAppend(nil, f.mistakes...)
 }
 
-// UnknownErr is an error if there are fields whose values Packer does not know although the
-// build has run, such as build.ID after a source that has none.
+// UnknownErr returns an error if Packer still does not know the values of some fields after
+// the build has run, such as build.ID after a source that has none.
 func (f *Fields) UnknownErr() error {
 	var errs []error
 	for _, name := range f.unknown {

@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// Rule says what is wrong with the value of a field.
+// Rule returns an error if the value of a field is invalid.
 type Rule func(value string) error
 
 func anything(string) error { return nil }
 
-// Set is the rule of a field that holds any text but none.
+// Set is the rule for a field that must not be empty.
 func Set(value string) error {
 	if strings.TrimSpace(value) == "" {
 		return errors.New("must be set")
@@ -23,7 +23,7 @@ func Set(value string) error {
 	return nil
 }
 
-// OneOf is the rule of a field with two or more choices.
+// OneOf returns the rule for a field with two or more choices.
 func OneOf(choices ...string) Rule {
 	return func(value string) error {
 		if slices.Contains(choices, value) {
@@ -33,7 +33,8 @@ func OneOf(choices ...string) Rule {
 	}
 }
 
-// Matches is the rule of a field of a pattern; form says to people what that is.
+// Matches returns the rule for a field that must match a pattern; form describes the pattern
+// in the error.
 func Matches(pattern *regexp.Regexp, form string) Rule {
 	return func(value string) error {
 		switch {
@@ -46,7 +47,7 @@ func Matches(pattern *regexp.Regexp, form string) Rule {
 	}
 }
 
-// Duration is the rule of a field with a time that must not be zero.
+// Duration is the rule for a field with a duration that must not be zero.
 func Duration(value string) error {
 	if duration, err := time.ParseDuration(value); err != nil || duration <= 0 {
 		return fmt.Errorf(`must be a duration such as "15m", got %q`, value)
@@ -54,8 +55,8 @@ func Duration(value string) error {
 	return nil
 }
 
-// PathOrURL is the rule of a field that says where a file comes from. Its error repeats no
-// value: a URL may hold a password.
+// PathOrURL is the rule for a field with the source of a file. Its error does not contain the
+// value: a URL may contain a password.
 func PathOrURL(value string) error {
 	if !strings.Contains(value, "://") {
 		return nil

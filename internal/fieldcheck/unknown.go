@@ -5,17 +5,17 @@ import (
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 )
 
-// Unknown is what stands in place of a text of an HCL template that Packer does not have
-// yet when it validates, such as a reference to what another block will make
+// Unknown is the placeholder for a string in an HCL template that Packer does not have yet
+// when it validates, such as a reference to something another block will create
 // (hcl2template/shim of Packer 1.15.4). An unknown number is 0.
 const Unknown = "<unknown>"
 
-// IsUnknown says whether value stands for one that is not known yet. No rule applies to it.
+// IsUnknown reports whether value stands for one that is not known yet. No rule applies to it.
 func IsUnknown(value string) bool {
 	return value == Unknown || value == hcl2helper.UnknownVariableValue
 }
 
-// HideSecrets keeps those that are given and known out of Packer's log.
+// HideSecrets hides secrets in Packer's log, except empty and unknown ones.
 func HideSecrets(secrets ...string) {
 	for _, secret := range secrets {
 		if secret != "" && !IsUnknown(secret) {

@@ -1,5 +1,5 @@
-// Package filelock keeps two processes of one machine from doing the same thing at once.
-// The kernel gives a lock back when its process ends, however it ends.
+// Package filelock prevents two processes on one machine from doing the same thing at once.
+// The kernel releases a lock when its process ends, however it ends.
 package filelock
 
 import (
@@ -16,35 +16,36 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/retry"
 )
 
-// poll is the pause between two looks at a lock that another process holds.
+// poll is the pause between two attempts to take a lock that another process holds.
 const poll = 100 * time.Millisecond
 
-// ErrHeld says that another process holds the lock.
+// ErrHeld is returned if another process holds the lock.
 var ErrHeld = errors.New("another process holds the lock")
 
 // Lock is a lock that this process holds.
 type Lock struct{ file *flock.Flock }
 
-// Try takes the lock at path, a file made for it. It does not wait: the error is ErrHeld if
-// another process has it.
+// Try takes the lock at path, a file created for it. It does not wait: the error is ErrHeld if
+// another process has the lock.
 func Try(path string) (*Lock, error) {
 	for {
 		lock, err := try(path, os.O_CREATE|os.O_RDWR)
 		if err != nil {
 			return nil, err
 		}
-		// The holder removes the file when it is done: a lock on a removed file locks nothing.
+		// The holder removes the file when it is done: a lock on a removed file excludes
+		// nobody.
 		if !lock.isAtItsPath() {
 			_ = lock.file.Close()
 			continue
 		}
-		// For the message of who waits; a full disk does not keep the lock from working.
+		// For the message of a waiting process; the lock works even if the disk is full.
 		_ = os.WriteFile(path, fmt.Appendln(nil, os.Getpid()), 0o600)
 		return lock, nil
 	}
 }
 
-// TryDirectory takes the lock of a directory that is there. Release leaves it.
+// TryDirectory takes the lock of an existing directory. Release does not remove the directory.
 func TryDirectory(path string) (*Lock, error) { return try(path, os.O_RDONLY) }
 
 func try(path string, flag int) (*Lock, error) {
@@ -59,14 +60,14 @@ func try(path string, flag int) (*Lock, error) {
 	return &Lock{file}, nil
 }
 
-// Wait takes the lock at path as Try does, as soon as no other process has it. held hears
-// once who does, if anybody.
+// Wait is Try, but waits while another process has the lock. In that case held is called once
+// with the holder.
 func Wait(ctx context.Context, path string, held func(holder string)) (*Lock, error) {
 	return wait(ctx, path, Try, held)
 }
 
-// WaitDirectory takes the lock of a directory that is there, as soon as no other process
-// has it. It writes nothing, so it works on a full or read-only disk.
+// WaitDirectory is TryDirectory, but waits while another process has the lock. It writes
+// nothing, so it works on a full or read-only disk.
 func WaitDirectory(ctx context.Context, path string) (*Lock, error) {
 	return wait(ctx, path, TryDirectory, func(string) {})
 }
@@ -87,7 +88,7 @@ func wait(ctx context.Context, path string, try func(string) (*Lock, error), hel
 	}
 }
 
-// Release lets the next process in and removes the file of the lock.
+// Release releases the lock and removes its file.
 func (l *Lock) Release() error {
 	info, err := l.file.Stat()
 	if err == nil && !info.IsDir() {
@@ -105,7 +106,7 @@ func (l *Lock) isAtItsPath() bool {
 	return err == nil && os.SameFile(ours, there)
 }
 
-// holderOf names the process that wrote its id into the file.
+// holderOf describes the process that wrote its id into the file.
 func holderOf(path string) string {
 	content, err := os.ReadFile(path)
 	if id, errParse := strconv.Atoi(string(bytes.TrimSpace(content))); err == nil && errParse == nil {

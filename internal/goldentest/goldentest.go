@@ -1,5 +1,5 @@
-// Package goldentest compares what a test has made with files that are kept beside it, and
-// rewrites them when the test is run with -update.
+// Package goldentest compares the output of a test with golden files, and rewrites them when
+// the test is run with -update.
 package goldentest
 
 import (
@@ -16,7 +16,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files, and the tables in the documentation")
 
-// Equal compares got with the file at path. The message is added to a failure.
+// Equal compares got with the file at path. message is added to a failure.
 func Equal[Text ~string | ~[]byte](t testing.TB, path string, got Text, message ...any) {
 	t.Helper()
 	if *update {
@@ -28,8 +28,8 @@ func Equal[Text ~string | ~[]byte](t testing.TB, path string, got Text, message 
 	assert.Equal(t, string(want), string(got), message...)
 }
 
-// Block compares got with what the document at path has between "<!-- name: ... -->" and
-// "<!-- end of name -->", each a line of its own.
+// Block compares got with the part of the document at path between "<!-- name: ... -->" and
+// "<!-- end of name -->", each on a line of its own.
 func Block(t testing.TB, path, name, got string) {
 	t.Helper()
 	content, err := os.ReadFile(path)

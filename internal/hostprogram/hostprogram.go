@@ -1,5 +1,5 @@
-// Package hostprogram finds the programs of this host that the tools run, and says which
-// package to install where one is missing or does not work.
+// Package hostprogram finds the host programs that the tools run, and says which package to
+// install if one is missing or does not work.
 package hostprogram
 
 import (
@@ -14,10 +14,10 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 )
 
-// Package is what brings a program, by the names that distributions give it.
+// Package is the package that contains a program, by its names in different distributions.
 type Package struct{ Debian, Fedora string }
 
-// String completes "install the package".
+// String returns the text that completes "install the package".
 func (p Package) String() string {
 	if p.Debian == p.Fedora {
 		return p.Debian + " (Debian, Ubuntu, Fedora)"
@@ -25,8 +25,8 @@ func (p Package) String() string {
 	return fmt.Sprintf("%s (Debian, Ubuntu) or %s (Fedora)", p.Debian, p.Fedora)
 }
 
-// Find returns where a program is. It knows where programs for root lie, which need no root
-// here. The error says what to install.
+// Find returns the path of a program. It also searches the sbin directories, whose programs do
+// not need root here. The error says which package to install.
 func Find(program string, from Package) (string, error) {
 	for _, name := range []string{program, "/usr/sbin/" + program, "/sbin/" + program} {
 		if path, err := exec.LookPath(name); err == nil {
@@ -36,7 +36,7 @@ func Find(program string, from Package) (string, error) {
 	return "", missing{program, from}
 }
 
-// missing is the error of a program that is not installed.
+// missing is the error for a program that is not installed.
 type missing struct {
 	program string
 	from    Package
@@ -46,11 +46,11 @@ func (m missing) Error() string {
 	return fmt.Sprintf("%s is not installed: install the package %s", m.program, m.from)
 }
 
-// A Try uses programs on something small in an empty directory of its own.
+// Try checks programs by using them on something small, in an empty directory of its own.
 type Try func(ctx context.Context, directory string) error
 
-// TryOut makes every try, so that what does not work is known before it is needed, and all
-// of it at once. What several tries miss is said once.
+// TryOut runs every try, so that everything that does not work is known, all at once, before
+// it is needed. A program missing in several tries is reported once.
 func TryOut(ctx context.Context, tries ...Try) error {
 	var errs []error
 	said := map[string]bool{}
@@ -75,9 +75,9 @@ func tryOut(ctx context.Context, try Try) (err error) {
 	return try(ctx, directory)
 }
 
-// Failed is the error of a try: what could not be done, the program that says its version
-// when it is given a flag, and the package to look for another version of. A program that
-// is missing is all there is to say.
+// Failed returns the error of a try: what could not be done, the version of the program
+// (printed if it is called with versionFlag), and the package of which to look for another
+// version. If the program is missing, the error says only that.
 func Failed(ctx context.Context, what string, err error, program, versionFlag string, from Package) error {
 	if gone := (missing{}); errors.As(err, &gone) {
 		return gone
@@ -86,7 +86,7 @@ func Failed(ctx context.Context, what string, err error, program, versionFlag st
 		what, err, version(ctx, program, versionFlag), from)
 }
 
-// version is the first line that a program says about itself.
+// version returns the first line a program prints about itself.
 func version(ctx context.Context, program, flag string) string {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -96,7 +96,7 @@ func version(ctx context.Context, program, flag string) string {
 	}
 	cmd := exec.CommandContext(ctx, path, flag)
 	cmd.WaitDelay = time.Second
-	// Some programs say it as a complaint, some fail after it.
+	// Some programs print it on standard error, some fail after printing it.
 	said, _ := cmd.CombinedOutput()
 	line, _, _ := strings.Cut(strings.TrimSpace(string(said)), "\n")
 	if !strings.Contains(line, program) {

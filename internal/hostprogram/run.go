@@ -10,20 +10,20 @@ import (
 	"time"
 )
 
-// Command is a program of this host that a cancelled context kills.
+// Command returns a command for a program of this host; cancelling the context kills it.
 func Command(ctx context.Context, program string, from Package, arguments ...string) (*exec.Cmd, error) {
 	path, err := Find(program, from)
 	if err != nil {
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, path, arguments...)
-	// Something it has started may hold its pipes open.
+	// A child process may keep its pipes open.
 	cmd.WaitDelay = 5 * time.Second
 	return cmd, nil
 }
 
 // Run runs a program to its end. The error is a Failure, or the cause of the context's end.
-// What the program says is kept for the error, unless cmd has a place for it.
+// The program's output is kept for the error, unless cmd has a writer for it.
 func Run(ctx context.Context, cmd *exec.Cmd) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -40,16 +40,16 @@ func Run(ctx context.Context, cmd *exec.Cmd) error {
 		return context.Cause(ctx)
 	}
 	if err != nil {
-		// Some programs begin with their name, as callers do.
+		// Some programs print their name first, which callers add as well.
 		text := strings.TrimPrefix(strings.TrimSpace(said.String()), filepath.Base(cmd.Path)+": ")
 		return Failure{Said: shorten(text), Err: err}
 	}
 	return nil
 }
 
-// Failure is a program that has failed. It unwraps to its exit status.
+// Failure is the error of a program that failed. It unwraps to the exit status.
 type Failure struct {
-	// Said is the beginning of what it said, without its name.
+	// Said is the beginning of its output, without the program's name.
 	Said string
 	Err  error
 }

@@ -14,7 +14,7 @@ type admission struct {
 
 func newAdmission() *admission { return &admission{running: map[string]int{}} }
 
-// enter admits a request or says why not; who was admitted leaves.
+// enter admits a request or returns why not; every admitted request must leave.
 func (a *admission) enter(model Model) *httpError {
 	a.mu.Lock()
 	defer a.mu.Unlock()

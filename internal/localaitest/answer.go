@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// defaultTokens is the length of an answer nobody limited. A real model ends by itself,
-// and so does this one, always at the same length.
+// defaultTokens is the length of an answer without a limit. A real model ends by itself, and
+// so does this one, always at the same length.
 const defaultTokens = 24
 
-// answer is what will be said: the tokens, and why they end.
+// answer is the generated answer: its tokens, and why they end.
 type answer struct {
 	tokens       []string
 	finishReason string
@@ -30,7 +30,7 @@ type usage struct {
 	TotalTokens      int `json:"total_tokens"`
 }
 
-// contextOverflow is the backend's message for a prompt that does not fit, "" if it does.
+// contextOverflow returns the backend's message for a prompt that does not fit, "" if it does.
 func contextOverflow(request completionRequest, model Model) string {
 	tokens := request.promptTokens()
 	if tokens < model.ContextSize {
@@ -39,14 +39,14 @@ func contextOverflow(request completionRequest, model Model) string {
 	return fmt.Sprintf("request (%d tokens) exceeds the available context size (%d tokens), try increasing it", tokens, model.ContextSize)
 }
 
-// compose makes the answer: the same words for the same request.
+// compose generates the answer: the same words for the same request.
 func compose(request completionRequest, model Model) answer {
 	prompt := request.promptTokens()
 	length, reason := defaultTokens, "stop"
 	if request.MaxTokens != nil && *request.MaxTokens > 0 {
 		length, reason = *request.MaxTokens, "length"
 	}
-	// LocalAI calls the end of the context "stop" too.
+	// LocalAI reports "stop" for the end of the context too.
 	if room := model.ContextSize - prompt; length > room {
 		length, reason = room, "stop"
 	}
@@ -91,7 +91,7 @@ func next(state *uint64) uint64 {
 	return z ^ z>>31
 }
 
-// cutAt ends the tokens where stop begins in their text.
+// cutAt ends the tokens where stop begins in their text, and reports whether it occurs.
 func cutAt(tokens []string, stop string) ([]string, bool) {
 	end := strings.Index(strings.Join(tokens, ""), stop)
 	if end < 0 {

@@ -13,7 +13,7 @@ var runScript []byte
 // BackendProgram is the name of the program that run.sh expects beside itself.
 const BackendProgram = "llama-cpp-backend"
 
-// WriteBackend makes dir the directory of an installed stand-in backend. program is the
+// WriteBackend sets up dir as the directory of an installed stand-in backend. program is the
 // built llama-cpp-backend command.
 func WriteBackend(dir, program string) error {
 	binary, err := os.ReadFile(program)

@@ -12,11 +12,11 @@ import (
 type dialect struct {
 	// object and chunkObject are the "object" fields.
 	object, chunkObject string
-	// full makes the choice of an answer in one piece.
+	// full returns the choice for an answer in one piece.
 	full func(answer) choice
-	// chunk makes the choice of one event; a nil text is an event without any.
+	// chunk returns the choice for one event; a nil text means an event without text.
 	chunk func(text *string) choice
-	// usage is what the route reports; plain completions always report nothing.
+	// usage returns the usage the route reports; plain completions always report nothing.
 	usage func(answer) usage
 }
 
@@ -71,8 +71,8 @@ func (h *Handler) serveCompletions(w http.ResponseWriter, r *http.Request) {
 	h.complete(w, r, completionDialect)
 }
 
-// complete answers one generating request. What goes wrong after the model is known
-// carries a correlation id, what goes wrong before does not.
+// complete answers one generating request. An error after the model is known has a correlation
+// id, an error before does not.
 func (h *Handler) complete(w http.ResponseWriter, r *http.Request, d dialect) {
 	request, failed := readRequest(r)
 	if failed != nil {
@@ -99,7 +99,7 @@ func (h *Handler) complete(w http.ResponseWriter, r *http.Request, d dialect) {
 	g.whole(r.Context(), w)
 }
 
-// generation is one answer on its way to a client.
+// generation is one answer being sent to a client.
 type generation struct {
 	*Handler
 	dialect dialect
@@ -108,7 +108,7 @@ type generation struct {
 	id      string
 }
 
-// whole sends the answer in one piece, after the time all its tokens take.
+// whole sends the answer in one piece, after the time that all its tokens take.
 func (g generation) whole(ctx context.Context, w http.ResponseWriter) {
 	if failed := g.loader.load(ctx, g.model); failed != nil {
 		writeError(w, failed)
@@ -132,7 +132,7 @@ func (g generation) whole(ctx context.Context, w http.ResponseWriter) {
 	})
 }
 
-// token waits as long as token number i takes to compute.
+// token waits as long as token number i takes to generate.
 func (g generation) token(ctx context.Context, i int) error {
 	delay := g.options.TokenDelay
 	if i == 0 {
@@ -148,7 +148,8 @@ func (g generation) token(ctx context.Context, i int) error {
 	}
 }
 
-// internalCallError words an error of the backend as it arrives through gRPC.
+// internalCallError returns an error of the backend in the form in which it arrives through
+// gRPC.
 func internalCallError(message string) string {
 	return "rpc error: code = Internal desc = " + message
 }

@@ -7,14 +7,14 @@ import (
 	"strconv"
 )
 
-// httpError is an error answer, with the fields LocalAI gives it.
+// httpError is an error response with LocalAI's fields.
 type httpError struct {
 	Status  int
 	Message string
 	Type    string
-	// RetryAfter in seconds is sent as a header unless zero.
+	// RetryAfter, in seconds, is sent as a header unless it is zero.
 	RetryAfter int
-	// NoCode leaves the status out of the body.
+	// NoCode omits the status from the body.
 	NoCode bool
 }
 
@@ -35,7 +35,7 @@ func unauthorized() *httpError {
 	return &httpError{Status: http.StatusUnauthorized, Message: "An authentication key is required", Type: invalidRequest}
 }
 
-// frameworkError is an error of the web framework (echo), whose own text LocalAI passes on.
+// frameworkError is an error of the web framework (echo), whose text LocalAI passes on.
 func frameworkError(status int, message string) *httpError {
 	return &httpError{Status: status, Message: fmt.Sprintf("code=%d, message=%s", status, message)}
 }
@@ -64,11 +64,11 @@ func writeError(w http.ResponseWriter, e *httpError) {
 func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	// An error here means that the client is gone: there is nobody to tell.
+	// An error here means that the client is gone.
 	_ = encodeJSON(w, body)
 }
 
-// encodeJSON leaves <, > and & alone; the recorded bodies hold no escapes.
+// encodeJSON does not escape <, > and &; the recorded bodies contain no escapes.
 func encodeJSON(w interface{ Write([]byte) (int, error) }, body any) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)

@@ -14,17 +14,17 @@ const (
 	pathCompletions = "/v1/completions"
 )
 
-// publicPaths need no key. (LocalAI has more of them; they are not served here.)
+// publicPaths need no key. (LocalAI has more of them, which are not implemented here.)
 var publicPaths = []string{"/readyz", "/healthz"}
 
-// Handler is the HTTP side of LocalAI.
+// Handler implements LocalAI's HTTP API.
 type Handler struct {
 	options   Options
 	loader    *loader
 	admission *admission
 	metrics   *metrics
 	routes    map[string]route
-	// entry is the first of the functions a request passes through.
+	// entry is the first handler in the middleware chain.
 	entry http.Handler
 }
 
@@ -36,7 +36,7 @@ type route struct {
 	serve  http.HandlerFunc
 }
 
-// NewHandler returns a handler that has loaded nothing yet.
+// NewHandler returns a handler that has no model loaded yet.
 func NewHandler(options Options) *Handler {
 	options = options.withDefaults()
 	h := &Handler{options: options, loader: newLoader(options.Engine), admission: newAdmission(), metrics: &metrics{}}
@@ -74,7 +74,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// methods is the Allow header of a path.
+// methods returns the Allow header for a path.
 func (h *Handler) methods(path string) string {
 	found, known := h.routes[path]
 	if !known {
@@ -83,7 +83,7 @@ func (h *Handler) methods(path string) string {
 	return "OPTIONS, " + found.method
 }
 
-// writeNotFoundPage answers a browser.
+// writeNotFoundPage sends the 404 page for browsers.
 func writeNotFoundPage(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "text/html; charset=UTF-8")
 	w.WriteHeader(http.StatusNotFound)
@@ -100,7 +100,7 @@ type modelItem struct {
 	Object string `json:"object"`
 }
 
-// serveModels lists what is configured, loaded or not.
+// serveModels lists the configured models, loaded or not.
 func (h *Handler) serveModels(w http.ResponseWriter, _ *http.Request) {
 	list := modelList{Object: "list", Data: []modelItem{}}
 	for _, model := range h.options.Models {
@@ -131,8 +131,7 @@ func (h *Handler) serveSystem(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, body)
 }
 
-// model finds the model a request means; LocalAI takes the first for a request that
-// names none.
+// model returns the model for a request; LocalAI uses the first one if a request names none.
 func (h *Handler) model(name string) (Model, *httpError) {
 	if name == "" && len(h.options.Models) > 0 {
 		return h.options.Models[0], nil

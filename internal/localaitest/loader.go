@@ -17,7 +17,7 @@ const (
 	maxCooldown   = 5 * time.Minute
 )
 
-// loader remembers which models are loaded and which failed.
+// loader tracks which models are loaded and which failed.
 type loader struct {
 	engine Engine
 
@@ -49,7 +49,7 @@ func (h *Handler) Preload(ctx context.Context, names []string) error {
 	return nil
 }
 
-// load makes the model ready. One request loads at a time; the others wait for it.
+// load loads the model. One request loads at a time; the others wait for it.
 func (l *loader) load(ctx context.Context, model Model) *httpError {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -84,7 +84,7 @@ func inCooldown(name string, remaining time.Duration) *httpError {
 	}
 }
 
-// unload ends the backend of a loaded model, and says whether the model was one.
+// unload stops the backend of a loaded model, and reports whether the model was loaded.
 func (l *loader) unload(model Model) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -97,7 +97,7 @@ func (l *loader) unload(model Model) bool {
 	return true
 }
 
-// loadedNames is what /system shows. Like LocalAI it does not notice a dead backend.
+// loadedNames returns what /system shows. Like LocalAI it does not notice a dead backend.
 func (l *loader) loadedNames() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

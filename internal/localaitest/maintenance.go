@@ -7,8 +7,8 @@ import (
 	"net/http"
 )
 
-// loadAnswer is the body of every answer of /backend/load, errors included: it is not the
-// shape of the other routes' errors (read in LocalAI's source, not recorded).
+// loadAnswer is the body of every response of /backend/load, including errors: its format
+// differs from the errors of other routes (taken from LocalAI's source, not recorded).
 type loadAnswer struct {
 	Loaded  []string `json:"loaded"`
 	Message string   `json:"message"`
@@ -16,7 +16,7 @@ type loadAnswer struct {
 
 const modelRequired = "model is required"
 
-// serveShutdown ends the backend of a model. That it is dead already makes no difference.
+// serveShutdown stops the backend of a model, even if it is already dead.
 func (h *Handler) serveShutdown(w http.ResponseWriter, r *http.Request) {
 	name, failed := readModelName(r)
 	if failed == nil && name == "" {
@@ -34,7 +34,7 @@ func (h *Handler) serveShutdown(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]string{"message": "model stopped"})
 }
 
-// serveLoad loads a model and answers when that is done.
+// serveLoad loads a model and responds when that is done.
 func (h *Handler) serveLoad(w http.ResponseWriter, r *http.Request) {
 	name, failed := readModelName(r)
 	switch {

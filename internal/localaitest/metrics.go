@@ -22,7 +22,7 @@ type callCount struct {
 	count        int
 }
 
-// bucketLimits are OpenTelemetry's default ones, in the unit LocalAI gives them: seconds.
+// bucketLimits are OpenTelemetry's defaults, in LocalAI's unit: seconds.
 var bucketLimits = []float64{0, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10000}
 
 func (m *metrics) count(next http.Handler) http.Handler {

@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// uploadLimit is LOCALAI_UPLOAD_LIMIT, by default "15M" for echo's body limit, which takes
-// that for millions of bytes (github.com/labstack/gommon/bytes), not for mebibytes.
+// uploadLimit is LOCALAI_UPLOAD_LIMIT: its default "15M" is passed to echo's body limit, which
+// reads M as millions of bytes (github.com/labstack/gommon/bytes), not as mebibytes.
 const uploadLimit = 15_000_000
 
-// securityHeaders are on every answer but the 413.
+// securityHeaders are on every response except the 413.
 var securityHeaders = map[string]string{
 	"Content-Security-Policy": "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob: https:; media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' ws: wss: https: blob:; frame-src 'self' blob:; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'",
 	"Referrer-Policy":         "strict-origin-when-cross-origin",
@@ -18,8 +18,8 @@ var securityHeaders = map[string]string{
 	"X-Frame-Options":         "SAMEORIGIN",
 }
 
-// guard is everything that happens before a route is looked up, in LocalAI's order: a
-// 401 therefore carries no CORS header, and a preflight without a key is refused.
+// guard does everything that happens before a route is looked up, in LocalAI's order: so a 401
+// has no CORS header, and a preflight without a key is refused.
 func (h *Handler) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength > uploadLimit {
@@ -50,7 +50,7 @@ func (h *Handler) guard(next http.Handler) http.Handler {
 	})
 }
 
-// generates tells the paths LocalAI leaves out of compression.
+// generates reports whether a path generates text; LocalAI does not compress those.
 func generates(path string) bool { return path == pathChat || path == pathCompletions }
 
 func (h *Handler) authorized(r *http.Request) bool {
@@ -60,8 +60,8 @@ func (h *Handler) authorized(r *http.Request) bool {
 	return slices.Contains(h.options.Keys, credential(r))
 }
 
-// credential returns the first of the places LocalAI looks for a key, right or wrong: a
-// Basic header hides a valid x-api-key behind it.
+// credential returns the key from the first place LocalAI looks, right or wrong: a Basic
+// header hides a valid x-api-key.
 func credential(r *http.Request) string {
 	if value := r.Header.Get("Authorization"); value != "" {
 		return strings.TrimPrefix(value, "Bearer ")
@@ -86,8 +86,7 @@ func (h *Handler) writeUnauthorized(w http.ResponseWriter) {
 	writeError(w, unauthorized())
 }
 
-// cors adds the CORS headers and says whether the request was a preflight, which is
-// answered then.
+// cors adds the CORS headers, answers a preflight, and reports whether it did.
 func (h *Handler) cors(w http.ResponseWriter, r *http.Request) (answered bool) {
 	origin := r.Header.Get("Origin")
 	allowed := "*"
@@ -108,8 +107,8 @@ func (h *Handler) cors(w http.ResponseWriter, r *http.Request) (answered bool) {
 	w.Header().Add("Vary", "Access-Control-Request-Method")
 	w.Header().Add("Vary", "Access-Control-Request-Headers")
 	if admitted {
-		// The wildcard comes with the framework's default list, an allow-list with the
-		// methods of the route.
+		// With the wildcard the framework sends its default list of methods, with an
+		// allow-list the methods of the route.
 		if allowed == "*" {
 			methods = "GET,HEAD,PUT,PATCH,POST,DELETE"
 		}
@@ -122,8 +121,8 @@ func (h *Handler) cors(w http.ResponseWriter, r *http.Request) (answered bool) {
 	return true
 }
 
-// forgeable says whether a browser may have sent the request from a foreign page. A
-// client that shows a key, or sends no Sec-Fetch-Site, is none.
+// forgeable reports whether a browser may have sent the request from a foreign page. A request
+// with a key, or without Sec-Fetch-Site, is not forgeable.
 func forgeable(r *http.Request) bool {
 	safe := r.Method == http.MethodGet || r.Method == http.MethodHead
 	site := r.Header.Get("Sec-Fetch-Site")

@@ -9,52 +9,51 @@ import (
 type Model struct {
 	// Name is the id clients send as "model".
 	Name string
-	// File is the file of the weights, relative to the models directory.
+	// File is the weights file, relative to the models directory.
 	File string
 	// ContextSize is the number of tokens of prompt and answer together.
 	ContextSize int
-	// MaxConcurrent is the number of requests admitted at once, 0 for all of them, and
-	// RetryAfterSeconds what the others are told.
+	// MaxConcurrent is the number of requests admitted at once, 0 for no limit; the others are
+	// told to retry after RetryAfterSeconds.
 	MaxConcurrent     int
 	RetryAfterSeconds int
 }
 
-// Options say how the server behaves. The zero value is a server with the model
-// "devstral-small-2", no API key, and LocalAI's defaults for everything else.
+// Options configure the server. The zero value is a server with the model "devstral-small-2",
+// no API key, and LocalAI's defaults for everything else.
 type Options struct {
-	// Models in the order they were found; the first answers requests that name none.
-	// Empty but not nil is a server without models.
+	// Models are in the order they were found; the first one answers requests that name none.
+	// An empty slice that is not nil means a server without models.
 	Models []Model
-	// Keys are the API keys. With none, everybody is let in.
+	// Keys are the API keys. Without any, every request is accepted.
 	Keys []string
-	// AllowOrigins are the only origins CORS admits; empty means every origin, which is
+	// AllowOrigins are the only origins that CORS allows; empty means every origin, which is
 	// LocalAI's default.
 	AllowOrigins []string
 	// DisableMetrics removes /metrics.
 	DisableMetrics bool
-	// OpaqueErrors leaves out the body of a 401.
+	// OpaqueErrors omits the body of a 401.
 	OpaqueErrors bool
-	// FirstTokenDelay stands for reading the prompt. LocalAI sends no byte, not even the
-	// response head, before the first token.
+	// FirstTokenDelay simulates prompt processing. LocalAI sends no byte, not even the
+	// response header, before the first token.
 	FirstTokenDelay time.Duration
 	// TokenDelay passes before every further token.
 	TokenDelay time.Duration
-	// Engine is what loads models and can fail; nil never fails.
+	// Engine loads models and can fail; nil never fails.
 	Engine Engine
 }
 
-// Engine is what stands behind the HTTP side. LocalAI keeps one backend process per
-// model there.
+// Engine is the backend of the HTTP API. LocalAI has one backend process per model.
 type Engine interface {
 	// Backends lists the names of the installed backends.
 	Backends() []string
-	// Load makes model ready, or returns at once if it already is. Loading that failed
-	// is not tried again before a cooldown is over, unless the error is a CallError.
+	// Load makes model ready, or returns at once if it already is. A failed load is not
+	// retried before a cooldown is over, unless the error is a CallError.
 	Load(ctx context.Context, model Model) error
-	// Check says whether the backend of a loaded model still answers. It is asked
-	// before every token.
+	// Check returns an error if the backend of a loaded model does not answer any more. It is
+	// called before every token.
 	Check(model Model) error
-	// Unload ends what Load started, dead or alive. It is asked for loaded models only.
+	// Unload stops what Load started, dead or alive. It is called for loaded models only.
 	Unload(model Model)
 }
 
@@ -63,7 +62,7 @@ type CallError struct{ Message string }
 
 func (e *CallError) Error() string { return e.Message }
 
-// alwaysReady is the engine of a server that was given none.
+// alwaysReady is the default engine.
 type alwaysReady struct{}
 
 func (alwaysReady) Backends() []string                { return []string{backendName} }
@@ -72,10 +71,11 @@ func (alwaysReady) Check(Model) error                 { return nil }
 func (alwaysReady) Unload(Model)                      {}
 
 const (
-	// backendName is what LocalAI calls the backend of every model here.
+	// backendName is LocalAI's name for the backend of every model here.
 	backendName = "llama-cpp"
-	// defaultContextSize is the context of a model that names none (LOCALAI_CONTEXT_SIZE
-	// is unset too); LocalAI takes what the model was trained with.
+	// defaultContextSize is the context of a model without a configured one
+	// (LOCALAI_CONTEXT_SIZE is unset too); the real LocalAI uses what the model was trained
+	// with.
 	defaultContextSize = 32768
 )
 

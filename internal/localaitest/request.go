@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// completionRequest is what the two generating routes read of a request.
+// completionRequest is what the two generating routes read from a request.
 type completionRequest struct {
 	Model         string         `json:"model"`
 	Messages      []message      `json:"messages"`
@@ -30,8 +30,7 @@ type streamOptions struct {
 	IncludeUsage bool `json:"include_usage"`
 }
 
-// readRequest decodes the body. An empty body is a request without any field, as with
-// LocalAI.
+// readRequest decodes the body. An empty body is a request without any field, as in LocalAI.
 func readRequest(r *http.Request) (completionRequest, *httpError) {
 	var request completionRequest
 	if r.ContentLength == 0 {
@@ -55,7 +54,7 @@ func parsingFailed(cause string) *httpError {
 	return frameworkError(http.StatusBadRequest, "failed parsing request body: "+cause)
 }
 
-// decodeMessage words a JSON error as echo does.
+// decodeMessage returns a JSON error in echo's words.
 func decodeMessage(err error) string {
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
@@ -81,10 +80,10 @@ func (r completionRequest) stopWords() []string {
 	return nil
 }
 
-// templateTokens is what the recorded model's chat template adds to a conversation.
+// templateTokens is how many tokens the recorded model's chat template adds to a conversation.
 const templateTokens = 15
 
-// promptTokens counts a token per byte, as the tokenizer of the recorded model did.
+// promptTokens counts one token per byte, as the tokenizer of the recorded model did.
 func (r completionRequest) promptTokens() int {
 	if len(r.Messages) == 0 {
 		return max(1, textLength(r.Prompt))

@@ -16,7 +16,7 @@ type Server struct {
 	http *http.Server
 }
 
-// NewServer starts a server that ends with the test.
+// NewServer starts a server that is closed at the end of the test.
 func NewServer(t testing.TB, options Options) *Server {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -34,6 +34,6 @@ func NewServer(t testing.TB, options Options) *Server {
 	return server
 }
 
-// Close ends the server at once, running streams included. Connections to Address are
-// refused from then on, as while the real LocalAI is down or still loading its model.
+// Close stops the server at once, including running streams. Afterwards connections to Address
+// are refused, as when the real LocalAI is down or still loading its model.
 func (s *Server) Close() { _ = s.http.Close() }

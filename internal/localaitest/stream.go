@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// stream sends the answer as server-sent events. Errors come as an event too, because
-// LocalAI has decided for status 200 by then.
+// stream sends the answer as server-sent events. Errors are sent as an event too, because
+// LocalAI has already sent status 200 by then.
 func (g generation) stream(ctx context.Context, w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-cache")
@@ -43,7 +43,7 @@ func (g generation) stream(ctx context.Context, w http.ResponseWriter) {
 	g.closing(events, a)
 }
 
-// opening is the event that names the role; plain completions have an empty one there.
+// opening sends the event with the role; for plain completions it is empty.
 func (g generation) opening(events eventWriter) {
 	first := g.dialect.chunk(nil)
 	if first.Delta != nil {
@@ -52,8 +52,8 @@ func (g generation) opening(events eventWriter) {
 	events.send(g.chunk(first))
 }
 
-// empty is the event without text that LocalAI sends around the text of a chat; with
-// tools it does not.
+// empty sends the event without text that LocalAI sends around the text of a chat, except with
+// tools.
 func (g generation) empty(events eventWriter) {
 	if g.dialect.object == chatDialect.object && len(g.request.Tools) == 0 {
 		events.send(g.chunk(g.dialect.chunk(nil)))
@@ -96,7 +96,7 @@ type eventWriter struct{ w http.ResponseWriter }
 func (e eventWriter) send(event any) {
 	var data bytes.Buffer
 	data.WriteString("data: ")
-	// Our own types always encode.
+	// These types can always be encoded.
 	_ = encodeJSON(&data, event)
 	data.WriteByte('\n')
 	e.write(data.Bytes())

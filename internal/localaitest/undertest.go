@@ -19,8 +19,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/gguf"
 )
 
-// The engine under test is the real one where all three of these are set: the local-ai
-// program, the directory that holds the directory of the backend, and the weights.
+// The engine under test is the real one if all three of these are set: the local-ai program,
+// the directory that contains the backend's directory, and the weights.
 const (
 	envBinary   = "LOCALAI_BIN"
 	envBackends = "LOCALAI_BACKENDS"
@@ -28,7 +28,7 @@ const (
 )
 
 const (
-	// startLimit and stopLimit are long, so that they are reached only if something hangs.
+	// startLimit and stopLimit are long, so that they are exceeded only if something hangs.
 	startLimit = 2 * time.Minute
 	stopLimit  = time.Minute
 	startPoll  = 20 * time.Millisecond
@@ -40,7 +40,7 @@ const ourModule = "github.com/slm-copilot/packer-plugin-slm-copilot"
 // Installation is an installed engine: the stand-ins, or the real one.
 type Installation struct{ binary, backends, weights string }
 
-// Install gives the real engine where the environment names one, else the stand-ins, which
+// Install returns the real engine if the environment names one, otherwise the stand-ins, which
 // it builds.
 func Install(t testing.TB) Installation {
 	t.Helper()
@@ -70,15 +70,15 @@ func Install(t testing.TB) Installation {
 	return i
 }
 
-// Rendered is a configuration as the agent renders it for the appliance. Its paths and its
-// address are replaced by those of the test.
+// Rendered is a configuration as the agent renders it for the appliance. The test replaces its
+// paths and its address.
 type Rendered struct{ Environment, ModelFile []byte }
 
 // Process is a running LocalAI.
 type Process struct {
 	// URL is "http://127.0.0.1:<port>".
 	URL string
-	// Weights is the link to the model's file; a test may put another file in its place.
+	// Weights is the link to the model's file; a test may replace the file.
 	Weights string
 
 	binary string
@@ -96,7 +96,7 @@ type run struct {
 	gone chan struct{}
 }
 
-// Start runs the engine until the test ends. It does not wait until it serves.
+// Start runs the engine until the test ends. It does not wait until the engine is serving.
 func (i Installation) Start(t testing.TB, r Rendered) *Process {
 	t.Helper()
 	dir := t.TempDir()
@@ -134,7 +134,7 @@ func (i Installation) Start(t testing.TB, r Rendered) *Process {
 
 func (p *Process) launch(t testing.TB) {
 	t.Helper()
-	// The context of a test ends before its clean-up, which waits for the process.
+	// The context of a test ends before its cleanup, which waits for the process.
 	command := exec.Command(p.binary, "run")
 	command.Env, command.Stdout, command.Stderr = p.env, p.log, p.log
 	if err := command.Start(); err != nil {
@@ -156,8 +156,8 @@ func (p *Process) run() run {
 	return p.current
 }
 
-// kill does not leave the backends of the real engine to notice by themselves: that takes
-// them seconds, in which the test's directory is removed below them.
+// kill also kills the backends of the real engine: they would notice only after seconds,
+// during which the test's directory is removed.
 func (p *Process) kill() {
 	backends := p.Backends()
 	p.Kill()
@@ -166,7 +166,7 @@ func (p *Process) kill() {
 	}
 }
 
-// Restart does what systemd does when it is asked to.
+// Restart does what systemctl restart does.
 func (p *Process) Restart(t testing.TB) {
 	t.Helper()
 	present := p.run()
@@ -179,17 +179,17 @@ func (p *Process) Restart(t testing.TB) {
 	p.launch(t)
 }
 
-// Kill ends LocalAI at once, as the kernel does when memory runs out.
+// Kill kills LocalAI, as the kernel does when memory runs out.
 func (p *Process) Kill() {
 	present := p.run()
 	_ = present.process.Kill()
 	<-present.gone
 }
 
-// PID is the process id of LocalAI.
+// PID returns the process id of LocalAI.
 func (p *Process) PID() int { return p.run().process.Pid }
 
-// Running says whether LocalAI has not ended.
+// Running reports whether LocalAI is still running.
 func (p *Process) Running() bool {
 	select {
 	case <-p.run().gone:
@@ -199,12 +199,12 @@ func (p *Process) Running() bool {
 	}
 }
 
-// Log is what LocalAI wrote so far.
+// Log returns the output of LocalAI so far.
 func (p *Process) Log() string { return p.log.String() }
 
-// WaitUntilServing waits until the port is open: the model is loaded then. LocalAI looks for
-// a free port for its backend, which somebody else may take before the backend does: then it
-// ends, and is started again a few times, as systemd would.
+// WaitUntilServing waits until the port is open: the model is loaded then. LocalAI picks a
+// free port for its backend; if another process takes it first, LocalAI exits, and is
+// restarted a few times, as systemd would.
 func (p *Process) WaitUntilServing(t testing.TB) {
 	t.Helper()
 	starts := 1
@@ -225,7 +225,7 @@ func (p *Process) WaitUntilServing(t testing.TB) {
 	t.Fatalf("LocalAI does not serve: %s", p.log)
 }
 
-// Backends are the process ids of what LocalAI has started.
+// Backends returns the process ids of LocalAI's child processes.
 func (p *Process) Backends() []int {
 	var pids []int
 	parent := fmt.Sprintf("PPid:\t%d\n", p.PID())
@@ -242,7 +242,7 @@ func (p *Process) Backends() []int {
 	return pids
 }
 
-// unusedAddress is a port that was free a moment ago.
+// unusedAddress returns an address with a port that is currently free.
 func unusedAddress(t testing.TB) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -260,20 +260,20 @@ func writeFile(t testing.TB, path string, content []byte) {
 	}
 }
 
-// Output collects what a process writes while it is read.
+// Output collects the output of a process and can be read at the same time.
 type Output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 }
 
-// Write adds to it.
+// Write appends p.
 func (b *Output) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.text.Write(p)
 }
 
-// String is all of it so far.
+// String returns the output so far.
 func (b *Output) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/gguf"
 )
 
-// CheckWeights says why llama.cpp would not load the file, in the words that reach a
+// CheckWeights returns why llama.cpp would not load the file, in the text that reaches a
 // client of LocalAI: what the backend logged, all of it twice.
 func CheckWeights(path string) error {
 	err := readHeader(path)
@@ -23,22 +23,22 @@ func CheckWeights(path string) error {
 		fmt.Sprintf("Failed to load model: %s. Error: %s; %s", path, log, log)))
 }
 
-// LoadFailed words a failed load as LocalAI does.
+// LoadFailed returns the error of a failed load in LocalAI's words.
 func LoadFailed(cause string) error {
 	return errors.New("failed to load model with internal loader: " + cause)
 }
 
-// DialFailed words a call to a backend that no longer listens.
+// DialFailed returns the message for a call to a backend that no longer listens.
 func DialFailed(address string) string {
 	return fmt.Sprintf("rpc error: code = Unavailable desc = connection error: desc = \"transport: Error while dialing: dial tcp %s: connect: connection refused\"", address)
 }
 
-// BackendDied is the failure of a call during which the backend went away.
+// BackendDied returns the error of a call during which the backend died.
 func BackendDied() error {
 	return &CallError{Message: "rpc error: code = Unavailable desc = error reading from server: EOF"}
 }
 
-// BackendMissing is the failure to load a model when no backend is installed.
+// BackendMissing returns the error of loading a model without an installed backend.
 func BackendMissing() error { return LoadFailed("backend not found: " + backendName) }
 
 func readHeader(path string) error {
@@ -55,7 +55,7 @@ func readHeader(path string) error {
 	return err
 }
 
-// llamaLog is what llama.cpp says about one attempt to load the file.
+// llamaLog returns what llama.cpp logs for one attempt to load the file.
 func llamaLog(path string, err error) string {
 	const end = "llama_model_load_from_file_impl: failed to load model"
 	unreadable := fmt.Sprintf("llama_model_load: error loading model: llama_model_loader: failed to load model from %s; %s", path, end)
@@ -73,7 +73,7 @@ func llamaLog(path string, err error) string {
 	return fmt.Sprintf("gguf_init_from_reader: %s; %s", err, unreadable)
 }
 
-// strerror spells an error of the system as C does: like Go, but with a capital.
+// strerror returns a system error as C words it: like Go, but capitalized.
 func strerror(err error) string {
 	var number syscall.Errno
 	if !errors.As(err, &number) {

@@ -1,5 +1,5 @@
-// Package nginxrun runs the real nginx over a site, apart from that of the machine: in the
-// foreground, with every file of its own in one directory, as the user who starts it.
+// Package nginxrun runs the real nginx with a site, separately from the machine's own nginx:
+// in the foreground, with all its own files in one directory, as the current user.
 package nginxrun
 
 import (
@@ -18,21 +18,21 @@ const (
 	stopTimeout  = 10 * time.Second
 )
 
-// Server is an nginx that runs.
+// Server is a running nginx.
 type Server struct {
-	// Dir is where nginx keeps its own files: in client_body, for instance, the bodies of
-	// requests that it does not hold in memory.
+	// Dir is where nginx keeps its own files: client_body, for instance, receives request
+	// bodies that do not fit in its buffers.
 	Dir string
-	// Config is the path of the main configuration, so that nginx can be had to check it.
+	// Config is the path of the main configuration, so that nginx -t can check it.
 	Config string
 
 	command *exec.Cmd
 	ended   chan struct{}
 }
 
-// Start runs nginx with the text of a site until ctx ends, and returns when it listens. It
-// writes into dir, and its complaints to stderr. Only root can choose the user of its
-// workers: elsewhere they are those who started it.
+// Start runs nginx with a site until ctx ends, and returns when it listens. nginx writes its
+// files to dir, and its errors to stderr. Only root can choose the user of the workers;
+// otherwise they run as the current user.
 func Start(ctx context.Context, dir, user string, site []byte, stderr *os.File) (*Server, error) {
 	nginx, err := exec.LookPath("nginx")
 	if err != nil {
@@ -44,10 +44,11 @@ func Start(ctx context.Context, dir, user string, site []byte, stderr *os.File) 
 	if err != nil {
 		return nil, fmt.Errorf("write the configuration of nginx: %w", err)
 	}
-	// The prefix keeps a relative path in a site from meaning the machine's own nginx.
+	// With the prefix, a relative path in a site does not refer to the machine's own nginx.
 	s.command = exec.CommandContext(ctx, nginx, "-p", s.Dir, "-e", "stderr", "-c", s.Config)
 	s.command.Stderr = stderr
-	// It dies with us, even if we are killed; what a terminal sends to us is not for it.
+	// nginx ends with this process, even if that is killed; signals from a terminal do not
+	// reach nginx.
 	s.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
 	s.command.Cancel = func() error { return s.command.Process.Signal(syscall.SIGTERM) }
 	s.command.WaitDelay = stopTimeout
@@ -61,11 +62,11 @@ func Start(ctx context.Context, dir, user string, site []byte, stderr *os.File) 
 	return s, s.await(ctx)
 }
 
-// Ended is closed when nginx does not run any more.
+// Ended returns a channel that is closed when nginx has ended.
 func (s *Server) Ended() <-chan struct{} { return s.ended }
 
-// Reload has nginx read its configuration and its certificates again, and does not wait for
-// that: workers of before may answer for a while. It fails if nginx does not run any more.
+// Reload makes nginx read its configuration and certificates again. It does not wait for that:
+// old workers may answer for a while. It fails if nginx has ended.
 func (s *Server) Reload() error {
 	if err := s.command.Process.Signal(syscall.SIGHUP); err != nil {
 		return fmt.Errorf("reload nginx: %w", err)
@@ -73,7 +74,7 @@ func (s *Server) Reload() error {
 	return nil
 }
 
-// await waits until nginx listens and understands signals: only then it notes its process id.
+// await waits until nginx listens and handles signals: it writes its pid file only then.
 func (s *Server) await(ctx context.Context) error {
 	deadline := time.After(startTimeout)
 	for {
@@ -95,7 +96,8 @@ func (s *Server) await(ctx context.Context) error {
 
 func (s *Server) path(name string) string { return filepath.Join(s.Dir, name) }
 
-// mainConfig is the least nginx needs around a site, with every path in the directory.
+// mainConfig returns the minimal configuration around a site, with every path in the
+// directory.
 func (s *Server) mainConfig(user string) []byte {
 	config := fmt.Sprintf("daemon off;\npid %s;\nerror_log stderr;\nevents {}\n", s.path("pid"))
 	if os.Geteuid() == 0 {

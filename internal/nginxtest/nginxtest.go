@@ -1,5 +1,5 @@
-// Package nginxtest runs the real nginx over a site, on the loopback address, until the
-// test ends.
+// Package nginxtest runs the real nginx with a site, on the loopback address, until the test
+// ends.
 package nginxtest
 
 import (
@@ -13,7 +13,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/nginxrun"
 )
 
-// FreeAddress is a port of 127.0.0.1 on which nobody listens now.
+// FreeAddress returns an address of 127.0.0.1 with a port that is currently free.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -22,19 +22,19 @@ func FreeAddress(t testing.TB) string {
 	return listener.Addr().String()
 }
 
-// Run starts nginx with the text of a site and returns when it listens on the addresses.
-// Its workers may read whatever the test may. What it says is logged if the test fails.
+// Run starts nginx with a site and returns when it listens on the addresses. Its workers can
+// read whatever the test can. Its output is logged if the test fails.
 func Run(t testing.TB, site []byte, addresses ...string) *nginxrun.Server {
 	t.Helper()
-	// The directory of a test is closed to others.
+	// The temporary directory of a test is not accessible to other users.
 	return RunAs(t, "root", site, addresses...)
 }
 
-// RunAs is Run with workers of a given user, so that files which are root's are closed to
-// them as on a real machine. Only root can do that: elsewhere they are the test's user.
+// RunAs is Run with workers of a given user, so that files of root are inaccessible to them as
+// on a real machine. Only root can do that; otherwise the workers run as the test's user.
 func RunAs(t testing.TB, user string, site []byte, addresses ...string) *nginxrun.Server {
 	t.Helper()
-	// A file, not a pipe: no worker can keep the test waiting for its end.
+	// A file, not a pipe: a worker that keeps a pipe open would make the test wait.
 	stderr, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
 	require.NoError(t, err)
 	defer stderr.Close()

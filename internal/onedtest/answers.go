@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Codes of refusals (OpenNebula's include/Request.h).
+// Error codes of refused calls (OpenNebula's include/Request.h).
 const (
 	authentication = 0x0100
 	authorization  = 0x0200
@@ -25,8 +25,8 @@ func escape(text string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(text)
 }
 
-// text answers with a string. One that cannot be sent is a fault: whoever has stored it
-// has spoiled every answer that holds it.
+// text responds with a string. A string that cannot be encoded becomes a fault: a user who
+// stored it has broken every response that contains it.
 func text(body string) string {
 	if problem := notBasic(body); problem != "" {
 		return fault(-500, "Unexpected error executing code for particular method, detected by Xmlrpc-c method registry code.  "+
@@ -41,7 +41,7 @@ func number(n int) string {
 
 func refusal(code int, message string) string { return refusalOf(-1, code, message) }
 
-// refusalOf names the object that was asked for.
+// refusalOf returns a refusal that names the requested object.
 func refusalOf(id, code int, message string) string {
 	return begin + fmt.Sprintf("<value><boolean>0</boolean></value>\r\n<value><string>%s</string></value>\r\n<value><i4>%d</i4></value>\r\n"+
 		"<value><i4>%d</i4></value>\r\n<value><i8>-1</i8></value>\r\n", escape(message), code, id) + finish

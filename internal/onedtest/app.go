@@ -14,7 +14,7 @@ const (
 	appDisabled = 4
 )
 
-// Types of an app; 0 is what oned does not know.
+// Types of an app; 0 is unknown to oned.
 const (
 	appUnknown = iota
 	appImage
@@ -24,11 +24,11 @@ const (
 
 var appTypes = map[string]int{"": appImage, "IMAGE": appImage, "VMTEMPLATE": appVMTemplate, "SERVICE_TEMPLATE": appService}
 
-// setByDriver are attributes that a user cannot set.
+// setByDriver are the attributes that a user cannot set.
 var setByDriver = []string{"ORIGIN_ID", "SOURCE", "MD5", "SIZE", "FORMAT"}
 
-// refusePool is for what the pool of a kind says, which 7.4 tells more about and with
-// another code.
+// refusePool returns the refusal by the pool of a kind; 7.4 gives more detail and another
+// code.
 func (o *Oned) refusePool(r request, kind, text string) string {
 	if strings.HasPrefix(o.version, "7.4") {
 		return refusal(allocate, "["+r.Method+"] Error allocating a new "+nouns[kind]+". "+text)
@@ -62,7 +62,7 @@ func (o *Oned) allocateApp(r request) string {
 		app.Version = "0.0"
 	}
 	o.add(app)
-	// From here on a refusal leaves the app behind, in ERROR.
+	// From here on a refused call leaves the app behind, in ERROR.
 	if text := o.copyApp(app); text != "" {
 		o.fail(app, appError, text)
 		return refusal(internal, "["+r.Method+"] "+text)
@@ -85,7 +85,7 @@ func (o *Oned) refuseMarketplace(r request) string {
 	return ""
 }
 
-// copyApp begins to copy the origin, whose rights nobody looks at. VM and service
+// copyApp starts to copy the origin, whose permissions oned does not check. VM and service
 // templates have nothing to copy.
 func (o *Oned) copyApp(app *Object) (refused string) {
 	switch app.Type {
@@ -119,7 +119,7 @@ func (o *Oned) settleApp(app, image *Object) {
 	app.Source = o.find(kindMarketplace, app.Place).Get("BASE_URL") + o.hash(app)
 }
 
-// release gives an origin back when its copy has ended.
+// release unlocks an origin when its copy has ended.
 func release(image *Object, app int) {
 	image.clones = slices.DeleteFunc(image.clones, func(id int) bool { return id == app })
 	if image.State == imageUsed && len(image.clones)+len(image.vms) == 0 {
@@ -127,7 +127,7 @@ func release(image *Object, app int) {
 	}
 }
 
-// removeApp takes an app from any state; it shows the old one until it is gone.
+// removeApp deletes an app in any state; the app keeps showing its old state until it is gone.
 func (o *Oned) removeApp(r request, app *Object) string {
 	if marketplace := o.find(kindMarketplace, app.Place); isPublic(marketplace) {
 		return refusal(action, "["+r.Method+"] Cannot delete marketplaceapp. Delete disabled for market: "+marketplace.Name)

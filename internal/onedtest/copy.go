@@ -12,15 +12,15 @@ import (
 	"strings"
 )
 
-// stored is what a copy has become in the datastore.
+// stored is the result of a copy to the datastore.
 type stored struct {
 	md5, format string
-	// failure is what the driver says when there is none.
+	// failure is the driver's message if the copy failed.
 	failure string
 }
 
-// allowed tells whether a local file may be copied. SAFE_DIRS are prefixes of the string
-// and no more: /var/tmpevil begins with /var/tmp.
+// allowed reports whether a local file may be copied. SAFE_DIRS are plain string prefixes:
+// /var/tmpevil begins with /var/tmp.
 func allowed(path, safe string) bool {
 	resolved, err := filepath.EvalSymlinks(path)
 	if err != nil {
@@ -41,8 +41,8 @@ func open(ctx context.Context, path string) (io.ReadCloser, error) {
 	return os.Open(path)
 }
 
-// store reads all of the source and compares its digest: the SHA1 alone if there is one,
-// the MD5 otherwise, both of what is transferred and not of what is in it.
+// store reads the whole source and compares its digest: only the SHA1 if there is one,
+// otherwise the MD5, both of the transferred bytes and not of the unpacked ones.
 func store(ctx context.Context, path, target, wantMD5, wantSHA1 string) stored {
 	failed := stored{failure: "Error copying " + path + " to " + target}
 	body, err := open(ctx, path)
@@ -80,7 +80,7 @@ func store(ctx context.Context, path, target, wantMD5, wantSHA1 string) stored {
 	return s
 }
 
-// convert is what a datastore with a DRIVER does; the bytes are others then.
+// convert does what a datastore with a DRIVER does, which changes the bytes.
 func (s stored) convert(driver string) stored {
 	if driver == "" || driver == s.format || s.failure != "" {
 		return s
@@ -89,7 +89,7 @@ func (s stored) convert(driver string) stored {
 	return stored{md5: hex.EncodeToString(sum[:]), format: driver}
 }
 
-// hash names a file as the drivers do, with what no other file has.
+// hash returns a unique file name as the drivers generate it.
 func (o *Oned) hash(object *Object) string {
 	sum := md5.Sum(fmt.Appendf(nil, "%s %d %d", object.Kind, object.ID, object.RegTime))
 	return hex.EncodeToString(sum[:])

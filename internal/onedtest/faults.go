@@ -6,40 +6,39 @@ import (
 	"time"
 )
 
-// Fault is what may happen to one call.
+// Fault is a failure of one call.
 type Fault int
 
 // The faults.
 const (
-	// CutBefore ends the connection before the call has an effect.
+	// CutBefore closes the connection before the call has an effect.
 	CutBefore Fault = iota + 1
-	// LoseAnswer ends it after the call has had its effect.
+	// LoseAnswer closes it after the call has had its effect.
 	LoseAnswer
-	// BadGateway is what a proxy answers whose oned is away.
+	// BadGateway is the response of a proxy that cannot reach oned.
 	BadGateway
-	// Slow answers after a while, which is longer than the effect takes.
+	// Slow delays the response for longer than the effect takes.
 	Slow
 )
 
-// FailCall makes a fault happen to the n-th call from the start, which is 0.
+// FailCall makes a fault happen to call n; the first call is 0.
 func (o *Oned) FailCall(n int, fault Fault) { o.set(func() { o.faults[n] = fault }) }
 
-// DownFrom makes every call from the n-th on fail, as if oned were away or its client
-// killed; a negative n brings it back.
+// DownFrom makes every call from number n on fail, as if oned were down or its client killed;
+// a negative n ends that.
 func (o *Oned) DownFrom(n int) { o.set(func() { o.downFrom = n }) }
 
-// OnCall has f called before each call; n counts from the start.
+// OnCall sets a function to call before each call; the first call is 0.
 func (o *Oned) OnCall(f func(n int, method string)) { o.set(func() { o.onCall = f }) }
 
-// FailImages and FailApps let the copies of images or apps end in ERROR with a text; an
-// empty one lets them succeed.
+// FailImages makes copies of images end in ERROR with a text; with an empty text they succeed.
 func (o *Oned) FailImages(text string) { o.set(func() { o.failCopy[kindImage] = text }) }
 
 // FailApps is FailImages for apps.
 func (o *Oned) FailApps(text string) { o.set(func() { o.failCopy[kindApp] = text }) }
 
-// Hold keeps copies and deletions from ending while held is true, as a restart of oned
-// would for ever.
+// Hold prevents copies and deletions from ending while held is true, as a restart of oned
+// would forever.
 func (o *Oned) Hold(held bool) { o.set(func() { o.held = held }) }
 
 // SetFree sets the free space of datastores and of marketplaces in MB.
@@ -54,15 +53,15 @@ func (o *Oned) SetFree(datastores, marketplaces int64) {
 	})
 }
 
-// Revoke takes the right to make apps from the user.
+// Revoke removes the user's right to create apps.
 func (o *Oned) Revoke() { o.set(func() { o.authenticate(User + ":" + Password).makesApps = false }) }
 
 const noQuota = -1
 
-// SetQuota gives the user a quota of 40 MB, which is used up.
+// SetQuota gives the user a quota of 40 MB that is used up.
 func (o *Oned) SetQuota() { o.set(func() { o.quota, o.quotaUsed = 40, 40 }) }
 
-// DisableMarketplace disables the private marketplace, which loses its apps by that.
+// DisableMarketplace disables the private marketplace, which thereby loses its apps.
 func (o *Oned) DisableMarketplace() {
 	o.set(func() { o.enableMarketplace(o.find(kindMarketplace, Marketplace), false) })
 }
@@ -75,12 +74,12 @@ func (o *Oned) ConvertTo(format string) {
 	})
 }
 
-// Edit changes an app behind everybody's back.
+// Edit changes an app without a call.
 func (o *Oned) Edit(id int, edit func(*Object)) {
 	o.set(func() { edit(o.find(kindApp, id)) })
 }
 
-// AddApp makes an app that somebody else has published as the same user.
+// AddApp creates an app, as if published by another run of the same user.
 func (o *Oned) AddApp(name string, state int) (id int) {
 	o.set(func() {
 		app := o.add(&Object{Kind: kindApp, Name: name, OwnerID: 2, GroupID: 1, Type: appImage, Place: Marketplace, Source: "http://elsewhere", Version: "0.0"})
@@ -96,7 +95,7 @@ func (o *Oned) set(f func()) {
 	f()
 }
 
-// slowAnswer is long beside the time a copy takes.
+// slowAnswer is long compared to the duration of a copy.
 const slowAnswer = 50 * time.Millisecond
 
 func cut(w http.ResponseWriter) {

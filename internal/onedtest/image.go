@@ -19,8 +19,8 @@ const (
 
 var imageTypes = []string{"OS", "CDROM", "DATABLOCK", "KERNEL", "RAMDISK", "CONTEXT", "BACKUP"}
 
-// notInImage are attributes that become elements, or nothing: FORMAT and DRIVER of a file
-// are what the file says.
+// notInImage are attributes that become elements or are dropped: FORMAT and DRIVER of a file
+// are determined from the file.
 var notInImage = []string{"NAME", "TYPE", "PATH", "SIZE", "SOURCE", "FORMAT", "DRIVER", "FS", "PERSISTENT", "DISK_TYPE"}
 
 func (o *Oned) allocateImage(r request) string {
@@ -61,7 +61,7 @@ func (o *Oned) allocateImage(r request) string {
 	return number(image.ID)
 }
 
-// measure finds the size of an image: that of the app, of the file, or the one given.
+// measure returns the size of an image: that of the app, of the file, or the one given.
 func (o *Oned) measure(image *Object, given []Attribute, s source) (app *Object, text string) {
 	if from := get(given, "FROM_APP"); from != "" {
 		id, err := strconv.Atoi(from)
@@ -90,7 +90,7 @@ func (o *Oned) measure(image *Object, given []Attribute, s source) (app *Object,
 	return nil, ""
 }
 
-// usage is what counts against a quota.
+// usage returns what counts towards a quota.
 func (o *Oned) usage(u *user) int64 {
 	used := o.quotaUsed
 	for _, image := range o.objects[kindImage] {
@@ -125,13 +125,13 @@ func (o *Oned) refuseImage(image, datastore *Object, kind string) string {
 	return ""
 }
 
-// copyImage reads the bytes now, and tells later what came of them.
+// copyImage reads the bytes now, and applies the result later.
 func (o *Oned) copyImage(image, app, datastore *Object) {
 	target := fmt.Sprintf("/var/lib/one//datastores/%d/%s", datastore.ID, o.hash(image))
 	safe, driver, path := datastore.Get("SAFE_DIRS"), datastore.Get("DRIVER"), image.Path
 	known := stored{format: image.Format}
 	if app != nil {
-		// Bytes of an app are not compared with its digest.
+		// The content of an app is not compared with its digest.
 		known = stored{md5: app.MD5, format: app.Format}
 	}
 	wantMD5, wantSHA1 := image.Get("MD5"), image.Get("SHA1")

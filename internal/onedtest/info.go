@@ -7,7 +7,7 @@ import (
 
 var permissionNames = [9]string{"OWNER_U", "OWNER_M", "OWNER_A", "GROUP_U", "GROUP_M", "GROUP_A", "OTHER_U", "OTHER_M", "OTHER_A"}
 
-// document writes elements as oned does: those with text of the user's within CDATA.
+// document writes elements as oned does: user-supplied text is in CDATA.
 type document struct{ strings.Builder }
 
 func (d *document) element(name string, value any) { fmt.Fprintf(d, "<%s>%v</%s>", name, value, name) }
@@ -44,7 +44,7 @@ func (d *document) template(object *Object) {
 	d.WriteString("</TEMPLATE>")
 }
 
-// info has the elements of the recordings in their order.
+// info returns the elements in the order of the recordings.
 func (o *Oned) info(object *Object) string {
 	d := &document{}
 	d.WriteString("<" + object.Kind + ">")
@@ -126,7 +126,7 @@ func (o *Oned) appInfo(d *document, app *Object) {
 	d.template(app)
 }
 
-// totalMB is what places hold, free or not; those that are full say so all the same.
+// totalMB is the capacity of a datastore or marketplace, reported even if it is full.
 const totalMB = 1 << 21
 
 func (o *Oned) datastoreInfo(d *document, datastore *Object) {

@@ -5,20 +5,21 @@ import (
 	"strings"
 )
 
-// request is a call of a user that is known; source is for the allocation of an image.
+// request is a call by an authenticated user; source is for the allocation of an image.
 type request struct {
 	call
 	user   *user
 	source source
 }
 
-// method has the letters of its parameters and what answers it, with the lock held.
+// method contains the letters of its parameter types and its implementation, which is called
+// with the lock held.
 type method struct {
 	params string
 	answer func(*Oned, request) string
 }
 
-// verb is a method of one object, for which the user must have a right.
+// verb is a method of one object, for which the user must have a permission.
 type verb struct {
 	params string
 	right  int
@@ -37,7 +38,7 @@ var verbs = map[string]verb{
 	"unlock": {"si", manage, (*Oned).unlock},
 }
 
-// paths are the words of methods for kinds, with their verbs.
+// paths maps the kind in a method name to the kind of object and its verbs.
 var paths = map[string]struct{ kind, verbs string }{
 	"image":     {kindImage, "info update chmod chown rename delete lock unlock"},
 	"marketapp": {kindApp, "info update chmod chown rename delete enable lock unlock"},
@@ -74,7 +75,7 @@ func (o *Oned) answer(c call) string {
 		return fault(-501, problem)
 	}
 	if c.Method == "one.image.allocate" {
-		// The source may take its time, and other calls do not wait for it.
+		// The source may be slow, and other calls must not wait for it.
 		r.source = probeTemplate(o.ctx, c.text(1))
 	}
 	o.mu.Lock()
@@ -105,7 +106,7 @@ func methodOf(name string) (method, bool) {
 	return method{v.params, func(o *Oned, r request) string { return o.onObject(r, path.kind, parts[2], v) }}, true
 }
 
-// onObject is for calls whose second parameter is the number of an object.
+// onObject handles calls whose second parameter is the id of an object.
 func (o *Oned) onObject(r request, kind, name string, v verb) string {
 	id := r.number(1)
 	object := o.find(kind, id)
@@ -121,7 +122,7 @@ func (o *Oned) onObject(r request, kind, name string, v verb) string {
 	return v.answer(o, r, object)
 }
 
-// Who a pool is filtered by (OpenNebula's include/RequestManagerPoolInfoFilter.h).
+// Owner filters of a pool (OpenNebula's include/RequestManagerPoolInfoFilter.h).
 const (
 	poolMine      = -3
 	poolAll       = -2

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Kinds of objects, by the elements that hold them.
+// Kinds of objects, named like their XML elements.
 const (
 	kindImage       = "IMAGE"
 	kindApp         = "MARKETPLACEAPP"
@@ -16,7 +16,7 @@ const (
 	kindMarketplace = "MARKETPLACE"
 )
 
-// nouns are how refusals call the kinds (Request::object_name of OpenNebula).
+// nouns are the names of the kinds in error messages (Request::object_name of OpenNebula).
 var nouns = map[string]string{
 	kindImage: "image", kindApp: "marketplaceapp", kindTemplate: "virtual machine template", kindDatastore: "datastore", kindMarketplace: "marketplace",
 }
@@ -29,26 +29,27 @@ type Object struct {
 	GroupID int
 	Name    string
 	State   int
-	// Permissions are use, manage and admin of owner, group and others.
+	// Permissions are use, manage and admin for owner, group and others.
 	Permissions [9]int
-	// Template has the attributes in the order in which they were given.
+	// Template contains the attributes in the order in which they were set.
 	Template []Attribute
 	RegTime  int64
-	// Type and Source are for images, apps and (Type) datastores, Place is where they are.
+	// Type and Source are for images, apps and (Type) datastores, Place is the id of the
+	// datastore or marketplace.
 	Type, Place int
 	Source      string
-	MD5, Format string // MD5 is that of the stored bytes
+	MD5, Format string // MD5 of the stored bytes
 	SizeMB      int64
 	Path        string // of an image
 	Persistent  int    // of an image
 	Version     string // of an app
 	OriginID    int    // of an app
-	FreeMB      int64  // of a place
+	FreeMB      int64  // of a datastore or marketplace
 	lockedBy    *int
 	lockTime    int64
-	vms, clones []int // of an image: who uses it
+	vms, clones []int // of an image: ids of its users
 	previous    int   // state, which is 0 until the first copy ends
-	// until is when the state changes, then is what happens.
+	// until is when the state changes, then is called at that time.
 	until time.Time
 	then  func()
 }
@@ -58,14 +59,14 @@ func (o Object) Get(name string) string { return get(o.Template, name) }
 
 func (o *Object) become(state int) { o.State, o.previous = state, state }
 
-// fail leaves an object in ERROR, which says why in its template.
+// fail puts an object in ERROR, with the reason in its template.
 func (o *Oned) fail(object *Object, state int, text string) {
 	object.become(state)
 	when := time.Unix(o.now, 0).UTC().Format(time.ANSIC)
 	object.Template = merge(object.Template, []Attribute{{Name: "ERROR", Value: when + " : " + text}})
 }
 
-// add numbers an object; what its owner makes is for him alone.
+// add assigns an id to an object; by default only its owner has permissions.
 func (o *Oned) add(object *Object) *Object {
 	object.ID = o.next[object.Kind]
 	o.next[object.Kind]++
@@ -89,7 +90,7 @@ func (o *Oned) find(kind string, id int) *Object {
 	return nil
 }
 
-// checkName returns the text of a refusal.
+// checkName returns the text of a refusal, empty if the name is valid.
 func (o *Oned) checkName(kind, name string, owner int) string {
 	if text := invalidName(name); text != "" {
 		return text
@@ -105,7 +106,7 @@ func (o *Oned) checkName(kind, name string, owner int) string {
 	return text
 }
 
-// named finds the object that holds a name; everybody has names of his own.
+// named finds the object with a name; names are unique per owner.
 func (o *Oned) named(kind, name string, owner int) *Object {
 	for _, object := range o.objects[kind] {
 		if object.Name == name && object.OwnerID == owner {

@@ -10,27 +10,27 @@ import (
 	"time"
 )
 
-// Numbers of what a new Oned holds.
+// Ids of the objects in a new Oned.
 const (
 	Datastore   = 1   // "default", for images
 	Marketplace = 100 // "private", of the kind http
 	Public      = 101 // "public", of the kind one, which takes no apps
 )
 
-// Oned is a running double. Its methods may be called while it serves.
+// Oned is a running double. Its methods may be called while it is serving.
 type Oned struct {
 	mu      sync.Mutex
 	url     string
 	version string
-	// ctx ends with the test, busy counts what reads images until then.
+	// ctx ends with the test, busy counts the goroutines that read images until then.
 	ctx  context.Context
 	busy sync.WaitGroup
-	// copying is how long a copy or a deletion takes beside reading the bytes.
+	// copying is how long a copy or a deletion takes in addition to reading the bytes.
 	copying time.Duration
 	users   []*user
 	next    map[string]int
 	objects map[string][]*Object
-	// now is the clock of the objects, which goes on with each of them.
+	// now is the clock for creation times, which advances with each object.
 	now int64
 
 	calls     []string
@@ -43,7 +43,7 @@ type Oned struct {
 	quotaUsed int64
 }
 
-// Start runs a double of the version ("7.0.0" or "7.4.0") until the test ends.
+// Start runs a double of a version ("7.0.0" or "7.4.0") until the test ends.
 func Start(t testing.TB, version string) *Oned {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -67,23 +67,23 @@ func Start(t testing.TB, version string) *Oned {
 	return o
 }
 
-// Endpoint is the URL of the API.
+// Endpoint returns the URL of the API.
 func (o *Oned) Endpoint() string { return o.url + "/RPC2" }
 
-// Calls are the methods called so far, in order.
+// Calls returns the methods called so far, in order.
 func (o *Oned) Calls() []string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return append([]string(nil), o.calls...)
 }
 
-// Images are copies of the images, in the order in which they were made.
+// Images returns copies of the images, in the order of creation.
 func (o *Oned) Images() []Object { return o.all(kindImage) }
 
-// Apps are copies of the apps.
+// Apps returns copies of the apps.
 func (o *Oned) Apps() []Object { return o.all(kindApp) }
 
-// Templates are copies of the VM templates.
+// Templates returns copies of the VM templates.
 func (o *Oned) Templates() []Object { return o.all(kindTemplate) }
 
 func (o *Oned) all(kind string) []Object {
@@ -97,7 +97,7 @@ func (o *Oned) all(kind string) []Object {
 	return objects
 }
 
-// settle lets everything happen whose time has come.
+// settle applies all state changes that are due.
 func (o *Oned) settle() {
 	for _, kind := range []string{kindImage, kindApp} {
 		for _, object := range append([]*Object(nil), o.objects[kind]...) {
@@ -114,7 +114,8 @@ func (o *Oned) later(object *Object, then func()) {
 	object.until, object.then = time.Now().Add(o.copying), then
 }
 
-// read runs without the lock; what it returns happens later, unless the object is gone by then.
+// readLater runs read without the lock and applies the function it returns later, unless the
+// object is gone by then.
 func (o *Oned) readLater(object *Object, read func(context.Context) (then func())) {
 	o.busy.Go(func() {
 		then := read(o.ctx)

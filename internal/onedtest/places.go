@@ -9,7 +9,7 @@ const (
 	fileDatastore
 )
 
-// addDatastores adds those that every front-end has.
+// addDatastores adds the datastores that every front-end has.
 func (o *Oned) addDatastores(safe string) {
 	common := content("ALLOW_ORPHANS", "FORMAT", "PERSISTENT_SNAPSHOTS", "YES", "RESTRICTED_DIRS", "/", "SAFE_DIRS", safe, "TM_MAD", "local")
 	forFiles := content("CLONE_TARGET", "SYSTEM", "DS_MAD", "fs", "LN_TARGET", "SYSTEM")
@@ -59,7 +59,8 @@ func (o *Oned) allocateMarketplace(r request) string {
 	return number(o.addMarketplace(r.user.id, name, without(given, "NAME")).ID)
 }
 
-// enableMarketplace drops the record of every app when it disables.
+// enableMarketplace, when it disables a marketplace, drops its apps from the database, as oned
+// does.
 func (o *Oned) enableMarketplace(marketplace *Object, on bool) {
 	if on {
 		marketplace.State = 0

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// plain reads the syntax KEY="value" and KEY=[A="b",C="d"] as the grammar of oned does
-// (src/parsers/template_syntax.y): what cannot begin a name is skipped without a word.
+// plain parses the syntax KEY="value" and KEY=[A="b",C="d"] like oned's grammar
+// (src/parsers/template_syntax.y): characters that cannot begin a name are silently skipped.
 type plain struct{ rest string }
 
 func isName(c byte) bool {
@@ -15,7 +15,8 @@ func isName(c byte) bool {
 
 func isBlank(c byte) bool { return c == ' ' || c == '\t' }
 
-// unexpected has oned's text with a position that tells nothing; that of oned may be wrong.
+// unexpected returns oned's message with a constant position; the position oned reports may be
+// wrong anyway.
 func unexpected(token, expected string) error {
 	return errors.New("Parse error: syntax error, unexpected " + token + ", expecting " + expected + " at line 1, columns 0:1") //nolint:staticcheck // oned's text
 }
@@ -62,7 +63,7 @@ func (p *plain) take(while func(byte) bool) string {
 	return taken
 }
 
-// equals reads the sign after a name.
+// equals reads the "=" after a name.
 func (p *plain) equals() error {
 	for p.rest != "" && p.rest[0] != '=' {
 		if isName(p.rest[0]) {
@@ -106,7 +107,7 @@ func (p *plain) attribute(name string) (a Attribute, err error) {
 	}
 }
 
-// nameOrBracket returns the next name within a vector, "]" at its end.
+// nameOrBracket returns the next name in a vector, "]" at its end.
 func (p *plain) nameOrBracket() string {
 	for p.rest != "" && !isName(p.rest[0]) {
 		c := p.rest[0]
@@ -118,8 +119,8 @@ func (p *plain) nameOrBracket() string {
 	return p.take(isName)
 }
 
-// value reads up to the closing quote; \" is the only escape. Without quotes it ends with
-// the word.
+// value reads up to the closing quote; \" is the only escape. Without quotes it reads one
+// word.
 func (p *plain) value() (string, error) {
 	if !strings.HasPrefix(p.rest, `"`) {
 		return p.take(func(c byte) bool { return !strings.ContainsRune(" \t\r\n,]\"", rune(c)) }), nil

@@ -8,14 +8,14 @@ import (
 	"net/http"
 )
 
-// sniffed is how much is read of a source to see what it is.
+// sniffed is how many bytes of a source are read to detect its type.
 const sniffed = 64 << 10
 
-// retries are those of the front-end's curl, which waits three seconds before each; here
-// it does not.
+// retries is the number of retries of the front-end's curl, which waits three seconds before
+// each; here there is no wait.
 const retries = 3
 
-// curl is as careless as that of the front-end: it checks no certificate.
+// curl does not verify certificates, like the front-end's curl.
 var curl = &http.Client{Transport: &http.Transport{
 	DisableCompression: true,
 	TLSClientConfig:    &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // as the front-end does
@@ -37,7 +37,7 @@ func ask(ctx context.Context, method, url string) (*http.Response, error) {
 	return response, nil
 }
 
-// sniff reads the first 64 KB and hangs up.
+// sniff reads the first 64 KB and closes the connection.
 func sniff(ctx context.Context, url string) (head []byte, err error) {
 	for range 1 + retries {
 		var response *http.Response
@@ -45,14 +45,14 @@ func sniff(ctx context.Context, url string) (head []byte, err error) {
 			continue
 		}
 		defer response.Body.Close()
-		// A source that is cut off later has shown its head all the same.
+		// A source that is cut off afterwards has already sent its head.
 		head, _ = io.ReadAll(io.LimitReader(response.Body, sniffed))
 		return head, nil
 	}
 	return nil, err
 }
 
-// contentLength is -1 if the source does not tell it.
+// contentLength returns -1 if the source does not state it.
 func contentLength(ctx context.Context, url string) int64 {
 	response, err := ask(ctx, http.MethodHead, url)
 	if err != nil {
@@ -62,8 +62,9 @@ func contentLength(ctx context.Context, url string) int64 {
 	return response.ContentLength
 }
 
-// openRemote gets the whole. The pipe that the front-end looks at first is closed early,
-// which curl takes for an error: so it asks three times more before.
+// openRemote returns the whole source. The front-end first inspects it through a pipe that it
+// closes early, which curl treats as an error: so curl retries three times before the actual
+// transfer.
 func openRemote(ctx context.Context, url string) (io.ReadCloser, error) {
 	for range 1 + retries {
 		if _, err := sniff(ctx, url); err != nil {

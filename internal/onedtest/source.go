@@ -15,11 +15,11 @@ import (
 	"strings"
 )
 
-// source is what a PATH turned out to be during the call.
+// source is what was found at a PATH during the call.
 type source struct {
 	path   string
 	sizeMB int64
-	// refusal is why the size cannot be told.
+	// refusal is the reason if the size cannot be determined.
 	refusal string
 }
 
@@ -37,7 +37,7 @@ func isRemote(path string) bool {
 	return strings.HasPrefix(path, "http://") || strings.HasPrefix(path, "https://")
 }
 
-// probeTemplate looks at the PATH of a template, if it has one.
+// probeTemplate inspects the PATH of a template, if it has one.
 func probeTemplate(ctx context.Context, template string) source {
 	given, err := parse(template)
 	if err != nil {
@@ -87,7 +87,7 @@ func (s *source) probeLocal() {
 	s.sizeMB = inMB(size)
 }
 
-// probeRemote reads the first 64 KB twice: for the type, and for the size that is in them.
+// probeRemote reads the first 64 KB twice: for the type, and for the virtual size.
 func (s *source) probeRemote(ctx context.Context) {
 	head, err := sniff(ctx, s.path)
 	if err == nil {
@@ -121,7 +121,8 @@ func (s *source) probeRemote(ctx context.Context) {
 
 func inMB(bytes int64) int64 { return (bytes + 1<<20 - 1) >> 20 }
 
-// qcow2Head is how much of a QCOW2 file tells its virtual size (docs/interop/qcow2.rst of QEMU).
+// qcow2Head is how many bytes of a QCOW2 file contain its virtual size (docs/interop/qcow2.rst
+// of QEMU).
 const qcow2Head = 32
 
 func qcow2Size(head []byte) (bytes int64, is bool) {
@@ -133,8 +134,7 @@ func qcow2Size(head []byte) (bytes int64, is bool) {
 
 func isPacked(head []byte) bool { return bytes.HasPrefix(head, []byte{0x1f, 0x8b}) }
 
-// unpack reads through gzip if there is any; of the other formats that a front-end
-// unpacks nothing is known here.
+// unpack decompresses gzip; the other formats that a front-end unpacks are not implemented.
 func unpack(r io.Reader) (*bufio.Reader, error) {
 	plain := bufio.NewReaderSize(r, sniffed)
 	if head, _ := plain.Peek(2); !isPacked(head) {

@@ -14,7 +14,7 @@ type Attribute struct {
 	Vector      []Attribute
 }
 
-// content makes attributes of names and values that follow each other.
+// content returns attributes from alternating names and values.
 func content(pairs ...string) []Attribute {
 	var attributes []Attribute
 	for i := 0; i < len(pairs); i += 2 {
@@ -34,7 +34,7 @@ func get(t []Attribute, name string) string {
 
 var errMalformed = errors.New("Parse error: XML Template malformed.") //nolint:staticcheck // oned's text
 
-// parse reads a template: XML if the first byte says so, the plain syntax otherwise.
+// parse parses a template: as XML if the first byte indicates it, otherwise in plain syntax.
 func parse(text string) ([]Attribute, error) {
 	if !strings.HasPrefix(text, "<") {
 		return parsePlain(text)
@@ -56,7 +56,7 @@ func parse(text string) ([]Attribute, error) {
 	return attributes, nil
 }
 
-// readElement leaves out what is empty, and what is below a vector, as oned does.
+// readElement drops empty attributes and anything nested below a vector, as oned does.
 func readElement(d *xml.Decoder, depth int) (attributes []Attribute, text string, err error) {
 	var content strings.Builder
 	for {
@@ -84,17 +84,18 @@ func readElement(d *xml.Decoder, depth int) (attributes []Attribute, text string
 	}
 }
 
-// maxValue is where oned's reader of its own database gives up (libxml2's XML_MAX_TEXT_LENGTH).
+// maxValue is the limit of libxml2 (XML_MAX_TEXT_LENGTH), with which oned reads its own
+// database.
 const maxValue = 10_000_000
 
-// storable tells what oned can read again once it has written it.
+// storable reports whether oned could read the template again after storing it.
 func storable(t []Attribute) bool {
 	return !slices.ContainsFunc(t, func(a Attribute) bool {
 		return strings.Contains(a.Value, "]]>") || len(a.Value) > maxValue || !storable(a.Vector)
 	})
 }
 
-// merge replaces all attributes of a name by those given.
+// merge replaces all attributes that have the name of an added one.
 func merge(old, add []Attribute) []Attribute {
 	var names []string
 	for _, a := range add {
@@ -103,7 +104,7 @@ func merge(old, add []Attribute) []Attribute {
 	return append(without(old, names...), add...)
 }
 
-// without leaves out what is not kept in the TEMPLATE of an object.
+// without removes the attributes that are not kept in the TEMPLATE of an object.
 func without(t []Attribute, names ...string) []Attribute {
 	var left []Attribute
 	for _, a := range t {

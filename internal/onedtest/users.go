@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// User and Password are those of the user with number 2, who may make apps.
+// User and Password are those of user 2, who may create apps.
 const (
 	User     = "publisher"
 	Password = "publisher-password"
 )
 
-// Reader is user 3, who may not make apps.
+// Reader is user 3, who may not create apps.
 const (
 	Reader         = "reader"
 	ReaderPassword = "reader-password"
@@ -68,8 +68,8 @@ const (
 
 var rightNames = []string{"USE", "MANAGE"}
 
-// may tells whether the user has a right. Places are open to everybody: the rules that a
-// front-end comes with say so.
+// may reports whether the user has a right. Datastores and marketplaces are open to everybody,
+// as in a front-end's default access rules.
 func (u *user) may(right int, object *Object) bool {
 	isPlace := object.Kind == kindDatastore || object.Kind == kindMarketplace
 	switch p := object.Permissions; {
@@ -84,7 +84,7 @@ func (u *user) may(right int, object *Object) bool {
 	}
 }
 
-// notAuthorized has the text of the recordings.
+// notAuthorized returns the message in the recordings.
 func notAuthorized(r request, deed string) string {
 	return refusal(authorization, fmt.Sprintf("[%s] User [%d] : %s", r.Method, r.user.id, deed))
 }
@@ -100,7 +100,7 @@ func (o *Oned) userInfo(r request) string {
 		quotas+"<DEFAULT_USER_QUOTAS>"+quotas+"</DEFAULT_USER_QUOTAS></USER>", u.id, u.group, u.group, groups[u.group], u.name))
 }
 
-// groupPool and zonePool were not recorded: they have what a client reads.
+// groupPool and zonePool were not recorded: they return only what a client reads.
 func (o *Oned) groupPool(request) string {
 	var b strings.Builder
 	for _, id := range []int{0, 1, 7} {

@@ -37,7 +37,7 @@ func (o *Oned) rename(r request, object *Object) string {
 	return number(object.ID)
 }
 
-// update answers success for what it cannot store, and stores nothing of it.
+// update reports success for a template that oned cannot store, and stores none of it.
 func (o *Oned) update(r request, object *Object) string {
 	given, err := parse(r.text(2))
 	if err != nil {

@@ -25,7 +25,7 @@ type param struct {
 	} `xml:"value"`
 }
 
-// types are those of XML-RPC that calls use, by the letters of the table of methods.
+// types maps the letters in the table of methods to the XML-RPC types in use.
 var types = map[byte]string{'s': "string", 'i': "integer", 'b': "boolean"}
 
 func (p param) is(letter byte) bool {
@@ -39,8 +39,8 @@ func (p param) is(letter byte) bool {
 	return v.String != nil || v.Int == nil && v.I4 == nil && v.Boolean == nil
 }
 
-// mismatch says why the parameters are not those of letters; what follows a "?" may be
-// left out.
+// mismatch returns how the parameters differ from letters, empty if they do not; parameters
+// after a "?" are optional.
 func (c call) mismatch(letters string) string {
 	needed, optional, _ := strings.Cut(letters, "?")
 	if len(c.Params) < len(needed) {
@@ -64,7 +64,7 @@ func (c call) text(i int) string {
 	return c.Params[i].Value.Bare
 }
 
-// number is 0 for what is not there, and 0 or 1 for a boolean.
+// number returns 0 for a missing parameter, and 0 or 1 for a boolean.
 func (c call) number(i int) int {
 	if i >= len(c.Params) {
 		return 0
@@ -78,7 +78,8 @@ func (c call) number(i int) int {
 	return 0
 }
 
-// notBasic is the text of the library beneath oned about a string with a rune above U+FFFF.
+// notBasic is the message of oned's XML-RPC library for a string with a character above
+// U+FFFF.
 func notBasic(text string) string {
 	i := strings.IndexFunc(text, func(r rune) bool { return r > 0xFFFF })
 	if i < 0 {

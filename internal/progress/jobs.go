@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Jobs shows how far jobs are that run at the same time: in one line that changes on a
-// terminal, elsewhere in a line every ten seconds.
+// Jobs shows the progress of concurrent jobs: in one changing line on a terminal, otherwise in
+// a line every ten seconds.
 type Jobs struct {
 	show    func(line string)
 	say     func(line string)
@@ -18,7 +18,7 @@ type Jobs struct {
 	running []*Job
 }
 
-// Job is one of them. It may be used from several goroutines.
+// Job is one of the jobs. It may be used from several goroutines.
 type Job struct {
 	jobs    *Jobs
 	name    string
@@ -26,7 +26,7 @@ type Job struct {
 	far     string
 }
 
-// StartJobs begins to show jobs on out. The function it returns ends that, and leaves no
+// StartJobs starts showing jobs on out. The returned function stops that, and leaves no
 // half-drawn line.
 func StartJobs(out *os.File) (*Jobs, func()) {
 	line := NewLine(out)
@@ -60,7 +60,7 @@ func (j *Jobs) repeat(every time.Duration, done <-chan struct{}) {
 	}
 }
 
-// line is called with the lock held.
+// line must be called with the lock held.
 func (j *Jobs) line(now time.Time) string {
 	var parts []string
 	for _, job := range j.running {
@@ -72,7 +72,7 @@ func (j *Jobs) line(now time.Time) string {
 	return now.Sub(j.started).Round(time.Second).String() + "  " + strings.Join(parts, " | ")
 }
 
-// Start adds a job that is called name.
+// Start adds a job named name.
 func (j *Jobs) Start(name string) *Job {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -81,15 +81,15 @@ func (j *Jobs) Start(name string) *Job {
 	return job
 }
 
-// Far says how far the job is, in a few words.
+// Far sets, in a few words, how far the job is.
 func (j *Job) Far(text string) {
 	j.jobs.mu.Lock()
 	defer j.jobs.mu.Unlock()
 	j.far = text
 }
 
-// End takes the job off and says what became of it, and how long it took if that was long
-// enough to notice.
+// End removes the job and shows its result, and its duration if that was long enough to
+// notice.
 func (j *Job) End(result string) {
 	j.jobs.mu.Lock()
 	defer j.jobs.mu.Unlock()

@@ -8,25 +8,25 @@ import (
 	"golang.org/x/term"
 )
 
-// Line shows what is going on now: on a terminal each line in the place of the one before,
-// anywhere else below it.
+// Line shows the current activity: on a terminal each line replaces the one before, otherwise
+// it follows below.
 type Line struct {
 	out io.Writer
-	// width is that of the terminal, 0 if there is none.
+	// width is the width of the terminal, 0 if there is none.
 	width int
 }
 
-// NewLine writes to out.
+// NewLine returns a Line that writes to out.
 func NewLine(out io.Writer) *Line {
 	l := &Line{out: out}
 	if file, ok := out.(*os.File); ok {
-		// Where there is no terminal the width stays 0.
+		// Without a terminal the width stays 0.
 		l.width, _, _ = term.GetSize(int(file.Fd()))
 	}
 	return l
 }
 
-// Say shows text, as much of it as the terminal can replace later.
+// Say shows text, truncated to what the terminal can replace later.
 func (l *Line) Say(text string) {
 	if l.width <= 0 {
 		fmt.Fprintln(l.out, text)
@@ -49,7 +49,7 @@ func (l *Line) clear() {
 	}
 }
 
-// End leaves what was shown last.
+// End ends the line, so that the last text stays.
 func (l *Line) End() {
 	if l.width > 0 {
 		fmt.Fprintln(l.out)

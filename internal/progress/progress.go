@@ -1,5 +1,5 @@
-// Package progress tells a person how far a long job has come: a bar on a terminal, a
-// line every few seconds anywhere else.
+// Package progress shows the progress of a long job: a bar on a terminal, otherwise a line
+// every few seconds.
 package progress
 
 import (
@@ -13,12 +13,12 @@ import (
 	"golang.org/x/term"
 )
 
-// interval is the time between two lines where there is no terminal: often enough to
-// show life, rare enough to keep a CI log short.
+// interval is the time between two lines without a terminal: often enough to show that the job
+// is alive, rarely enough to keep a CI log short.
 const interval = 5 * time.Second
 
-// Meter counts what is done of one job. It may be used from several goroutines. A nil
-// *Meter counts nothing, so code that reports progress needs no second path.
+// Meter counts the progress of one job. It may be used from several goroutines. A nil *Meter
+// does nothing, so code that reports progress needs no special case.
 type Meter struct {
 	label string
 	total int64
@@ -28,14 +28,14 @@ type Meter struct {
 
 	mu   sync.Mutex
 	done int64
-	// before was done when this job began.
+	// before is what was already done when this job began.
 	before   int64
 	started  time.Time
 	lastLine time.Time
 }
 
-// Lines reports through say, at most one line every five seconds and one at the end.
-// The total is in bytes; 0 means unknown.
+// Lines returns a Meter that reports through say, at most one line every five seconds and one
+// at the end. total is in bytes; 0 means unknown.
 func Lines(label string, total int64, say func(string)) *Meter {
 	m := &Meter{label: label, total: total, say: say, now: time.Now}
 	m.started = m.now()
@@ -43,7 +43,8 @@ func Lines(label string, total int64, say func(string)) *Meter {
 	return m
 }
 
-// Stderr draws a bar on standard error if that is a terminal, else it writes lines.
+// Stderr returns a Meter that draws a bar on standard error if that is a terminal; otherwise
+// it writes lines.
 func Stderr(label string, total int64) *Meter {
 	if !term.IsTerminal(int(os.Stderr.Fd())) {
 		return Lines(label, total, func(line string) { fmt.Fprintln(os.Stderr, line) })
@@ -53,8 +54,8 @@ func Stderr(label string, total int64) *Meter {
 	return m
 }
 
-// Start says that the job takes up where an earlier one stopped: done bytes count as
-// finished, but not for the speed.
+// Start continues where an earlier job stopped: done bytes count as finished, but not for the
+// speed.
 func (m *Meter) Start(done int64) {
 	if m == nil {
 		return
@@ -75,7 +76,7 @@ func (m *Meter) Add(n int64) {
 	m.report(m.done + n)
 }
 
-// Set says that done bytes are finished in all.
+// Set sets the total number of finished bytes to done.
 func (m *Meter) Set(done int64) {
 	if m == nil {
 		return
@@ -85,7 +86,7 @@ func (m *Meter) Set(done int64) {
 	m.report(done)
 }
 
-// Note says something about the job, at once.
+// Note shows a message about the job immediately.
 func (m *Meter) Note(text string) {
 	if m == nil {
 		return
@@ -95,7 +96,7 @@ func (m *Meter) Note(text string) {
 	m.say(m.label + ": " + text)
 }
 
-// report is called with the lock held.
+// report must be called with the lock held.
 func (m *Meter) report(done int64) {
 	m.done = done
 	if m.bar != nil {
@@ -108,7 +109,7 @@ func (m *Meter) report(done int64) {
 	}
 }
 
-// Finish ends the report with what was reached and how long it took.
+// Finish ends the report with the number of bytes and the duration.
 func (m *Meter) Finish() {
 	if m == nil {
 		return
@@ -123,7 +124,7 @@ func (m *Meter) Finish() {
 	m.say(fmt.Sprintf("%s: %s in %s", m.label, Bytes(m.done), now.Sub(m.started).Round(100*time.Millisecond)))
 }
 
-// Reader counts what is read through it.
+// Reader returns a reader of r that counts what is read.
 func (m *Meter) Reader(r io.Reader) io.Reader {
 	return countingReader{r, m}
 }
@@ -149,7 +150,7 @@ func (r countingReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Bytes writes a number of bytes for people, in units of 1024: "14.3 GiB".
+// Bytes formats a number of bytes in units of 1024: "14.3 GiB".
 func Bytes(n int64) string {
 	const unit = 1024
 	if n < unit {

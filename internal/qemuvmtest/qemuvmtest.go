@@ -1,5 +1,5 @@
-// Package qemuvmtest makes disks for tests that need a real guest but no system in it:
-// boot sectors of a few instructions, up within a moment. It is a test double and never
+// Package qemuvmtest creates disks for tests that need a real guest but no operating system:
+// boot sectors of a few instructions, which start in a moment. It is a test double and never
 // part of the appliance or the plugin.
 package qemuvmtest
 
@@ -15,11 +15,11 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/qemuimg"
 )
 
-// What a guest can do, to be put together in Image. Port 0x3f8 is the serial line; 0x600,
-// 0x602 and 0x604 are the ACPI status, enable and control registers where SeaBIOS puts
-// them on the machine "pc".
+// Code for a guest, to be combined in Image. Port 0x3f8 is the serial port; 0x600, 0x602 and
+// 0x604 are the ACPI status, enable and control registers as SeaBIOS configures them on the
+// machine "pc".
 var (
-	// Greet writes Greeting to the serial line.
+	// Greet writes Greeting to the serial port.
 	Greet = []byte{
 		0xba, 0xf8, 0x03, // mov dx, 0x3f8
 		0xb0, 'U', 0xee, // mov al, 'U'; out dx, al
@@ -42,15 +42,15 @@ var (
 		0xb8, 0x00, 0x20, // mov ax, sleep enable
 		0xef, // out dx, ax
 	}
-	// Halt does nothing for ever; a button pressed now has no effect.
+	// Halt does nothing forever; pressing the power button has no effect.
 	Halt = []byte{0xf4, 0xeb, 0xfd} // hlt; jmp back to it
 )
 
 // Greeting is what Greet writes.
 const Greeting = "UP\n"
 
-// PrintSecondDisk writes a sector of the second disk to the serial line, from an offset up
-// to the first zero. It needs a BIOS.
+// PrintSecondDisk writes a sector of the second disk to the serial port, from an offset to the
+// first zero byte. It needs a BIOS.
 func PrintSecondDisk(sector, offset uint16) []byte {
 	const buffer = 0x8000
 	text := buffer + offset
@@ -60,7 +60,8 @@ func PrintSecondDisk(sector, offset uint16) []byte {
 		0x8e, 0xc0, // mov es, ax
 		0x8e, 0xd0, // mov ss, ax
 		0xbc, 0x00, 0x7c, // mov sp, 0x7c00
-		// The packet of an extended read, from its end: sector, buffer 0x8000, one sector.
+		// The disk address packet of an extended read, pushed from its end: sector, buffer
+		// 0x8000, one sector.
 		0x50, 0x50, 0x50, 0x68, byte(sector), byte(sector >> 8),
 		0x50, 0x68, 0x00, 0x80, 0x6a, 0x01, 0x6a, 0x10,
 		0x89, 0xe6, // mov si, sp
@@ -78,7 +79,7 @@ func PrintSecondDisk(sector, offset uint16) []byte {
 	}
 }
 
-// Image makes a bootable QCOW2 in directory that runs the given code, and returns its path.
+// Image creates a bootable QCOW2 in directory that runs the given code, and returns its path.
 func Image(t testing.TB, directory string, code ...[]byte) string {
 	t.Helper()
 	disk := make([]byte, 1<<20)

@@ -1,4 +1,4 @@
-// Package recordertest gathers what code tells its users, for tests that read it.
+// Package recordertest records what code reports to its users, for tests.
 package recordertest
 
 import (
@@ -7,25 +7,25 @@ import (
 	"sync"
 )
 
-// Lines gathers lines, from several goroutines if need be.
+// Lines records lines. It may be used from several goroutines.
 type Lines struct {
 	mu    sync.Mutex
 	lines []string
 }
 
-// Say takes one line.
+// Say records one line.
 func (l *Lines) Say(line string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lines = append(l.lines, line)
 }
 
-// All is what was said, line by line.
+// All returns the recorded lines.
 func (l *Lines) All() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.lines)
 }
 
-// Text is what was said, in one text.
+// Text returns the recorded lines as one text.
 func (l *Lines) Text() string { return strings.Join(l.All(), "\n") }

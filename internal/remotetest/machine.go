@@ -1,6 +1,6 @@
-// Package remotetest is a test double of the machine that is being built: a Packer
-// communicator that runs everything in a directory of this host, with the real shell
-// and harmless programs only. It is never part of the plugin.
+// Package remotetest is a test double of the machine being built: a Packer communicator that
+// runs everything in a directory of this host, with the real shell and only harmless programs.
+// It is never part of the plugin.
 package remotetest
 
 import (
@@ -22,21 +22,21 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// harmless are the programs of this host that scripts may really run. Everything else
-// is either a stub or "not found", so that no script under test can change this host.
+// harmless are the host programs that scripts may really run. Everything else is either a stub
+// or "not found", so that no script under test can change this host.
 var harmless = strings.Fields(`sh cat cp dd df mv rm ln mkdir rmdir chmod touch truncate find tar gzip zstd
 	sha256sum grep head tail cut tr wc sort basename dirname test true false printf sleep ls mktemp seq shred`)
 
-// Machine is the double. Make one with New.
+// Machine is the double. Create one with New.
 type Machine struct {
 	// Root is the directory that stands for "/".
 	Root string
-	// Sabotage, if not nil, may fail or change the input of an upload.
+	// Sabotage, if not nil, may change the input of an upload or make it fail.
 	Sabotage func(path string, content []byte) ([]byte, error)
 
 	t  testing.TB
 	mu sync.Mutex
-	// uploads are the paths in the order they came.
+	// uploads are the paths in the order of upload.
 	uploads []string
 }
 
@@ -55,7 +55,7 @@ func New(t testing.TB) *Machine {
 func (m *Machine) programs() string  { return filepath.Join(m.Root, "programs") }
 func (m *Machine) callsFile() string { return filepath.Join(m.Root, "calls") }
 
-// Stub puts a program on the machine that notes its call and then runs the shell text.
+// Stub installs a program on the machine that records its call and then runs the shell text.
 func (m *Machine) Stub(name, text string) {
 	path := filepath.Join(m.programs(), name)
 	require.NoError(m.t, os.RemoveAll(path))
@@ -63,7 +63,7 @@ func (m *Machine) Stub(name, text string) {
 	require.NoError(m.t, os.WriteFile(path, []byte(script), 0o755))
 }
 
-// Calls returns the calls of stubs so far, one "name arguments" each.
+// Calls returns the calls of stubs so far, each as "name arguments".
 func (m *Machine) Calls() []string {
 	data, err := os.ReadFile(m.callsFile())
 	if os.IsNotExist(err) {
@@ -84,7 +84,7 @@ func (m *Machine) Uploads() []string {
 	return append([]string(nil), m.uploads...)
 }
 
-// Path returns the place on this host of an absolute path on the machine.
+// Path returns the path on this host of an absolute path on the machine.
 func (m *Machine) Path(path string) string { return filepath.Join(m.Root, path) }
 
 // Write puts a file on the machine.
@@ -100,11 +100,11 @@ func (m *Machine) Read(path string) string {
 	return string(content)
 }
 
-// absolute finds where an absolute path begins: at the start of a word. Devices, but not
-// the names of disks, and the name of the shell in a first line stay what they are.
+// absolute matches the start of an absolute path: at the start of a word. Devices (but not
+// disk names) and the shell in a first line are not changed.
 var absolute = regexp.MustCompile(`(^|[\s'"=(<>])/([a-z])`)
 
-// below moves every absolute path in a command below Root.
+// below moves every absolute path in a command to Root.
 func (m *Machine) below(command string) string {
 	moved := absolute.ReplaceAllString(command, "${1}"+m.Root+"/${2}")
 	for _, kept := range []string{"/dev/null", "/dev/full", "/dev/zero", "/bin/sh"} {
@@ -139,7 +139,7 @@ func (m *Machine) Start(ctx context.Context, cmd *packersdk.RemoteCmd) error {
 	return nil
 }
 
-// receive notes an upload and lets the saboteur at it.
+// receive records an upload and applies Sabotage.
 func (m *Machine) receive(path string, stdin io.Reader) (io.Reader, error) {
 	m.mu.Lock()
 	if !slices.Contains(m.uploads, path) {

@@ -16,19 +16,19 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Link is the network between Packer and the machine.
+// Link is a simulated network between Packer and the machine.
 type Link struct {
-	// Budget is how many bytes of Packer's a connection carries before it is cut; one
-	// for each connection, in turn. Those after the last carry everything.
+	// Budgets are how many bytes from Packer each connection carries before it is cut, one for
+	// each connection in turn. Connections after the last budget are unlimited.
 	Budgets []int64
-	// Connections is how many were made.
+	// Connections is how many connections were made.
 	Connections atomic.Int64
 
 	address string
 }
 
-// SSH returns the machine as a provisioner has it: through Packer's RPC, Packer's own SSH
-// communicator, and a network that fails as link says.
+// SSH returns the machine as a provisioner sees it: through Packer's RPC, Packer's own SSH
+// communicator, and a network that fails as specified by link.
 func (m *Machine) SSH(t testing.TB, link *Link) packersdk.Communicator {
 	link.address = m.serve(t)
 	comm, err := packerssh.New(link.address, &packerssh.Config{
@@ -38,14 +38,15 @@ func (m *Machine) SSH(t testing.TB, link *Link) packersdk.Communicator {
 			HostKeyCallback: ssh.InsecureIgnoreHostKey(), // made for this test, in this process
 		},
 		DisableAgentForwarding: true,
-		// Packer's is 5 s: sessions shorter than that never meet it.
+		// Packer's interval is 5 s: shorter sessions would never send a keep-alive.
 		KeepAliveInterval: time.Millisecond,
 	})
 	require.NoError(t, err)
 	return OverRPC(t, comm)
 }
 
-// OverRPC returns comm as a provisioner has it, which is another process than the builder.
+// OverRPC returns comm as a provisioner sees it, which runs in another process than the
+// builder.
 func OverRPC(t testing.TB, comm packersdk.Communicator) packersdk.Communicator {
 	near, far := net.Pipe()
 	t.Cleanup(func() { near.Close() })
@@ -70,7 +71,7 @@ func (l *Link) connect() (net.Conn, error) {
 	return &tired{conn, l.Budgets[number]}, nil
 }
 
-// tired is a connection that is cut, in the middle of what is being sent.
+// tired is a connection that is cut while data is being sent.
 type tired struct {
 	net.Conn
 	left int64
@@ -86,7 +87,7 @@ func (t *tired) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// serve lets anybody in.
+// serve starts an SSH server that accepts every login.
 func (m *Machine) serve(t testing.TB) (address string) {
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
@@ -125,7 +126,7 @@ func (m *Machine) converse(conn net.Conn, config *ssh.ServerConfig) {
 	}
 }
 
-// session runs one command, and as sshd does, answers meanwhile what else is requested.
+// session runs one command and, like sshd, answers other requests meanwhile.
 func (m *Machine) session(channel ssh.Channel, requests <-chan *ssh.Request) {
 	for request := range requests {
 		var exec struct{ Command string }

@@ -1,5 +1,5 @@
-// Package retry makes again what failed for a reason that passes: with growing pauses, a
-// bounded number of times, and every failure said.
+// Package retry repeats what failed for a temporary reason: with growing pauses, a limited
+// number of times, and a report of every failure.
 package retry
 
 import (
@@ -11,38 +11,39 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
-// Policy bounds the attempts.
+// Policy limits the attempts.
 type Policy struct {
-	// Failures is how many in a row end it.
+	// Failures is how many failures in a row end it.
 	Failures int
-	// Attempts bounds all of them, where some make progress; 0 leaves it to Failures.
+	// Attempts limits the total, for attempts that make progress; 0 means no limit besides
+	// Failures.
 	Attempts int
-	// Pause comes after the first failure and doubles with each further one in a row, up
-	// to MaxPause. Chance makes each up to a quarter longer or shorter, so that those who
-	// failed together do not come back together.
+	// Pause is the pause after the first failure; it doubles with each further one in a row,
+	// up to MaxPause. A random jitter of up to a quarter keeps clients that failed together
+	// from retrying together.
 	Pause, MaxPause time.Duration
 }
 
-// TemporaryError marks a failure that another attempt may not meet. What is wrapped around
-// it is not said.
+// TemporaryError marks a failure that may not occur in another attempt. Errors wrapped around
+// it are not reported.
 type TemporaryError struct {
 	Err error
-	// Progress says that the attempt brought something that need not be done again.
+	// Progress is set if the attempt achieved something that need not be repeated.
 	Progress bool
-	// After is how long the other side asked to be left alone, 0 if it did not.
+	// After is how long the other side asked to wait (Retry-After), 0 if it did not.
 	After time.Duration
 }
 
-// Temporary marks err as one that another attempt may not meet.
+// Temporary marks err as a failure that may not occur in another attempt.
 func Temporary(err error) error { return &TemporaryError{Err: err} }
 
 func (e *TemporaryError) Error() string { return e.Err.Error() }
 
 func (e *TemporaryError) Unwrap() error { return e.Err }
 
-// Do makes attempts until one succeeds, fails for good, or ctx ends, whose cause is
-// returned then. what is attempted names it in the error after too many failures; say
-// hears of each failure that is followed by another attempt.
+// Do makes attempts until one succeeds or fails for good, or until ctx ends, whose cause is
+// returned then. what names the operation in the error after too many failures; say is called
+// with each failure that is followed by another attempt.
 func (p Policy) Do(ctx context.Context, what string, say func(string), attempt func(context.Context) error) error {
 	r := run{Policy: p, what: what}
 	r.pauses = backoff.ExponentialBackOff{InitialInterval: p.Pause, RandomizationFactor: 0.25, Multiplier: 2, MaxInterval: p.MaxPause}
@@ -54,7 +55,7 @@ func (p Policy) Do(ctx context.Context, what string, say func(string), attempt f
 	return err
 }
 
-// run is one use of a policy.
+// run is one execution of a policy.
 type run struct {
 	Policy
 	what               string
@@ -63,14 +64,14 @@ type run struct {
 	last               *TemporaryError
 }
 
-// Reset is called before the first attempt.
+// Reset is called by backoff before the first attempt.
 func (r *run) Reset() { r.pauses.Reset() }
 
-// NextBackOff gives the pause after the last failure: the policy's, or the one that was
-// asked for if that is longer.
+// NextBackOff returns the pause after the last failure: the policy's, or the requested one if
+// that is longer.
 func (r *run) NextBackOff() time.Duration { return max(r.pauses.NextBackOff(), r.last.After) }
 
-// attempt translates what came of one attempt into the terms of backoff.
+// attempt converts the result of one attempt to backoff's terms.
 func (r *run) attempt(ctx context.Context, attempt func(context.Context) error) error {
 	err := attempt(ctx)
 	var temporary *TemporaryError
@@ -95,7 +96,7 @@ func (r *run) attempt(ctx context.Context, attempt func(context.Context) error) 
 	return err
 }
 
-// Sleep returns after the pause, or with the cause when ctx ends.
+// Sleep returns nil after the pause, or the cause when ctx ends.
 func Sleep(ctx context.Context, pause time.Duration) error {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()

@@ -1,9 +1,9 @@
-// Package shell writes what a shell reads, of a machine or of a person who pastes it.
+// Package shell formats text for shells, in scripts and in commands that people paste.
 package shell
 
 import "strings"
 
-// Quote makes one word of a text, whatever it holds, for any shell that a login may have.
+// Quote turns any text into one shell word, in a form that every login shell understands.
 func Quote(text string) string {
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }

@@ -12,8 +12,8 @@ import (
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 )
 
-// Run runs the steps in order, cleans up after them, and returns why they did not reach
-// their end. The error of an interruption begins with doing, such as "publishing".
+// Run runs the steps in order, cleans up after them, and returns why they did not complete.
+// The error of an interruption begins with doing, such as "publishing".
 func Run(ctx context.Context, ui packersdk.Ui, config common.PackerConfig, doing string, steps ...Listed) error {
 	list := make([]multistep.Step, len(steps))
 	for i, listed := range steps {
@@ -27,7 +27,7 @@ func Run(ctx context.Context, ui packersdk.Ui, config common.PackerConfig, doing
 	return reason(ctx, state, doing)
 }
 
-// reason is why a run has not reached its end.
+// reason returns why a run did not complete, nil if it did.
 func reason(ctx context.Context, state multistep.StateBag, doing string) error {
 	err, failed := state.Get(stateError).(error)
 	cause := context.Cause(ctx)
@@ -45,7 +45,7 @@ func reason(ctx context.Context, state multistep.StateBag, doing string) error {
 	}
 }
 
-// named shows the names of steps without those of adapter and package.
+// named shows the names of steps without the names of adapter and package.
 type named struct{ packersdk.Ui }
 
 var adapterName = regexp.MustCompile(`adapter\[[^\]]*\.(\w+)\]`)
@@ -54,7 +54,7 @@ func (n named) Say(message string) { n.Ui.Say(adapterName.ReplaceAllString(messa
 
 func (n named) Error(message string) { n.Ui.Error(adapterName.ReplaceAllString(message, "$1")) }
 
-// Ask is how -debug names the step it pauses after.
+// Ask is called by -debug, with the name of the step it pauses after.
 func (n named) Ask(query string) (string, error) {
 	return n.Ui.Ask(adapterName.ReplaceAllString(query, "$1"))
 }

@@ -1,5 +1,5 @@
-// Package step is the one shape of a step of a build, and runs a list of them with
-// Packer's own runner, so that -on-error and -debug work for all components.
+// Package step defines the steps of a build, and runs a list of them with Packer's own runner,
+// so that -on-error and -debug work for all components.
 package step
 
 import (
@@ -8,20 +8,20 @@ import (
 	"github.com/hashicorp/packer-plugin-sdk/multistep"
 )
 
-// Step does one thing of a run. What steps share is a struct of their component, which
+// Step is one step of a run. The state that steps share is a struct of their component, which
 // they embed.
 type Step interface {
 	Run(ctx context.Context) error
 }
 
-// Cleaner is a Step that leaves something to undo or to end. Cleanup is called once Run was,
-// whatever came of it, in the reverse order of the steps; -on-error=abort leaves it out.
+// Cleaner is a Step that leaves something to undo or to end. Cleanup is called after Run,
+// whatever its result, in the reverse order of the steps; -on-error=abort skips it.
 type Cleaner interface {
 	Cleanup()
 }
 
-// Optional is a Step of which only the run itself finds out whether there is anything to
-// do. One that is not needed for the configuration alone is not listed at all.
+// Optional is a Step for which only the run itself can determine whether there is anything to
+// do. A step that the configuration makes unnecessary is not listed at all.
 type Optional interface {
 	Needed() bool
 }
@@ -33,20 +33,20 @@ type Listed struct {
 	multistep multistep.Step
 }
 
-// Of lists s.
+// Of returns s as a Listed.
 func Of[S Step](s S) Listed {
 	return Listed{s, &adapter[S]{step: s}}
 }
 
-// Keys of multistep's state. The first is the SDK's, which shows what it holds when
-// -on-error says to ask or to abort.
+// Keys of multistep's state. The first is the SDK's, which shows its value for -on-error=ask
+// and -on-error=abort.
 const (
 	stateError = "error"
 	stateDone  = "steps done"
 )
 
-// adapter makes a step of multistep out of a Step. It is generic because the SDK tells
-// users the name of its type, which then holds the name of the step.
+// adapter adapts a Step to multistep. It is generic because the SDK shows users its type name,
+// which then contains the name of the step.
 type adapter[S Step] struct {
 	step S
 	ran  bool
@@ -60,8 +60,8 @@ func (a *adapter[S]) Run(ctx context.Context, state multistep.StateBag) multiste
 			return multistep.ActionHalt
 		}
 	}
-	// A step that has succeeded when it was tried again leaves no error behind. (The SDK's
-	// Remove takes no lock, and its runner writes at the same time.)
+	// A step that succeeded when it was retried leaves no error behind. (The SDK's Remove
+	// takes no lock, and its runner writes concurrently.)
 	if _, failed := state.GetOk(stateError); failed {
 		state.Put(stateError, nil)
 	}
@@ -75,7 +75,7 @@ func (a *adapter[S]) Cleanup(multistep.StateBag) {
 	}
 }
 
-// done is how many steps have succeeded.
+// done returns how many steps have succeeded.
 func done(state multistep.StateBag) int {
 	n, _ := state.Get(stateDone).(int)
 	return n

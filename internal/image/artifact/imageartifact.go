@@ -1,4 +1,4 @@
-// Package artifact finds the image in what a post-processor is given.
+// Package artifact finds the image in the artifact passed to a post-processor.
 package artifact
 
 import (
@@ -11,8 +11,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
 )
 
-// Find returns the paths of the image of an artifact and of its manifest. Our own
-// artifacts name both. Any other, such as one of the post-processor "artifice", must hold
+// Find returns the paths of the image in an artifact and of its manifest. Our own artifacts
+// name both. Any other artifact, such as one of the post-processor "artifice", must contain
 // exactly one QCOW2 file; its manifest is expected beside it, and may be missing.
 func Find(input packersdk.Artifact) (image, manifestPath string, err error) {
 	image, _ = input.State(appliance.StateImagePath).(string)

@@ -1,6 +1,6 @@
-// Package files holds what the provisioner bakes into an image besides the payload:
-// units, the context hook and the service account, and the list of what must not be in
-// a finished image because it belongs to one virtual machine.
+// Package files contains what the provisioner bakes into an image besides the payload: units,
+// the context hook and the service account, and the list of what must not be in a finished
+// image because it belongs to a single VM.
 package files
 
 import (
@@ -18,7 +18,7 @@ var sources embed.FS
 
 var templates = template.Must(template.New("").Option("missingkey=error").ParseFS(sources, "files/*"))
 
-// names are what the templates may mention.
+// names are the values available to the templates.
 var names = map[string]string{
 	"AgentPath":       appliance.AgentPath,
 	"LocalAIUnit":     appliance.LocalAIUnit,
@@ -34,7 +34,7 @@ var names = map[string]string{
 	"ModelDiskLabel":  appliance.ModelDiskLabel,
 }
 
-// SysusersFile declares the service account; systemd-sysusers makes it.
+// SysusersFile declares the service account; systemd-sysusers creates it.
 const SysusersFile = "/usr/lib/sysusers.d/slm-copilot.conf"
 
 // File is one file of the image, owned by root.
@@ -44,8 +44,7 @@ type File struct {
 	Content []byte
 }
 
-// Files returns the files to install, the account first, because later steps need
-// it.
+// Files returns the files to install, the account first, because later steps need it.
 func Files() []File {
 	return []File{
 		{SysusersFile, 0o644, render("sysusers.conf")},
@@ -59,11 +58,12 @@ func Files() []File {
 	}
 }
 
-// ModelMountUnit mounts the disk of the model; systemd wants the name to be that of the
-// place, appliance.ModelsDir.
+// ModelMountUnit mounts the model disk; systemd requires the unit name to match the mount
+// point, appliance.ModelsDir.
 const ModelMountUnit = `opt-local\x2dai-models.mount`
 
-// ModelDiskFiles are installed besides, where the weights are on a disk of their own.
+// ModelDiskFiles returns the additional files to install if the weights are on a disk of their
+// own.
 func ModelDiskFiles() []File {
 	return []File{
 		{appliance.UnitDir + "/" + ModelMountUnit, 0o644, render("model-disk.mount")},
@@ -71,8 +71,8 @@ func ModelDiskFiles() []File {
 	}
 }
 
-// Units returns the units to enable in an image. The agent renders LocalAI's own unit when
-// it is configured for the first time, so enable them after that.
+// Units returns the units to enable in an image. The agent renders LocalAI's own unit when it
+// first applies a configuration, so enable them after that.
 func Units() []string {
 	return []string{
 		appliance.LocalAIUnit, appliance.NginxUnit,
@@ -81,17 +81,17 @@ func Units() []string {
 	}
 }
 
-// PerVMState returns the paths, directories among them, that one virtual machine writes
-// for itself: keys, passwords, certificates, rendered configuration, state and logs. None
-// of them may be in a finished image; the agent makes them anew at the first boot.
-// appliance.StatusFile is not among them: an image ships with appliance.InstallSuccess.
+// PerVMState returns the files and directories that a VM creates for itself: keys, passwords,
+// certificates, rendered configuration, state and logs. None of them may be in a finished
+// image; the agent creates them again at the first boot. appliance.StatusFile is not among
+// them: an image ships with appliance.InstallSuccess.
 func PerVMState() []string {
 	return []string{
 		appliance.NginxEnabled,
 		appliance.ConfigDir,
 		appliance.StateDir,
 		appliance.WebRoot,
-		// Not all of certbot's own directory: the package has settings in there.
+		// Not the whole directory of certbot: its package installs settings there.
 		appliance.ACMEDir + "/accounts",
 		appliance.ACMEDir + "/archive",
 		appliance.ACMEDir + "/csr",
@@ -106,7 +106,7 @@ func PerVMState() []string {
 	}
 }
 
-// render panics on a mistake in a template: it has no input the tests have not seen.
+// render panics on a mistake in a template: its only input is covered by the tests.
 func render(name string) []byte {
 	var out bytes.Buffer
 	if err := templates.ExecuteTemplate(&out, name, names); err != nil {

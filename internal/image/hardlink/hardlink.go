@@ -1,6 +1,6 @@
 // Package hardlink gives an image a second name: as a hard link, which takes no time and no
-// space, or as a copy where links are impossible (another file system, one without links,
-// a file of another owner).
+// space, or as a copy where links are impossible (another file system, one without links, a
+// file with another owner).
 package hardlink
 
 import (
@@ -16,31 +16,32 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
 
-// Partial ends the name of a copy that is not whole yet.
+// Partial is the suffix of a copy that is not complete yet.
 const Partial = ".partial"
 
-// OrCopy makes target the file at source, in place of what was there. It appears whole or
-// not at all. The meter shows a copy; nil shows nothing.
+// OrCopy makes target a link to or a copy of the file at source, replacing an existing file.
+// It appears complete or not at all. The meter shows the progress of a copy; nil shows
+// nothing.
 func OrCopy(ctx context.Context, source, target string, meter *progress.Meter) error {
 	staged, err := Stage(ctx, source, target, meter)
 	if err != nil {
 		return err
 	}
 	err = os.Rename(staged, target)
-	// A rename between two names of one file does nothing.
+	// Renaming one hard link to another of the same file does nothing.
 	return errors.Join(err, removeIfThere(staged))
 }
 
-// Stage does all of OrCopy but the last step, and returns the name beside target that is
-// left to be renamed or removed.
+// Stage does all of OrCopy except the last step, and returns the temporary name beside target,
+// which the caller must rename or remove.
 func Stage(ctx context.Context, source, target string, meter *progress.Meter) (string, error) {
-	// A link to a symbolic link would point to nowhere.
+	// A hard link to a relative symbolic link would dangle.
 	source, err := filepath.EvalSymlinks(source)
 	if err != nil {
 		return "", err
 	}
 	staged := target + Partial
-	// What an earlier run left when it was killed.
+	// Left by an earlier run that was killed.
 	if err := removeIfThere(staged); err != nil {
 		return "", err
 	}

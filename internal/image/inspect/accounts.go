@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// firstPerson is the uid from which on Debian gives them to people, nobody the one above
-// them that stands for no one.
+// firstPerson is the first uid that Debian assigns to people; nobody is the uid above them
+// that belongs to no one.
 const (
 	firstPerson = 1000
 	nobody      = 65534
@@ -32,8 +32,8 @@ func inspectAccounts(t tree) []finding {
 	return findings
 }
 
-// password says what the second field of a line means, or nothing if it lets nobody in.
-// A hash behind the mark of a locked account still can be guessed at.
+// password describes the second field of a line, empty if it allows no login. A hash behind
+// the mark of a locked account can still be cracked.
 func password(file, field string) string {
 	switch {
 	case strings.HasPrefix(file, "/etc/passwd"):

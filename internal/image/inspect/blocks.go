@@ -12,12 +12,12 @@ import (
 	"strings"
 )
 
-// usage is what a file system says about itself.
+// usage is what a file system's superblock and block groups record.
 type usage struct {
 	blockSize int64
-	// clean says that it was unmounted in order.
+	// clean is set if the file system was unmounted properly.
 	clean bool
-	// free are the blocks that belong to no file.
+	// free are the blocks that are not in use.
 	free []extent
 }
 
@@ -32,7 +32,7 @@ func (f fileSystem) usage(ctx context.Context) (usage, error) {
 	return parseUsage(bytes.NewReader(output))
 }
 
-// freePattern is one range of a list of free blocks.
+// freePattern matches one range in a list of free blocks.
 var freePattern = regexp.MustCompile(`^(\d{1,16})(?:-(\d{1,16}))?$`)
 
 // parseUsage reads the output of dumpe2fs.
@@ -40,10 +40,10 @@ func parseUsage(output io.Reader) (usage, error) {
 	var u usage
 	clean, recovered := false, true
 	lines := bufio.NewScanner(output)
-	// A group of 32768 blocks, every second of them free, is one line.
+	// A group of 32768 blocks with every second one free is a single line.
 	lines.Buffer(nil, 4<<20)
 	for lines.Scan() {
-		// The total number of free blocks has the same name and stands in the first column.
+		// The total number of free blocks has the same label, but without indentation.
 		name, value, _ := strings.Cut(lines.Text(), ":")
 		value = strings.TrimSpace(value)
 		switch name {
@@ -82,7 +82,7 @@ func parseExtents(list string) ([]extent, error) {
 		if fields == nil {
 			return nil, fmt.Errorf("dumpe2fs listed %.80q as free blocks", item)
 		}
-		// The pattern leaves nothing that could fail.
+		// The pattern matches only valid numbers.
 		first, _ := strconv.ParseInt(fields[1], 10, 64)
 		last := first
 		if fields[2] != "" {

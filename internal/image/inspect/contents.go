@@ -21,8 +21,8 @@ func inspectTree(t tree) []finding {
 	return findings
 }
 
-// inspectIdentity finds the id of the build machine. The file may be there: systemd writes
-// the id of a new machine into it.
+// inspectIdentity finds the machine id of the build machine. The file may exist: systemd
+// writes the id of a new machine into it.
 func inspectIdentity(t tree) []finding {
 	var findings []finding
 	for _, file := range []string{"/etc/machine-id", "/var/lib/dbus/machine-id"} {
@@ -33,7 +33,8 @@ func inspectIdentity(t tree) []finding {
 	return findings
 }
 
-// keyPattern is the beginning of a private key as OpenSSL, OpenSSH and PKCS #8 write it.
+// keyPattern matches the beginning of a private key as written by OpenSSL, OpenSSH and PKCS
+// #8.
 var keyPattern = regexp.MustCompile(`-----BEGIN ([A-Z0-9]+ )*PRIVATE KEY-----`)
 
 // inspectKeys finds private keys by their content.
@@ -52,7 +53,7 @@ func inspectKeys(t tree) []finding {
 
 const bakeIt = "let the provisioner \"slm-copilot\" finish, and do not undo what it did"
 
-// inspectAppliance finds what is missing of the appliance.
+// inspectAppliance finds missing parts of the appliance.
 func inspectAppliance(t tree) []finding {
 	var findings []finding
 	missing := func(path, what string) {
@@ -74,7 +75,7 @@ func inspectAppliance(t tree) []finding {
 	return findings
 }
 
-// modelMount is there if the model is on a disk of its own.
+// modelMount exists if the model is on a disk of its own.
 const modelMount = appliance.UnitDir + "/" + files.ModelMountUnit
 
 // inspectUnits finds units that do not start at boot.
@@ -92,7 +93,7 @@ func inspectUnits(t tree) []finding {
 	return findings
 }
 
-// inspectBill finds a bill of materials that is none.
+// inspectBill checks that the bill of materials is valid.
 func inspectBill(t tree) []finding {
 	var bill struct {
 		Version  string            `json:"spdxVersion"`

@@ -14,21 +14,22 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hostprogram"
 )
 
-// fileSystem is an ext file system, read without mounting it. It is a file of its own: how
-// e2fsprogs are told where one starts in a disk differs between their versions.
+// fileSystem is an ext file system, read without mounting it. It is copied to a file of its
+// own, because the way to tell e2fsprogs its offset in a disk differs between their versions.
 type fileSystem struct {
-	// directory holds the file, which is called fileName.
+	// directory contains the file, which is called fileName.
 	directory string
 }
 
-// fileName is a plain name, because e2fsprogs take some characters for options and tags.
+// fileName is a plain name, because e2fsprogs interpret some characters as options and tags.
 const fileName = "part.raw"
 
 func (f fileSystem) path() string { return filepath.Join(f.directory, fileName) }
 
 var distributionPackage = hostprogram.Package{Debian: "e2fsprogs", Fedora: "e2fsprogs"}
 
-// Available says what to install if the programs are missing that read a file system.
+// Available returns nil if the programs that read a file system are installed, otherwise an
+// error that says what to install.
 func Available() error {
 	for _, name := range []string{"debugfs", "dumpe2fs"} {
 		if _, err := hostprogram.Find(name, distributionPackage); err != nil {
@@ -38,7 +39,7 @@ func Available() error {
 	return nil
 }
 
-// output runs a program of e2fsprogs and returns what it says.
+// output runs a program of e2fsprogs and returns its standard output.
 func (f fileSystem) output(ctx context.Context, name string, arguments ...string) ([]byte, error) {
 	command, err := f.command(ctx, name, arguments...)
 	if err != nil {
@@ -53,7 +54,7 @@ func (f fileSystem) output(ctx context.Context, name string, arguments ...string
 	return output.Bytes(), err
 }
 
-// command is a program of e2fsprogs. Its messages are not translated.
+// command returns a command of e2fsprogs, whose messages are not translated.
 func (f fileSystem) command(ctx context.Context, name string, arguments ...string) (*exec.Cmd, error) {
 	command, err := hostprogram.Command(ctx, name, distributionPackage, append(arguments, fileName)...)
 	if err != nil {
@@ -64,8 +65,8 @@ func (f fileSystem) command(ctx context.Context, name string, arguments ...strin
 	return command, nil
 }
 
-// debugfs runs requests in one process and hands what it says about each to answer, which
-// must read exactly that. Requests name files by their inode, so nothing is quoted.
+// debugfs runs all requests in one process and passes the output of each to answer, which must
+// read exactly that output. Requests name files by inode, so nothing needs quoting.
 func (f fileSystem) debugfs(ctx context.Context, requests []string, answer func(number int, r *bufio.Reader) error) error {
 	var stderr bytes.Buffer
 	if ctx.Err() != nil {
@@ -85,7 +86,7 @@ func (f fileSystem) debugfs(ctx context.Context, requests []string, answer func(
 		return fmt.Errorf("start debugfs: %w", err)
 	}
 	err = readAnswers(stdout, requests, answer)
-	// It would wait for ever to be read.
+	// debugfs would otherwise block forever on its full output pipe.
 	stdout.Close()
 	waitErr := command.Wait()
 	switch {
@@ -101,7 +102,7 @@ func (f fileSystem) debugfs(ctx context.Context, requests []string, answer func(
 	return nil
 }
 
-// readAnswers splits what debugfs says: before each answer it repeats the request.
+// readAnswers splits the output of debugfs, which repeats the request before each answer.
 func readAnswers(output io.Reader, requests []string, answer func(number int, r *bufio.Reader) error) error {
 	r := bufio.NewReaderSize(output, 1<<20)
 	for number, request := range requests {
@@ -119,8 +120,8 @@ func readAnswers(output io.Reader, requests []string, answer func(number int, r 
 	return nil
 }
 
-// complaint is what debugfs said besides its name and version. It exits with 0 whatever
-// happens.
+// complaint returns the errors of debugfs, without its name and version. It exits with 0
+// whatever happens.
 func complaint(stderr string) string {
 	var said []string
 	for line := range strings.Lines(stderr) {

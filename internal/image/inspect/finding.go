@@ -8,13 +8,13 @@ import (
 
 // finding is one thing that makes an image unfit to be published.
 type finding struct {
-	// paths are in the image; several, if the same is true of each.
+	// paths are paths in the image; several, if all have the same problem.
 	paths []string
-	// what is wrong, and what to do about it.
+	// what says what is wrong, remedy how to fix it.
 	what, remedy string
 }
 
-// mostPaths of one finding are named.
+// mostPaths is how many paths of one finding are listed.
 const mostPaths = 10
 
 func (f finding) String() string {

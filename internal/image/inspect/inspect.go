@@ -1,6 +1,6 @@
-// Package inspect proves that a finished image may be published: that nothing of the
-// machine it was made on is left in it, and that what makes it an appliance is there. It
-// reads the image without booting, mounting or changing it, and needs no root.
+// Package inspect checks that a finished image may be published: that nothing of the build
+// machine is left in it, and that everything that makes it an appliance is there. It reads the
+// image without booting, mounting or changing it, and does not need root.
 package inspect
 
 import (
@@ -15,10 +15,10 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
 
-// Inspect returns nil, or one error that lists everything in the QCOW2 image that must not
-// be there, and everything that is missing. A raw copy of its root file system is made in
-// a directory of its own below workDir, and removed again; it takes as much room as the
-// files on it.
+// Inspect returns nil, or one error that lists everything in the QCOW2 image that must not be
+// there, and everything that is missing. It writes a raw copy of the root file system to a
+// temporary directory in workDir and removes it again; the copy takes as much space as the
+// files in it.
 func Inspect(ctx context.Context, qcow2 string, workDir string, say func(string)) (err error) {
 	if err := Available(); err != nil {
 		return fmt.Errorf("inspect %s: %w", qcow2, err)
@@ -42,9 +42,9 @@ func Inspect(ctx context.Context, qcow2 string, workDir string, say func(string)
 	return verdict(qcow2, findings)
 }
 
-// checkImage sees that the image is whole, and that there is room for a raw copy of it.
+// checkImage checks that the image is complete, and that there is space for a raw copy of it.
 func checkImage(ctx context.Context, qcow2, directory string) error {
-	// What is missing at the end of a file that was cut short would be read as zeros.
+	// Anything missing from a truncated file would be read as zeros.
 	if err := qemuimg.Check(ctx, qcow2); err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func checkRoom(need, free int64, directory string) error {
 		progress.Bytes(need), directory, progress.Bytes(free))
 }
 
-// image is the root file system of an image and what is known of it.
+// image is the root file system of an image and what is known about it.
 type image struct {
 	root fileSystem
 	tree tree

@@ -13,18 +13,18 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
 
-// mostLeftovers is what a trim may leave: it frees whole clusters of the image only, and
-// the shutdown that follows it writes a little.
+// mostLeftovers is how many bytes a trim may leave: it frees only whole clusters of the image,
+// and the shutdown after it writes a little.
 const mostLeftovers = 64 << 20
 
-// inspectBlocks finds a file system that was cut off, and deleted files in free blocks.
+// inspectBlocks finds a file system that was not unmounted, and deleted files in free blocks.
 func inspectBlocks(ctx context.Context, i image) ([]finding, error) {
 	u, err := i.root.usage(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if !u.clean {
-		// Its list of free blocks may be wrong then.
+		// Its list of free blocks may be wrong in that case.
 		return []finding{{[]string{"/"}, "the file system was not unmounted in order", "let the machine shut down by itself"}}, nil
 	}
 	left, err := i.root.leftovers(ctx, u)
@@ -39,16 +39,16 @@ func inspectBlocks(ctx context.Context, i image) ([]finding, error) {
 	return []finding{{[]string{"/"}, what, "trim the free space with \"fstrim -a\" at the end, on a disk that is attached with discard=unmap"}}, nil
 }
 
-// leftovers is what is found in free blocks: it takes room in the image, and is what was
-// deleted.
+// leftovers describes the content of free blocks: deleted data, which also takes space in the
+// image.
 type leftovers struct {
-	// bytes are those of the blocks that are not all zero.
+	// bytes is the total size of the free blocks that are not all zero.
 	bytes int64
-	// keys is the number of them in which a private key begins.
+	// keys is the number of these blocks in which a private key begins.
 	keys int
 }
 
-// leftovers reads the free blocks of the file system.
+// leftovers scans the free blocks of the file system.
 func (f fileSystem) leftovers(ctx context.Context, u usage) (leftovers, error) {
 	file, err := os.Open(f.path())
 	if err != nil {
@@ -67,7 +67,7 @@ func (f fileSystem) leftovers(ctx context.Context, u usage) (leftovers, error) {
 	return found, nil
 }
 
-// read counts the blocks between start and end. It skips holes, which is nearly everything.
+// read scans the blocks between start and end. It skips holes, which are nearly everything.
 func (l *leftovers) read(file *os.File, start, end, blockSize int64) error {
 	block, zeros := make([]byte, blockSize), make([]byte, blockSize)
 	for at := start; at < end; at += blockSize {

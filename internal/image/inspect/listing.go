@@ -12,13 +12,13 @@ import (
 type entry struct {
 	name  string
 	inode uint64
-	// mode is that of the inode, the type of the file among its bits.
+	// mode is the mode of the inode, including the file type bits.
 	mode uint32
 	// size is in bytes, and 0 for a directory.
 	size int64
 }
 
-// entryPattern is a line of "ls -p": /inode/mode/uid/gid/name/size/
+// entryPattern matches a line of "ls -p": /inode/mode/uid/gid/name/size/
 var entryPattern = regexp.MustCompile(`^/(\d{1,10})/([0-7]{6})/\d+/\d+/([^/\n]*)/(\d{0,18})/\n$`)
 
 // readListing reads the answer to one "ls -p", which ends in an empty line.
@@ -36,11 +36,11 @@ func readListing(r *bufio.Reader) ([]entry, error) {
 		if fields == nil {
 			return nil, fmt.Errorf("%.80q is not an entry of a directory", line)
 		}
-		// Inode 0 is a place that is free.
+		// Inode 0 marks an unused entry.
 		if fields[1] == "0" || fields[3] == "" || fields[3] == "." || fields[3] == ".." {
 			continue
 		}
-		// The pattern leaves nothing that could fail.
+		// The pattern matches only valid numbers.
 		inode, _ := strconv.ParseUint(fields[1], 10, 64)
 		mode, _ := strconv.ParseUint(fields[2], 8, 32)
 		size, _ := strconv.ParseInt(fields[4], 10, 64)

@@ -13,10 +13,10 @@ import (
 
 const (
 	sectorSize = 512
-	// protective is the type by which an MBR says that there is a GPT.
+	// protective is the partition type in an MBR that announces a GPT.
 	protective = 0xEE
 	linuxType  = 0x83
-	// maxEntries is eight times what anybody writes.
+	// maxEntries is eight times the usual number of GPT entries.
 	maxEntries = 1024
 )
 
@@ -50,8 +50,8 @@ func readPartitions(disk io.ReaderAt, diskSize int64) ([]qemuimg.Part, error) {
 	return found, nil
 }
 
-// readGPT reads the primary table only: a finished image has no reason to need the backup.
-// The layout is that of UEFI 2.10, 5.3.
+// readGPT reads only the primary table: a finished image should never need the backup. The
+// layout is that of UEFI 2.10, 5.3.
 func readGPT(disk io.ReaderAt, diskSize int64) ([]qemuimg.Part, error) {
 	header := make([]byte, sectorSize)
 	if _, err := disk.ReadAt(header, sectorSize); err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 )
 
-// inspectPayload compares the large files with what the image says they are.
+// inspectPayload compares the large files with what the image's lock file says about them.
 func inspectPayload(ctx context.Context, i image) ([]finding, error) {
 	text, there := i.tree.content[appliance.BakedLock]
 	if !there {
@@ -30,7 +30,7 @@ func inspectPayload(ctx context.Context, i image) ([]finding, error) {
 		{lockfile.KindModel, path.Join(appliance.ModelsDir, appliance.ModelFile)},
 	} {
 		if !i.tree.isFile(file.path) {
-			continue // inspectAppliance says so, if it should be there.
+			continue // inspectAppliance reports it, if it should be there.
 		}
 		input, found := lock.Find(file.kind, "", "")
 		if !found {
@@ -48,7 +48,7 @@ func inspectPayload(ctx context.Context, i image) ([]finding, error) {
 	return findings, nil
 }
 
-// compare says how the file differs from the input.
+// compare returns how the file differs from the input, empty if it does not.
 func (i image) compare(ctx context.Context, name string, input lockfile.Input) (string, error) {
 	file := i.tree.files[name]
 	if input.Size != 0 && input.Size != file.size {

@@ -14,25 +14,25 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/qemuimg"
 )
 
-// disk is what a QCOW2 image shows a guest.
+// disk is the disk that a QCOW2 image presents to a guest.
 type disk struct {
 	qcow2 string
-	// directory is where parts of it are unpacked.
+	// directory is where parts of the disk are extracted.
 	directory string
 	say       func(string)
 }
 
 const (
-	// headSize is where a partition table ends at the latest.
+	// headSize is the maximum offset, in bytes, at which a partition table ends.
 	headSize = 16 << 20
-	// superblockEnd is where the superblock of an ext file system ends, magicStart where its
-	// magic number is.
+	// superblockEnd is the offset at which the superblock of an ext file system ends,
+	// magicStart that of its magic number.
 	superblockEnd = 2048
 	magicStart    = 1024 + 56
 )
 
-// findRoot unpacks the root file system: the ext2, ext3 or ext4 that holds /etc. /boot may
-// be one too.
+// findRoot extracts the root file system: the ext2, ext3 or ext4 that contains /etc. There may
+// be another one for /boot.
 func (d disk) findRoot(ctx context.Context) (fileSystem, error) {
 	parts, err := d.parts(ctx)
 	if err != nil {
@@ -58,8 +58,8 @@ func (d disk) findRoot(ctx context.Context) (fileSystem, error) {
 	return fileSystem{}, errors.New("none of its partitions holds an ext4 file system with /etc: only such images can be looked into")
 }
 
-// parts are the partitions, or all of a disk that is one file system. The sector of a boot
-// loader at the start of such a disk may look like a partition table that makes no sense.
+// parts returns the partitions, or the whole disk if it is a single file system. A boot sector
+// at the start of such a disk may look like an invalid partition table.
 func (d disk) parts(ctx context.Context) ([]qemuimg.Part, error) {
 	info, err := qemuimg.Inspect(ctx, d.qcow2)
 	if err != nil {
@@ -94,7 +94,7 @@ func (f fileSystem) hasEtc(ctx context.Context) (bool, error) {
 	return slices.ContainsFunc(top, func(e entry) bool { return e.name == "etc" }), err
 }
 
-// isExt looks for the magic number of ext2 and its successors.
+// isExt checks for the magic number of ext2 and its successors.
 func isExt(start []byte) bool {
 	return len(start) >= superblockEnd && binary.LittleEndian.Uint16(start[magicStart:]) == 0xEF53
 }

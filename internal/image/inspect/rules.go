@@ -11,9 +11,9 @@ import (
 
 // rule forbids files by their names.
 type rule struct {
-	// pattern is that of path.Match; "/**" at its end means everything below.
+	// pattern is in the syntax of path.Match; a trailing "/**" means everything below.
 	pattern string
-	// emptyIsFine forbids only regular files that hold something.
+	// emptyIsFine limits the rule to regular files that are not empty.
 	emptyIsFine  bool
 	what, remedy string
 }
@@ -24,7 +24,7 @@ const (
 	reinstated = "remove it; every machine makes its own"
 )
 
-// rules are what a finished image must not hold.
+// rules returns what a finished image must not contain.
 func rules() []rule {
 	return append(perVM(), []rule{
 		{pattern: "/etc/ssh/ssh_host_*", what: "an SSH host key, which all machines would share", remedy: reinstated},
@@ -60,7 +60,7 @@ func rules() []rule {
 	}...)
 }
 
-// perVM forbids what the agent makes for each machine.
+// perVM returns rules against everything the agent creates for each VM.
 func perVM() []rule {
 	var found []rule
 	for _, path := range files.PerVMState() {
@@ -69,7 +69,7 @@ func perVM() []rule {
 	return append(found, rule{pattern: appliance.ContextCopy, what: "context of the build machine", remedy: removeIt})
 }
 
-// broken lists the rules that the tree breaks.
+// broken returns the rules that the tree violates.
 func (t tree) broken(rules []rule) []finding {
 	found := make([][]string, len(rules))
 	for _, name := range t.paths() {
@@ -93,7 +93,7 @@ func (r rule) forbids(name string, file entry) bool {
 	if top, isTree := strings.CutSuffix(r.pattern, "**"); isTree {
 		return strings.HasPrefix(name, top)
 	}
-	// The patterns are ours, and the tests use each.
+	// The patterns are constants, and the tests use each of them.
 	matches, _ := path.Match(r.pattern, name)
 	return matches
 }

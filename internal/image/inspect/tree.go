@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// The types of files in a mode, as inode(7) has them.
+// File types in a mode, see inode(7).
 const (
 	typeMask      = 0o170000
 	typeDirectory = 0o040000
@@ -20,12 +20,12 @@ const (
 
 const (
 	rootInode = 2
-	// mostFiles is ten times what a server's system has.
+	// mostFiles is ten times what a server installation has.
 	mostFiles = 5_000_000
 )
 
-// tree is what a file system holds: every file by its path, and the content of the small
-// ones in the directories where secrets and settings are.
+// tree is the content of a file system: all files by path, and the contents of small files in
+// directories with secrets and settings.
 type tree struct {
 	files   map[string]entry
 	content map[string]string
@@ -48,7 +48,7 @@ type directory struct {
 	inode uint64
 }
 
-// walk lists every directory, level by level: a process for each level.
+// walk lists all directories level by level, with one debugfs process per level.
 func (f fileSystem) walk(ctx context.Context) (map[string]entry, error) {
 	files := map[string]entry{}
 	seen := map[uint64]bool{rootInode: true}
@@ -63,7 +63,7 @@ func (f fileSystem) walk(ctx context.Context) (map[string]entry, error) {
 			for _, e := range entries {
 				full := path.Join(level[number].path, e.name)
 				files[full] = e
-				// A damaged file system may have a directory twice.
+				// A damaged file system may list a directory twice.
 				if e.mode&typeMask == typeDirectory && !seen[e.inode] {
 					seen[e.inode] = true
 					next = append(next, directory{full, e.inode})
@@ -82,7 +82,7 @@ func (f fileSystem) walk(ctx context.Context) (map[string]entry, error) {
 	return files, nil
 }
 
-// stream hands the content of files to use, one after the other.
+// stream passes the contents of files to use, one after the other.
 func (f fileSystem) stream(ctx context.Context, files []entry, use func(number int, content io.Reader) error) error {
 	var requests []string
 	for _, file := range files {
@@ -101,12 +101,13 @@ func (f fileSystem) stream(ctx context.Context, files []entry, use func(number i
 	})
 }
 
-// readable is where settings and secrets are, mostReadable what neither of them exceeds.
+// readable lists the directories with settings and secrets, mostReadable is larger than any of
+// those files.
 var readable = []string{"/etc/", "/home/", "/root/", "/srv/", "/usr/share/slm-copilot/", "/var/backups/", "/var/lib/"}
 
 const mostReadable = 1 << 20
 
-// load reads the tree of a file system.
+// load reads the whole tree of a file system.
 func (f fileSystem) load(ctx context.Context) (tree, error) {
 	files, err := f.walk(ctx)
 	if err != nil {

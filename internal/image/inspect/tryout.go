@@ -11,7 +11,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/qemuimg"
 )
 
-// TryOut looks into a small image, as Inspect does at the end of a build.
+// TryOut inspects a small image, to check that the tools Inspect uses work here.
 func TryOut(ctx context.Context, directory string) error {
 	image, err := sample(ctx, directory)
 	if err == nil {
@@ -28,10 +28,10 @@ const (
 	sampleText = "ID=sample\n"
 )
 
-// samplePart is small, and large enough for an ext4 with a journal.
+// samplePart is small, but large enough for an ext4 with a journal.
 var samplePart = qemuimg.Part{Start: 1 << 20, Size: 8 << 20}
 
-// sample makes an image whose root file system is in a partition and holds one file.
+// sample creates an image whose root file system is in a partition and contains one file.
 func sample(ctx context.Context, directory string) (image string, err error) {
 	tree, root := filepath.Join(directory, "tree"), fileSystem{directory}
 	raw, image := filepath.Join(directory, "sample.raw"), filepath.Join(directory, "sample.qcow2")
@@ -76,7 +76,7 @@ func readSample(ctx context.Context, image, directory string) error {
 	return nil
 }
 
-// make writes a new file system of some size that holds a tree.
+// make creates a file system of the given size that contains a tree.
 func (f fileSystem) make(ctx context.Context, tree string, size int64) error {
 	if err := os.WriteFile(f.path(), nil, 0o600); err != nil {
 		return err
@@ -88,7 +88,7 @@ func (f fileSystem) make(ctx context.Context, tree string, size int64) error {
 	return err
 }
 
-// mbr is the first sector of a disk with these partitions.
+// mbr returns the first sector of a disk with these partitions.
 func mbr(kind byte, partitions ...qemuimg.Part) []byte {
 	sector := make([]byte, sectorSize)
 	for n, p := range partitions {

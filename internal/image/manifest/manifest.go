@@ -1,7 +1,6 @@
-// Package manifest reads and writes the side-car file of an image: what the image is
-// called, how large it is and which digests it has. The fields are those of the
-// manifests OpenNebula's one-apps makes (appliances/scripts/manifest.sh), with sha1
-// added for Packer users and written as JSON.
+// Package manifest reads and writes the manifest file beside an image: the name of the image,
+// its sizes and its digests. The fields are those of the manifests that OpenNebula's one-apps
+// creates (appliances/scripts/manifest.sh), plus sha1 for Packer users, encoded as JSON.
 package manifest
 
 import (
@@ -20,46 +19,46 @@ import (
 
 // Manifest describes one image.
 type Manifest struct {
-	// Name is that of the appliance, Version that of this image.
+	// Name is the appliance's name, Version the image's version.
 	Name    string `json:"name"`
 	Version string `json:"version"`
-	// Image is the file name; the file lies beside its manifest.
+	// Image is the file name of the image, which lies beside its manifest.
 	Image  string `json:"image"`
 	Format string `json:"format"`
-	// Size is that of the disk a guest sees, FileSize that of the file, in bytes.
+	// Size is the virtual size of the disk, FileSize the size of the file, both in bytes.
 	Size     int64 `json:"size"`
 	FileSize int64 `json:"file_size"`
-	// MD5, SHA1 and SHA256 are of the file, in lower-case hexadecimal.
+	// MD5, SHA1 and SHA256 are the digests of the file, in lower-case hexadecimal.
 	MD5    string `json:"md5"`
 	SHA1   string `json:"sha1"`
 	SHA256 string `json:"sha256"`
 	// CreationTime is in seconds since 1970.
 	CreationTime int64 `json:"creation_time"`
-	// OSID and OSRelease are ID and VERSION_ID of /etc/os-release, OSArch is what
-	// uname -m says. An image without a system has none of the three.
+	// OSID and OSRelease are ID and VERSION_ID from /etc/os-release, OSArch is the output of
+	// uname -m. All three are empty for an image without an operating system.
 	OSID      string `json:"os_id,omitempty"`
 	OSRelease string `json:"os_release,omitempty"`
 	OSArch    string `json:"os_arch,omitempty"`
 	// BuildID is the invocation id in the provenance of the image.
 	BuildID string `json:"build_id,omitempty"`
-	// ModelID is what clients send as "model", ModelName is for people, ModelLicense is an
-	// SPDX expression and ModelSHA256 is of the weights, in lower-case hexadecimal. An
-	// image that was not made by our provisioner says nothing of its model.
+	// ModelID is what clients send as "model", ModelName is a display name, ModelLicense is an
+	// SPDX expression and ModelSHA256 is the digest of the weights, in lower-case hexadecimal.
+	// They are empty for an image that our provisioner did not build.
 	ModelID      string `json:"model_id,omitempty"`
 	ModelName    string `json:"model_name,omitempty"`
 	ModelLicense string `json:"model_license,omitempty"`
 	ModelSHA256  string `json:"model_sha256,omitempty"`
-	// MemoryMiB is the memory of a virtual machine in which the model has its default
-	// context, 0 if nobody knows.
+	// MemoryMiB is the memory a VM needs so that the model has its default context, 0 if
+	// unknown.
 	MemoryMiB int `json:"memory_mib,omitempty"`
 }
 
-// Path is where the manifest of an image lies.
+// Path returns the path of the manifest of an image.
 func Path(image string) string {
 	return strings.TrimSuffix(image, filepath.Ext(image)) + appliance.ManifestSuffix
 }
 
-// Write validates m and writes it; path appears complete or not at all.
+// Write validates m and writes it; the file appears complete or not at all.
 func Write(path string, m Manifest) error {
 	if err := m.validate(); err != nil {
 		return fmt.Errorf("write manifest %s: %w", path, err)
@@ -87,7 +86,7 @@ func Read(path string) (Manifest, error) {
 	return m, nil
 }
 
-// parse is strict: a field it does not know may be a misspelled one.
+// parse is strict: an unknown field may be a misspelled one.
 func parse(content []byte) (Manifest, error) {
 	decoder := json.NewDecoder(bytes.NewReader(content))
 	decoder.DisallowUnknownFields()

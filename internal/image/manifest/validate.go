@@ -9,7 +9,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 )
 
-// validate joins one error per mistake, each naming its field.
+// validate returns one error per mistake, each naming its field.
 func (m Manifest) validate() error {
 	var mistakes []error
 	expect := func(field string, err error) {
@@ -45,12 +45,12 @@ func (m Manifest) validate() error {
 	return errors.Join(mistakes...)
 }
 
-// holdsSystem tells an image with an operating system from one with data alone.
+// holdsSystem reports whether the image has an operating system; others contain only data.
 func (m Manifest) holdsSystem() bool {
 	return m.OSID+m.OSRelease+m.OSArch != ""
 }
 
-// checkFileName keeps a manifest from pointing outside its own directory.
+// checkFileName prevents a manifest from referring to a file outside its own directory.
 func checkFileName(name string) error {
 	if name == "" || name == "." || name == ".." || name != filepath.Base(name) || strings.ContainsFunc(name, isControl) {
 		return fmt.Errorf("must be the name of a file beside the manifest, got %q", name)
@@ -86,7 +86,7 @@ func checkWord(word string) error {
 	return nil
 }
 
-// checkLine takes an empty text as well.
+// checkLine accepts an empty text as well.
 func checkLine(text string) error {
 	if strings.ContainsFunc(text, isControl) {
 		return fmt.Errorf("must be one line without control characters, got %q", text)

@@ -1,6 +1,6 @@
-// Package modeldisk makes the disk that holds the weights of a model and nothing else: an
-// ext4 file system in a QCOW2 image, the same bytes for the same weights. A machine finds it
-// by its label.
+// Package modeldisk creates a disk image that contains the weights of a model and nothing
+// else: an ext4 file system in a QCOW2 image. The same weights give the same bytes. A VM finds
+// the disk by its label.
 //
-// It is made with e2fsprogs, which needs neither root nor a loop device.
+// It uses e2fsprogs, which need neither root nor a loop device.
 package modeldisk

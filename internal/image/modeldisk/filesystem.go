@@ -15,13 +15,13 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
 
-// fileSystem is the one being made, in a directory of its own.
+// fileSystem is the file system being created, in a directory of its own.
 type fileSystem struct {
 	directory string
 	weights   Weights
 }
 
-// The files in the directory, by names that mean nothing to debugfs.
+// The file names in the directory, without characters that are special to debugfs.
 const (
 	imageName    = "disk.raw"
 	weightsName  = "weights"
@@ -30,7 +30,7 @@ const (
 
 func (f fileSystem) image() string { return filepath.Join(f.directory, imageName) }
 
-// prepare makes the empty disk, and gives the weights a name that needs no quoting.
+// prepare creates the empty disk, and gives the weights a name that needs no quoting.
 func (f fileSystem) prepare() error {
 	absolute, err := filepath.Abs(f.weights.Path)
 	if err != nil {
@@ -46,8 +46,8 @@ func (f fileSystem) prepare() error {
 	return errors.Join(disk.Truncate(f.weights.imageSize()), disk.Close())
 }
 
-// format lays out the file system. Nothing is ever written to it again, so it has no journal,
-// no blocks kept for root and few inodes.
+// format creates the file system. Nothing is ever written to it again, so it has no journal,
+// no blocks reserved for root and few inodes.
 func (f fileSystem) format(ctx context.Context) error {
 	uuid := f.weights.uuid()
 	_, _, err := f.run(ctx, mke2fs,
@@ -57,8 +57,8 @@ func (f fileSystem) format(ctx context.Context) error {
 	return err
 }
 
-// fill copies the weights into the file system. Debugfs does so from wherever they lie;
-// mke2fs would need them in a directory of their own.
+// fill copies the weights into the file system. debugfs can read them from anywhere; mke2fs
+// would need them in a directory of their own.
 func (f fileSystem) fill(ctx context.Context, meter *progress.Meter) error {
 	commands := strings.Join([]string{
 		"write " + weightsName + " " + fileName,
@@ -77,10 +77,11 @@ func (f fileSystem) fill(ctx context.Context, meter *progress.Meter) error {
 	return f.checkFile(answers, complaints)
 }
 
-// watchInterval is that of the lines of a meter.
+// watchInterval is how often a meter prints a line.
 const watchInterval = 5 * time.Second
 
-// watch tells the meter how much of the disk is written: debugfs itself says nothing.
+// watch reports to the meter how much of the disk is written, because debugfs itself shows no
+// progress.
 func (f fileSystem) watch(meter *progress.Meter) (stop func()) {
 	finished, ended := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -95,7 +96,7 @@ func (f fileSystem) watch(meter *progress.Meter) (stop func()) {
 			case <-ticker.C:
 				var status syscall.Stat_t
 				if syscall.Stat(f.image(), &status) == nil {
-					// Blocks are of 512 bytes, see stat(2).
+					// Blocks are 512 bytes, see stat(2).
 					meter.Set(min(status.Blocks*512, f.weights.Size))
 				}
 			}
@@ -104,11 +105,11 @@ func (f fileSystem) watch(meter *progress.Meter) (stop func()) {
 	return func() { close(finished); <-ended }
 }
 
-// fileFacts are in the answer of the command stat.
+// fileFacts matches the output of debugfs's stat command.
 var fileFacts = regexp.MustCompile(`Mode:\s+0444 [^\n]*\n[^\n]*\nUser:\s+0\s+Group:\s+0\s[^\n]*Size: ([0-9]+)\n`)
 
-// checkFile goes by what debugfs says: its exit status tells nothing of its commands. The
-// first complaint is its version.
+// checkFile checks the output of debugfs, because its exit status does not reflect whether
+// commands failed. The first line of its standard error is its version.
 func (f fileSystem) checkFile(answers, complaints string) error {
 	_, wrong, _ := strings.Cut(strings.TrimSpace(complaints), "\n")
 	found := fileFacts.FindStringSubmatch(answers)
@@ -118,7 +119,7 @@ func (f fileSystem) checkFile(answers, complaints string) error {
 	return nil
 }
 
-// check reads all metadata.
+// check verifies all metadata.
 func (f fileSystem) check(ctx context.Context) error {
 	_, _, err := f.run(ctx, e2fsck, "-f", "-n", imageName)
 	return err

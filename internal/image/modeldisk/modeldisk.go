@@ -12,7 +12,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
 
-// Weights are the file that goes on the disk.
+// Weights is the file to put on the disk.
 type Weights struct {
 	Path string
 	// SHA256 is in lower-case hexadecimal, Size in bytes.
@@ -20,8 +20,8 @@ type Weights struct {
 	Size   int64
 }
 
-// Write makes the image target of the disk; it is in its place complete or not at all. While
-// it works, a raw copy lies beside target, which takes as much room again.
+// Write creates the disk image target, which appears complete or not at all. Until then a raw
+// copy lies beside target, which takes as much space again.
 func Write(ctx context.Context, w Weights, target string, say func(string)) (err error) {
 	directory, err := os.MkdirTemp(filepath.Dir(target), "model-disk-")
 	if err != nil {
@@ -46,9 +46,8 @@ func Write(ctx context.Context, w Weights, target string, say func(string)) (err
 	return qemuimg.FromRaw(ctx, fs.image(), target, say)
 }
 
-// imageSize leaves room for what ext4 needs besides the file: bitmaps, the inode table, the
-// tree of extents, and copies of the group descriptors, a fiftieth of a percent in all. What
-// is left over takes no room in the image.
+// imageSize leaves room for ext4's own data: bitmaps, the inode table, the extent tree, and
+// copies of the group descriptors, 0.02 % in all. Unused space takes no room in the image.
 func (w Weights) imageSize() int64 {
 	const (
 		mebibyte = 1 << 20
@@ -58,11 +57,11 @@ func (w Weights) imageSize() int64 {
 	return (size + mebibyte - 1) / mebibyte * mebibyte
 }
 
-// uuid is made from the digest: the same weights give the same disk.
+// uuid is derived from the digest: the same weights give the same disk.
 func (w Weights) uuid() string {
 	d := w.SHA256
 	return fmt.Sprintf("%s-%s-%s-%s-%s", d[0:8], d[8:12], d[12:16], d[16:20], d[20:32])
 }
 
-// fileName is that of the weights on the disk.
+// fileName is the name of the weights on the disk.
 const fileName = appliance.ModelFile

@@ -20,8 +20,8 @@ const (
 
 var distributionPackage = hostprogram.Package{Debian: "e2fsprogs", Fedora: "e2fsprogs"}
 
-// run starts a program in the directory of the file system; a cancelled context kills it.
-// The time of day is the one that every disk was made at.
+// run runs a program in the directory of the file system; cancelling the context kills it. The
+// clock of e2fsprogs is fixed, so that every disk gets the same timestamps.
 func (f fileSystem) run(ctx context.Context, program string, arguments ...string) (stdout, stderr string, err error) {
 	cmd, err := hostprogram.Command(ctx, program, distributionPackage, arguments...)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hostprogram"
 )
 
-// TryOut makes the disk of a model of a few bytes.
+// TryOut creates the disk of a model of a few bytes, to check that the tools work here.
 func TryOut(ctx context.Context, directory string) error {
 	content := []byte("weights\n")
 	sum := sha256.Sum256(content)

@@ -9,26 +9,26 @@ import (
 	"os"
 )
 
-// Format is the one format of our images.
+// Format is the format of all our images.
 const Format = "qcow2"
 
-// Info is what a disk image says about itself.
+// Info describes a disk image.
 type Info struct {
-	// Format is what qemu-img makes of the content; it calls everything it does not
-	// know "raw", garbage too.
+	// Format is the format qemu-img detects in the content; it reports everything it does not
+	// recognize as "raw", even garbage.
 	Format string
 	// VirtualSize is the size of the disk a guest sees, in bytes.
 	VirtualSize int64
 	// ActualSize is what the file occupies, in bytes.
 	ActualSize int64
-	// Backing is the file an overlay is based on; empty for a complete image.
+	// Backing is the backing file of an overlay; empty for a standalone image.
 	Backing string
-	// Compression is the method for compressed clusters: "zlib", "zstd", or empty
-	// for a format without one.
+	// Compression is the method for compressed clusters: "zlib", "zstd", or empty for a format
+	// without compression.
 	Compression string
 }
 
-// Inspect reads the header of an image. It never follows a backing file.
+// Inspect reads the header of an image. It never opens a backing file.
 func Inspect(ctx context.Context, path string) (Info, error) {
 	if err := readable(path); err != nil {
 		return Info{}, fmt.Errorf("inspect image: %w", err)
@@ -48,8 +48,8 @@ func Inspect(ctx context.Context, path string) (Info, error) {
 	return info, nil
 }
 
-// Check reads all metadata of a QCOW2 image and reports damage. It is the only way to
-// see that a file was cut short: everything else reads what is missing as zeros.
+// Check verifies all metadata of a QCOW2 image and reports damage. It is the only way to
+// notice that a file was truncated: everything else reads the missing part as zeros.
 func Check(ctx context.Context, path string) error {
 	if err := readable(path); err != nil {
 		return fmt.Errorf("check image: %w", err)
@@ -72,8 +72,8 @@ func Check(ctx context.Context, path string) error {
 	return nil
 }
 
-// readable makes the usual mistakes known in the words of the operating system, which
-// are shorter than those of qemu-img.
+// readable reports common mistakes in the words of the operating system, which are shorter
+// than those of qemu-img.
 func readable(path string) error {
 	file, err := os.Open(path)
 	if err != nil {
@@ -90,7 +90,7 @@ func readable(path string) error {
 	return nil
 }
 
-// parseInfo reads the answer of "qemu-img info --output=json".
+// parseInfo parses the output of "qemu-img info --output=json".
 func parseInfo(answer []byte) (Info, error) {
 	var fields struct {
 		Format      string `json:"format"`

@@ -12,11 +12,11 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
 
-// Part is a piece of a disk, such as a partition, in bytes.
+// Part is a region of a disk, such as a partition, in bytes.
 type Part struct{ Start, Size int64 }
 
-// ToRaw writes a part of the disk that the QCOW2 image source shows a guest as a raw file
-// with holes. Target appears complete or not at all.
+// ToRaw extracts a region of the disk in the QCOW2 image source as a sparse raw file. Target
+// appears complete or not at all.
 func ToRaw(ctx context.Context, source string, part Part, target string, say func(string)) error {
 	from, to, err := plainPair(source, target)
 	if err != nil {
@@ -32,15 +32,15 @@ func ToRaw(ctx context.Context, source string, part Part, target string, say fun
 	return nil
 }
 
-// of is the part of a QCOW2 image in qemu-img's words, where a comma ends a value unless it
-// is doubled.
+// of returns the region of a QCOW2 image in qemu-img's syntax, in which a comma ends a value
+// unless it is doubled.
 func (p Part) of(path string) string {
 	return fmt.Sprintf("driver=raw,offset=%d,size=%d,file.driver=%s,file.file.driver=file,file.file.filename=%s",
 		p.Start, p.Size, Format, strings.ReplaceAll(path, ",", ",,"))
 }
 
-// DataSize is how many bytes of its disk a QCOW2 image holds, its backing files included:
-// the most that a raw copy of it occupies.
+// DataSize returns how many bytes of its disk a QCOW2 image allocates, including its backing
+// files: the most that a raw copy of it occupies.
 func DataSize(ctx context.Context, path string) (int64, error) {
 	from, err := plain(path)
 	if err != nil {
@@ -57,7 +57,7 @@ func DataSize(ctx context.Context, path string) (int64, error) {
 	return size, nil
 }
 
-// parseMap reads the answer of "qemu-img map --output=json".
+// parseMap parses the output of "qemu-img map --output=json".
 func parseMap(answer []byte) (int64, error) {
 	var ranges []struct {
 		Length int64 `json:"length"`

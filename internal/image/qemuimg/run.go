@@ -1,5 +1,5 @@
-// Package qemuimg runs qemu-img: it reads what a disk image is, makes overlays and
-// compacts images. No other package runs that program.
+// Package qemuimg runs qemu-img: it inspects disk images, creates overlays and compacts
+// images. No other package runs that program.
 package qemuimg
 
 import (
@@ -18,13 +18,13 @@ const Program = "qemu-img"
 
 var distributionPackage = hostprogram.Package{Debian: "qemu-utils", Fedora: "qemu-img"}
 
-// Available says whether qemu-img is installed and, if not, how to get it.
+// Available returns nil if qemu-img is installed, otherwise an error that says how to get it.
 func Available() error {
 	_, err := hostprogram.Find(Program, distributionPackage)
 	return err
 }
 
-// run starts qemu-img and waits for it; a cancelled context kills it.
+// run runs qemu-img; cancelling the context kills it.
 func run(ctx context.Context, stdout io.Writer, args ...string) error {
 	cmd, err := hostprogram.Command(ctx, Program, distributionPackage, args...)
 	if err != nil {
@@ -34,7 +34,7 @@ func run(ctx context.Context, stdout io.Writer, args ...string) error {
 	return hostprogram.Run(ctx, cmd)
 }
 
-// exitStatus is that of the finished program, or -1 if it never ran to its end.
+// exitStatus returns the exit status of the program, or -1 if it did not exit by itself.
 func exitStatus(err error) int {
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
@@ -43,8 +43,8 @@ func exitStatus(err error) int {
 	return -1
 }
 
-// plain makes path absolute: qemu-img reads a relative name with a colon, such as
-// "nbd:host", as a protocol and not as a file.
+// plain makes path absolute: qemu-img parses a relative name with a colon, such as "nbd:host",
+// as a protocol and not as a file.
 func plain(path string) (string, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hostprogram"
 )
 
-// TryOut takes a small disk through all that a build does with a large one.
+// TryOut does with a small disk everything that a build does with a large one, to check that
+// qemu-img works here.
 func TryOut(ctx context.Context, directory string) error {
 	if err := roundTrip(ctx, directory); err != nil {
 		return hostprogram.Failed(ctx, "packing a disk into a QCOW2 image with zstd and unpacking it", err, Program, "--version", distributionPackage)

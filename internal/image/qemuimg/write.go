@@ -15,14 +15,14 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
 
-// maxCoroutines is what qemu-img convert accepts for -m.
+// maxCoroutines is the maximum that qemu-img convert accepts for -m.
 const maxCoroutines = 16
 
 // partialSuffix marks a file that is not complete yet.
 const partialSuffix = ".partial"
 
-// CreateOverlay makes a new image that holds only what differs from backing, which
-// must be QCOW2. It refuses to replace a file.
+// CreateOverlay creates an image that contains only what differs from backing, which must be
+// QCOW2. It refuses to replace a file.
 func CreateOverlay(ctx context.Context, backing, overlay string) error {
 	if err := readable(backing); err != nil {
 		return fmt.Errorf("create overlay: %w", err)
@@ -41,9 +41,9 @@ func CreateOverlay(ctx context.Context, backing, overlay string) error {
 	return nil
 }
 
-// Compact writes the disk that the QCOW2 image source shows a guest, its backing files
-// included, as one image of zstd clusters on all cores. Free space takes no room in it.
-// Target appears complete or not at all.
+// Compact writes the disk in the QCOW2 image source, including its backing files, to one image
+// with zstd-compressed clusters, using all cores. Free space takes no room in it. Target
+// appears complete or not at all.
 func Compact(ctx context.Context, source, target string, say func(string)) error {
 	if err := Check(ctx, source); err != nil {
 		return err
@@ -72,8 +72,8 @@ func plainPair(source, target string) (from, to string, err error) {
 	return from, to, err
 }
 
-// convert runs qemu-img with args, which write target+partialSuffix, and gives that its
-// name when it is complete.
+// convert runs qemu-img with args, which write target+partialSuffix, and renames that to
+// target when it is complete.
 func convert(ctx context.Context, meter *progress.Meter, virtualSize int64, args []string, target string) error {
 	err := run(ctx, newPercent(meter, virtualSize), args...)
 	if err == nil {
@@ -86,8 +86,8 @@ func convert(ctx context.Context, meter *progress.Meter, virtualSize int64, args
 	return nil
 }
 
-// FromRaw writes a raw disk as a QCOW2 image with holes, always the same for the same disk.
-// Target appears complete or not at all.
+// FromRaw converts a raw disk to a sparse QCOW2 image. The same disk always gives the same
+// bytes. Target appears complete or not at all.
 func FromRaw(ctx context.Context, source, target string, say func(string)) error {
 	status, err := os.Stat(source)
 	if err != nil {
@@ -105,13 +105,13 @@ func FromRaw(ctx context.Context, source, target string, say func(string)) error
 	return nil
 }
 
-// coroutines is what -m is given: enough to keep all cores busy.
+// coroutines returns the value of -m: enough to keep all cores busy.
 func coroutines() string {
 	return strconv.Itoa(min(max(runtime.NumCPU(), 2)*2, maxCoroutines))
 }
 
-// compactArgs allows writes out of order (-W): in order, clusters are compressed one
-// after the other on one core.
+// compactArgs allows out-of-order writes (-W): in order, clusters would be compressed one
+// after the other on a single core.
 func compactArgs(from, to string) []string {
 	return []string{
 		"convert", "-p", "-f", Format, "-O", Format, "-c", "-o", "compression_type=zstd",
@@ -119,7 +119,7 @@ func compactArgs(from, to string) []string {
 	}
 }
 
-// claim creates path, so that two builds can never take the same one.
+// claim creates path, so that two builds can never use the same one.
 func claim(path string) (string, error) {
 	absolute, err := plain(path)
 	if err != nil {
@@ -139,14 +139,15 @@ func removed(path string) error {
 	return nil
 }
 
-// percentPattern is one report of "qemu-img convert -p", as in "    (12.34/100%)\r".
+// percentPattern matches one progress report of "qemu-img convert -p", as in "
+// (12.34/100%)\r".
 var percentPattern = regexp.MustCompile(`\((\d{1,3}\.\d\d)/100%\)`)
 
-// percent turns the reports of qemu-img into bytes on a meter.
+// percent converts progress reports of qemu-img to bytes on a meter.
 type percent struct {
 	meter *progress.Meter
 	total int64
-	// rest is the beginning of a report whose end was not written yet.
+	// rest is the beginning of an incomplete report.
 	rest []byte
 }
 
@@ -154,7 +155,7 @@ func newPercent(meter *progress.Meter, total int64) io.Writer {
 	return &percent{meter: meter, total: total}
 }
 
-// longestReport bounds what is kept between two writes.
+// longestReport limits, in bytes, what is kept between two writes.
 const longestReport = 32
 
 func (p *percent) Write(output []byte) (int, error) {

@@ -1,6 +1,6 @@
-// Command llama-cpp-backend is a test double of LocalAI's llama-cpp backend: it listens,
-// so that local-ai can see it alive, and does nothing else. It is never part of a real
-// appliance. run.sh beside it is what local-ai starts.
+// Command llama-cpp-backend is a test double of LocalAI's llama-cpp backend: it listens, so
+// that local-ai sees it alive, and does nothing else. It is never part of a real appliance.
+// local-ai starts it through run.sh beside it.
 package main
 
 import (
@@ -14,8 +14,8 @@ import (
 func main() {
 	address := flag.String("addr", "127.0.0.1:50051", "address to listen on")
 	flag.Parse()
-	// Standard input is a pipe from local-ai. Its end means that local-ai is gone, even
-	// if it was killed, and the real backend ends then too.
+	// Standard input is a pipe from local-ai. It ends when local-ai does, even if that is
+	// killed; the real backend exits then too.
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(0)

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// config is what the stand-in takes from the environment. LocalAI reads many more names;
-// those are ignored.
+// config is what the stand-in reads from the environment. LocalAI reads many more variables,
+// which are ignored here.
 type config struct {
 	address         string
 	modelsPath      string
@@ -26,7 +26,7 @@ type config struct {
 	opaqueErrors    bool
 }
 
-// readConfig reports every value it cannot read at once.
+// readConfig returns one error for all invalid values.
 func readConfig(getenv func(string) string) (config, error) {
 	e := environment{getenv: getenv}
 	c := config{

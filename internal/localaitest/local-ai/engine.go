@@ -18,19 +18,19 @@ import (
 
 const (
 	backendName = "llama-cpp"
-	// healthMemory is how long LocalAI believes in a backend it saw alive: so long a
-	// dead one fails every request before the next request starts it again.
+	// healthMemory is how long LocalAI assumes that a backend it saw alive still is: until
+	// then, a dead one fails every request; the first request afterwards restarts it.
 	healthMemory = 30 * time.Second
-	// startLimit is LocalAI's time for a backend to listen: 20 attempts, 2 s apart.
+	// startLimit is how long LocalAI waits for a backend to listen: 20 attempts, 2 s apart.
 	startLimit = 40 * time.Second
 	startPoll  = 20 * time.Millisecond
-	// stopLimit is the time between asking a backend to end and killing it.
+	// stopLimit is the time between asking a backend to exit and killing it.
 	stopLimit = 5 * time.Second
 )
 
 // engine keeps one backend process per model.
 type engine struct {
-	// ctx ends the backends.
+	// ctx stops the backends when it ends.
 	ctx          context.Context
 	backendsPath string
 	modelsPath   string
@@ -59,7 +59,7 @@ func newEngine(ctx context.Context, c config, log *slog.Logger) *engine {
 
 func (e *engine) script() string { return filepath.Join(e.backendsPath, backendName, "run.sh") }
 
-// Backends lists what is installed.
+// Backends returns the installed backends.
 func (e *engine) Backends() []string {
 	if _, err := os.Stat(e.script()); err != nil {
 		return []string{}
@@ -67,7 +67,7 @@ func (e *engine) Backends() []string {
 	return []string{backendName}
 }
 
-// Check says whether the backend of a model still runs.
+// Check returns an error if the backend of a model does not run any more.
 func (e *engine) Check(model localaitest.Model) error {
 	e.mu.Lock()
 	b := e.backends[model.Name]
@@ -78,7 +78,7 @@ func (e *engine) Check(model localaitest.Model) error {
 	return nil
 }
 
-// Load starts the backend of a model unless it runs, and waits until it listens.
+// Load starts the backend of a model unless it is running, and waits until it listens.
 func (e *engine) Load(ctx context.Context, model localaitest.Model) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -100,8 +100,8 @@ func (e *engine) Load(ctx context.Context, model localaitest.Model) error {
 	return nil
 }
 
-// Unload forgets the backend, so that the next load starts one whatever was believed of
-// its health.
+// Unload forgets the backend, so that the next load starts a new one, whatever was assumed
+// about its health.
 func (e *engine) Unload(model localaitest.Model) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -130,8 +130,8 @@ func (e *engine) start(ctx context.Context, model localaitest.Model) (*backend, 
 	return b, nil
 }
 
-// spawn starts run.sh as LocalAI does: in its own directory, its output in files below
-// the directory for temporary files.
+// spawn starts run.sh as LocalAI does: in its own directory, with its output in files in the
+// directory for temporary files.
 func (e *engine) spawn() (*backend, error) {
 	address, err := freeAddress()
 	if err != nil {
@@ -151,7 +151,7 @@ func (e *engine) spawn() (*backend, error) {
 	command.Stdout, command.Stderr = output, output
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
 	command.WaitDelay = stopLimit
-	// The pipe is never written to; its end tells the backend that we are gone.
+	// The pipe is never written to; its end tells the backend that this process is gone.
 	if _, err := command.StdinPipe(); err != nil {
 		return nil, err
 	}
@@ -171,8 +171,8 @@ func outputFile() (*os.File, error) {
 	return os.Create(filepath.Join(dir, "output"))
 }
 
-// freeAddress finds a free port. Another process may take it before the backend does;
-// the load fails then, and is tried again.
+// freeAddress returns an address with a free port. If another process takes the port before
+// the backend does, the load fails and is retried.
 func freeAddress() (string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -181,7 +181,7 @@ func freeAddress() (string, error) {
 	return listener.Addr().String(), listener.Close()
 }
 
-// wait is the goroutine that notices the end of the process.
+// wait runs in a goroutine and notices the end of the process.
 func (b *backend) wait(log *slog.Logger) {
 	_ = b.command.Wait() // however it ended, it is gone
 	log.Warn("Backend process exited", "address", b.address, "process", "run.sh", "exitCode", b.command.ProcessState.ExitCode())
@@ -219,7 +219,7 @@ func (b *backend) waitUntilListening(ctx context.Context) error {
 	}
 }
 
-// stop ends the process and waits until it has ended.
+// stop stops the process and waits until it has ended.
 func (b *backend) stop() {
 	_ = b.command.Process.Signal(syscall.SIGTERM) // it may have ended by itself
 	select {
@@ -230,7 +230,7 @@ func (b *backend) stop() {
 	}
 }
 
-// stop ends all backends.
+// stop stops all backends.
 func (e *engine) stop() {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	"sync"
 )
 
-// newLogger writes lines as LocalAI does, or JSON for LOCALAI_LOG_FORMAT=json.
+// newLogger returns a logger with LocalAI's line format, or JSON for LOCALAI_LOG_FORMAT=json.
 func newLogger(w io.Writer, format string) *slog.Logger {
 	if format == "json" {
 		return slog.New(slog.NewJSONHandler(w, nil))

@@ -1,7 +1,7 @@
-// Command local-ai is a test double of LocalAI v4.9.0 for images that are built to test
-// the toolchain: it reads LocalAI's environment, keeps a (stand-in) backend process per
-// model and answers HTTP as internal/localaitest does. It is never part of a real
-// appliance, and it computes nothing.
+// Command local-ai is a test double of LocalAI v4.9.0 for images that are built to test the
+// toolchain: it reads LocalAI's environment, keeps one (stand-in) backend process per model
+// and serves HTTP through internal/localaitest. It is never part of a real appliance, and it
+// runs no model.
 package main
 
 import (
@@ -21,10 +21,10 @@ import (
 )
 
 const (
-	// tokenDelay makes a stream one that can be watched.
+	// tokenDelay makes streaming visible.
 	tokenDelay = 20 * time.Millisecond
-	// streamGrace is how long running answers go on after SIGTERM, and closeGrace how
-	// long they then have to tell their clients.
+	// streamGrace is how long running answers continue after SIGTERM, closeGrace how long they
+	// then have to send their last event.
 	streamGrace = 2 * time.Second
 	closeGrace  = 5 * time.Second
 )
@@ -36,7 +36,7 @@ func main() {
 	os.Exit(code)
 }
 
-// command is main without the process around it; it returns the exit code.
+// command is main without the process: it returns the exit code.
 func command(ctx context.Context, arguments []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	for _, argument := range arguments {
 		switch {
@@ -66,7 +66,7 @@ func refuse(stderr io.Writer, message string) int {
 	return 1
 }
 
-// troubleshooting words a failed start as LocalAI does.
+// troubleshooting returns the error of a failed start in LocalAI's words.
 func troubleshooting(err error, c config) error {
 	return fmt.Errorf(`LocalAI failed to start: %w.
 Troubleshooting steps:
@@ -77,7 +77,7 @@ Troubleshooting steps:
 See https://localai.io/basics/troubleshooting/ for more help`, err, c.modelsPath)
 }
 
-// run serves until ctx ends. The port opens when the models to preload are loaded.
+// run serves until ctx ends. The port opens when the preloaded models are ready.
 func run(ctx context.Context, c config, log *slog.Logger) error {
 	log.Info("Starting LocalAI", "threads", c.threads, "modelsPath", c.modelsPath)
 	log.Info("LocalAI version", "version", localaitest.Version+" ()")
@@ -91,7 +91,7 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	// The backends outlive ctx: a running answer may end first.
+	// The backends outlive ctx, so that running answers may complete.
 	engineCtx, kill := context.WithCancel(context.WithoutCancel(ctx))
 	defer kill()
 	backends := newEngine(engineCtx, c, log)
@@ -102,7 +102,7 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 		FirstTokenDelay: tokenDelay, TokenDelay: tokenDelay,
 		Engine: backends,
 	})
-	// With a limit of one backend LocalAI skips the preload without a word.
+	// With a limit of one backend LocalAI silently skips the preload.
 	if !c.oneBackend {
 		if err := handler.Preload(ctx, c.loadToMemory); err != nil {
 			return err
@@ -128,14 +128,14 @@ func serve(ctx context.Context, address string, handler http.Handler, backends *
 	}
 	log.Info("Received signal, shutting down")
 	if !drain(server, streamGrace) {
-		// Without a backend the streams end with an error event, as LocalAI's do.
+		// When their backend stops, the streams end with an error event, as LocalAI's do.
 		backends.stop()
 		drain(server, closeGrace)
 	}
 	return server.Close()
 }
 
-// drain waits for running answers and says whether all have ended.
+// drain waits for running answers and reports whether all have ended.
 func drain(server *http.Server, grace time.Duration) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()

@@ -12,8 +12,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/localaitest"
 )
 
-// modelFile is what the stand-in reads of a model's YAML file. LocalAI takes unknown keys
-// without a word, so this does too.
+// modelFile is what the stand-in reads from a model's YAML file. Unknown keys are silently
+// ignored, as in LocalAI.
 type modelFile struct {
 	Name       string `yaml:"name"`
 	Parameters struct {
@@ -26,8 +26,8 @@ type modelFile struct {
 	} `yaml:"limits"`
 }
 
-// readModels reads every model file of the directory. A file that cannot be read is
-// logged and its model is absent, as with LocalAI.
+// readModels reads every model file in the directory. A file that cannot be read is logged and
+// its model is missing, as in LocalAI.
 func readModels(c config, log *slog.Logger) ([]localaitest.Model, error) {
 	var paths []string
 	for _, pattern := range []string{"*.yaml", "*.yml"} {

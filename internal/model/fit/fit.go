@@ -1,5 +1,5 @@
-// Package fit decides how much of what the user wants fits into the memory of the machine.
-// It is pure.
+// Package fit decides which context size and caches fit into the memory of the VM. It does no
+// I/O.
 package fit
 
 import (
@@ -11,37 +11,38 @@ import (
 )
 
 const (
-	// contextStep is what llama.cpp rounds the cells of its cache up to.
+	// contextStep is the multiple to which llama.cpp rounds up the number of cells in its
+	// cache.
 	contextStep = 256
-	// MinContext is the least a context is reduced to, in tokens.
+	// MinContext is the smallest context, in tokens, that Decide falls back to.
 	MinContext = 512
-	// memoryStep hides the few KiB by which the memory differs from one boot to the next:
-	// the same machine must come to the same result.
+	// memoryStep hides the few KiB by which the reported memory differs from one boot to the
+	// next: the same VM must always get the same result.
 	memoryStep = 64 * mib
 	// maxCache is llama.cpp's own default for its prompt cache.
 	maxCache = 8192 * mib
 )
 
-// Result is what the engine is told.
+// Result is the configuration for the engine.
 type Result struct {
-	// ContextSize is in tokens, never more than was asked for.
+	// ContextSize is in tokens, never more than was requested.
 	ContextSize int
-	// CacheType is how the KV cache is stored, "q8_0", or empty for the engine's default,
+	// CacheType is the data type of the KV cache, "q8_0", or empty for the engine's default,
 	// f16.
 	CacheType string
-	// CacheRAM is the size of the prompt cache in MiB; 0 is none.
+	// CacheRAM is the size of the prompt cache in MiB; 0 means none.
 	CacheRAM int
 	// Warnings say what was reduced, by how much, and what to do about it.
 	Warnings []string
 }
 
-// Decide finds the largest context that fits into so many bytes of memory, up to the wanted
-// number of tokens. The header must be one that package weights let through. The error says
-// that the model does not fit at all.
+// Decide finds the largest context, up to wanted tokens, that fits into memory bytes. The
+// header must have been accepted by package weights. The error says that the model does not
+// fit at all.
 //
-// A KV cache in q8_0 is the second choice, because it reads prompts more slowly (measured
-// at 1500 tokens: 101 tokens/s, f16 158). It is taken wherever f16 falls short of what
-// is wanted: a tolerance would make the context smaller when memory is added.
+// A KV cache in q8_0 is the second choice, because it processes prompts more slowly (measured
+// at 1500 tokens: 101 tokens/s, f16 158). It is used whenever f16 falls short of the wanted
+// context: with a tolerance, adding memory could make the context smaller.
 func Decide(memory uint64, model gguf.Header, wanted int) (Result, error) {
 	memory -= memory % memoryStep
 	limit := wanted
@@ -69,7 +70,7 @@ func Decide(memory uint64, model gguf.Header, wanted int) (Result, error) {
 	return result, nil
 }
 
-// largest gives the largest context up to limit that fits, 0 if none does.
+// largest returns the largest context up to limit that fits, 0 if none does.
 func (s size) largest(memory uint64, limit int, kind cacheType) int {
 	fits := func(context int) bool { return s.need(context, kind) <= usable(memory) }
 	if fits(limit) {
@@ -83,7 +84,7 @@ func (s size) largest(memory uint64, limit int, kind cacheType) int {
 	return 0
 }
 
-// quantizable says whether llama.cpp accepts a q8_0 cache: its blocks must not straddle
+// quantizable reports whether llama.cpp accepts a q8_0 cache: its blocks must not straddle
 // heads.
 func quantizable(model gguf.Header) bool {
 	return model.KeyLength%q8.elements == 0 && model.ValueLength%q8.elements == 0
@@ -122,14 +123,14 @@ func (s size) warnings(memory uint64, wanted, limit int, r Result, kind cacheTyp
 	return warnings
 }
 
-// spare is how many full contexts a machine of the recommended size has room for besides the
-// one in use: for the prompt cache, and for pages of the file while its weights are being
-// copied. With two, a 24B model in Q4_K_M and 32768 tokens come to 32 GiB.
+// spare is for how many full contexts a VM of the recommended size has room, besides the one
+// in use: for the prompt cache, and for pages of the file while its weights are being copied.
+// With two, a 24B model in Q4_K_M with 32768 tokens needs 32 GiB.
 const spare = 2
 
-// Memory recommends the MEMORY of a virtual machine, in MiB and as whole GiB: the model has
-// so many tokens of context, or as many as it was made for, in f16, and Decide has nothing
-// to warn of. The header must be one that package weights let through.
+// Memory recommends the MEMORY of a VM, in MiB and rounded up to whole GiB: enough for context
+// tokens in f16, or for as many as the model was trained for if those are fewer, without a
+// warning from Decide. The header must have been accepted by package weights.
 func Memory(model gguf.Header, context int) int {
 	s := sizes(model)
 	context = int(min(uint64(context), model.ContextLength))

@@ -9,20 +9,20 @@ import (
 
 const (
 	mib = 1 << 20
-	// Batch is how many tokens of a prompt the engine computes at once. Measured: 64 to
-	// 1024 make no difference to the speed, and memory grows with it.
+	// Batch is how many tokens of a prompt the engine computes at once. Measured: values from
+	// 64 to 1024 are equally fast, but memory use grows with the value.
 	Batch = 512
 
-	// services is the memory, in bytes, of what runs beside the model: LocalAI's own
-	// process (measured: 128 MiB), nginx (measured: 8), the backend's vocabulary, tables
-	// of its speculation (16) and requests in progress (15 MiB each at most).
+	// services is the memory, in bytes, of what runs besides the model: LocalAI's own process
+	// (measured: 128 MiB), nginx (measured: 8 MiB), the backend's vocabulary, the tables of
+	// its speculative decoding (16 MiB) and requests in progress (15 MiB each at most).
 	services = 384 * mib
-	// system is left to the kernel, its page tables and caches, and to Debian or Ubuntu,
-	// but never more than an eighth of the memory.
+	// system is reserved, in bytes, for the kernel, its page tables and caches, and for Debian
+	// or Ubuntu, but never more than an eighth of the memory.
 	system = 768 * mib
 )
 
-// cacheType is how ggml stores the KV cache: so many numbers in so many bytes.
+// cacheType is how ggml stores the KV cache: a block of elements numbers takes bytes bytes.
 type cacheType struct{ elements, bytes uint64 }
 
 var (
@@ -30,12 +30,12 @@ var (
 	q8  = cacheType{32, 34} // q8_0: 32 numbers of one byte, and their scale
 )
 
-// size is what a model takes, in bytes if nothing else is said.
+// size is the memory a model needs, in bytes unless stated otherwise.
 type size struct {
 	weights uint64
-	// elements is the number of numbers the KV cache keeps of one token.
+	// elements is how many numbers the KV cache stores per token.
 	elements uint64
-	// row is the number of bytes one token of a batch needs while it is computed.
+	// row is the number of bytes needed to compute one token of a batch.
 	row uint64
 }
 
@@ -47,17 +47,16 @@ func sizes(model gguf.Header) size {
 	}
 }
 
-// weights counts every tensor once, as long as it takes in the file. llama.cpp maps the
-// file, and copies what its CPU kernels want in another order (with AVX2 Q4_0, Q4_K, IQ4_NL
+// weights returns the size of all tensors in the file, each counted once. llama.cpp maps the
+// file, and copies what its CPU kernels need in another layout (with AVX2 Q4_0, Q4_K, IQ4_NL
 // and MXFP4, with AVX-512 Q2_K too, with AMX and on ARM most types: ggml-cpu/repack.cpp and
-// amx/amx.cpp of llama.cpp b10361) into memory of the process. Both count as resident, but
-// the pages of the file behind a copy are never read again, so the kernel takes them back
-// before anything else. Measured with 504 MiB of weights: without copies 518 MiB of the file
-// and 202 of the process, with copies 509 and 536, which is 334 more, exactly the size of
-// the Q4_K matrices.
+// amx/amx.cpp of llama.cpp b10361) to memory of the process. Both count as resident, but the
+// pages of the file behind a copy are never read again, so the kernel reclaims them first.
+// Measured with 504 MiB of weights: without copies 518 MiB of the file and 202 of the process,
+// with copies 509 and 536, which is 334 more, exactly the size of the Q4_K matrices.
 //
-// A model that has no output matrix uses that of the embeddings, which can then be in
-// memory twice.
+// A model without an output matrix uses that of the embeddings, which can then be in memory
+// twice.
 func weights(model gguf.Header) (total uint64) {
 	var embeddings, output uint64
 	for _, tensor := range model.Tensors {
@@ -75,12 +74,12 @@ func weights(model gguf.Header) (total uint64) {
 	return total
 }
 
-// row estimates the buffers of one token, in 32-bit numbers: its score for each word of the
+// row estimates the buffers for one token, in 32-bit numbers: its score for each word of the
 // vocabulary, and three rows as wide as the widest of a layer (gate, up and their product).
-// llama.cpp shares buffers where it can, so this is an upper bound. Measured in LocalAI
-// v4.9.0, 147 MiB of weights, prompts of 3600 to 14500 tokens in a context of 32768: 57 to
-// 71 MiB for buffers and all else, of which this and the mask say 175; the KV cache was exactly
-// as large as kv says, in f16 and in q8_0.
+// llama.cpp shares buffers where it can, so this is an upper bound. Measured in LocalAI v4.9.0
+// with 147 MiB of weights, prompts of 3600 to 14500 tokens and a context of 32768: 57 to 71
+// MiB for buffers and everything else, where this estimate and the mask give 175; the KV cache
+// was exactly as large as kv returns, in f16 and in q8_0.
 func row(model gguf.Header) uint64 {
 	var vocabulary, widest uint64
 	for _, tensor := range model.Tensors {
@@ -88,7 +87,7 @@ func row(model gguf.Header) uint64 {
 			vocabulary = tensor.Dimensions[1]
 		}
 		if strings.HasPrefix(tensor.Name, "blk.") {
-			// A third dimension counts experts, of which few are computed.
+			// A third dimension counts experts, only a few of which are computed.
 			for _, dimension := range tensor.Dimensions[:min(2, len(tensor.Dimensions))] {
 				widest = max(widest, dimension)
 			}
@@ -97,21 +96,21 @@ func row(model gguf.Header) uint64 {
 	return 4 * (vocabulary + 3*widest)
 }
 
-// need is the memory of the engine and of what serves it.
+// need returns the memory for the engine and the services around it.
 func (s size) need(context int, kind cacheType) uint64 {
-	// The attention mask is kept in 32 bits and in 16.
+	// The attention mask is stored twice, in 32 bits and in 16.
 	mask := 6 * cells(context)
 	return s.weights + s.kv(context, kind) + Batch*(s.row+mask) + services
 }
 
-// kv is the size of the KV cache. With f16 a token of a 24B model (40 layers of 8 heads, 128
-// numbers in each key and value) takes 160 KiB, with q8_0 85.
+// kv returns the size of the KV cache. For a 24B model (40 layers of 8 heads, 128 numbers in
+// each key and value) a token takes 160 KiB in f16, and 85 KiB in q8_0.
 func (s size) kv(context int, kind cacheType) uint64 {
 	return cells(context) * (s.elements * kind.bytes / kind.elements)
 }
 
-// state is the memory one full context takes in the prompt cache: the KV cache, and a
-// little for positions and tokens.
+// state returns the memory that one full context takes in the prompt cache: its KV cache, and
+// a little for positions and tokens.
 func (s size) state(context int, kind cacheType) uint64 {
 	kv := s.kv(context, kind)
 	return (kv + kv/64 + mib - 1) / mib * mib
@@ -121,12 +120,12 @@ func cells(context int) uint64 {
 	return (uint64(context) + contextStep - 1) / contextStep * contextStep
 }
 
-// usable is the part of the memory that the system leaves.
+// usable returns the part of the memory that is not reserved for the system.
 func usable(memory uint64) uint64 { return memory - min(memory/8, system) }
 
-// memoryFor gives the MEMORY of a virtual machine, in MiB and as whole GiB, that leaves so
-// many bytes. Of what a machine is given the kernel keeps some percent to itself before it
-// counts (measured: 1.9 % of 24 GiB).
+// memoryFor returns the MEMORY of a VM, in MiB and rounded up to whole GiB, that leaves need
+// bytes usable. The kernel reserves a few percent of the VM's memory before reporting the
+// total (measured: 1.9 % of 24 GiB).
 func memoryFor(need uint64) uint64 {
 	total := need + min(need/7+1, system) + memoryStep
 	given := total + total/32

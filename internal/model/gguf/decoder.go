@@ -8,13 +8,13 @@ import (
 	"io"
 )
 
-// bufferSize lets the vocabulary of a real model, some megabytes of short strings, be
-// skipped without a system call each.
+// bufferSize is large enough to skip the vocabulary of a real model, some megabytes of short
+// strings, without a system call for each.
 const bufferSize = 1 << 18
 
-// decoder reads a file from its start and knows how much of it is left, so that every
-// length can be checked before it is believed. Its errors are io.ErrUnexpectedEOF where
-// the file ends too early.
+// decoder reads a file sequentially and tracks how much of it is left, so that every length
+// can be checked before it is used. Its errors are io.ErrUnexpectedEOF if the file ends too
+// early.
 type decoder struct {
 	r        *bufio.Reader
 	position uint64
@@ -28,7 +28,7 @@ func newDecoder(r io.ReaderAt, size int64) *decoder {
 
 func (d *decoder) left() uint64 { return d.size - d.position }
 
-// bytes reads n bytes. Callers bound n.
+// bytes reads n bytes. Callers must limit n.
 func (d *decoder) bytes(n uint64) ([]byte, error) {
 	if n > d.left() {
 		return nil, io.ErrUnexpectedEOF
@@ -47,7 +47,7 @@ func (d *decoder) skip(n uint64) error {
 	}
 	d.position += n
 	for n > 0 {
-		// Discard takes an int, which has 32 bits on some machines.
+		// Discard takes an int, which is 32 bits on some platforms.
 		step := min(n, 1<<30)
 		if _, err := d.r.Discard(int(step)); err != nil {
 			return readFailed(err)
@@ -57,7 +57,7 @@ func (d *decoder) skip(n uint64) error {
 	return nil
 }
 
-// readFailed makes a file that is shorter than its size a truncated one.
+// readFailed reports a file that is shorter than its stated size as truncated.
 func readFailed(err error) error {
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
@@ -111,7 +111,7 @@ func (d *decoder) metadata(count uint64) (metadata, error) {
 	return m, nil
 }
 
-// pair reads one metadata entry and keeps it if it may be of use.
+// pair reads one metadata entry and keeps it if Header may need it.
 func (d *decoder) pair(m metadata) error {
 	key, err := d.string("key of a metadata entry", maxKey)
 	if err != nil {
@@ -150,8 +150,8 @@ func (d *decoder) skipString() error {
 	return d.skip(n)
 }
 
-// scalar reads a value of fixed size. Only whole numbers that are not negative count as
-// numbers: nothing in Header is anything else.
+// scalar reads a value of fixed size. Only non-negative integers count as numbers: nothing in
+// Header is anything else.
 func (d *decoder) scalar(key string, kind valueType) (number uint64, isNumber bool, err error) {
 	size := kind.fixedSize()
 	if size == 0 {
@@ -174,8 +174,8 @@ func (d *decoder) scalar(key string, kind valueType) (number uint64, isNumber bo
 	return 0, false, nil
 }
 
-// array skips an array, but keeps the largest of its numbers: some architectures list
-// the heads of every layer.
+// array skips an array, but keeps its largest number: some architectures list the heads of
+// every layer.
 func (d *decoder) array(key string, m metadata) error {
 	kind, err := d.valueType()
 	if err != nil {

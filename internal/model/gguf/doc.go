@@ -1,4 +1,4 @@
-// Package gguf reads the header of a GGUF file, the format of llama.cpp's weights, and
+// Package gguf reads the header of a GGUF file, the file format of llama.cpp's weights, and
 // writes a tiny valid one for tests and for the demo.
 //
 // The format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md

@@ -9,13 +9,13 @@ import (
 	"strings"
 )
 
-// Header is what a GGUF file says about its model.
+// Header is the metadata of a model in a GGUF file.
 type Header struct {
-	// Architecture is llama.cpp's name of it, such as "llama" or "mistral3".
+	// Architecture is llama.cpp's name of the architecture, such as "llama" or "mistral3".
 	Architecture string
-	// Name is for people; it may be empty.
+	// Name is a display name; it may be empty.
 	Name string
-	// FileType is llama.cpp's number of the quantization (LLAMA_FTYPE); 15 is Q4_K_M.
+	// FileType is llama.cpp's number for the quantization (LLAMA_FTYPE); 15 is Q4_K_M.
 	FileType uint64
 	// ContextLength is the number of tokens the model was trained for.
 	ContextLength   uint64
@@ -23,8 +23,8 @@ type Header struct {
 	// BlockCount is the number of layers.
 	BlockCount uint64
 	HeadCount  uint64
-	// HeadCountKV is the number of key and value heads of a layer, the largest one if
-	// they differ.
+	// HeadCountKV is the number of key and value heads of a layer, the largest one if layers
+	// differ.
 	HeadCountKV uint64
 	// KeyLength and ValueLength are the sizes of one head.
 	KeyLength   uint64
@@ -32,20 +32,20 @@ type Header struct {
 	Tensors     []Tensor
 }
 
-// Tensor is one entry of the file's table of tensors.
+// Tensor is one entry of the file's tensor table.
 type Tensor struct {
 	Name       string
 	Type       TensorType
 	Dimensions []uint64
-	// Offset counts from the start of the file.
+	// Offset is in bytes from the start of the file.
 	Offset uint64
 	// Size is in bytes.
 	Size uint64
 }
 
-// MagicError is the error for a file that is something else.
+// MagicError is the error for a file that is not GGUF.
 type MagicError struct {
-	// Start is how the file starts, at most four bytes.
+	// Start holds the first bytes of the file, at most four.
 	Start string
 }
 
@@ -53,7 +53,7 @@ func (e *MagicError) Error() string {
 	return fmt.Sprintf("not a GGUF file: it starts with %q in place of %q", e.Start, magic)
 }
 
-// BoundsError is the error for a file that ends too early, mostly a download cut short.
+// BoundsError is the error for a file that ends too early, usually an interrupted download.
 type BoundsError struct {
 	Tensor    string
 	End, Size uint64
@@ -63,7 +63,8 @@ func (e *BoundsError) Error() string {
 	return fmt.Sprintf("truncated: tensor %q ends at byte %d, the file has %d", e.Tensor, e.End, e.Size)
 }
 
-// Limits that no real file comes near, so that a damaged one cannot ask for much memory.
+// Limits that no real file comes near, so that a damaged one cannot make the decoder allocate
+// much memory.
 const (
 	maxPairs   = 1 << 12
 	maxTensors = 1 << 16
@@ -74,7 +75,7 @@ const (
 	maxAlignment  = 1 << 20
 )
 
-// Read reads the header of a file of the given size and checks that all tensors lie
+// Read reads the header of a file of the given size in bytes and checks that all tensors lie
 // within it. The weights themselves are not read. No length in the file is trusted.
 func Read(r io.ReaderAt, size int64) (Header, error) {
 	d := newDecoder(r, size)
@@ -150,7 +151,7 @@ func (d *decoder) tensors(count uint64) ([]Tensor, error) {
 	return tensors, nil
 }
 
-// tensor reads one entry; its offset still counts from the start of the data.
+// tensor reads one entry; its offset is still relative to the start of the data.
 func (d *decoder) tensor() (Tensor, error) {
 	name, err := d.string("name of a tensor", maxName)
 	if err != nil {
@@ -202,7 +203,7 @@ func tensorSize(t Tensor) (uint64, error) {
 	return size, nil
 }
 
-// place makes the offsets count from the start of the file and checks them.
+// place makes the offsets relative to the start of the file and checks them.
 func place(tensors []Tensor, dataStart, alignment, fileSize uint64) error {
 	for i := range tensors {
 		t := &tensors[i]
@@ -265,7 +266,7 @@ func (m metadata) header() (Header, error) {
 	if h.HeadCount == 0 {
 		return Header{}, fmt.Errorf("%s%s is 0", architecture, keyHeadCount)
 	}
-	// llama.cpp's own defaults for the absent ones.
+	// llama.cpp's own defaults for absent values.
 	h.HeadCountKV = optional(keyHeadCountKV, h.HeadCount)
 	h.KeyLength = optional(keyKeyLength, h.EmbeddingLength/h.HeadCount)
 	h.ValueLength = optional(keyValueLength, h.EmbeddingLength/h.HeadCount)

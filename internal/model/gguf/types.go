@@ -4,14 +4,14 @@ import "fmt"
 
 const (
 	magic = "GGUF"
-	// version is what Write writes. Version 2 has the same layout for little-endian
-	// files, so Read takes it too, as llama.cpp does.
+	// version is the version Write writes. Version 2 has the same layout for little-endian
+	// files, so Read accepts it too, as llama.cpp does.
 	version          = 3
 	oldestVersion    = 2
 	defaultAlignment = 32
 )
 
-// Keys of the metadata. Those that start with a dot follow the name of the architecture.
+// Metadata keys. Those that start with a dot follow the name of the architecture.
 const (
 	keyArchitecture = "general.architecture"
 	keyName         = "general.name"
@@ -50,8 +50,8 @@ const (
 	typeFloat64
 )
 
-// fixedSize is the number of bytes of a value that always has the same number, 0 for
-// the other types and for those that do not exist.
+// fixedSize returns the size in bytes of a value of fixed size, 0 for the other types and for
+// unknown ones.
 func (t valueType) fixedSize() uint64 {
 	switch t {
 	case typeUint8, typeInt8, typeBool:
@@ -66,20 +66,20 @@ func (t valueType) fixedSize() uint64 {
 	return 0
 }
 
-// TensorType is how the numbers of a tensor are stored, numbered as in the file.
+// TensorType is the data type of a tensor, numbered as in the file.
 type TensorType uint32
 
-// F32 is the one type Write uses.
+// F32 is the only type Write uses.
 const F32 TensorType = 0
 
-// block is the unit of a tensor type: so many numbers in so many bytes.
+// block is the storage unit of a tensor type: how many numbers it holds in how many bytes.
 type block struct {
 	name            string
 	elements, bytes uint64
 }
 
-// blocks are the types of ggml and their block sizes, from GGML_QUANT_SIZES in
-// llama.cpp's gguf-py/gguf/constants.py. Gaps are types that were removed.
+// blocks maps ggml's types to their block sizes, from GGML_QUANT_SIZES in llama.cpp's
+// gguf-py/gguf/constants.py. Missing numbers are types that were removed.
 var blocks = map[TensorType]block{
 	0: {"F32", 1, 4}, 1: {"F16", 1, 2},
 	2: {"Q4_0", 32, 18}, 3: {"Q4_1", 32, 20},

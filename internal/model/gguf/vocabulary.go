@@ -13,7 +13,7 @@ const (
 	tokenByte    = 6
 )
 
-// Ids of the special tokens, which are the first of the vocabulary.
+// Ids of the special tokens, which come first in the vocabulary.
 const (
 	idUnknown = 0
 	idBegin   = 1
@@ -26,8 +26,8 @@ type token struct {
 	kind  uint32
 }
 
-// vocabulary is the smallest a SentencePiece tokenizer works with: the special tokens, a
-// token for each byte (which spells everything else), and a few words.
+// vocabulary returns the smallest vocabulary a SentencePiece tokenizer works with: the special
+// tokens, a token for each byte (which can spell everything else), and a few words.
 func vocabulary() []token {
 	tokens := []token{
 		{"<unk>", 0, tokenUnknown},
@@ -43,7 +43,7 @@ func vocabulary() []token {
 	return tokens
 }
 
-// chatTemplate is what an engine that renders the model's own template finds.
+// chatTemplate is for engines that render the model's own template.
 const chatTemplate = "{{ bos_token }}{% for message in messages %}[{{ message['role'] }}] {{ message['content'] }}\n{% endfor %}[assistant]"
 
 func tokenizer(e *encoder) {

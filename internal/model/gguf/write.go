@@ -10,7 +10,7 @@ import (
 	"math"
 )
 
-// Model is the shape of a model to write. All numbers must be positive.
+// Model holds the dimensions of a model to write. All numbers must be positive.
 type Model struct {
 	Name              string
 	ContextLength     uint32
@@ -21,7 +21,7 @@ type Model struct {
 	HeadCountKV       uint32
 }
 
-// Tiny is a model of about 400 KiB. It can say nothing sensible.
+// Tiny returns a model of about 400 KiB. Its output is meaningless.
 func Tiny(name string) Model {
 	return Model{
 		Name:          name,
@@ -30,15 +30,15 @@ func Tiny(name string) Model {
 	}
 }
 
-// Write writes a complete GGUF file of the llama architecture with F32 weights that are
-// made up. The same model always gives the same bytes.
+// Write writes a complete GGUF file of the llama architecture with pseudo-random F32 weights.
+// The same model always gives the same bytes.
 func Write(w io.Writer, m Model) error {
 	if err := m.check(); err != nil {
 		return err
 	}
 	tensors := m.tensors()
 	out := bufio.NewWriter(w)
-	// bufio keeps the first error for Flush.
+	// bufio returns the first error from Flush.
 	_, _ = out.Write(m.head(tensors))
 	noise := uint64(1)
 	for _, tensor := range tensors {
@@ -78,8 +78,8 @@ func (m Model) check() error {
 
 func (m Model) headLength() uint32 { return m.EmbeddingLength / m.HeadCount }
 
-// tensors lists what llama.cpp asks of the llama architecture, in the order of its
-// conversion scripts, with offsets from the start of the data.
+// tensors returns the tensors llama.cpp requires of the llama architecture, in the order of
+// its conversion scripts, with offsets from the start of the data.
 func (m Model) tensors() []Tensor {
 	embedding, vocab := uint64(m.EmbeddingLength), uint64(len(vocabulary()))
 	heads := uint64(m.HeadCount * m.headLength())
@@ -124,7 +124,7 @@ func elements(t Tensor) uint64 {
 	return n
 }
 
-// head is everything before the weights, padded.
+// head returns everything before the weights, padded.
 func (m Model) head(tensors []Tensor) []byte {
 	e := &encoder{}
 	m.metadata(e)
@@ -168,7 +168,7 @@ func (m Model) metadata(e *encoder) {
 }
 
 // writeWeights writes small numbers for a matrix and ones for a norm, which keeps the
-// activations of a real engine finite.
+// activations in a real engine finite.
 func writeWeights(out *bufio.Writer, t Tensor, noise *uint64) {
 	var data [4]byte
 	for range elements(t) {

@@ -6,25 +6,24 @@ import (
 )
 
 const (
-	// answerTimeout bounds a check that needs nginx alone; it holds more than a dozen
+	// answerTimeout is for a check that needs only nginx; it allows for more than a dozen TLS
 	// handshakes of a slow, emulated guest.
 	answerTimeout = 2 * time.Minute
-	// modelTimeout is what a large model on a slow host may need for sixteen tokens, and
-	// then some.
+	// modelTimeout is more than a large model on a slow host needs for sixteen tokens.
 	modelTimeout = 10 * time.Minute
 )
 
-// Check is one promise of the appliance.
+// Check tests one promise of the appliance.
 type Check struct {
 	Name string
-	// Timeout bounds it.
+	// Timeout limits Run.
 	Timeout time.Duration
-	// Run returns what was seen, in a few words, or what was wrong.
+	// Run returns, in a few words, what was observed, or an error that says what was wrong.
 	Run func(context.Context, *Target) (detail string, err error)
 }
 
-// Checks are all promises, in the order in which a client meets them. The closed routes
-// come last: on an appliance that leaves them open, asking for them stops the model.
+// Checks returns all checks, in the order in which a client meets the promises. The closed
+// routes come last: on an appliance that leaves them open, requesting them stops the model.
 func Checks() []Check {
 	return []Check{
 		{"root certificate is offered", answerTimeout, rootOffered},

@@ -15,7 +15,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/completion"
 )
 
-// The prompt makes any model say more than one token.
+// The prompt makes any model produce more than one token.
 const (
 	prompt    = "Count from one to ten in words."
 	maxTokens = 16
@@ -37,20 +37,20 @@ func (t *Target) authorized(r *http.Request) {
 	bearer.set(r, t.Password)
 }
 
-// jsonBody gives a POST request its body.
+// jsonBody sets the body of a POST request.
 func jsonBody(content any) func(*http.Request) {
 	return func(r *http.Request) {
 		if r.Method != http.MethodPost {
 			return
 		}
-		// Maps of strings and numbers always have a JSON form.
+		// Maps of strings and numbers can always be encoded.
 		body, _ := json.Marshal(content)
 		r.Header.Set("Content-Type", "application/json")
 		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	}
 }
 
-// Models asks which models the appliance offers.
+// Models returns the ids of the models the appliance offers.
 func (t *Target) Models(ctx context.Context) ([]string, error) {
 	answer, err := t.ask(ctx, http.MethodGet, appliance.PathModels, t.authorized)
 	if err != nil {

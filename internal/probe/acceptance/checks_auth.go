@@ -13,7 +13,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 )
 
-// credentials put a password into a request, in one of the ways clients do.
+// credentials add a password to a request, in one of the ways clients do.
 type credentials struct {
 	name string
 	set  func(*http.Request, string)
@@ -85,7 +85,8 @@ func wrongCredentialsRefused(ctx context.Context, t *Target) (string, error) {
 	return "", nil
 }
 
-// wrongPasswords are close to the right one, because a careless comparison fails there.
+// wrongPasswords are close to the right one, because a careless comparison fails on such
+// values.
 func wrongPasswords(right string) map[string]string {
 	wrong := map[string]string{
 		"no password":             "",
@@ -106,7 +107,7 @@ func swapCase(r rune) rune {
 	return unicode.ToUpper(r)
 }
 
-// isRefusal wants a 401 from which both people and SDKs learn what to do.
+// isRefusal requires a 401 that tells both people and SDKs what to do.
 func isRefusal(a answer) error {
 	if err := a.expect(http.StatusUnauthorized); err != nil {
 		return err
@@ -117,7 +118,7 @@ func isRefusal(a answer) error {
 	return isOpenAIError(a)
 }
 
-// isOpenAIError wants the shape of errors that OpenAI's SDKs read.
+// isOpenAIError requires the error format that OpenAI's SDKs parse.
 func isOpenAIError(a answer) error {
 	kind, _, _ := mime.ParseMediaType(a.header.Get("Content-Type"))
 	if kind != "application/json" {

@@ -9,7 +9,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 )
 
-// origin is that of a web page that uses the appliance.
+// origin is the CORS origin of a web page that uses the appliance.
 const origin = "https://ide.example.org"
 
 func fromPage(r *http.Request) {
@@ -42,7 +42,7 @@ func preflightOpen(ctx context.Context, t *Target) (string, error) {
 	return "", nil
 }
 
-// lists wants the header once, with all of the wanted words in it.
+// lists requires the header exactly once, containing all of the wanted words.
 func lists(a answer, header string, want []string) error {
 	values := a.header.Values(header)
 	if len(values) != 1 {
@@ -60,7 +60,8 @@ func lists(a answer, header string, want []string) error {
 	return nil
 }
 
-// allowsOrigin wants the header once: browsers refuse an answer that holds it twice.
+// allowsOrigin requires the CORS header exactly once: browsers reject a response that has it
+// twice.
 func allowsOrigin(a answer) error {
 	values := a.header.Values("Access-Control-Allow-Origin")
 	if len(values) != 1 || (values[0] != "*" && values[0] != origin) {
@@ -105,8 +106,8 @@ func unknownNotFound(ctx context.Context, t *Target) (string, error) {
 	return "", isOpenAIError(answer)
 }
 
-// closedRoutes are answered by LocalAI v4.9.0 even with every part of it switched off
-// that can be, so that a 404 can only come from nginx. The last ones are disguises.
+// closedRoutes are routes that LocalAI v4.9.0 answers even with all its optional parts
+// disabled, so a 404 can only come from nginx. The last ones are disguised paths.
 var closedRoutes = []struct{ method, path string }{
 	{http.MethodGet, "/system"},
 	{http.MethodGet, "/swagger/index.html"},
@@ -124,7 +125,7 @@ var closedRoutes = []struct{ method, path string }{
 }
 
 func administrationClosed(ctx context.Context, t *Target) (string, error) {
-	// With the name of the loaded model the request would stop it; without, LocalAI
+	// With the name of the loaded model the request would stop it; without a name, LocalAI
 	// itself answers 404.
 	body := jsonBody(map[string]string{"model": t.Model})
 	for _, route := range closedRoutes {

@@ -59,7 +59,7 @@ func oldTLSRefused(ctx context.Context, t *Target) (string, error) {
 	if err == nil {
 		return "", fmt.Errorf("the appliance speaks %s", tls.VersionName(state.Version))
 	}
-	// Only an alert of the server is a refusal; anything else proves nothing.
+	// Only a TLS alert from the server is a refusal; any other error proves nothing.
 	var alert *net.OpError
 	if !errors.As(err, &alert) || alert.Op != "remote error" {
 		return "", fmt.Errorf("expected a TLS alert, got: %w", err)
@@ -91,8 +91,8 @@ func redirects(ctx context.Context, t *Target) (string, error) {
 	if err := answer.expect(http.StatusMovedPermanently); err != nil {
 		return "", err
 	}
-	// The port is not compared: the appliance names its own, and we came through a
-	// forwarded one.
+	// The port is not compared: the appliance uses its own in the redirect, and this
+	// connection came through a forwarded one.
 	location, err := url.Parse(answer.header.Get("Location"))
 	if err != nil || location.Scheme != "https" || location.Hostname() != request.URL.Hostname() || location.RequestURI() != path {
 		return "", fmt.Errorf("expected the same path on the same host over https, got Location %q", answer.header.Get("Location"))

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// Report is the outcome of a trial: each boot of the image with its checks.
+// Report is the outcome of a test run: each boot of the image with its checks.
 type Report struct {
 	Image       string    `json:"image"`
 	Model       string    `json:"model"`
 	Accelerator string    `json:"accelerator"`
 	Started     time.Time `json:"started"`
 	Boots       []Boot    `json:"boots"`
-	// Error is what ended the trial, other than a failed check.
+	// Error is what ended the run, other than a failed check.
 	Error string `json:"error,omitempty"`
 }
 
@@ -26,7 +26,7 @@ type Boot struct {
 	Results []Result `json:"checks"`
 }
 
-// Duration is written to JSON as seconds.
+// Duration is encoded in JSON as seconds.
 type Duration time.Duration
 
 // MarshalJSON writes seconds with three decimals.
@@ -34,7 +34,7 @@ func (d Duration) MarshalJSON() ([]byte, error) {
 	return fmt.Appendf(nil, "%.3f", time.Duration(d).Seconds()), nil
 }
 
-// UnmarshalJSON reads what MarshalJSON has written.
+// UnmarshalJSON reads the output of MarshalJSON.
 func (d *Duration) UnmarshalJSON(text []byte) error {
 	var seconds float64
 	if err := json.Unmarshal(text, &seconds); err != nil {
@@ -48,12 +48,12 @@ func (d Duration) String() string {
 	return fmt.Sprintf("%.1f s", time.Duration(d).Seconds())
 }
 
-// Passed says whether there is anything to show and nothing is wrong with it.
+// Passed reports whether there are results and none of them is a failure.
 func (r Report) Passed() bool {
 	return r.Error == "" && len(r.Boots) > 0 && len(r.Failures()) == 0
 }
 
-// Failures lists the failed checks, "<boot>: <check>: <what was wrong>".
+// Failures returns the failed checks, as "<boot>: <check>: <what was wrong>".
 func (r Report) Failures() []string {
 	var failures []string
 	for _, boot := range r.Boots {
@@ -66,7 +66,7 @@ func (r Report) Failures() []string {
 	return failures
 }
 
-// JSON is the report for programs.
+// JSON returns the report for programs.
 func (r Report) JSON() ([]byte, error) {
 	text, err := json.MarshalIndent(struct {
 		Passed bool `json:"passed"`
@@ -75,7 +75,7 @@ func (r Report) JSON() ([]byte, error) {
 	return append(text, '\n'), err
 }
 
-// Text is the report for people.
+// Text returns the report for people.
 func (r Report) Text() string {
 	var out strings.Builder
 	verdict := "PASSED"
@@ -96,7 +96,7 @@ func (r Report) Text() string {
 	return out.String()
 }
 
-// String is one line, "ok    chat answers (0.2 s): 83 characters".
+// String returns one line, "ok    chat answers (0.2 s): 83 characters".
 func (r Result) String() string {
 	word := "ok  "
 	if !r.Passed {

@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// Result is what became of one check.
+// Result is the outcome of one check.
 type Result struct {
 	Name     string   `json:"name"`
 	Passed   bool     `json:"passed"`
 	Duration Duration `json:"seconds"`
-	// Detail is what was seen, or what was wrong.
+	// Detail is what was observed, or what was wrong.
 	Detail string `json:"detail,omitempty"`
 }
 
-// Run makes all checks, also after one has failed, and tells each result as it comes. It
-// stops early only when ctx ends.
+// Run runs all checks, even after one has failed, and passes each result to tell as it
+// arrives. It stops early only when ctx ends.
 func Run(ctx context.Context, target *Target, checks []Check, tell func(Result)) ([]Result, error) {
 	var results []Result
 	for _, check := range checks {

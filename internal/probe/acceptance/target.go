@@ -16,11 +16,11 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 )
 
-// maxBody bounds what is read of one answer.
+// maxBody limits how many bytes of one response are read.
 const maxBody = 1 << 20
 
-// connectTimeout bounds a connection and its TLS handshake. It is generous because an
-// emulated guest computes its RSA signature slowly.
+// connectTimeout is for a connection and its TLS handshake. It is generous because an emulated
+// guest computes its RSA signature slowly.
 const connectTimeout = 30 * time.Second
 
 // Target is a running appliance.
@@ -28,25 +28,25 @@ type Target struct {
 	// HTTPS and HTTP are the addresses (host:port) of its two ports.
 	HTTPS string
 	HTTP  string
-	// Names are the host names and addresses its certificate must hold.
+	// Names are the host names and addresses its certificate must contain.
 	Names    []string
 	Password string
 	Model    string
-	// Root is the certificate its clients were told to trust; nil if nobody told them.
+	// Root is the CA certificate its clients trust; nil if they have no extra one.
 	Root *x509.Certificate
-	// Roots are trusted in place of Root, if they are not nil.
+	// Roots, if not nil, is trusted instead of Root.
 	Roots *x509.CertPool
-	// ServerName is what the certificate must be for; empty means the host of HTTPS.
+	// ServerName is the name the certificate must be valid for; empty means the host of HTTPS.
 	ServerName string
 }
 
-// BaseURL is where its API is reached.
+// BaseURL returns the base URL of its API.
 func (t *Target) BaseURL() string {
 	return "https://" + t.HTTPS
 }
 
-// Client returns an HTTP client that trusts what the target says and nothing else, speaks
-// to the HTTPS port only and follows no redirect.
+// Client returns an HTTP client that trusts only what the target specifies, connects only to
+// the HTTPS port and follows no redirect.
 func (t *Target) Client() *http.Client {
 	return t.client(t.tlsConfig())
 }
@@ -57,7 +57,7 @@ func (t *Target) client(config *tls.Config) *http.Client {
 			DialContext:         (&net.Dialer{Timeout: connectTimeout}).DialContext,
 			TLSClientConfig:     config,
 			TLSHandshakeTimeout: connectTimeout,
-			// Each check stands alone: none profits from a connection of another.
+			// Each check stands alone: none reuses the connection of another.
 			DisableKeepAlives: true,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -73,7 +73,7 @@ func (t *Target) tlsConfig() *tls.Config {
 	return &tls.Config{RootCAs: roots, ServerName: t.ServerName, MinVersion: tls.VersionTLS12}
 }
 
-// FetchRoot gets the root certificate from the plain port, where a user gets it too.
+// FetchRoot downloads the root certificate from the HTTP port, where users get it too.
 func FetchRoot(ctx context.Context, address string) (*x509.Certificate, error) {
 	url := "http://" + address + appliance.PathCA
 	client := (&Target{}).client(nil)
@@ -95,7 +95,7 @@ func FetchRoot(ctx context.Context, address string) (*x509.Certificate, error) {
 	return root, nil
 }
 
-// parseRoot expects exactly one certificate of an authority, and nothing secret.
+// parseRoot requires exactly one CA certificate, and nothing secret.
 func parseRoot(text []byte) (*x509.Certificate, error) {
 	block, rest := pem.Decode(text)
 	if block == nil || block.Type != "CERTIFICATE" || len(bytes.TrimSpace(rest)) > 0 {
@@ -111,7 +111,7 @@ func parseRoot(text []byte) (*x509.Certificate, error) {
 	return root, nil
 }
 
-// answer is a response that was read to its end.
+// answer is a response whose body was read completely.
 type answer struct {
 	status int
 	header http.Header
@@ -131,8 +131,8 @@ func send(client *http.Client, request *http.Request) (answer, error) {
 	return answer{response.StatusCode, response.Header, body}, nil
 }
 
-// expect returns an error unless the answer has the status; an unexpected body is
-// quoted, because the reason usually stands in it.
+// expect returns an error unless the response has the status; the error quotes the body, which
+// usually contains the reason.
 func (a answer) expect(status int) error {
 	if a.status == status {
 		return nil

@@ -1,6 +1,6 @@
-// Package clients writes what makes a program talk to an appliance: settings and lines for
-// a shell, to be copied as they are. Whoever tells a user of an appliance how to reach it,
-// inside the machine or from outside, uses this.
+// Package clients generates what connects a client program to an appliance: settings and shell
+// commands, to be copied unchanged. It is used wherever users are shown how to reach an
+// appliance, inside the VM and outside.
 package clients
 
 import (
@@ -10,25 +10,25 @@ import (
 	"strings"
 )
 
-// Appliance is what clients have to know of one.
+// Appliance is what clients need to know about an appliance.
 type Appliance struct {
-	// BaseURL is what clients are given, "https://copilot.example.org/v1".
+	// BaseURL is the base URL for clients, "https://copilot.example.org/v1".
 	BaseURL     string
 	Password    string
 	Model       string
 	ContextSize int
-	// Root is nil where the world trusts the certificate.
+	// Root is nil if the certificate is publicly trusted.
 	Root *Root
 }
 
-// Root is the certificate that clients have to be told to trust.
+// Root is the CA certificate that clients must be configured to trust.
 type Root struct {
-	// URL is where it is fetched, without TLS; so its Fingerprint has to be compared.
+	// URL is where it is downloaded, without TLS; so users must compare Fingerprint.
 	URL         string
 	Fingerprint string
 }
 
-// Fingerprint is the SHA-256 of a certificate as browsers and openssl show it.
+// Fingerprint returns the SHA-256 of a certificate in the format of browsers and openssl.
 func Fingerprint(certificate *x509.Certificate) string {
 	sum := sha256.Sum256(certificate.Raw)
 	pairs := make([]string, len(sum))

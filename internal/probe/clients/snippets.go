@@ -10,25 +10,27 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/shell"
 )
 
-// Snippet is a section to be copied as it is. It is right for every password an operator
-// may choose: printable ASCII without blanks.
+// Snippet is a section to be copied unchanged. It works with every password an operator may
+// choose: printable ASCII without blanks.
 type Snippet struct{ Name, Text string }
 
 const (
-	// CAFile is where Trust puts the root, in the directory of the shell.
+	// CAFile is the file Trust stores the root certificate in, in the current directory of the
+	// shell.
 	CAFile = "slm-copilot-ca.pem"
-	// caPath is absolute once a shell has read it; the programs change their directory.
+	// caPath becomes an absolute path when a shell expands it; the programs change their
+	// directory.
 	caPath = `"$PWD/` + CAFile + `"`
-	// patience is how long clients wait. It is more than the appliance ever takes: it ends
-	// an answer itself that is silent for too long, while clients give up after five or
-	// ten minutes, in the middle of a long prompt.
+	// patience is the read timeout for clients. It is longer than the appliance ever takes:
+	// the appliance itself ends a response that is silent for too long, while clients by
+	// default give up after five or ten minutes, in the middle of a long prompt.
 	patience = 24 * time.Hour
 )
 
-// greeting is what the examples ask.
+// greeting is the prompt of the examples.
 var greeting = []any{map[string]string{"role": "user", "content": "Hello"}}
 
-// Snippets are those of every client.
+// Snippets returns the sections for all clients.
 func (a Appliance) Snippets() []Snippet {
 	var all []Snippet
 	if a.Root != nil {
@@ -37,9 +39,9 @@ func (a Appliance) Snippets() []Snippet {
 	return append(all, a.Curl(), a.cline(), a.continueDev(), a.Aider(), a.openCode(), a.SDK(), a.Node(), a.Python())
 }
 
-// Trust fetches the root and lets Node's programs trust it
-// (https://nodejs.org/api/cli.html#node_extra_ca_certsfile). They take the variable from
-// what starts them.
+// Trust downloads the root certificate and makes Node programs trust it
+// (https://nodejs.org/api/cli.html#node_extra_ca_certsfile). They inherit the variable from
+// the process that starts them.
 func (a Appliance) Trust() Snippet {
 	return Snippet{"Trust the certificate", fmt.Sprintf(`# The second line prints the fingerprint, or nothing if it is not the right one: stop then.
 curl -sSfo %[1]s %[2]s
@@ -49,7 +51,8 @@ export NODE_EXTRA_CA_CERTS=%[4]s
 `, CAFile, shell.Quote(a.Root.URL), shell.Quote(a.Root.Fingerprint), caPath)}
 }
 
-// Curl reads the header from its input, because everybody can read its arguments.
+// Curl reads the header from standard input, because command-line arguments are visible to
+// every user.
 func (a Appliance) Curl() Snippet {
 	cacert := ""
 	if a.Root != nil {
@@ -61,7 +64,7 @@ func (a Appliance) Curl() Snippet {
 `, shell.Quote(a.Password), cacert, shell.Quote(question), shell.Quote(a.BaseURL+"/chat/completions"))}
 }
 
-// cline names the fields of the settings form as Cline itself does
+// cline uses the field names of Cline's settings form
 // (https://docs.cline.bot/provider-config/openai-compatible, and "providers/custom" there).
 func (a Appliance) cline() Snippet {
 	return Snippet{"Cline: provider OpenAI Compatible", indentedJSON(map[string]any{
@@ -75,7 +78,8 @@ func (a Appliance) cline() Snippet {
 	})}
 }
 
-// continueDev follows https://docs.continue.dev/reference. A JSON string is a YAML scalar.
+// continueDev follows https://docs.continue.dev/reference. JSON strings are valid YAML
+// scalars.
 func (a Appliance) continueDev() Snippet {
 	return Snippet{"Continue: config.yaml", fmt.Sprintf(`name: SLM-Copilot
 version: 1.0.0
@@ -105,8 +109,8 @@ func (a Appliance) Aider() Snippet {
 }
 
 // openCode follows https://opencode.ai/v1/docs/providers, which version 2 reads as well
-// (https://opencode.ai/docs/migrate-v1). small_model keeps what it asks on the side, such as
-// titles, on the appliance too.
+// (https://opencode.ai/docs/migrate-v1). small_model sends auxiliary requests, such as those
+// for titles, to the appliance too.
 func (a Appliance) openCode() Snippet {
 	const provider = "slm-copilot"
 	model := provider + "/" + a.Model
@@ -128,7 +132,7 @@ func (a Appliance) openCode() Snippet {
 	})}
 }
 
-// SDK is the environment OpenAI's own libraries read, for Python and for Node
+// SDK sets the environment variables that OpenAI's own libraries for Python and Node read
 // (https://github.com/openai/openai-python, openai-node: "base_url", "baseURL").
 func (a Appliance) SDK() Snippet {
 	text := fmt.Sprintf("export OPENAI_BASE_URL=%s\nexport OPENAI_API_KEY=%s\n", shell.Quote(a.BaseURL), shell.Quote(a.Password))
@@ -138,7 +142,7 @@ func (a Appliance) SDK() Snippet {
 	return Snippet{"OpenAI SDK", text}
 }
 
-// Node is for a shell with the environment of SDK, where the library is installed.
+// Node needs a shell with the environment of SDK, and the library installed.
 func (a Appliance) Node() Snippet {
 	return Snippet{"OpenAI SDK: Node, after npm install openai", "node --input-type=module -e " + shell.Quote(fmt.Sprintf(`
 import OpenAI from "openai";
@@ -148,8 +152,8 @@ console.log(answer.choices[0].message.content);
 `, patience.Milliseconds(), compactJSON(a.Model), compactJSON(greeting))) + "\n"}
 }
 
-// Python is for a shell with the environment of SDK, where the library is installed. A JSON
-// value of texts alone is one of Python too.
+// Python needs a shell with the environment of SDK, and the library installed. A JSON value
+// that contains only strings is valid Python too.
 func (a Appliance) Python() Snippet {
 	return Snippet{"OpenAI SDK: Python, after pip install openai", "python3 -c " + shell.Quote(fmt.Sprintf(`
 from openai import OpenAI
@@ -159,12 +163,12 @@ print(answer.choices[0].message.content)
 `, int(patience.Seconds()), compactJSON(a.Model), compactJSON(greeting))) + "\n"}
 }
 
-// answerSize is what clients shall leave of the context for an answer, in tokens.
+// answerSize is how many tokens of the context clients should reserve for the answer.
 func (a Appliance) answerSize() int { return a.ContextSize / 4 }
 
-// verbatim is a string in whose JSON form no program finds a variable to replace: OpenCode
-// replaces {env:NAME} and {file:PATH}, Continue ${{ secrets.NAME }}, in the text of their
-// files.
+// verbatim is a string that is encoded in JSON so that no program finds a placeholder in it:
+// OpenCode replaces {env:NAME} and {file:PATH}, Continue ${{ secrets.NAME }}, in the text of
+// their files.
 type verbatim string
 
 // MarshalJSON writes the braces as escapes.
@@ -176,13 +180,14 @@ func indentedJSON(value any) string { return encodeJSON(value, "  ") }
 
 func compactJSON(value any) string { return strings.TrimSuffix(encodeJSON(value, ""), "\n") }
 
-// encodeJSON writes & and < as they are: a user compares the password with the one above.
+// encodeJSON does not escape & and <, because a user compares the password with the one shown
+// above.
 func encodeJSON(value any, indent string) string {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", indent)
-	// Maps of strings and numbers always have a JSON form.
+	// Maps of strings and numbers can always be encoded.
 	_ = encoder.Encode(value)
 	return out.String()
 }

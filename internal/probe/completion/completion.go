@@ -1,6 +1,6 @@
-// Package completion asks a chat model for one streamed answer and measures it. It is the
-// proof of life of the appliance: whoever wants to know whether the model really answers,
-// inside the VM or from outside, uses this.
+// Package completion requests one streamed answer from a chat model and measures it. It is the
+// health check of the appliance, inside the VM and from outside: whether the model really
+// answers.
 package completion
 
 import (
@@ -20,23 +20,23 @@ import (
 )
 
 const (
-	// maxEvent bounds one line of the stream; a token is a few hundred bytes.
+	// maxEvent limits one line of the stream, in bytes; a token takes a few hundred.
 	maxEvent = 1 << 20
-	// maxErrorBody bounds what is read of an answer that is not a stream.
+	// maxErrorBody limits, in bytes, what is read of a response that is not a stream.
 	maxErrorBody = 64 << 10
 )
 
 // Result is one complete answer.
 type Result struct {
 	Text string
-	// Tokens is what the server counted, or the number of pieces if it did not.
+	// Tokens is the server's count or, if it sent none, the number of chunks.
 	Tokens int
 	// FirstToken and Total are measured from the start of the request.
 	FirstToken time.Duration
 	Total      time.Duration
 }
 
-// StatusError is an answer with a status other than 200.
+// StatusError is a response with a status other than 200.
 type StatusError struct {
 	Status  int
 	Message string
@@ -46,10 +46,9 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("HTTP %d: %s", e.Status, e.Message)
 }
 
-// Stream asks model for at most maxTokens tokens and reads the answer to its end. The
-// baseURL is scheme, host and port. An answer without any text is an error, and so is a
-// stream that stops before its end mark: LocalAI answers 200 even to a request it then
-// fails.
+// Stream requests at most maxTokens tokens from model and reads the answer to its end. baseURL
+// is scheme, host and port. An answer without any text is an error, and so is a stream that
+// stops before its end mark: LocalAI sends status 200 even for a request that then fails.
 func Stream(ctx context.Context, client *http.Client, baseURL, model, apiKey, prompt string, maxTokens int) (Result, error) {
 	url := strings.TrimSuffix(baseURL, "/") + appliance.PathChat
 	started := time.Now()
@@ -114,7 +113,7 @@ func post(ctx context.Context, client *http.Client, url, apiKey string, body cha
 	return response, nil
 }
 
-// unwrapURL drops the method and address that net/http puts before its errors: ours says
+// unwrapURL drops the method and address that net/http prepends to its errors: ours contain
 // them already.
 func unwrapURL(err error) error {
 	if inner := errors.Unwrap(err); inner != nil {
@@ -134,7 +133,7 @@ func checkHead(response *http.Response) error {
 	return nil
 }
 
-// errorMessage finds the message of an error in OpenAI's shape, or gives the start of the
+// errorMessage returns the message of an error in OpenAI's format, or else the start of the
 // body.
 func errorMessage(body io.Reader) string {
 	text, _ := io.ReadAll(io.LimitReader(body, maxErrorBody))

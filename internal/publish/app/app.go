@@ -1,6 +1,6 @@
-// Package app describes the appliance as a marketplace sees it: the app with its
-// texts, and the VM template that comes with it. Everything a marketplace, an OpenNebula
-// or a pull request says about the appliance is derived from here, whatever its format.
+// Package app describes the appliance as a marketplace sees it: the app with its texts, and
+// its VM template. Everything published about the appliance, in a marketplace, an
+// OpenNebula or a pull request, is derived from here, whatever its format.
 package app
 
 import (
@@ -17,18 +17,18 @@ type App struct {
 	Description      string
 	ShortDescription string
 	Tags             []string
-	// Logo is the base name of a PNG file that the cloud's web interface has.
+	// Logo is the base name of a PNG file that Sunstone, the web interface of the cloud,
+	// already has.
 	Logo string
-	// OpenNebulaVersions are the releases the app is offered to: "7.0".
+	// OpenNebulaVersions are the OpenNebula releases the app is offered to: "7.0".
 	OpenNebulaVersions []string
-	// CPU is the share of the host's CPUs that is reserved, VCPU what the guest sees.
+	// CPU is the number of host CPUs that are reserved, VCPU the number the guest sees.
 	CPU       int
 	VCPU      int
 	MemoryMiB int
 }
 
-// Default is the appliance with the model that is baked in unless another is named, every
-// text filled in but the version.
+// Default returns the appliance with the default model and every text except the version.
 func Default() App {
 	app := App{
 		Name:               appliance.Title,
@@ -41,9 +41,9 @@ func Default() App {
 	return app.sized(devstralMemory)
 }
 
-// DefaultFor is the appliance with the system image of m: its version, its model and the
-// size that this model wants. Of a manifest that says nothing of its model the size is that
-// of Default, and no claim about the model is made.
+// DefaultFor returns the appliance with the system image of m: its version, its model and
+// the capacity the model needs. If the manifest does not name a model, the capacity is that
+// of Default and the texts claim nothing about the model.
 func DefaultFor(m manifest.Manifest) App {
 	app := Default()
 	app.Version = m.Version
@@ -54,13 +54,14 @@ func DefaultFor(m manifest.Manifest) App {
 	return app
 }
 
-// commonArch is the architecture that goes without saying.
+// commonArch is the architecture that titles leave out.
 const commonArch = "x86_64"
 
-// Title is the name the app has in a cloud, for a guest of architecture arch ("x86_64").
-// It holds the version, because OpenNebula knows an app by its name alone: two versions
-// under one name would overwrite each other at every refresh, and so would a private app
-// of the same name. For the same reason it tells architectures apart.
+// Title is the name of the app in a cloud, for a guest of architecture arch ("x86_64"). It
+// contains the version, because OpenNebula identifies an app by its name alone: two
+// versions under one name would overwrite each other at every refresh, and so would a
+// private app with the same name. For the same reason the title differs between
+// architectures.
 func (a App) Title(arch string) string {
 	title := a.Name + " " + a.Version
 	if arch != commonArch {

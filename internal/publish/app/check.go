@@ -14,7 +14,7 @@ var (
 	openNebulaPattern = regexp.MustCompile(`^[0-9]+\.[0-9]+$`)
 )
 
-// CheckVersion says why version cannot stand in object and file names.
+// CheckVersion returns an error if version cannot be used in object and file names.
 func CheckVersion(version string) error {
 	if !appliance.VersionPattern.MatchString(version) {
 		return errors.New(`must be a version such as "1.0.0": up to 64 letters, digits and . _ + ~ -`)
@@ -22,7 +22,7 @@ func CheckVersion(version string) error {
 	return nil
 }
 
-// CheckLogo says why logo is not the base name of a PNG file.
+// CheckLogo returns an error if logo is not the base name of a PNG file.
 func CheckLogo(logo string) error {
 	if !logoPattern.MatchString(logo) {
 		return errors.New(`must be the base name of a PNG file such as "slm-copilot.png"`)
@@ -30,7 +30,7 @@ func CheckLogo(logo string) error {
 	return nil
 }
 
-// CheckOpenNebulaVersion says why version is not a release such as "7.0".
+// CheckOpenNebulaVersion returns an error if version is not a release such as "7.0".
 func CheckOpenNebulaVersion(version string) error {
 	if !openNebulaPattern.MatchString(version) {
 		return errors.New(`must be a release such as "7.0"`)
@@ -38,7 +38,8 @@ func CheckOpenNebulaVersion(version string) error {
 	return nil
 }
 
-// CheckLine says why oned would not keep text as it is in an attribute of one line.
+// CheckLine returns an error if oned would not store text unchanged in a single-line
+// attribute.
 func CheckLine(text string) error {
 	if strings.TrimSpace(text) == "" {
 		return errors.New("must not be empty")
@@ -49,7 +50,7 @@ func CheckLine(text string) error {
 	return storedtext.CheckQuoted(text)
 }
 
-// CheckTag is CheckLine without commas, which OpenNebula joins tags with.
+// CheckTag is CheckLine, and refuses commas too: OpenNebula separates tags with them.
 func CheckTag(tag string) error {
 	if strings.Contains(tag, ",") {
 		return errors.New("must not hold a comma")

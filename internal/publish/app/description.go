@@ -8,15 +8,15 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
 )
 
-// component is a part of the appliance that people ask the licence of.
+// component is a part of the appliance whose licence users ask about.
 type component struct {
 	name, purpose string
 	// license is an SPDX expression.
 	license string
 }
 
-// components are in every image; the model comes before them. The licences are those of
-// the projects' own repositories.
+// components are in every image, and are listed after the model. The licences are those
+// stated in the projects' own repositories.
 var components = []component{
 	{"LocalAI", "API and engine", "MIT"},
 	{"llama.cpp", "inference", "MIT"},
@@ -25,23 +25,23 @@ var components = []component{
 	{"SLM-Copilot", "set-up and supervision", "Apache-2.0"},
 }
 
-// model is what the description says of the weights.
+// model is what the description says about the weights.
 type model struct {
 	name, license string
-	// maker completes "The model is made by", empty if we do not know.
+	// maker completes "The model is made by"; empty if unknown.
 	maker string
 }
 
 var devstral = model{name: "Devstral Small 2 24B", license: "Apache-2.0", maker: "Mistral AI in France"}
 
-// knownModels are by the SHA-256 of the weights, for a claim about who made them must not
-// follow from a name that anybody can give.
+// knownModels are keyed by the SHA-256 of the weights: a claim about who made them must not
+// depend on a name, which anybody can choose.
 var knownModels = map[string]model{
 	"d14ba9edee1bb4c4996a726deb81e49ae81800a3216f0774634238c380aee496": devstral, // Q4_K_M of unsloth
 }
 
-// modelOf is what is known of the model in an image; nothing, if its manifest does not
-// tell.
+// modelOf returns what is known about the model in an image; the zero value if its manifest
+// does not identify it.
 func modelOf(m manifest.Manifest) model {
 	if known, found := knownModels[m.ModelSHA256]; found {
 		return known

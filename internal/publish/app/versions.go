@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// VersionsBeyond are the versions that have to go so that the newest keep are left; with a
-// keep of 0 none. published holds the others and when each was made, in seconds since 1970;
-// the version that is being published counts and stays, however old it is.
+// VersionsBeyond returns the versions to remove so that only the newest keep remain; none
+// if keep is 0. published maps the other versions to their creation times, in seconds since
+// 1970. The version being published counts as one of those kept, however old it is.
 func VersionsBeyond(published map[string]int64, keep int) []string {
 	if keep == 0 {
 		return nil

@@ -11,23 +11,23 @@ import (
 // importers understand: strings (a number makes the driver drop the whole template) and
 // one level of nesting.
 //
-// It has no NIC, because names of networks belong to one site, and no DISK, because the
-// importer adds the image it has just made.
+// It has no NIC, because network names belong to one site, and no DISK, because the
+// importer adds the image it has just created.
 type VMTemplate struct {
 	Attributes map[string]string
-	// Vectors are by name; USER_INPUTS_METADATA is there several times.
+	// Vectors are keyed by name; USER_INPUTS_METADATA occurs several times.
 	Vectors map[string][]map[string]string
 }
 
-// VMTemplate is the template that comes with the app, for a guest of architecture arch
-// ("x86_64"). Each context variable refers to its user input; a value written there
-// would silently beat the user's answer.
+// VMTemplate returns the VM template of the app, for a guest of architecture arch
+// ("x86_64"). Each context variable refers to its user input; a literal value would
+// silently override the user's answer.
 func (a App) VMTemplate(arch string) VMTemplate {
 	context := map[string]string{
 		"NETWORK":                "YES",
 		"TOKEN":                  "YES",
 		appliance.VarReportReady: "YES",
-		// Without it one-context says READY while the model is still being loaded.
+		// Without it one-context reports READY while the model is still being loaded.
 		appliance.VarReadyScript: appliance.ReadyScript,
 		appliance.VarHostname:    "$NAME",
 		"SSH_PUBLIC_KEY":         "$USER[SSH_PUBLIC_KEY]",
@@ -62,8 +62,8 @@ func (a App) VMTemplate(arch string) VMTemplate {
 	return t
 }
 
-// cpuModel passes the host's CPU on: the generic one has SSE2 only, on which inference
-// is some twenty times slower. Naming avx2 keeps the VM off hosts that lack it.
+// cpuModel passes the host's CPU through: the generic one has only SSE2, which makes
+// inference about twenty times slower. Naming avx2 keeps the VM off hosts that lack it.
 func cpuModel(arch string) map[string]string {
 	model := map[string]string{"MODEL": "host-passthrough"}
 	if arch == "x86_64" {
@@ -72,9 +72,9 @@ func cpuModel(arch string) map[string]string {
 	return model
 }
 
-// inputsMetadata are the titles that Sunstone shows for the form and its groups; oned keeps
-// them unread. A "one" marketplace carries them to OpenNebula 7.0 and later; the driver of
-// 6.10 passes over a list, so that its users see the plain names of the groups.
+// inputsMetadata are the titles that Sunstone shows for the form and its groups; oned
+// stores them without reading them. A "one" marketplace passes them on to OpenNebula 7.0
+// and later; the driver of 6.10 ignores a list, so its users see the plain group names.
 func inputsMetadata() []map[string]string {
 	metadata := []map[string]string{titles("APP", appliance.InputApp())}
 	for _, group := range appliance.InputGroups() {

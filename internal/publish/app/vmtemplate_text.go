@@ -12,8 +12,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/storedtext"
 )
 
-// Text writes the template in OpenNebula's plain syntax, in alphabetical order. It is what
-// Check lets through; an app holds it in VMTEMPLATE64.
+// Text returns the template in OpenNebula's plain syntax, in alphabetical order. It is
+// valid only if Check passes; an app carries it in VMTEMPLATE64.
 func (t VMTemplate) Text() string {
 	var text strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(t.Attributes)) {
@@ -31,16 +31,15 @@ func (t VMTemplate) Text() string {
 	return text.String()
 }
 
-// assignment escapes the one character that has an escape.
+// assignment escapes quotes, the only character that has an escape.
 func assignment(name, value string) string {
 	return name + `="` + strings.ReplaceAll(value, `"`, `\"`) + `"`
 }
 
-// namePattern is what oned's parser takes for a name (template_parser.l).
+// namePattern matches what oned's parser accepts as a name (template_parser.l).
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9_]+$`)
 
-// Check says what oned would not keep as it is, or not take: one error for each name and
-// value.
+// Check returns an error that lists each name and value oned would change or refuse.
 func (t VMTemplate) Check() error {
 	var mistakes []error
 	check := func(path, name, value string) {
@@ -65,8 +64,8 @@ func (t VMTemplate) Check() error {
 	return errors.Join(mistakes...)
 }
 
-// MarshalJSON writes attributes and vectors as the members of one object; a vector that is
-// there several times becomes a list.
+// MarshalJSON writes attributes and vectors as the members of one object; a vector that
+// occurs several times becomes a list.
 func (t VMTemplate) MarshalJSON() ([]byte, error) {
 	members := map[string]any{}
 	for name, value := range t.Attributes {

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// BaseURL is where a marketplace is served: scheme, host and port, nothing else. What
-// OpenNebula calls the ENDPOINT of the marketplace.
+// BaseURL is where a marketplace is served: scheme, host and port, nothing else. OpenNebula
+// calls it the ENDPOINT of the marketplace.
 type BaseURL struct {
 	scheme string
 	host   string
@@ -21,8 +21,8 @@ type BaseURL struct {
 
 var hostPattern = regexp.MustCompile(`^([a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?\.)*[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?$`)
 
-// ParseBaseURL reads "http[s]://host[:port]". The error lists every mistake; it does not
-// repeat the URL, which may hold a password.
+// ParseBaseURL parses "http[s]://host[:port]". The error lists every mistake; it does not
+// contain the URL, which may include a password.
 func ParseBaseURL(text string) (BaseURL, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" {
@@ -69,7 +69,7 @@ func validHost(host string) bool {
 	return err == nil && !strings.Contains(host, "%") || hostPattern.MatchString(host)
 }
 
-// String is the URL without a trailing slash.
+// String returns the URL without a trailing slash.
 func (b BaseURL) String() string {
 	return b.text
 }

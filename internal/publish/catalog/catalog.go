@@ -11,7 +11,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/signature"
 )
 
-// Names below the directory.
+// Names relative to the catalog's directory.
 const (
 	listFile  = "appliances.json"
 	sumsFile  = "SHA256SUMS"
@@ -25,26 +25,26 @@ const (
 	lockName  = ".lock"
 )
 
-// Catalog is a directory this run alone may change, from Open to Close.
+// Catalog is a directory that only this run may change, from Open to Close.
 type Catalog struct {
 	dir  string
 	base BaseURL
 	say  func(string)
 	lock *filelock.Lock
 	list list
-	// unlisted is what this run made and no list names yet, in order.
+	// unlisted are the paths this run created that no list names yet, oldest first.
 	unlisted []string
 	changed  bool
 }
 
-// Open makes the directory if it is not there, waits until no other run works on it, and
-// reads its list. A list that cannot be understood is an error.
+// Open creates the directory if it does not exist, waits until no other run uses it, and
+// reads its list. A list that cannot be parsed is an error.
 func Open(ctx context.Context, directory string, base BaseURL, say func(string)) (*Catalog, error) {
 	dir, err := filepath.Abs(directory)
 	if err != nil {
 		return nil, fmt.Errorf("find the catalog %s: %w", directory, err)
 	}
-	// A relative path that passed the check can be absolute in a place that does not.
+	// A relative path may pass the check although its absolute form does not.
 	if err := CheckDirectory(dir); err != nil {
 		return nil, fmt.Errorf("catalog %s: %w", dir, err)
 	}
@@ -78,19 +78,20 @@ func readList(path string) (list, error) {
 	return l, nil
 }
 
-// Directory is the absolute path of the catalog.
+// Directory returns the absolute path of the catalog.
 func (c *Catalog) Directory() string { return c.dir }
 
-// ListPath is the file with all entries.
+// ListPath returns the path of the file with all entries.
 func (c *Catalog) ListPath() string { return filepath.Join(c.dir, listFile) }
 
-// SumsPath is the file of digests. A signature lies beside it, if a key was given.
+// SumsPath returns the path of the digests. Their signature lies beside it, if a key was
+// given.
 func (c *Catalog) SumsPath() string { return filepath.Join(c.dir, sumsFile) }
 
-// SitePath is the nginx site.
+// SitePath returns the path of the nginx site.
 func (c *Catalog) SitePath() string { return filepath.Join(c.dir, siteFile) }
 
-// ImagePath is where the image of entry lies, empty if it has none.
+// ImagePath returns the path of the image of entry, empty if it has none.
 func (c *Catalog) ImagePath(entry Entry) string {
 	if entry.image() == "" {
 		return ""
@@ -98,11 +99,11 @@ func (c *Catalog) ImagePath(entry Entry) string {
 	return filepath.Join(c.dir, imagesDir, entry.image())
 }
 
-// Changed tells whether this run has changed anything.
+// Changed reports whether this run has changed anything.
 func (c *Catalog) Changed() bool { return c.changed }
 
-// Close gives the directory free for other runs. What was made and never listed is
-// removed first, and the directory too if nothing is left in it.
+// Close releases the directory for other runs. Files that were created but never listed are
+// removed first, and so is the directory if nothing is left in it.
 func (c *Catalog) Close() error {
 	var errs []error
 	for _, path := range c.unlisted {

@@ -1,6 +1,6 @@
-// Package catalog keeps a directory that is a whole OpenNebula marketplace: any web
-// server can serve it, and an OpenNebula reads it with MARKET_MAD=one. No cloud and no
-// credentials are needed to publish into it.
+// Package catalog maintains a directory that is a complete OpenNebula marketplace: any web
+// server can serve it, and OpenNebula reads it with MARKET_MAD=one. Publishing into it
+// needs no cloud and no credentials.
 //
 //	appliances.json                 the list, GET /appliance
 //	SHA256SUMS                      digests of the list and of all images, GET /SHA256SUMS
@@ -14,21 +14,21 @@
 //
 // Decisions, and why:
 //
-//   - An id is made of name, version, architecture and the image's digest, and the name of
-//     an image holds a part of the id. So whatever is listed is never changed in place:
-//     the old list stays true to the last byte until the new one replaces it, which is the
-//     last thing that happens. An interrupted run leaves the old marketplace.
-//   - List, digests and signature are one edition, and replaced by one rename of one link. At
-//     any moment, and wherever a run was killed, sha256sum -c passes and the signature is good.
-//   - Each version is an entry with its own name, "SLM-Copilot 1.0.0". OpenNebula tells apps
-//     by their name alone; two versions under one name would overwrite each other at every
+//   - An id is derived from name, version, architecture and the image's digest, and the name
+//     of an image contains part of the id. So nothing that is listed changes in place: the old
+//     list stays correct to the last byte until the new one replaces it, which is the last
+//     step. An interrupted run leaves the old marketplace.
+//   - List, digests and signature form one edition, replaced by renaming one link. At any
+//     moment, and wherever a run was killed, sha256sum -c passes and the signature is good.
+//   - Each version is an entry with its own name, "SLM-Copilot 1.0.0". OpenNebula identifies
+//     apps by name alone; two versions under one name would overwrite each other at every
 //     refresh. Adding a version keeps all others.
-//   - The same version with another image (a rebuild) replaces its entry. A cloud that has it
-//     already refreshes it in place, because version, digest or source differ; the old image
+//   - The same version with another image (a rebuild) replaces its entry. A cloud that already
+//     has it refreshes it in place, because version, digest or source differ; the old image
 //     is removed after the list has changed.
-//   - Old versions are removed only if asked for, only if this package wrote them, and only
+//   - Old versions are removed only on request, only if this package wrote them, and only
 //     after the list that no longer names them is in place.
-//   - A system and its model on two disks are three entries, because OpenNebula imports one
-//     image of an app. They come into the list, and leave it, together.
-//   - The list is read strictly. What cannot be understood is refused, never overwritten.
+//   - A system and its model on two disks are three entries, because OpenNebula imports only
+//     one image per app. They enter and leave the list together.
+//   - The list is parsed strictly. One that cannot be parsed is refused, never overwritten.
 package catalog

@@ -13,8 +13,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/signature"
 )
 
-// edition is a list with its digests and their signature: the files that are replaced at
-// once, by name.
+// edition is a list with its digests and their signature, keyed by file name: the files
+// that are replaced together.
 type edition map[string][]byte
 
 func newEdition(l list, key *signature.Key) (edition, error) {
@@ -29,7 +29,8 @@ func newEdition(l list, key *signature.Key) (edition, error) {
 	return e, nil
 }
 
-// name is made of all that is in the edition: another one never has the same.
+// name is derived from the content of all files in the edition, so two editions never share
+// one.
 func (e edition) name() string {
 	sum := sha256.New()
 	for _, file := range editionFiles {
@@ -38,11 +39,11 @@ func (e edition) name() string {
 	return hex.EncodeToString(sum.Sum(nil)[:8])
 }
 
-// editionFiles have links of these names in the directory of the catalog.
+// editionFiles are the names of the links to an edition in the catalog's directory.
 var editionFiles = []string{signFile, sumsFile, listFile}
 
-// replaceList puts the edition in the place of the present one. Everything is on the disk
-// before the one link that all files are reached through is replaced.
+// replaceList replaces the current edition. Everything is synced to disk before the one
+// link through which all its files are reached is replaced.
 func (c *Catalog) replaceList(e edition) error {
 	if err := c.adopt(); err != nil {
 		return err
@@ -59,7 +60,7 @@ func (c *Catalog) replaceList(e edition) error {
 		}
 	}
 	err := c.symlink(filepath.Join(c.dir, current), e.name())
-	// Also after a failure, which may be one of making sure that the link is on the disk.
+	// Also after a failure: the link may be in place although syncing it failed.
 	if atomicfile.SameLink(e.name(), filepath.Join(c.dir, current)) {
 		c.unlisted = nil
 	}
@@ -81,8 +82,8 @@ func (c *Catalog) writeEdition(e edition) error {
 	return nil
 }
 
-// adopt makes an edition of a list that is a plain file, as a person leaves it that edits
-// the list. What is served stays the same.
+// adopt creates an edition from a list that is a plain file, as it is after somebody has
+// edited it by hand. What is served stays the same.
 func (c *Catalog) adopt() error {
 	info, err := os.Lstat(c.ListPath())
 	if err != nil || !info.Mode().IsRegular() {

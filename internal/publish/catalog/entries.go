@@ -12,12 +12,12 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/app"
 )
 
-// NewEntries describes app with its images, served at base. The entry at the place of an
-// image is of that image; the last entry is the one that people import.
+// NewEntries returns the entries of app with its images, served at base, in the order of the
+// images. The last entry is the one that people import.
 //
-// One image is one entry. Two, the system and the disk of the model, are three: OpenNebula
-// imports one image of an app alone, so each has an app of its own, and a third app makes
-// a virtual machine of both.
+// One image makes one entry. Two images, system disk and model disk, make three: OpenNebula
+// imports only one image per app, so each has an app of its own, and a third app combines
+// both into a virtual machine.
 func NewEntries(app app.App, images []manifest.Manifest, base BaseURL) ([]Entry, error) {
 	if err := checkImages(images); err != nil {
 		return nil, err
@@ -58,7 +58,7 @@ func checkImages(images []manifest.Manifest) error {
 	return nil
 }
 
-// newMachine is what there is to say of an app whatever its images are.
+// newMachine returns the part of an entry that does not depend on the app's images.
 func newMachine(app app.App, system manifest.Manifest) (Entry, error) {
 	template, err := marshal(app.VMTemplate(system.OSArch).Map(escapeQuotes))
 	if err != nil {
@@ -84,8 +84,8 @@ func newMachine(app app.App, system manifest.Manifest) (Entry, error) {
 	}, nil
 }
 
-// part is the app of one disk of machine. It has no VM template: the importer would make a
-// machine of this disk alone.
+// part returns the app for one disk of machine. It has no VM template, because the importer
+// would create a machine with this disk alone.
 func part(machine Entry, disk string) Entry {
 	e := machine
 	e.Name = machine.Name + " " + disk
@@ -118,7 +118,7 @@ func withDisks(e Entry, images []manifest.Manifest) Entry {
 	return e
 }
 
-// entryID changes with anything that makes another image, see the package comment.
+// entryID changes with everything that makes it another image, see the package comment.
 func entryID(e Entry, images ...manifest.Manifest) string {
 	parts := []string{e.App, e.Version, e.OSArch}
 	for _, m := range images {
@@ -128,7 +128,7 @@ func entryID(e Entry, images ...manifest.Manifest) string {
 	return hex.EncodeToString(sum[:12])
 }
 
-// imageFile is the name of the image below imagesDir, one for each entry.
+// imageFile is the name of the image in imagesDir, a different one for each entry.
 func imageFile(version, id, format string) string {
 	return fmt.Sprintf("%s-%s-%s.%s", appliance.Name, version, id[:12], format)
 }

@@ -6,20 +6,21 @@ import (
 	"strings"
 )
 
-// The types of apps, of which the driver knows one more, SERVICE_TEMPLATE.
+// The app types used here; the driver also knows SERVICE_TEMPLATE.
 const (
 	typeImage      = "IMAGE"
 	typeVMTemplate = "VMTEMPLATE"
 )
 
-// Entry is one appliance of the list, in the form that OpenNebula's "one" marketplace
-// driver reads: its field names, order and types are those of a list a real front-end
-// has imported. The driver looks at no others (src/market_mad/remotes/one/monitor).
+// Entry is one appliance of the list, in the format OpenNebula's "one" marketplace driver
+// reads: field names, order and types are those of a list that a real front-end has
+// imported. The driver reads no other fields (src/market_mad/remotes/one/monitor).
 type Entry struct {
 	ID   ObjectID `json:"_id"`
 	Name string   `json:"name"`
-	// App is the name without version and architecture, by which this package knows its own
-	// entries: those of one App and OSArch are versions of each other.
+	// App is the name without version and architecture. Its presence marks an entry as
+	// written by this package; entries with the same App and OSArch are versions of each
+	// other.
 	App                string   `json:"app"`
 	Type               string   `json:"type"`
 	Publisher          string   `json:"publisher"`
@@ -38,7 +39,7 @@ type Entry struct {
 	OpenNebulaTemplate string   `json:"opennebula_template,omitempty"`
 	Logo               string   `json:"logo,omitempty"`
 	Files              []File   `json:"files"`
-	// Disks are the names of the apps whose images a VMTEMPLATE app takes as its disks. It
+	// Disks are the names of the apps whose images become the disks of a VMTEMPLATE app. It
 	// boots from the first.
 	Disks []string `json:"disks,omitempty"`
 }
@@ -52,7 +53,7 @@ type ObjectID struct {
 type File struct {
 	Type string `json:"type"`
 	URL  string `json:"url"`
-	// Size is that of the disk, not of the file.
+	// Size is the virtual size of the disk, not that of the file.
 	Size        int64  `json:"size"`
 	MD5         string `json:"md5"`
 	SHA256      string `json:"sha256"`
@@ -61,7 +62,7 @@ type File struct {
 	Compression string `json:"compression"`
 }
 
-// image is the name of the image below imagesDir, empty for an app that has none.
+// image returns the name of the image in imagesDir, empty for an app that has none.
 func (e *Entry) image() string {
 	if e.Type != typeImage {
 		return ""
@@ -69,13 +70,13 @@ func (e *Entry) image() string {
 	return imageFile(e.Version, e.ID.OID, e.Format)
 }
 
-// escapeQuotes does what the driver omits: it writes each value between quotes as it is,
-// and a bare quote would make the import fail after the image was copied.
+// escapeQuotes does what the driver omits: the driver puts each value between quotes
+// unescaped, and a bare quote would make the import fail after the image was copied.
 func escapeQuotes(value string) string {
 	return strings.ReplaceAll(value, `"`, `\"`)
 }
 
-// marshal leaves <, > and & as they are, for people who read the files.
+// marshal does not escape <, > and &, because people read the files.
 func marshal(v any) ([]byte, error) {
 	var buffer bytes.Buffer
 	encoder := json.NewEncoder(&buffer)

@@ -11,11 +11,12 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
 
-// partial ends the name of a file that is not whole yet. The site serves none of them.
+// partial is the suffix of a file that is still being written. The site does not serve such
+// files.
 const partial = hardlink.Partial
 
-// makeDir makes path for nginx's workers to enter, whatever the umask says. Directories
-// that are there keep their mode.
+// makeDir creates path so that nginx's workers can enter it, whatever the umask. Existing
+// directories keep their mode.
 func makeDir(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("make the catalog: %w", err)
@@ -37,8 +38,8 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// place links or copies source to target, which appears whole or not at all and is
-// readable for a web server.
+// place links or copies source to target, which appears complete or not at all and is
+// readable by a web server.
 func place(ctx context.Context, source, target string, size int64, meter *progress.Meter) (err error) {
 	temporary, err := hardlink.Stage(ctx, source, target, meter)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 )
 
-// list is the file the driver asks for. Entries stay in the form they were read in, so
-// that nothing is lost of one that a newer version, or a person, has written.
+// list is the file the driver requests. Entries are kept as they were read, so that nothing
+// is lost from one that a newer version, or a person, has written.
 type list struct {
 	entries []listed
 }
@@ -22,11 +22,12 @@ type list struct {
 type listed struct {
 	id, name string
 	raw      json.RawMessage
-	// own is nil for an entry that this package has not written.
+	// own is nil for an entry that this package did not write.
 	own *Entry
 }
 
-// document is the list as the driver reads it. OpenNebula's own marketplace sends sEcho.
+// document is the list in the driver's format. sEcho is part of what OpenNebula's own
+// marketplace sends.
 type document struct {
 	SEcho      *json.RawMessage   `json:"sEcho,omitempty"`
 	Appliances *[]json.RawMessage `json:"appliances"`
@@ -34,7 +35,7 @@ type document struct {
 
 var idPattern = regexp.MustCompile(`^[0-9a-f]{24}$`)
 
-// parseList reads a list strictly; the error lists every mistake.
+// parseList parses a list strictly; the error lists every mistake.
 func parseList(content []byte) (list, error) {
 	decoder := json.NewDecoder(bytes.NewReader(content))
 	decoder.DisallowUnknownFields()
@@ -82,8 +83,8 @@ func parseListed(raw json.RawMessage) (listed, error) {
 
 var sha256Pattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-// readOwn reads an entry that this package has written. Of others some have no App, some
-// have values of other types, and some were copied from one of ours and changed.
+// readOwn parses an entry that this package wrote, and returns nil for others: some have no
+// App, some have values of other types, and some are edited copies of one of ours.
 func readOwn(raw json.RawMessage) *Entry {
 	var e Entry
 	if json.Unmarshal(raw, &e) != nil || e.App == "" || !appliance.VersionPattern.MatchString(e.Version) {
@@ -110,7 +111,7 @@ func (l list) has(id string) bool {
 	return slices.ContainsFunc(l.entries, func(e listed) bool { return e.id == id })
 }
 
-// content is the file, indented for people who compare two of them.
+// content returns the file, indented so that two of them can be compared with diff.
 func (l list) content() ([]byte, error) {
 	one := json.RawMessage("1")
 	appliances := make([]json.RawMessage, 0, len(l.entries))

@@ -12,14 +12,14 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/retry"
 )
 
-// lockDeadline is longer than another run takes to copy the largest image.
+// lockDeadline is longer than another run needs to copy the largest image.
 const lockDeadline = time.Hour
 
-// removedPause is the pause after the directory was removed under the lock.
+// removedPause is how long to wait before retrying after another run removed the directory.
 const removedPause = 100 * time.Millisecond
 
-// acquire makes the directory of the catalog and takes its lock. It waits for another run
-// and says so.
+// acquire creates the catalog's directory and locks it. It waits for another run, and
+// reports that it is waiting.
 func acquire(ctx context.Context, dir string, say func(string)) (*filelock.Lock, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, lockDeadline, fmt.Errorf("it has not ended within %s", lockDeadline))
 	defer cancel()
@@ -30,7 +30,7 @@ func acquire(ctx context.Context, dir string, say func(string)) (*filelock.Lock,
 		lock, err := filelock.Wait(ctx, filepath.Join(dir, lockName), func(string) {
 			say("waiting for another run that is publishing into " + dir)
 		})
-		// The other run removes a directory it has found no use for.
+		// The other run removes the directory if it ends up empty.
 		if errors.Is(err, fs.ErrNotExist) {
 			err = retry.Sleep(ctx, removedPause)
 			if err == nil {

@@ -12,28 +12,28 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/signature"
 )
 
-// PlaceImage brings the image of entry at source, of size bytes, to its place: as a hard
-// link on the same file system, else as a copy. Nothing lists it yet.
+// PlaceImage puts the image of entry, size bytes at source, into the catalog: as a hard
+// link if both are on the same file system, otherwise as a copy. No list names it yet.
 func (c *Catalog) PlaceImage(ctx context.Context, entry Entry, source string, size int64, meter *progress.Meter) error {
 	if err := c.makeDirs(imagesDir); err != nil {
 		return err
 	}
 	target := c.ImagePath(entry)
 	if info, err := os.Stat(target); err == nil && info.Size() == size {
-		return nil // Its name holds the id, and that the digest: it is the same image.
+		return nil // The name contains the id, which depends on the digest: it is the same image.
 	}
 	if err := place(ctx, source, target, size, meter); err != nil {
 		return fmt.Errorf("bring the image %s to %s: %w", source, target, err)
 	}
 	c.changed = true
-	// A listed image that was missing has only been repaired, and stays.
+	// A listed image that was missing has only been restored, and stays.
 	if !c.list.has(entry.ID.OID) {
 		c.unlisted = append(c.unlisted, target)
 	}
 	return nil
 }
 
-// WriteApp writes what is served for entry alone, and the nginx site. Nothing lists the
+// WriteApp writes the files served for entry alone, and the nginx site. No list names the
 // entry yet.
 func (c *Catalog) WriteApp(entry Entry) error {
 	app := filepath.Join(c.dir, appsDir, entry.ID.OID)
@@ -64,17 +64,18 @@ func (c *Catalog) WriteApp(entry Entry) error {
 	return c.symlink(filepath.Join(app, "download", "0"), filepath.Join("..", "..", "..", imagesDir, entry.image()))
 }
 
-// Options are what a publication does besides.
+// Options are optional steps of a publication.
 type Options struct {
-	// KeepVersions is how many versions of the app stay for its architecture, the newest
-	// and the one published; 0 keeps all.
+	// KeepVersions is how many versions of the app to keep for its architecture: the one
+	// being published and the newest others. 0 keeps all.
 	KeepVersions int
 	// SigningKey signs the digests. Without one they are not signed.
 	SigningKey *signature.Key
 }
 
-// Publish replaces the list by one with the entries of one version in it, and then removes
-// the files of those it no longer has. Before it nobody sees anything of the version.
+// Publish replaces the list by one that includes the entries of one version, and then
+// removes the files of entries that have left the list. Until then nobody can see the
+// version.
 func (c *Catalog) Publish(entries []Entry, options Options) error {
 	next, gone, err := c.list.with(entries, options.KeepVersions)
 	if err != nil {
@@ -97,7 +98,7 @@ func (c *Catalog) Publish(entries []Entry, options Options) error {
 	return nil
 }
 
-// makeDirs makes each of a chain of directories below the catalog's.
+// makeDirs creates each of a chain of directories in the catalog.
 func (c *Catalog) makeDirs(chain ...string) error {
 	dir := c.dir
 	for _, name := range chain {
@@ -113,7 +114,8 @@ func (c *Catalog) makeDirs(chain ...string) error {
 	return nil
 }
 
-// write leaves a file that is right already untouched. The mode is a web server's.
+// write does not touch a file whose content is already right. The mode lets a web server
+// read it.
 func (c *Catalog) write(path string, content []byte) error {
 	changed, err := atomicfile.WriteIfChanged(path, content, 0o644, nil)
 	c.changed = c.changed || changed

@@ -20,7 +20,7 @@ var siteText string
 
 var siteTemplate = template.Must(template.New("nginx.conf").Option("missingkey=error").Parse(siteText))
 
-// renderSite is the nginx site that serves directory at base.
+// renderSite returns the nginx site that serves directory at base.
 func renderSite(directory string, base BaseURL) ([]byte, error) {
 	host := base.host
 	if strings.Contains(host, ":") {
@@ -30,7 +30,7 @@ func renderSite(directory string, base BaseURL) ([]byte, error) {
 	err := siteTemplate.Execute(&buffer, map[string]any{
 		"BaseURL":   base.String(),
 		"Directory": directory,
-		// For the lines that are pasted into a shell.
+		// For the shell commands that the site's comments tell operators to run.
 		"Quoted": shell.Quote(directory),
 		"Add":    base.AddCommands(),
 		"Host":   host,
@@ -44,8 +44,8 @@ func renderSite(directory string, base BaseURL) ([]byte, error) {
 	return buffer.Bytes(), nil
 }
 
-// Site is the nginx site that serves the catalog in a directory at base, wherever it was
-// made to be served.
+// Site returns the nginx site that serves the catalog in directory at base, which may
+// differ from the base URL the catalog was created with.
 func Site(directory string, base BaseURL) ([]byte, error) {
 	if _, err := os.Stat(filepath.Join(directory, listFile)); err != nil {
 		return nil, fmt.Errorf("there is no marketplace in %s: %w", directory, err)
@@ -60,7 +60,8 @@ func Site(directory string, base BaseURL) ([]byte, error) {
 	return renderSite(dir, base)
 }
 
-// AddCommands are what a cloud operator types on the front-end to add the marketplace.
+// AddCommands returns the commands an operator runs on the front-end to add the
+// marketplace.
 func (b BaseURL) AddCommands() []string {
 	return []string{
 		`printf '%s\n' 'NAME="` + appliance.Title + `"' 'MARKET_MAD="one"' 'ENDPOINT="` + b.String() + `"' >market.txt`,
@@ -68,9 +69,9 @@ func (b BaseURL) AddCommands() []string {
 	}
 }
 
-// listen keeps a marketplace on the loopback address if that is what its URL says. Any
-// other address may belong to a proxy or a router in front of the server, so it listens
-// on all of them.
+// listen binds a marketplace to the loopback address if its URL names that. Any other
+// address may belong to a proxy or a router in front of the server, so nginx then listens
+// on all addresses.
 func (b BaseURL) listen() string {
 	address, err := netip.ParseAddr(b.host)
 	switch {
@@ -84,7 +85,7 @@ func (b BaseURL) listen() string {
 	return fmt.Sprint(b.port)
 }
 
-// CheckDirectory says why directory cannot hold a catalog: nginx has no way to write
+// CheckDirectory returns an error if directory cannot hold a catalog: nginx cannot express
 // some characters in a path.
 func CheckDirectory(directory string) error {
 	if strings.TrimSpace(directory) == "" {

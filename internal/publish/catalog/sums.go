@@ -7,8 +7,9 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/checksums"
 )
 
-// sums is a file for sha256sum -c over the images of the list and the list itself. The
-// digests of images are those of their manifests: they are not read again.
+// sums returns input for sha256sum -c that covers the images of the list and the list
+// itself. The digests of images are taken from their manifests; the images are not read
+// again.
 func (l list) sums(content []byte) []byte {
 	own := sha256.Sum256(content)
 	digests := map[string]string{listFile: hex.EncodeToString(own[:])}
@@ -20,8 +21,8 @@ func (l list) sums(content []byte) []byte {
 	return checksums.Format(digests)
 }
 
-// newest is when the newest image of the list was made, in seconds since 1970. The same
-// list is signed with the same time, and so has the same signature.
+// newest is when the newest image of the list was created, in seconds since 1970. Used as
+// the signing time, it gives the same list the same signature.
 func (l list) newest() int64 {
 	var at int64
 	for _, e := range l.entries {

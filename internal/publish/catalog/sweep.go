@@ -12,10 +12,10 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 )
 
-// sweep removes what runs that were killed have left under names that no later run uses
-// again: half copies, as large as an image, and lists that were never in place. The list
-// that the present one has replaced goes here as well: not at once, for a web server that
-// was on its way to it.
+// sweep removes what killed runs left under names that no later run reuses: partial copies,
+// as large as an image, and lists that were never put in place. It also removes the list
+// before the current one, which is not removed earlier because a web server may still be
+// reading it.
 func (c *Catalog) sweep() error {
 	inPlace := ""
 	if target, err := os.Readlink(filepath.Join(c.dir, current)); err == nil {
@@ -33,7 +33,8 @@ func (c *Catalog) sweep() error {
 	return nil
 }
 
-// temporaryPattern is of the names that internal/atomicfile gives to what is not whole yet.
+// temporaryPattern matches the names internal/atomicfile gives to files still being
+// written.
 var temporaryPattern = regexp.MustCompile(`^\.(` +
 	strings.Join([]string{`appliances\.json`, `SHA256SUMS`, `SHA256SUMS\.minisig`, `nginx\.conf`, `app\.json`}, "|") + `)\.new-`)
 
@@ -41,9 +42,9 @@ func isTemporary(name string) bool { return temporaryPattern.MatchString(name) }
 
 var imagePattern = regexp.MustCompile(`^` + appliance.Name + `-.+-[0-9a-f]{12}\.qcow2$`)
 
-// removeUnlisted removes the images and apps that no entry names: those of entries that
-// have left the list, in this run or in one that was killed then. Files under names that
-// this package does not give are somebody else's.
+// removeUnlisted removes images and apps that no entry names: their entries left the list,
+// in this run or in one that was killed before it could clean up. Files whose names are not
+// of this package's form belong to others and stay.
 func (c *Catalog) removeUnlisted() error {
 	apps, appsErr := c.removeFrom(appsDir, func(name string) bool {
 		return idPattern.MatchString(name) && !c.list.has(name)
@@ -55,7 +56,8 @@ func (c *Catalog) removeUnlisted() error {
 	return errors.Join(appsErr, imagesErr)
 }
 
-// mentions is true of a name in any entry, also in one that this package cannot read.
+// mentions reports whether any entry contains name, including entries this package cannot
+// parse.
 func (l list) mentions(name string) bool {
 	for _, e := range l.entries {
 		if bytes.Contains(e.raw, []byte(name)) {
@@ -65,7 +67,7 @@ func (l list) mentions(name string) bool {
 	return false
 }
 
-// removeFrom removes what is superfluous in a directory of the catalog, and tells whether
+// removeFrom removes what is superfluous in a directory of the catalog, and reports whether
 // there was anything.
 func (c *Catalog) removeFrom(dir string, superfluous func(name string) bool) (bool, error) {
 	found, err := os.ReadDir(filepath.Join(c.dir, dir))

@@ -7,10 +7,10 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/app"
 )
 
-// with returns the list with the entries of one version in it, and those it no longer has:
-// what this version was before, and with a keep above 0 all but the newest versions of the
-// same app and architecture. An entry that is listed already keeps its place, others come
-// first.
+// with returns the list including the entries of one version, and the entries it no longer
+// includes: earlier entries of this version and, with keep above 0, all but the newest
+// versions of the same app and architecture. An entry that is already listed keeps its
+// position, new ones come first.
 func (l list) with(entries []Entry, keep int) (list, []listed, error) {
 	now := map[string]listed{}
 	var kept, gone []listed
@@ -47,8 +47,8 @@ func newListed(e *Entry) (listed, error) {
 	return listed{id: e.ID.OID, name: e.Name, raw: raw, own: e}, err
 }
 
-// checkNames keeps an app from taking the name of one that is somebody else's: OpenNebula
-// would take the two for one.
+// checkNames refuses a name that an entry of somebody else already has: OpenNebula would
+// take the two apps for one.
 func (l list) checkNames() error {
 	ids := map[string]string{}
 	for _, e := range l.entries {
@@ -61,8 +61,8 @@ func (l list) checkNames() error {
 	return nil
 }
 
-// versionsBeyond are the versions that have to go so that only the newest keep are left of
-// the app of entry. That of entry counts and stays, however old it is.
+// versionsBeyond returns the versions to remove so that only the newest keep remain of the
+// app of entry. The version of entry counts as one of those kept, however old it is.
 func (l list) versionsBeyond(entry *Entry, keep int) []string {
 	made := map[string]int64{}
 	for _, e := range l.entries {
@@ -73,7 +73,7 @@ func (l list) versionsBeyond(entry *Entry, keep int) []string {
 	return app.VersionsBeyond(made, keep)
 }
 
-// isOfApp tells whether e and other are the same app for the same architecture, in whatever
+// isOfApp reports whether e and other are the same app for the same architecture, in any
 // version.
 func (e *Entry) isOfApp(other *Entry) bool {
 	return e.App == other.App && e.OSArch == other.OSArch

@@ -5,12 +5,12 @@ import (
 	"regexp"
 )
 
-// versionHeading begins the section of a version: "## [1.0.0-0-20261122] - 2026-11-22".
-// Unreleased is not a version, and stays on top.
+// versionHeading matches the heading of a version: "## [1.0.0-0-20261122] - 2026-11-22". It
+// does not match Unreleased, which stays on top.
 var versionHeading = regexp.MustCompile(`(?m)^## \[?v?([0-9][^\]\s]*)`)
 
-// mergeChangelog puts the section of made, which has one, above those of existing. What is
-// there is never changed: a version that has a section keeps it, with what people wrote.
+// mergeChangelog inserts the one section of made above those of existing. Nothing existing is
+// changed: a version that already has a section keeps it, with what people wrote.
 func mergeChangelog(existing, made []byte) []byte {
 	if len(bytes.TrimSpace(existing)) == 0 {
 		return made

@@ -14,7 +14,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/app"
 )
 
-// entry is <uuid>.yaml.
+// entry returns the content of <uuid>.yaml.
 func (p publication) entry() ([]byte, error) {
 	app, m := p.app, p.manifest
 	var email []pair
@@ -61,9 +61,9 @@ func (p publication) entry() ([]byte, error) {
 	return buffer.Bytes(), nil
 }
 
-// vmTemplate has every value between quotes: a number would cost the app its template.
+// vmTemplate quotes every value: for a number, the marketplace would drop the app's template.
 func vmTemplate(t app.VMTemplate) *yaml.Node {
-	// The marketplace's driver writes each value between quotes as it is.
+	// The marketplace's driver puts each value between quotes without escaping it.
 	t = t.Map(func(value string) string { return strings.ReplaceAll(value, `"`, `\"`) })
 	values := map[string]*yaml.Node{}
 	for name, value := range t.Attributes {
@@ -115,7 +115,7 @@ func sequence(items ...*yaml.Node) *yaml.Node {
 	return &yaml.Node{Kind: yaml.SequenceNode, Content: items}
 }
 
-// text is always between quotes, so that no parser takes it for something else.
+// text is always quoted, so that no parser reads it as another type.
 func text(value string) *yaml.Node {
 	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: value, Style: yaml.SingleQuotedStyle}
 }
@@ -128,8 +128,8 @@ func texts(values []string) []*yaml.Node {
 	return nodes
 }
 
-// lines is a text as people read it. yamllint forbids blanks at the end of a line, and more
-// than two empty ones.
+// lines is a multi-line text, readable in the file. yamllint forbids trailing blanks and more
+// than two empty lines.
 func lines(value string) *yaml.Node {
 	var trimmed []string
 	for line := range strings.Lines(value) {

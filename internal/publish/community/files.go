@@ -11,7 +11,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/app"
 )
 
-// Names below the top of the repository.
+// Names relative to the root of the repository.
 const (
 	appDir        = "appliances/" + appliance.Name + "/"
 	changelogFile = appDir + "CHANGELOG.md"
@@ -19,22 +19,22 @@ const (
 	logoFile      = appliance.Name + ".png"
 )
 
-// publication is all that the files are made of.
+// publication is the input for all files.
 type publication struct {
 	app      app.App
 	manifest manifest.Manifest
 	imageURL string
 }
 
-// Files are the files by their names below the top of the repository. imageURL is where the
-// image of m will be downloaded from. The logo is a PNG; without one the repository is
-// expected to have it. CHANGELOG.md holds this version alone; Write adds it to what is
-// there. The error lists every mistake.
+// Files returns the files, keyed by name relative to the root of the repository. imageURL is
+// where the image of m will be downloaded from. logo is the content of a PNG file; if it is
+// empty the repository is expected to have the logo. CHANGELOG.md contains this version alone;
+// Write merges it into the existing one. The error lists every mistake.
 func Files(described app.App, m manifest.Manifest, imageURL string, logo []byte) (map[string][]byte, error) {
 	if err := errors.Join(checkSystem(m), CheckImageURL(imageURL), checkLogo(logo), checkParams()); err != nil {
 		return nil, err
 	}
-	// The web interface of a cloud has the logos of this repository, by their names.
+	// Sunstone ships the logos of this repository, and finds them by name.
 	described.Logo = logoFile
 	p := publication{described, m, imageURL}
 	entry, err := p.entry()
@@ -60,7 +60,7 @@ func Files(described app.App, m manifest.Manifest, imageURL string, logo []byte)
 	return files, nil
 }
 
-// version has the form of OpenNebula's marketplaces.
+// version is in the format of OpenNebula's marketplaces.
 func (p publication) version() string {
 	return app.CommunityVersion(p.app.Version, p.created())
 }
@@ -74,7 +74,7 @@ func checkSystem(m manifest.Manifest) error {
 	return nil
 }
 
-// CheckImageURL refuses what only some could download.
+// CheckImageURL refuses a URL that not everybody could download.
 func CheckImageURL(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.Path == "" || u.Path == "/" {

@@ -10,13 +10,13 @@ import (
 )
 
 const (
-	// logoPixels is the width and height that the repository's reviewers ask for.
+	// logoPixels is the width and height the repository's reviewers ask for.
 	logoPixels = 300
-	// maxLogo is in bytes; the largest logo of the repository has a little less.
+	// maxLogo is in bytes; the largest logo in the repository is slightly smaller.
 	maxLogo = 100 << 10
 )
 
-// checkLogo reads the whole picture, so that no half of one is published.
+// checkLogo decodes the whole picture, so that a truncated one is not published.
 func checkLogo(content []byte) error {
 	if len(content) == 0 {
 		return nil
@@ -24,7 +24,7 @@ func checkLogo(content []byte) error {
 	if len(content) > maxLogo {
 		return fmt.Errorf("the logo has %s; at most %s are taken", progress.Bytes(int64(len(content))), progress.Bytes(maxLogo))
 	}
-	// The size comes first: a small file may be of a picture that fills the memory.
+	// The dimensions come first: a small file may decode to a picture that exhausts memory.
 	config, err := png.DecodeConfig(bytes.NewReader(content))
 	if err != nil {
 		return errors.New("the logo is no PNG")

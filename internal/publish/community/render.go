@@ -22,10 +22,10 @@ var templates = template.Must(template.New("").Option("missingkey=error").
 	Funcs(template.FuncMap{"quote": quote, "bytes": progress.Bytes, "code": code}).
 	ParseFS(templateFiles, "templates/*.tmpl"))
 
-// quote writes a scalar of YAML, which is a string of Ruby as well but for \ and its like.
+// quote returns a YAML scalar, which is also a Ruby string unless it contains a backslash.
 func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
 
-// code stands in a cell of a table: nothing where there is nothing to show.
+// code formats a table cell as code; an empty text stays empty.
 func code(text string) string {
 	if text == "" {
 		return ""
@@ -33,11 +33,11 @@ func code(text string) string {
 	return "`" + text + "`"
 }
 
-// param is a variable that the tests set when they make the machine.
+// param is a context variable that the tests set when they create the VM.
 type param struct{ Name, Value string }
 
-// params are the variables that have a default, with it: so the tests prove that what a
-// cloud sends is what the appliance takes. The repository's tests put ONEAPP_ before names.
+// params are the variables that have a default, with that default: so the tests prove that the
+// appliance accepts what a cloud sends. The repository's tests prepend ONEAPP_ to the names.
 func params() []param {
 	var found []param
 	for _, v := range appliance.Variables() {
@@ -48,8 +48,8 @@ func params() []param {
 	return found
 }
 
-// checkParams finds what would not arrive: all values travel as one text, separated by
-// commas, through a shell.
+// checkParams finds values that would not arrive intact: all of them are passed as one
+// comma-separated text, through a shell.
 func checkParams() error {
 	var mistakes []error
 	for _, p := range params() {
@@ -62,14 +62,15 @@ func checkParams() error {
 
 var notOfABase = regexp.MustCompile(`[^a-z0-9]`)
 
-// base is the system in the repository's spelling: "ubuntu2404".
+// base is the operating system in the repository's spelling: "ubuntu2404".
 func (p publication) base() string {
 	return notOfABase.ReplaceAllString(strings.ToLower(p.manifest.OSID+p.manifest.OSRelease), "")
 }
 
 type attribute struct{ Name, Value string }
 
-// testMachine is of the VM template that the test cloud should have, what our own asks for.
+// testMachine returns the attributes our own VM template asks for, which the test cloud's
+// template should have too.
 func (p publication) testMachine() (attributes []attribute, vectors map[string][]attribute) {
 	t := p.app.VMTemplate(p.manifest.OSArch)
 	for _, name := range []string{"CPU", "VCPU", "MEMORY"} {

@@ -12,10 +12,10 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
 )
 
-// Write writes what Files returned below directory, a checkout of the repository or any
-// other, says which files it has changed, and tells whether there were any. Files of others
-// stay, and so do the sections of CHANGELOG.md that are there. Each file is whole at any
-// moment; a run that was interrupted is finished by the next.
+// Write writes the result of Files into directory, a checkout of the repository or any other,
+// reports each file it changed to say, and returns whether there were any. Other files stay
+// untouched, and so do existing sections of CHANGELOG.md. No file is ever half written; the
+// next run completes one that was interrupted.
 func Write(directory string, files map[string][]byte, say func(string)) (changed bool, err error) {
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		path := filepath.Join(directory, filepath.FromSlash(name))

@@ -12,8 +12,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/storedtext"
 )
 
-// What an app has in both forms. The driver of a "one" marketplace, and the servers that
-// feed it, need these.
+// The keys required of an app in both forms, by the driver of a "one" marketplace and by the
+// servers that feed it.
 var (
 	commonKeys = []string{"name", "version", "publisher", "description", "short_description", "tags", "creation_time", "opennebula_version", "hypervisor"}
 	imageKeys  = []string{"format", "os-arch"}
@@ -26,7 +26,7 @@ const (
 	typeService  = "SERVICE_TEMPLATE"
 )
 
-// app is a file of a marketplace's repository: <uuid>.yaml.
+// app checks a file of a marketplace's repository: <uuid>.yaml.
 func (l *linter) app(n *node) {
 	l.result.Apps++
 	l.fileName(n)
@@ -40,8 +40,8 @@ func (l *linter) app(n *node) {
 	l.openNebulaTemplate(n)
 }
 
-// entry is what a marketplace's server answers: the same with files for images, and no
-// name of a file.
+// entry checks an entry as a marketplace's server returns it: like an app, but with "files"
+// for images, and without a file name.
 func (l *linter) entry(n *node) {
 	l.result.Apps++
 	if n.get("_id").get("$oid").empty() {
@@ -88,7 +88,7 @@ func (l *linter) common(n *node, more []string) {
 	}
 }
 
-// list is what a sequence holds, nothing of anything else.
+// list returns the items of a sequence, and nothing for any other node.
 func (n *node) list() []*node {
 	if n == nil {
 		return nil
@@ -129,14 +129,14 @@ func (l *linter) oneOf(n *node, key, rule string, allowed ...string) {
 	}
 }
 
-// storable is about texts that end up in attributes of oned.
+// storable checks texts that end up in attributes of oned.
 func (l *linter) storable(n *node, name string) {
 	if err := storedtext.CheckQuoted(n.str()); err != nil {
 		l.add(n.line, ruleUnstorable, "%s %v", name, err)
 	}
 }
 
-// dated is the end of a version in OpenNebula's marketplaces.
+// dated matches a version whose end is a date, as in OpenNebula's marketplaces.
 var dated = regexp.MustCompile(`^\d+\.\d+\.\d+.*-\d+-(\d{8})$`)
 
 func (l *linter) version(n *node) {
@@ -162,10 +162,10 @@ func (l *linter) version(n *node) {
 	}
 }
 
-// knownReleases are those an app is offered to, oldest first.
+// knownReleases are the OpenNebula releases an app is offered to, oldest first.
 var knownReleases = app.Default().OpenNebulaVersions
 
-// releases finds gaps: a front-end sees only the apps that name its own release.
+// releases finds missing releases: a front-end sees only apps that name its own release.
 func (l *linter) releases(n *node) {
 	value := n.get("opennebula_version")
 	if value.empty() {

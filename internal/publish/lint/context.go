@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// applianceVariable is how the variables of an appliance begin.
+// applianceVariable is the prefix of the appliance's context variables.
 const applianceVariable = "ONEAPP_"
 
-// reference is a value that oned fills in.
+// reference matches a value that oned fills in.
 var reference = regexp.MustCompile(`^\$([A-Za-z0-9_]+)(?:\[.*\])?$`)
 
 func (l *linter) context(line int, t []attribute) {
@@ -18,8 +18,8 @@ func (l *linter) context(line int, t []attribute) {
 		l.add(line, ruleReportReady, "CONTEXT is missing")
 		return
 	}
-	// Without the first the machine has no address, without the others nobody learns that
-	// it is ready.
+	// Without NETWORK the VM has no address; without the others nobody learns that it is
+	// ready.
 	for _, name := range []string{"NETWORK", "TOKEN", "REPORT_READY"} {
 		switch m := find(context.members, name); {
 		case m == nil:
@@ -46,7 +46,7 @@ func (l *linter) context(line int, t []attribute) {
 	}
 }
 
-// quoted does not show what may be a secret.
+// quoted hides a value that may be a secret.
 func quoted(name, value string) string {
 	if slices.ContainsFunc([]string{"PASS", "KEY", "TOKEN", "SECRET"}, func(word string) bool { return strings.Contains(name, word) }) {
 		return "a literal"

@@ -7,7 +7,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/storedtext"
 )
 
-// openNebulaTemplate is the VM template of an app, as YAML or as JSON in a text.
+// openNebulaTemplate checks the VM template of an app, as YAML or as JSON inside a string.
 func (l *linter) openNebulaTemplate(n *node) {
 	given := n.get("opennebula_template")
 	if given.empty() || typeOf(n) == typeService {
@@ -29,7 +29,7 @@ func (l *linter) openNebulaTemplate(n *node) {
 	l.template(given.line, l.attributes(given), n.get("os-arch").str())
 }
 
-// at moves a value that was read from within a text to the line of that text.
+// at sets the line of a value that was parsed from inside a string to the line of that string.
 func (n *node) at(line int) *node {
 	n.line = line
 	for i := range n.members {
@@ -42,8 +42,8 @@ func (n *node) at(line int) *node {
 	return n
 }
 
-// attributes are those that the driver of a "one" marketplace makes of a template (its
-// template_to_str). It puts values between quotes as they are.
+// attributes returns the attributes that the driver of a "one" marketplace makes of a template
+// (its template_to_str). The driver puts values between quotes without escaping them.
 func (l *linter) attributes(n *node) []attribute {
 	var attributes []attribute
 	for _, m := range n.members {
@@ -79,7 +79,7 @@ func (l *linter) vector(name string, line int, n *node) attribute {
 	return a
 }
 
-// value is the text that oned gets.
+// value returns the text that oned receives.
 func (l *linter) value(path string, n *node) string {
 	if n.kind != text {
 		l.add(n.line, ruleNotString, "%s is %s, which is not a string: the driver drops the whole template", path, n.str())
@@ -91,7 +91,7 @@ func (l *linter) value(path string, n *node) string {
 	return strings.ReplaceAll(n.str(), `\"`, `"`)
 }
 
-// storableValues finds what oned would refuse or change, whatever form it came in.
+// storableValues finds what oned would refuse or change, whatever the input format.
 func (l *linter) storableValues(attributes []attribute, path string) {
 	for _, a := range attributes {
 		if !strings.ContainsFunc(a.name, func(r rune) bool { return r > 0x7F || !isNameByte(byte(r)) }) && a.name != "" {

@@ -10,11 +10,11 @@ import (
 // Finding is one mistake.
 type Finding struct {
 	File string
-	// Line counts from 1. Where something is missing it is the line of what it is missing in.
+	// Line is 1-based. For something missing it is the line of the mapping it is missing from.
 	Line int
-	// Rule is one of those in the documentation of the package.
+	// Rule is one of the rules in the package documentation.
 	Rule string
-	// Problem is what is wrong, Fix what to do about it.
+	// Problem says what is wrong, Fix how to correct it.
 	Problem, Fix string
 }
 
@@ -22,7 +22,7 @@ func (f Finding) String() string {
 	return fmt.Sprintf("%s:%d: %s: %s; %s", f.File, f.Line, f.Rule, f.Problem, f.Fix)
 }
 
-// Error is nil if there are no findings, and else lists them all.
+// Error returns nil if there are no findings, otherwise an error that lists them all.
 func Error(findings []Finding) error {
 	var mistakes []error
 	for _, f := range findings {
@@ -31,7 +31,7 @@ func Error(findings []Finding) error {
 	return errors.Join(mistakes...)
 }
 
-// linter gathers the findings in one file.
+// linter collects the findings in one file.
 type linter struct {
 	file   string
 	result Result
@@ -43,7 +43,7 @@ func (l *linter) add(line int, rule, problem string, arguments ...any) {
 	})
 }
 
-// done sorts the findings by line; those of one line in the order of their rules.
+// done sorts the findings by line, and those of one line by rule.
 func (l *linter) done() Result {
 	slices.SortFunc(l.result.Findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Problem, b.Problem))

@@ -13,14 +13,14 @@ import (
 var (
 	md5Pattern    = regexp.MustCompile(`^[0-9a-f]{32}$`)
 	sha256Pattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	// zeros and the like stand where nobody has written a digest yet.
+	// oneDigit matches zeros and the like, written before the digest was known.
 	oneDigit = regexp.MustCompile(`^(0+|f+|[^0-9a-fA-F]+)$`)
-	// placeholders have been seen in published files.
+	// placeholder matches what has been seen in published files.
 	placeholder = regexp.MustCompile(`PUBLISH_URL|TODO|FIXME|CHANGEME|PLACEHOLDER|XXX|\.\.\.|<[^>]*>|\$\{?[A-Z_]+`)
 )
 
-// images are called "files" by a marketplace's server, which has the checksums beside the
-// other keys.
+// images checks the images. A marketplace's server calls them "files", and puts the checksums
+// next to the other keys.
 func (l *linter) images(n *node, key string) {
 	images := n.get(key)
 	if typeOf(n) != typeImage {
@@ -91,10 +91,10 @@ func (l *linter) checksum(image, n *node, name string, pattern *regexp.Regexp) {
 	}
 }
 
-// inName is the version in the name of an image in OpenNebula's marketplaces.
+// inName matches the version in the name of an image in OpenNebula's marketplaces.
 var inName = regexp.MustCompile(`-(\d+\.\d+\.\d+-\d+-\d{8})$`)
 
-// imageVersion finds an address that was not changed with the version.
+// imageVersion finds an image URL that was not updated with the version.
 func (l *linter) imageVersion(version string, image *node) {
 	address := image.get("url")
 	base := strings.TrimSuffix(path.Base(address.str()), path.Ext(address.str()))

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// inputTypes are those of OpenNebula, with what their options look like; nil is none.
+// inputTypes maps OpenNebula's input types to the format of their options; nil if a type has
+// none.
 var inputTypes = map[string]*regexp.Regexp{
 	"text": nil, "text64": nil, "password": nil, "number": nil, "number-float": nil, "boolean": nil, "fixed": nil,
 	"range":       regexp.MustCompile(`^-?[0-9]+\.\.-?[0-9]+$`),
@@ -15,7 +16,7 @@ var inputTypes = map[string]*regexp.Regexp{
 	"list":        regexp.MustCompile(`^[^,]+(,[^,]+)*$`),
 }
 
-// input judges "<M|O>|<type>|<description>|<options>|<default>".
+// input checks "<M|O>|<type>|<description>|<options>|<default>".
 func (l *linter) input(a attribute) {
 	fields := strings.Split(a.value, "|")
 	if len(fields) != 3 && len(fields) != 5 {
@@ -48,8 +49,8 @@ func (l *linter) input(a attribute) {
 	}
 }
 
-// allowed says whether the default is a value the user might have chosen. None is always
-// allowed but where something must be selected.
+// allowed reports whether the default is a value the user could have chosen. An empty default
+// is always allowed, except where a selection is required.
 func allowed(kind, options, standard string) bool {
 	if standard == "" {
 		return kind != "fixed" && kind != "list"

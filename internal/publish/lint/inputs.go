@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// capacityInputs choose the size of the machine; they have names and rules of their own.
+// capacityInputs set the size of the VM; they have names and rules of their own.
 var capacityInputs = []string{"CPU", "VCPU", "MEMORY"}
 
 func (l *linter) inputs(t []attribute) {
@@ -30,7 +30,7 @@ func (l *linter) inputs(t []attribute) {
 	l.titles(t, inputs)
 }
 
-// refersTo looks everywhere: an input may fill in any attribute.
+// refersTo searches all attributes: an input may fill in any of them.
 func refersTo(t []attribute, input string) bool {
 	return slices.ContainsFunc(t, func(a attribute) bool {
 		found := reference.FindStringSubmatch(a.value)
@@ -60,7 +60,7 @@ func (l *linter) order(inputs, order *attribute) {
 	}
 }
 
-// titles are those that Sunstone shows for the app and the groups of inputs.
+// titles checks the titles that Sunstone shows for the app and its groups of inputs.
 func (l *linter) titles(t []attribute, inputs *attribute) {
 	segment := map[string]int{"APP": 1, "GROUP": 2}
 	for _, a := range t {

@@ -7,22 +7,21 @@ import (
 	"strings"
 )
 
-// Result is what was found in a file, and how much was looked at.
+// Result holds the findings in a file, and counts what was checked.
 type Result struct {
 	Findings                []Finding
 	Apps, Templates, Inputs int
 }
 
-// Lint returns the mistakes in a file, by line; see Examine.
+// Lint returns the mistakes in a file, sorted by line; see Examine.
 func Lint(name string, content []byte) ([]Finding, error) {
 	result, err := Examine(name, content)
 	return result.Findings, err
 }
 
-// Examine looks for mistakes in a file. What the file is follows from its name and
-// content: a list or an entry of a "one" marketplace in JSON, an app or metadata.yaml of a
-// marketplace's repository in YAML, or a VM template in plain syntax. The error says that
-// it is none of them.
+// Examine checks a file. Its kind follows from its name and content: a list or an entry of a
+// "one" marketplace in JSON, an app or metadata.yaml of a marketplace's repository in YAML, or
+// a VM template in plain syntax. The error says that it is none of these.
 func Examine(name string, content []byte) (Result, error) {
 	l := &linter{file: name}
 	extension := strings.ToLower(filepath.Ext(name))
@@ -51,8 +50,8 @@ func Examine(name string, content []byte) (Result, error) {
 
 const forms = "a list or an entry of a marketplace in JSON, an app or metadata.yaml of a marketplace's repository, a VM template in plain syntax"
 
-// Template returns the mistakes in a VM template in plain syntax, as an app holds it in
-// VMTEMPLATE64 or APPTEMPLATE64.
+// Template returns the mistakes in a VM template in plain syntax, the form in which an app
+// carries it in VMTEMPLATE64 or APPTEMPLATE64.
 func Template(name string, content []byte) []Finding {
 	l := &linter{file: name}
 	l.plainTemplate(content)
@@ -86,7 +85,7 @@ func (l *linter) document(root *node) (Result, error) {
 	return l.done(), nil
 }
 
-// repeated finds attributes of one value that are there twice: OpenNebula keeps both.
+// repeated finds single-valued attributes that occur twice: OpenNebula keeps both.
 func (l *linter) repeated(attributes []attribute, path string) {
 	seen := map[string]int{}
 	for _, a := range attributes {

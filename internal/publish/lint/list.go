@@ -2,7 +2,7 @@ package lint
 
 import "strings"
 
-// list is the answer of a marketplace's server: all its entries.
+// list checks the answer of a marketplace's server: all its entries.
 func (l *linter) list(entries *node) {
 	if entries.kind != sequence {
 		l.add(entries.line, ruleSyntax, "appliances is not a list")
@@ -29,8 +29,8 @@ func (l *linter) list(entries *node) {
 	}
 }
 
-// sameRelease finds a new version with what was left of another one. A disk that holds data
-// alone, such as a model, may be that of several versions.
+// sameRelease finds leftovers of one version in the entry of another. A data-only disk, such
+// as a model, may be shared by several versions.
 func (l *linter) sameRelease(a, b *node) {
 	fileA, fileB := system(a, "files"), system(b, "files")
 	if fileA == nil || fileB == nil || a.get("version").str() == b.get("version").str() {
@@ -46,12 +46,12 @@ func (l *linter) sameRelease(a, b *node) {
 	}
 }
 
-// family is what versions are versions of.
+// family identifies the app that an entry is a version of.
 func family(entry *node) string {
 	return strings.ReplaceAll(entry.get("name").str(), entry.get("version").str(), "")
 }
 
-// system is the image an operating system is in.
+// system returns the image that contains the operating system.
 func system(n *node, key string) *node {
 	for _, file := range n.get(key).list() {
 		if file.get("type").str() == "OS" {

@@ -7,19 +7,20 @@ import (
 	"strings"
 )
 
-// appName is what the Makefile of the community's repository can tell from a version: it
-// cuts a name at its first digit.
+// appName matches names that the Makefile of the community's repository can tell from a
+// version: it cuts a name at its first digit.
 var appName = regexp.MustCompile(`^[a-z]+([-_][a-z]+)*$`)
 
-// shape is what a place in metadata.yaml must hold.
+// shape is the expected type of one place in metadata.yaml.
 type shape struct {
 	path    string
 	mapping bool
-	// words are the texts allowed, nil for any.
+	// words are the allowed values, nil for any.
 	words []string
 }
 
-// metadataShape is that of appliances/example/metadata.yaml.
+// metadataShape is the shape of appliances/example/metadata.yaml in the community's
+// repository.
 var metadataShape = []shape{
 	{path: ":app", mapping: true},
 	{path: ":app/:name"},
@@ -42,8 +43,8 @@ var metadataShape = []shape{
 	{path: ":infra/:apps_path"},
 }
 
-// metadata is what the tests of the community's repository read: values that are not where
-// they look are null to them.
+// metadata checks what the tests of the community's repository read: a value that is not where
+// they look is null to them.
 func (l *linter) metadata(root *node) {
 	l.result.Apps++
 	if root.kind != mapping {
@@ -94,7 +95,7 @@ func (l *linter) shape(root *node, s shape) {
 	for i, key := range keys {
 		next := n.get(key)
 		if next == nil {
-			// What it is missing in is told on its own if that is missing as well.
+			// If the parent is missing as well, that is reported separately.
 			if i == len(keys)-1 && n.kind == mapping {
 				l.add(line, ruleMetadataShape, "%s is missing", s.path)
 			}

@@ -9,8 +9,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// fileName finds a copy of an app under a name that is not an id. The servers take the name of
-// the file for the id, and two copies drift apart.
+// fileName finds a copy of an app under a file name that is not its id. The servers take the
+// file name for the id, and two copies drift apart.
 func (l *linter) fileName(n *node) {
 	if !n.get("id").empty() {
 		return
@@ -21,7 +21,7 @@ func (l *linter) fileName(n *node) {
 	}
 }
 
-// spelling finds one name in several spellings. That of people, in "name", may differ.
+// spelling finds one name in several spellings. The display name, in "name", may differ.
 func (l *linter) spelling(n *node) {
 	spellings := map[string]string{}
 	for _, image := range n.get("images").list() {
@@ -36,10 +36,10 @@ var (
 	versioned  = regexp.MustCompile(`-v?\d.*$`)
 )
 
-// plain is the same for all spellings of a name.
+// plain returns the same text for all spellings of a name.
 func plain(name string) string { return separators.Replace(strings.ToLower(name)) }
 
-// stem is the name of the appliance in that of an image: "slm-copilot" of
+// stem returns the appliance's name from that of an image: "slm-copilot" of
 // "https://example.org/slm-copilot-1.0.0.qcow2".
 func stem(address string) string { return versioned.ReplaceAllString(path.Base(address), "") }
 

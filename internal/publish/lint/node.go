@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// kind is what a value is for OpenNebula's tools.
+// kind is the type of a value as OpenNebula's tools see it.
 type kind int
 
 const (
@@ -16,11 +16,11 @@ const (
 	sequence
 )
 
-// node is a value of JSON or YAML, with its line.
+// node is a JSON or YAML value, with its line.
 type node struct {
 	line int
 	kind kind
-	// text is the value of a scalar as it is written.
+	// text is the value of a scalar as written in the file.
 	text    string
 	members []member
 	items   []*node
@@ -32,7 +32,7 @@ type member struct {
 	value *node
 }
 
-// get returns the first member of that name, nil if there is none. It may be called on nil.
+// get returns the first member with that name, nil if there is none. n may be nil.
 func (n *node) get(name string) *node {
 	if n == nil {
 		return nil
@@ -45,7 +45,7 @@ func (n *node) get(name string) *node {
 	return nil
 }
 
-// str is the text of a scalar, empty for everything else.
+// str returns the text of a scalar, and nothing for any other node.
 func (n *node) str() string {
 	if n == nil || n.kind == mapping || n.kind == sequence {
 		return ""
@@ -53,7 +53,7 @@ func (n *node) str() string {
 	return n.text
 }
 
-// integer is the value of a number that is whole.
+// integer returns the value of a whole number.
 func (n *node) integer() (int64, bool) {
 	if n == nil || n.kind != number {
 		return 0, false
@@ -62,7 +62,7 @@ func (n *node) integer() (int64, bool) {
 	return value, err == nil
 }
 
-// empty tells whether there is nothing, as in "key:" or "key: ”".
+// empty reports whether there is no value, as in "key:" or `key: ""`.
 func (n *node) empty() bool {
 	switch {
 	case n == nil:
@@ -77,7 +77,7 @@ func (n *node) empty() bool {
 	return strings.TrimSpace(n.text) == ""
 }
 
-// duplicateKeys finds names that are there twice, of which parsers keep one and say nothing.
+// duplicateKeys finds names that occur twice; parsers silently keep one of them.
 func (l *linter) duplicateKeys(n *node) {
 	seen := map[string]int{}
 	for _, m := range n.members {

@@ -8,7 +8,7 @@ import (
 	"io"
 )
 
-// maxDepth is how deep values may be nested: no form that is linted needs more than 8.
+// maxDepth limits the nesting of values: no format checked here needs more than 8 levels.
 const maxDepth = 32
 
 var errTooDeep = fmt.Errorf("it is nested more than %d levels deep", maxDepth)
@@ -17,12 +17,12 @@ var errTooDeep = fmt.Errorf("it is nested more than %d levels deep", maxDepth)
 type jsonReader struct {
 	decoder *json.Decoder
 	content []byte
-	// line is that of the byte at offset.
+	// line is the line of the byte at offset.
 	offset int
 	line   int
 }
 
-// parseJSON reads one value, and returns the line of an error.
+// parseJSON parses one value; on an error it returns the line as well.
 func parseJSON(content []byte) (*node, int, error) {
 	r := &jsonReader{decoder: json.NewDecoder(bytes.NewReader(content)), content: content, line: 1}
 	r.decoder.UseNumber()
@@ -67,7 +67,7 @@ func (r *jsonReader) value(depth int) (*node, error) {
 	return n, nil
 }
 
-// fill reads what is in a mapping or a sequence, and its end.
+// fill reads the content of a mapping or a sequence, and its closing delimiter.
 func (r *jsonReader) fill(n *node, depth int) error {
 	for r.decoder.More() {
 		if n.kind == sequence {
@@ -82,7 +82,7 @@ func (r *jsonReader) fill(n *node, depth int) error {
 		if err != nil {
 			return err
 		}
-		m := member{name: key.(string), line: r.line} // the decoder takes no other key
+		m := member{name: key.(string), line: r.line} // the decoder accepts only strings as keys
 		if m.value, err = r.value(depth + 1); err != nil {
 			return err
 		}

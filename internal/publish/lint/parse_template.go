@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// attribute is one of a VM template: a name with a value, or with attributes of its own.
+// attribute is an attribute of a VM template: a name with a value, or with attributes of its
+// own.
 type attribute struct {
 	name    string
 	line    int
@@ -22,7 +23,7 @@ type templateReader struct {
 	line int
 }
 
-// parseTemplate reads the plain syntax, and returns the line of an error.
+// parseTemplate parses the plain syntax; on an error it returns the line as well.
 func parseTemplate(content []byte) ([]attribute, int, error) {
 	r := &templateReader{rest: content, line: 1}
 	var attributes []attribute
@@ -58,14 +59,13 @@ func (r *templateReader) attribute(top bool) (attribute, error) {
 		a.vector = true
 		a.members, err = r.vector(a.name)
 	default:
-		// An empty value ends with the line.
+		// The value may be empty, up to the end of the line.
 		a.value = r.word(isBareByte)
 	}
 	return a, err
 }
 
-// quoted reads up to the quote that ends a value. A backslash escapes a quote, and nothing
-// else.
+// quoted reads up to the closing quote. A backslash escapes a quote, and nothing else.
 func (r *templateReader) quoted(name string) (string, error) {
 	for i, c := range r.rest {
 		if c != '"' || i > 0 && r.rest[i-1] == '\\' {
@@ -102,7 +102,7 @@ func (r *templateReader) vector(name string) ([]attribute, error) {
 	}
 }
 
-// skipBlank passes over blanks, and with lines over newlines and comments.
+// skipBlank skips blanks and, if lines is set, newlines and comments.
 func (r *templateReader) skipBlank(lines bool) {
 	for len(r.rest) > 0 {
 		switch c := r.rest[0]; {
@@ -143,7 +143,7 @@ func (r *templateReader) advance(n int) {
 	r.rest = r.rest[n:]
 }
 
-// ahead is what comes, for people.
+// ahead describes the next input for an error message.
 func (r *templateReader) ahead() string {
 	line, _, _ := bytes.Cut(r.rest, []byte("\n"))
 	return string(line[:min(len(line), 20)])

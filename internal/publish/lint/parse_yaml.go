@@ -9,7 +9,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// parseYAML reads the first document.
+// parseYAML parses the first document.
 func (l *linter) parseYAML(content []byte) (n *node, line int, err error) {
 	var document yaml.Node
 	if err := yaml.Unmarshal(content, &document); err != nil {
@@ -62,7 +62,7 @@ func (l *linter) fromYAML(from *yaml.Node, depth int) (*node, error) {
 			n.items = append(n.items, value)
 		}
 	case yaml.AliasNode:
-		// OpenNebula's servers read with Ruby, whose safe loader refuses them.
+		// OpenNebula's servers use Ruby, whose safe loader refuses aliases.
 		l.add(from.Line, ruleYAMLAlias, "*%s refers to another place", from.Value)
 		n.text = from.Alias.Value
 	default:
@@ -71,8 +71,8 @@ func (l *linter) fromYAML(from *yaml.Node, depth int) (*node, error) {
 	return n, nil
 }
 
-// What YAML 1.1, which Ruby and Python read, takes for something else than a text, although
-// YAML 1.2 does not.
+// Plain scalars that YAML 1.1, which Ruby and Python implement, does not read as text,
+// although YAML 1.2 does.
 var (
 	booleans11 = regexp.MustCompile(`^(yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF)$`)
 	numbers11  = regexp.MustCompile(`^[-+]?[0-9][0-9_,]*(:[0-5]?[0-9])*(\.[0-9_]*)?$`)

@@ -1,6 +1,6 @@
 package lint
 
-// The rules. The documentation of the package says why each is there.
+// The rules; the package documentation explains each.
 const (
 	ruleSyntax       = "syntax"
 	ruleDuplicateKey = "duplicate-key"
@@ -55,7 +55,7 @@ const (
 	ruleMetadataParams = "metadata-params"
 )
 
-// fixes say what to do about each.
+// fixes says how to correct each.
 var fixes = map[string]string{
 	ruleSyntax:       "write what a parser takes",
 	ruleDuplicateKey: "keep one of them",

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// template finds what keeps a VM template from working in a cloud its writer has not seen.
-// The architecture is that of the app, empty if nobody said.
+// template finds what keeps a VM template from working in a cloud its author has not seen.
+// arch is the architecture of the app, empty if unknown.
 func (l *linter) template(line int, t []attribute, arch string) {
 	l.result.Templates++
 	l.storableValues(t, "")
@@ -38,7 +38,7 @@ func (l *linter) template(line int, t []attribute, arch string) {
 	l.inputs(t)
 }
 
-// find returns the first attribute of that name, nil if there is none.
+// find returns the first attribute with that name, nil if there is none.
 func find(t []attribute, name string) *attribute {
 	i := slices.IndexFunc(t, func(a attribute) bool { return a.name == name })
 	if i < 0 {
@@ -47,7 +47,7 @@ func find(t []attribute, name string) *attribute {
 	return &t[i]
 }
 
-// get is the value of a member, empty if there is none. It may be called on nil.
+// get returns the value of a member, empty if there is none. a may be nil.
 func (a *attribute) get(name string) string {
 	if a == nil {
 		return ""
@@ -58,12 +58,12 @@ func (a *attribute) get(name string) string {
 	return ""
 }
 
-// capacity asks for VCPU too: without it a guest has one.
+// capacity requires VCPU too: without it a guest has one.
 func (l *linter) capacity(line int, t []attribute) {
 	for _, name := range []string{"CPU", "VCPU", "MEMORY"} {
 		a := find(t, name)
 		if a == nil {
-			// An input of that name asks the user.
+			// An input with that name asks the user.
 			if inputs := find(t, "USER_INPUTS"); inputs.get(name) == "" {
 				l.add(line, ruleCapacity, "%s is missing", name)
 			}

@@ -6,15 +6,15 @@ import (
 	"fmt"
 )
 
-// New objects are told apart from those of other runs by an attribute whose value no other
-// run uses. It is how an object is found whose allocation got no answer.
+// New objects are distinguished from those of other runs by an attribute whose value no other
+// run uses. It identifies an object whose allocation got no answer.
 
-// Label is such an attribute.
+// Label is such an identifying attribute.
 type Label struct{ Name, Value string }
 
 func (l Label) is(t Template) bool { return t.Get(l.Name) == l.Value }
 
-// allocation is one object that is to be made.
+// allocation describes one object to create.
 type allocation struct {
 	method string
 	name   string
@@ -23,16 +23,16 @@ type allocation struct {
 	find func(context.Context) ([]named, error)
 }
 
-// named is what all kinds of objects have.
+// named holds what objects of all kinds have.
 type named struct {
 	id       int
 	name     string
 	template Template
 }
 
-// allocate makes the object and returns its id; a *TakenError says that another object has
-// the name. Where an answer is lost, the object is looked for before anything is repeated:
-// the front-end may have made it, and may still be making it when it is asked.
+// allocate creates the object and returns its id; a *TakenError says that another object has
+// the name. If an answer is lost, the object is searched for before the call is repeated: the
+// front-end may have created it, or may still be creating it.
 func (c *Client) allocate(ctx context.Context, a allocation, template Template, arguments ...any) (int, error) {
 	content := append(Template{{Name: "NAME", Value: a.name}, {Name: a.label.Name, Value: a.label.Value}}, template...)
 	text, err := content.XML()
@@ -66,7 +66,8 @@ func (c *Client) allocate(ctx context.Context, a allocation, template Template, 
 	return id, nil
 }
 
-// ownOrTaken is for a name that is taken: by the object of an earlier try, or by another.
+// ownOrTaken handles a name that is taken: either by the object of an earlier attempt, whose
+// id it returns, or by another object.
 func (c *Client) ownOrTaken(ctx context.Context, a allocation, other *TakenError) (int, error) {
 	id, found, err := c.lookUp(ctx, a)
 	if err != nil {
@@ -91,8 +92,8 @@ func (c *Client) lookUp(ctx context.Context, a allocation) (id int, found bool, 
 	return 0, false, nil
 }
 
-// merge makes a call that puts attributes into an object; those of the same name are
-// replaced, others stay.
+// merge makes a call that adds attributes to an object; those with the same name are replaced,
+// others stay.
 func (c *Client) merge(ctx context.Context, method string, id int, template Template) error {
 	text, err := template.XML()
 	if err != nil {
@@ -102,7 +103,7 @@ func (c *Client) merge(ctx context.Context, method string, id int, template Temp
 	return c.change(ctx, method, id, text, merge)
 }
 
-// remove makes a call that deletes an object; one that is gone is not an error.
+// remove makes a call that deletes an object; one that no longer exists is not an error.
 func (c *Client) remove(ctx context.Context, method string, id int) error {
 	if err := c.change(ctx, method, id); err != nil && !IsGone(err) {
 		return err
@@ -110,8 +111,8 @@ func (c *Client) remove(ctx context.Context, method string, id int) error {
 	return nil
 }
 
-// probe makes an allocation that the front-end refuses with the text expected, and only
-// after it has checked rights, quotas and room. Nothing is made.
+// probe attempts an allocation that the front-end refuses with the text expected, but only
+// after it has checked rights, quotas and free space. Nothing is created.
 func (c *Client) probe(ctx context.Context, method, expected string, template Template, arguments ...any) error {
 	text, err := template.XML()
 	if err != nil {

@@ -62,7 +62,7 @@ type App struct {
 // Apps returns the apps of the user, in all marketplaces.
 func (c *Client) Apps(ctx context.Context) ([]App, error) { return c.apps(ctx, mine) }
 
-// AllApps returns the apps of everybody that the user can see.
+// AllApps returns the apps of all users that the user can see.
 func (c *Client) AllApps(ctx context.Context) ([]App, error) { return c.apps(ctx, everybody) }
 
 func (c *Client) apps(ctx context.Context, who int) ([]App, error) {
@@ -79,9 +79,9 @@ func (c *Client) App(ctx context.Context, id int) (app App, err error) {
 	return app, err
 }
 
-// CreateApp makes an app of the type and the ORIGIN_ID in the template. One of type IMAGE
-// is LOCKED when the call returns. A refusal may leave an app in ERROR that holds the
-// name; it is deleted.
+// CreateApp creates an app with the type and the ORIGIN_ID in the template. An app of type
+// IMAGE is LOCKED when the call returns. A refused call may leave an app in ERROR that holds
+// the name; CreateApp deletes it.
 func (c *Client) CreateApp(ctx context.Context, name string, label Label, marketplace int, template Template) (int, error) {
 	find := func(ctx context.Context) (objects []named, err error) {
 		apps, err := c.Apps(ctx)
@@ -105,9 +105,9 @@ func (c *Client) CreateApp(ctx context.Context, name string, label Label, market
 	return 0, err
 }
 
-// CheckApp asks whether the user may make an app in a marketplace: the error names the
-// right that is missing, or why none can be made. Nothing is made, for the app that is
-// asked for has no origin.
+// CheckApp checks whether the user may create an app in a marketplace: the error names the
+// missing right, or the reason why no app can be created. Nothing is created, because the
+// requested app has no origin.
 func (c *Client) CheckApp(ctx context.Context, name string, marketplace int) error {
 	return c.probe(ctx, "one.marketapp.allocate", "Missing ORIGIN_ID", Template{
 		{Name: "NAME", Value: name},
@@ -115,7 +115,7 @@ func (c *Client) CheckApp(ctx context.Context, name string, marketplace int) err
 	}, marketplace)
 }
 
-// UpdateApp merges attributes into an app; those of the same name are replaced.
+// UpdateApp merges attributes into an app; those with the same name are replaced.
 func (c *Client) UpdateApp(ctx context.Context, id int, template Template) error {
 	return c.merge(ctx, "one.marketapp.update", id, template)
 }
@@ -140,8 +140,9 @@ func (c *Client) RenameApp(ctx context.Context, id int, name string) error {
 	return c.change(ctx, "one.marketapp.rename", id, name)
 }
 
-// DeleteApp deletes an app with its file; one that is gone is not an error. The deletion ends
-// later, see WaitAppGone. The file of a LOCKED app stays in the marketplace.
+// DeleteApp deletes an app with its file; one that no longer exists is not an error. The
+// deletion finishes later, see WaitAppGone. If the app is LOCKED, its file stays in the
+// marketplace.
 func (c *Client) DeleteApp(ctx context.Context, id int) error {
 	return c.remove(ctx, "one.marketapp.delete", id)
 }

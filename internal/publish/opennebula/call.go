@@ -14,10 +14,10 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/retry"
 )
 
-// retries takes about a minute, in which an oned that was restarted is back.
+// retries takes about a minute in total, enough for a restarting oned to come back.
 var retries = retry.Policy{Failures: 7, Pause: time.Second, MaxPause: time.Minute}
 
-// lostError is a call that got no answer: it may have had its effect, or not.
+// lostError is a call that got no answer: it may or may not have had its effect.
 type lostError struct {
 	endpoint, method string
 	cause            error
@@ -29,7 +29,7 @@ func (e *lostError) Error() string {
 
 func (e *lostError) Unwrap() error { return e.cause }
 
-// read makes a call that changes nothing, again if there is no answer.
+// read makes a call that changes nothing, and repeats it if there is no answer.
 func (c *Client) read(ctx context.Context, method string, arguments ...any) (string, error) {
 	response, err := c.repeat(ctx, method, arguments...)
 	if err != nil {
@@ -38,8 +38,7 @@ func (c *Client) read(ctx context.Context, method string, arguments ...any) (str
 	return response.Body(), nil
 }
 
-// change makes a call that may be made twice with the same result, again if there is no
-// answer.
+// change makes an idempotent call, and repeats it if there is no answer.
 func (c *Client) change(ctx context.Context, method string, arguments ...any) error {
 	_, err := c.repeat(ctx, method, arguments...)
 	return err
@@ -54,7 +53,7 @@ func (c *Client) repeat(ctx context.Context, method string, arguments ...any) (r
 	return response, err
 }
 
-// temporary marks a call that got no answer as one to make again.
+// temporary marks a call that got no answer as retryable.
 func temporary(err error) error {
 	if errors.As(err, new(*lostError)) {
 		return retry.Temporary(err)
@@ -62,8 +61,8 @@ func temporary(err error) error {
 	return err
 }
 
-// call makes one call and sorts its errors: *RefusedError, *lostError, or another that no
-// repetition would mend.
+// call makes one call and classifies its errors: *RefusedError, *lostError, or another one
+// that no retry would fix.
 func (c *Client) call(ctx context.Context, method string, arguments ...any) (*goca.Response, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, fmt.Errorf("call %s: %w", method, err)
@@ -82,7 +81,8 @@ func (c *Client) call(ctx context.Context, method string, arguments ...any) (*go
 	return nil, c.sortTransport(method, err)
 }
 
-// sortTransport tells what is lost from what is wrong. goca's error hides its cause.
+// sortTransport distinguishes lost calls from other transport errors. goca's error hides its
+// cause.
 func (c *Client) sortTransport(method string, err error) error {
 	var transport *gocaerrors.ClientError
 	if !errors.As(err, &transport) {
@@ -108,8 +108,8 @@ func (c *Client) sortTransport(method string, err error) error {
 		method, c.endpoint, transport.Msg, cause)
 }
 
-// sortStatus closes the body, which goca leaves open. A proxy in front of oned answers for
-// it while it restarts.
+// sortStatus closes the body, which goca leaves open. While oned restarts, a proxy in front of
+// it answers in its place.
 func (c *Client) sortStatus(method string, response *http.Response, cause error) error {
 	if response == nil {
 		return &lostError{c.endpoint, method, cause}

@@ -1,7 +1,7 @@
-// Package opennebula talks to an OpenNebula front-end; it is the only package that
-// imports goca, and takes its client, its errors and its transport from there. Objects
-// go out as XML templates and are decoded here: goca writes quotes and backslashes that
-// oned stores wrongly, and reads attributes less exactly than a comparison needs.
+// Package opennebula talks to an OpenNebula front-end. It is the only package that imports
+// goca, and uses goca's client, errors and transport. Objects are sent as XML templates and
+// decoded here: goca writes quotes and backslashes in a way that oned stores wrongly, and
+// parses attributes less exactly than a comparison needs.
 package opennebula
 
 import (
@@ -23,7 +23,7 @@ type Client struct {
 	goca     *goca.Client
 	say      func(string)
 	retries  retry.Policy
-	// poll is the time between two looks at an object that is changing.
+	// poll is the time between two polls of an object that is changing.
 	poll time.Duration
 }
 
@@ -32,24 +32,23 @@ type Options struct {
 	// Endpoint is the URL of the API, "https://one.example.org:2633/RPC2".
 	Endpoint    string
 	Credentials Credentials
-	// HTTP brings time-outs, TLS and proxy settings, of which goca has none; see NewHTTP.
+	// HTTP supplies timeouts, TLS and proxy settings, none of which goca has; see NewHTTP.
 	HTTP *http.Client
-	// Say is told of every call that is tried again.
+	// Say receives a line for every call that is retried.
 	Say func(string)
-	// Poll is the time between two looks at an object that is changing; 0 stands for two
-	// seconds.
+	// Poll is the time between two polls of an object that is changing; 0 means two seconds.
 	Poll time.Duration
 }
 
 const defaultPoll = 2 * time.Second
 
-// New checks its arguments and makes a client; it does not connect.
+// New validates the options and creates a client; it does not connect.
 func New(o Options) (*Client, error) {
 	var mistakes []error
 	if err := CheckEndpoint(o.Endpoint); err != nil {
 		mistakes = append(mistakes, fmt.Errorf("endpoint: %w", err))
 	}
-	// goca.NewConfig ends the process when both are empty and there is no ONE_AUTH file.
+	// goca.NewConfig exits the process when both are empty and there is no ONE_AUTH file.
 	if err := o.Credentials.check(); err != nil {
 		mistakes = append(mistakes, err)
 	}
@@ -64,8 +63,8 @@ func New(o Options) (*Client, error) {
 	return c, nil
 }
 
-// CheckEndpoint says why endpoint is not the URL of an API. It refuses credentials in it,
-// because errors and logs repeat it.
+// CheckEndpoint returns an error if endpoint is not the URL of an API. It refuses credentials
+// in the URL, because errors and logs contain it.
 func CheckEndpoint(endpoint string) error {
 	const rule = `must be an http(s) URL without credentials such as "https://one.example.org:2633/RPC2"`
 	u, err := url.Parse(endpoint)
@@ -75,7 +74,7 @@ func CheckEndpoint(endpoint string) error {
 	return nil
 }
 
-// Version asks for the version of the front-end: "7.0.0".
+// Version returns the version of the front-end: "7.0.0".
 func (c *Client) Version(ctx context.Context) (string, error) {
 	return c.read(ctx, "one.system.version")
 }

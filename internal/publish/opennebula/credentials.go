@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// Credentials are what a user proves himself with.
+// Credentials are a user's name and secret.
 type Credentials struct {
 	User string
-	// Secret is a password or a login token; oned does not tell them apart.
+	// Secret is a password or a login token; oned treats both alike.
 	Secret string
 }
 
@@ -28,9 +28,9 @@ func (c Credentials) check() error {
 	return errors.Join(mistakes...)
 }
 
-// ReadAuthFile reads a file such as ~/.one/one_auth: "user:password" or "user:token" in
-// its first line. A line break after it would make oned refuse the credentials, so it is
-// cut. The file must not be readable by others.
+// ReadAuthFile reads a file such as ~/.one/one_auth: "user:password" or "user:token" in its
+// first line. The line break is removed, because oned would refuse the credentials with it.
+// The file must not be readable by others.
 func ReadAuthFile(path string) (Credentials, error) {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -11,24 +11,24 @@ import (
 )
 
 const (
-	// answerTimeout is for one call. The front-end looks at the source of an image before
-	// it answers, which takes 93 seconds for a source that hangs (OpenNebula 7.0).
+	// answerTimeout is for one call. The front-end inspects the source of an image before it
+	// answers, which takes 93 seconds for a source that hangs (OpenNebula 7.0).
 	answerTimeout  = 3 * time.Minute
 	connectTimeout = 30 * time.Second
 )
 
-// TLS says how a server is recognised. The zero value trusts what the system trusts.
+// TLS says how a server is authenticated. The zero value trusts the system's CAs.
 type TLS struct {
-	// CAFile holds certificates in PEM that are trusted instead of those of the system.
+	// CAFile contains the CA certificates, in PEM, to trust instead of those of the system.
 	CAFile string
-	// ServerName is expected in the certificate instead of the host of the URL.
+	// ServerName is the name expected in the certificate instead of the host of the URL.
 	ServerName string
 	// Insecure accepts any certificate.
 	Insecure bool
 }
 
-// NewHTTP returns a client with the time-outs that a front-end needs. It uses the proxy
-// that the environment names.
+// NewHTTP returns a client with timeouts that suit a front-end. It uses the proxy settings of
+// the environment.
 func NewHTTP(t TLS) (*http.Client, error) {
 	config := &tls.Config{ServerName: t.ServerName, InsecureSkipVerify: t.Insecure} //nolint:gosec // the user says so
 	if t.CAFile != "" {

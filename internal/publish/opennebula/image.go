@@ -22,7 +22,7 @@ var imageStates = []string{"INIT", "READY", "USED", "DISABLED", "LOCKED", "ERROR
 
 func (s ImageState) String() string { return nameOf(imageStates, int(s)) }
 
-// nameOf names a state that a later version may have added too.
+// nameOf returns the name of a state, including a state that a later version has added.
 func nameOf(names []string, state int) string {
 	if state < 0 || state >= len(names) {
 		return fmt.Sprintf("state %d", state)
@@ -39,7 +39,7 @@ type Image struct {
 	Name        string      `xml:"NAME"`
 	State       ImageState  `xml:"STATE"`
 	Permissions Permissions `xml:"PERMISSIONS"`
-	// SizeMB is that of the disk a guest sees, rounded up.
+	// SizeMB is the size of the disk a guest sees, rounded up.
 	SizeMB      int64    `xml:"SIZE"`
 	Format      string   `xml:"FORMAT"`
 	DatastoreID int      `xml:"DATASTORE_ID"`
@@ -63,8 +63,8 @@ func (c *Client) Image(ctx context.Context, id int) (image Image, err error) {
 	return image, err
 }
 
-// CreateImage registers an image: the front-end copies it from the PATH in the template.
-// The image is LOCKED when the call returns.
+// CreateImage registers an image: the front-end copies it from PATH in the template. The image
+// is LOCKED when the call returns.
 func (c *Client) CreateImage(ctx context.Context, name string, label Label, datastore int, template Template) (int, error) {
 	find := func(ctx context.Context) (objects []named, err error) {
 		images, err := c.Images(ctx)
@@ -76,9 +76,9 @@ func (c *Client) CreateImage(ctx context.Context, name string, label Label, data
 	return c.allocate(ctx, allocation{"one.image.allocate", name, label, find}, template, datastore)
 }
 
-// CheckImage asks whether an image whose disk has sizeMB may be made in a datastore: the
-// error names the right, the quota or the room that is missing. Nothing is made, for the
-// image that is asked for has no name.
+// CheckImage checks whether an image with a disk of sizeMB may be created in a datastore: the
+// error names the missing right, quota or space. Nothing is created, because the requested
+// image has no name.
 func (c *Client) CheckImage(ctx context.Context, datastore int, sizeMB int64) error {
 	return c.probe(ctx, "one.image.allocate", "Invalid NAME", Template{
 		{Name: "TYPE", Value: "DATABLOCK"},
@@ -101,14 +101,14 @@ func (c *Client) RenameImage(ctx context.Context, id int, name string) error {
 	return c.change(ctx, "one.image.rename", id, name)
 }
 
-// DeleteImage deletes an image; one that is gone is not an error. The deletion of a READY one
-// ends later, see WaitImageGone; a LOCKED one is refused.
+// DeleteImage deletes an image; one that no longer exists is not an error. The deletion of a
+// READY image finishes later, see WaitImageGone; a LOCKED one is refused.
 func (c *Client) DeleteImage(ctx context.Context, id int) error {
 	return c.remove(ctx, "one.image.delete", id)
 }
 
-// Arguments of pool calls and of chown: the user's own objects, those of everybody, no
-// limit, no change.
+// Arguments of pool calls and of chown: the user's own objects, those of all users, no limit,
+// no change.
 const (
 	mine      = -3
 	everybody = -2
@@ -116,7 +116,7 @@ const (
 	unchanged = -1
 )
 
-// decode reads what a call answers.
+// decode makes a call and decodes its answer.
 func (c *Client) decode(ctx context.Context, into any, method string, arguments ...any) error {
 	body, err := c.read(ctx, method, arguments...)
 	if err != nil {

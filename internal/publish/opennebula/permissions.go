@@ -13,7 +13,7 @@ type Permissions string
 
 var permissionsPattern = regexp.MustCompile(`^[0-7]{3}$`)
 
-// Check says why p are no permissions.
+// Check returns an error if p is not such a value.
 func (p Permissions) Check() error {
 	if !permissionsPattern.MatchString(string(p)) {
 		return errors.New(`must be three octal digits such as "640"`)
@@ -21,7 +21,7 @@ func (p Permissions) Check() error {
 	return nil
 }
 
-// arguments are those of the chmod calls: nine times 0 or 1.
+// arguments returns the arguments of the chmod calls: nine times 0 or 1.
 func (p Permissions) arguments() []any {
 	var arguments []any
 	for _, digit := range string(p) {
@@ -31,7 +31,7 @@ func (p Permissions) arguments() []any {
 	return arguments
 }
 
-// UnmarshalXML reads a PERMISSIONS element.
+// UnmarshalXML decodes a PERMISSIONS element.
 func (p *Permissions) UnmarshalXML(d *xml.Decoder, start xml.StartElement) error {
 	var bits struct {
 		OwnerU int `xml:"OWNER_U"`

@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// User is who calls.
+// User is the user that makes the calls.
 type User struct {
 	ID      int    `xml:"ID"`
 	Name    string `xml:"NAME"`
@@ -14,7 +14,7 @@ type User struct {
 	Group   string `xml:"GNAME"`
 }
 
-// Self asks who the caller is.
+// Self returns the user that makes the call.
 func (c *Client) Self(ctx context.Context) (user User, err error) {
 	err = c.decode(ctx, &user, "one.user.info", all, false)
 	return user, err
@@ -35,7 +35,7 @@ type Datastore struct {
 // ImageDatastore is the type of a datastore that takes disk images.
 const ImageDatastore = 0
 
-// Datastore finds a datastore by name or number.
+// Datastore finds a datastore by name or id.
 func (c *Client) Datastore(ctx context.Context, nameOrID string) (Datastore, error) {
 	var pool struct {
 		Datastores []Datastore `xml:"DATASTORE"`
@@ -50,9 +50,10 @@ func (c *Client) Datastore(ctx context.Context, nameOrID string) (Datastore, err
 type Marketplace struct {
 	ID   int    `xml:"ID"`
 	Name string `xml:"NAME"`
-	// Driver is what serves it: "http" and "s3" take apps, "one" only lists those of others.
+	// Driver is the marketplace's driver: "http" and "s3" accept apps, "one" only lists those
+	// of others.
 	Driver string `xml:"MARKET_MAD"`
-	// State is 0 for an enabled one, 1 for a disabled one.
+	// State is 0 for enabled, 1 for disabled.
 	State  int `xml:"STATE"`
 	ZoneID int `xml:"ZONE_ID"`
 	// TotalMB and FreeMB are 0 until the front-end has looked for the first time.
@@ -60,7 +61,7 @@ type Marketplace struct {
 	FreeMB  int64 `xml:"FREE_MB"`
 }
 
-// Marketplaces returns all that the user can see.
+// Marketplaces returns all marketplaces the user can see.
 func (c *Client) Marketplaces(ctx context.Context) ([]Marketplace, error) {
 	var pool struct {
 		Marketplaces []Marketplace `xml:"MARKETPLACE"`
@@ -69,7 +70,7 @@ func (c *Client) Marketplaces(ctx context.Context) ([]Marketplace, error) {
 	return pool.Marketplaces, err
 }
 
-// Marketplace finds a marketplace by name or number.
+// Marketplace finds a marketplace by name or id.
 func (c *Client) Marketplace(ctx context.Context, nameOrID string) (Marketplace, error) {
 	marketplaces, err := c.Marketplaces(ctx)
 	if err != nil {
@@ -78,7 +79,7 @@ func (c *Client) Marketplace(ctx context.Context, nameOrID string) (Marketplace,
 	return pick(marketplaces, "marketplace", nameOrID, func(m Marketplace) (int, string) { return m.ID, m.Name })
 }
 
-// Group finds a group by name or number.
+// Group finds a group by name or id.
 func (c *Client) Group(ctx context.Context, nameOrID string) (id int, err error) {
 	type group struct {
 		ID   int    `xml:"ID"`
@@ -101,8 +102,8 @@ type Zone struct {
 	Endpoint string `xml:"TEMPLATE>ENDPOINT"`
 }
 
-// Zones returns the zones of the federation that the front-end belongs to; one that
-// belongs to none has one.
+// Zones returns the zones of the front-end's federation; a front-end outside a federation has
+// one zone.
 func (c *Client) Zones(ctx context.Context) ([]Zone, error) {
 	var pool struct {
 		Zones []Zone `xml:"ZONE"`
@@ -111,7 +112,7 @@ func (c *Client) Zones(ctx context.Context) ([]Zone, error) {
 	return pool.Zones, err
 }
 
-// pick finds the one object with the name, or with the number where none has the name.
+// pick finds the one object with the name or, if there is none, the one with the id.
 func pick[T any](objects []T, kind, nameOrID string, describe func(T) (int, string)) (found T, err error) {
 	var names, matches int
 	var seen string

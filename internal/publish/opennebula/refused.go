@@ -10,8 +10,8 @@ import (
 	gocaerrors "github.com/OpenNebula/one/src/oca/go/src/goca/errors"
 )
 
-// RefusedError is the front-end's no. Its codes differ between versions for one and the
-// same refusal, so causes are told by the text where it is the same in all.
+// RefusedError is a call that the front-end refused. Error codes for the same refusal differ
+// between versions, so causes are recognized by their text where all versions share it.
 type RefusedError struct {
 	Code int
 	Text string
@@ -27,19 +27,19 @@ func (e *RefusedError) Error() string {
 	return e.Text
 }
 
-// IsGone tells whether err says that an object does not exist.
+// IsGone reports whether err says that an object does not exist.
 func IsGone(err error) bool {
 	var refused *RefusedError
 	return errors.As(err, &refused) && refused.Code == gocaerrors.OneNoExistsError
 }
 
-// IsAuthorization tells whether err says that the user lacks a right or has used up a quota.
+// IsAuthorization reports whether err says that the user lacks a right or has used up a quota.
 func IsAuthorization(err error) bool {
 	var refused *RefusedError
 	return errors.As(err, &refused) && refused.Code == gocaerrors.OneAuthorizationError
 }
 
-// says tells whether err is a refusal with this text in it.
+// says reports whether err is a refusal that contains this text.
 func says(err error, text string) bool {
 	var refused *RefusedError
 	return errors.As(err, &refused) && strings.Contains(refused.Text, text)
@@ -48,7 +48,7 @@ func says(err error, text string) bool {
 // TakenError says that another object has the name.
 type TakenError struct {
 	Name string
-	// Kind is IMAGE, TEMPLATE or MARKETPLACEAPP, ID the object's number.
+	// Kind is IMAGE, TEMPLATE or MARKETPLACEAPP, ID the object's id.
 	Kind string
 	ID   int
 }
@@ -59,7 +59,7 @@ func (e *TakenError) Error() string {
 
 var takenPattern = regexp.MustCompile(`NAME is already taken by ([A-Z]+) ([0-9]+)`)
 
-// taken returns nil if err is not about a name that is taken.
+// taken returns nil if err is not about a taken name.
 func taken(err error, name string) *TakenError {
 	var refused *RefusedError
 	if !errors.As(err, &refused) {

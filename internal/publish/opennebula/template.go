@@ -23,13 +23,13 @@ type Attribute struct {
 	Vector []Attribute
 }
 
-// maxTemplate is the largest template in bytes that oned is known to store; of a larger
-// one it says that it was stored and drops it (7.0 and 7.4: 8 MB are kept, 32 MB lost).
+// maxTemplate is the largest template, in bytes, that oned is known to store; it silently
+// drops a larger one while reporting success (7.0 and 7.4: 8 MB are kept, 32 MB lost).
 const maxTemplate = 8 << 20
 
 var attributeName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
 
-// Get returns the value of the first attribute called name, or nothing.
+// Get returns the value of the first attribute called name, empty if there is none.
 func (t Template) Get(name string) string {
 	i := slices.IndexFunc(t, func(a Attribute) bool { return a.Name == name && a.Vector == nil })
 	if i < 0 {
@@ -38,9 +38,9 @@ func (t Template) Get(name string) string {
 	return t[i].Value
 }
 
-// XML writes the template in the syntax in which nothing is misunderstood. Empty
-// attributes are left out, as oned would do. The error lists everything that oned would
-// store wrongly, or say that it had stored.
+// XML returns the template as XML, the syntax that oned parses without ambiguity. Empty
+// attributes are left out, as oned would do. The error lists everything that oned would store
+// wrongly, or report as stored and drop.
 func (t Template) XML() (string, error) {
 	var text strings.Builder
 	text.WriteString("<TEMPLATE>")
@@ -67,22 +67,22 @@ func writeAttributes(text *strings.Builder, attributes []Attribute) (mistakes []
 		} else if err := storedtext.Check(a.Value); err != nil {
 			mistakes = append(mistakes, fmt.Errorf("%s: %w", a.Name, err))
 		} else {
-			_ = xml.EscapeText(text, []byte(a.Value)) // a Builder takes everything
+			_ = xml.EscapeText(text, []byte(a.Value)) // writing to a Builder never fails
 		}
 		text.WriteString("</" + a.Name + ">")
 	}
 	return mistakes
 }
 
-// UnmarshalXML reads the children of a TEMPLATE element.
+// UnmarshalXML decodes the children of a TEMPLATE element.
 func (t *Template) UnmarshalXML(d *xml.Decoder, _ xml.StartElement) error {
 	attributes, _, err := readAttributes(d)
 	*t = attributes
 	return err
 }
 
-// readAttributes reads up to the end of the element that was begun, and returns what
-// text it holds besides.
+// readAttributes reads up to the end of the current element, and returns its attributes and
+// any other text in it.
 func readAttributes(d *xml.Decoder) (attributes []Attribute, text string, err error) {
 	var content strings.Builder
 	for {

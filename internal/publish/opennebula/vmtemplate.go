@@ -28,7 +28,7 @@ func (c *Client) VMTemplate(ctx context.Context, id int) (template VMTemplate, e
 	return template, err
 }
 
-// CreateVMTemplate makes a VM template.
+// CreateVMTemplate creates a VM template.
 func (c *Client) CreateVMTemplate(ctx context.Context, name string, label Label, template Template) (int, error) {
 	find := func(ctx context.Context) (objects []named, err error) {
 		templates, err := c.VMTemplates(ctx)
@@ -40,7 +40,7 @@ func (c *Client) CreateVMTemplate(ctx context.Context, name string, label Label,
 	return c.allocate(ctx, allocation{"one.template.allocate", name, label, find}, template)
 }
 
-// UpdateVMTemplate merges attributes into a VM template; those of the same name are
+// UpdateVMTemplate merges attributes into a VM template; those with the same name are
 // replaced.
 func (c *Client) UpdateVMTemplate(ctx context.Context, id int, template Template) error {
 	return c.merge(ctx, "one.template.update", id, template)
@@ -61,7 +61,7 @@ func (c *Client) RenameVMTemplate(ctx context.Context, id int, name string) erro
 	return c.change(ctx, "one.template.rename", id, name)
 }
 
-// DeleteVMTemplate deletes a VM template at once; one that is gone is not an error.
+// DeleteVMTemplate deletes a VM template at once; one that no longer exists is not an error.
 func (c *Client) DeleteVMTemplate(ctx context.Context, id int) error {
 	return c.remove(ctx, "one.template.delete", id)
 }

@@ -10,11 +10,11 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/retry"
 )
 
-// heartbeat is the time between two lines that say what is being waited for.
+// heartbeat is the time between two lines that report what is being waited for.
 const heartbeat = 10 * time.Second
 
-// WaitImage waits until an image is no longer LOCKED and returns it, READY. An image in
-// ERROR is an error with the front-end's reason. The deadline is the context's.
+// WaitImage waits until an image is READY or in use and returns it. If it is in ERROR, the
+// error contains the front-end's reason. The deadline is that of ctx.
 func (c *Client) WaitImage(ctx context.Context, id int) (image Image, err error) {
 	err = c.wait(ctx, fmt.Sprintf("image %d", id), func(ctx context.Context) (string, bool, error) {
 		if image, err = c.Image(ctx, id); err != nil {
@@ -34,7 +34,7 @@ func (c *Client) WaitImage(ctx context.Context, id int) (image Image, err error)
 		"oneimage delete --force %d, then run again. If the copy is only slow, raise the time-out and run again: it is found", id)
 }
 
-// WaitImageGone waits for the end of a deletion.
+// WaitImageGone waits until a deletion has finished.
 func (c *Client) WaitImageGone(ctx context.Context, id int) error {
 	err := c.wait(ctx, fmt.Sprintf("image %d", id), func(ctx context.Context) (string, bool, error) {
 		image, err := c.Image(ctx, id)
@@ -43,8 +43,8 @@ func (c *Client) WaitImageGone(ctx context.Context, id int) error {
 	return stuck(ctx, err, "image %d is being deleted still: see the log of the front-end, then oneimage delete %d", id)
 }
 
-// WaitApp waits until an app is no longer LOCKED and returns it, READY. An app in ERROR is
-// an error with the front-end's reason. The deadline is the context's.
+// WaitApp waits until an app is READY or DISABLED and returns it. If it is in ERROR, the error
+// contains the front-end's reason. The deadline is that of ctx.
 func (c *Client) WaitApp(ctx context.Context, id int) (app App, err error) {
 	err = c.wait(ctx, fmt.Sprintf("app %d", id), func(ctx context.Context) (string, bool, error) {
 		if app, err = c.App(ctx, id); err != nil {
@@ -62,7 +62,7 @@ func (c *Client) WaitApp(ctx context.Context, id int) (app App, err error) {
 		"onemarketapp delete %d, then run again. If the copy is only slow, raise the time-out and run again: it is found", id)
 }
 
-// WaitAppGone waits for the end of a deletion, until which the name is taken.
+// WaitAppGone waits until a deletion has finished; until then the name is taken.
 func (c *Client) WaitAppGone(ctx context.Context, id int) error {
 	err := c.wait(ctx, fmt.Sprintf("app %d", id), func(ctx context.Context) (string, bool, error) {
 		app, err := c.App(ctx, id)
@@ -83,7 +83,7 @@ func gone(err error, failed bool, template Template) (string, bool, error) {
 	return "is being deleted", false, nil
 }
 
-// wait looks again and again until look is done, and says now and then what it saw.
+// wait calls look until it is done, and reports from time to time what it saw.
 func (c *Client) wait(ctx context.Context, what string, look func(context.Context) (seen string, done bool, err error)) error {
 	started := time.Now()
 	said := started
@@ -102,16 +102,17 @@ func (c *Client) wait(ctx context.Context, what string, look func(context.Contex
 	}
 }
 
-// stuck adds the way out, a format for the id twice, to a wait that reached its deadline.
+// stuck adds a way out to the error of a wait that reached its deadline. wayOut is a format
+// string that takes the id twice.
 func stuck(ctx context.Context, err error, wayOut string, id int) error {
-	// A single call may time out as well; then this is not about the object.
+	// A single call may time out as well; the error is not about the object then.
 	if err == nil || !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return err
 	}
 	return fmt.Errorf("%w: "+wayOut, err, id, id)
 }
 
-// reason is what oned keeps of a failure: "<date> : <text>", as if it were one word.
+// reason returns the text of a failure as stored by oned: "<date> : <text>" in one attribute.
 func reason(template Template) string {
 	text := strings.TrimSpace(template.Get("ERROR"))
 	if text == "" {

@@ -1,4 +1,4 @@
-// Package signature signs files so that minisign(1) and signify-like programs can tell who
+// Package signature signs files so that minisign(1) and compatible programs can verify who
 // published them.
 package signature
 
@@ -11,7 +11,7 @@ import (
 	"aead.dev/minisign"
 )
 
-// Suffix is what minisign expects after the name of a file that is signed.
+// Suffix is what minisign expects after the name of the signed file.
 const Suffix = ".minisig"
 
 // Key is a secret key.
@@ -19,8 +19,8 @@ type Key struct {
 	private minisign.PrivateKey
 }
 
-// ReadKey reads a secret key file as "minisign -G" makes it. The password opens it; a key
-// made with -W has none. No error repeats the password.
+// ReadKey reads a secret key file as "minisign -G" creates it. The password decrypts it; a key
+// created with -W has none. No error contains the password.
 func ReadKey(path, password string) (*Key, error) {
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -51,17 +51,17 @@ func parseKey(content []byte, password string) (minisign.PrivateKey, error) {
 	return private, nil
 }
 
-// PublicKey is what others verify with: minisign -P <public key>.
+// PublicKey returns the key that others verify with: minisign -P <public key>.
 func (k *Key) PublicKey() string {
-	// Public always returns this type.
+	// The method Public always returns this type.
 	public, _ := k.private.Public().(minisign.PublicKey)
 	return public.String()
 }
 
-// Sign returns the file that belongs beside the file name with this content. The same
+// Sign returns the content of the signature file for the file name with this content. The same
 // content, name and time give the same signature.
 func (k *Key) Sign(name string, content []byte, at time.Time) []byte {
-	// The form of minisign's own comment, which tools show after a verification.
+	// The format of minisign's own trusted comment, which tools show after a verification.
 	trusted := fmt.Sprintf("timestamp:%d\tfile:%s\thashed", at.Unix(), name)
 	return minisign.SignWithComments(k.private, content, trusted, "verify with "+k.PublicKey())
 }

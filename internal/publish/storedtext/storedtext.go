@@ -1,4 +1,4 @@
-// Package storedtext knows which text OpenNebula stores as it is.
+// Package storedtext checks whether OpenNebula stores a text unchanged.
 package storedtext
 
 import (
@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Check says why oned 6.10 to 7.4 would not store value as it is. "]]>" ends the CDATA
-// section it is stored in; a character above U+FFFF makes every later answer about the
+// Check returns an error if oned 6.10 to 7.4 would not store value unchanged. "]]>" ends the
+// CDATA section it is stored in; a character above U+FFFF makes every later answer about the
 // object, and about all others of its kind, fail for everyone; a carriage return or another
 // control character is stored as something else. Newlines and tabs are kept.
 func Check(value string) error {
@@ -28,8 +28,8 @@ func Check(value string) error {
 	return nil
 }
 
-// CheckQuoted is Check for a value that stands in quotes, as in a VM template that people
-// read: a backslash at its end swallows the closing quote.
+// CheckQuoted is Check for a quoted value, as in a VM template in plain syntax: a trailing
+// backslash would escape the closing quote.
 func CheckQuoted(value string) error {
 	if strings.HasSuffix(value, `\`) {
 		return errors.New("must not end in a backslash")

@@ -15,20 +15,20 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
 
-// Hosted is for files that somebody else has brought there already.
+// Hosted is for files that have already been put where the front-end can read them.
 type Hosted struct {
-	// Location is an http(s) URL, or an absolute path on the front-end. One that ends in a
-	// slash is followed by the base name of File.Path.
+	// Location is an http(s) URL, or an absolute path on the front-end. If it ends in a slash,
+	// the base name of File.Path is appended.
 	Location string
 }
 
 var _ Method = Hosted{}
 
-// askTimeout is for an answer to one GET, without its body.
+// askTimeout is for the header of the answer to one GET.
 const askTimeout = 20 * time.Second
 
-// Mistakes are all that is wrong with the location. None of them repeats it, because a URL
-// may hold a password.
+// Mistakes returns everything that is wrong with the location. None of them contains it,
+// because a URL may contain a password.
 func (h Hosted) Mistakes() []error {
 	var mistakes []error
 	expect := func(ok bool, mistake string) {
@@ -51,7 +51,7 @@ func (h Hosted) Mistakes() []error {
 	return mistakes
 }
 
-// Listed makes one line of several mistakes.
+// Listed joins several mistakes into one line.
 func Listed(mistakes []error) string {
 	texts := make([]string, len(mistakes))
 	for i, mistake := range mistakes {
@@ -60,20 +60,21 @@ func Listed(mistakes []error) string {
 	return strings.Join(texts, "; ")
 }
 
-// NamesPath tells whether text can be the PATH of an image. What it refuses does not come
-// through OpenNebula's templates and the scripts of its drivers unharmed.
+// NamesPath reports whether text can be the PATH of an image. It refuses characters that
+// OpenNebula's templates and driver scripts would corrupt.
 func NamesPath(text string) bool {
 	return !strings.ContainsAny(text, `"\`) && !strings.ContainsFunc(text, unicode.IsControl)
 }
 
-// cleaned tells whether an absolute path is as short as it can be; a slash may end it.
+// cleaned reports whether an absolute path is in its shortest form; a trailing slash is
+// allowed.
 func cleaned(location string) bool {
 	return path.Clean(location) == location || path.Clean(location)+"/" == location
 }
 
-// Check refuses a location that cannot be right, and one whose server answers here that it
-// is wrong. A server that does not answer here is none of our business: the front-end may
-// see other networks.
+// Check refuses a location that cannot be right, and a URL whose server answers this host that
+// it is wrong. A server that this host cannot reach is not an error: the front-end may be on
+// other networks.
 func (h Hosted) Check(ctx context.Context, files []File) error {
 	mistakes := h.Mistakes()
 	if len(files) > 1 && !h.isDirectory() {
@@ -93,7 +94,7 @@ func (h Hosted) Check(ctx context.Context, files []File) error {
 	return nil
 }
 
-// ask makes the request that the front-end will make, and looks at the head of the answer.
+// ask makes the request that the front-end will make, and checks the header of the answer.
 func ask(ctx context.Context, location string, file File) error {
 	limited, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -101,7 +102,7 @@ func ask(ctx context.Context, location string, file File) error {
 	if err != nil {
 		return fmt.Errorf("ask for %s: it is not a URL", sourceuri.Shown(location))
 	}
-	// The size is that of the file, not of some encoding of it.
+	// Otherwise the size could be that of an encoding of the file.
 	request.Header.Set("Accept-Encoding", "identity")
 	response, err := http.DefaultClient.Do(request)
 	if ctx.Err() != nil {
@@ -121,12 +122,12 @@ func ask(ctx context.Context, location string, file File) error {
 	return nil
 }
 
-// Send returns where file lies.
+// Send returns where the front-end finds the file; it transfers nothing.
 func (h Hosted) Send(_ context.Context, file File, _ func(string)) (string, error) {
 	return h.locate(file), nil
 }
 
-// Remove does nothing: what others have brought is theirs.
+// Remove does nothing: the files were put there by somebody else.
 func (Hosted) Remove(context.Context, File) error { return nil }
 
 // Close does nothing.
@@ -145,7 +146,7 @@ func (h Hosted) locate(file File) string {
 	if strings.HasPrefix(h.Location, "/") {
 		return h.Location + name
 	}
-	// It was parsed when isDirectory looked at it.
+	// It has been parsed before, by isDirectory.
 	u, _ := url.Parse(h.Location)
 	return u.JoinPath(url.PathEscape(name)).String()
 }

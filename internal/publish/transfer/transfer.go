@@ -1,29 +1,30 @@
-// Package transfer brings an image to where a front-end of OpenNebula can read it.
+// Package transfer puts an image where an OpenNebula front-end can read it.
 package transfer
 
 import "context"
 
-// File is one image on its way.
+// File is one image to transfer.
 type File struct {
-	// Path is where it lies here, Name what it is called there: one element of a path.
+	// Path is the local file, Name its name at the destination: a single path element.
 	Path, Name string
 	// Size is in bytes.
 	Size int64
-	// SHA256 is of the whole file, in lower-case hexadecimal, and proven by the caller.
+	// SHA256 is that of the whole file, in lower-case hexadecimal; the caller has verified it.
 	SHA256 string
 }
 
-// Method is one way to bring files there.
+// Method is one way to transfer files.
 type Method interface {
-	// Check proves that Send can work, before anything is sent: that the other end is
-	// there and known, the credentials are good, and there is room for files.
+	// Check verifies, before anything is sent, that Send can work: that the other end is
+	// reachable and authenticated, that the credentials are valid, and that there is room for
+	// files.
 	Check(ctx context.Context, files []File) error
-	// Send brings file to its place and returns the PATH for the front-end. What is there
-	// already is not sent again. say gets progress.
+	// Send transfers file and returns the PATH for the front-end. What is already there is not
+	// sent again. say receives progress lines.
 	Send(ctx context.Context, file File, say func(string)) (path string, err error)
-	// Remove deletes what Send has made for file, a part of it too; nothing there is no
-	// error.
+	// Remove deletes what Send created for file, partial or complete; if there is nothing to
+	// delete, that is not an error.
 	Remove(ctx context.Context, file File) error
-	// Close ends connections and servers; what was sent stays.
+	// Close closes connections and servers; what was sent stays.
 	Close() error
 }

@@ -1,7 +1,7 @@
 package checksums
 
-// armour is where in a clear-signed text of OpenPGP a line stands. Headers and signature are
-// not entries; the signature itself is not checked here.
+// armour is the section of a clear-signed OpenPGP text that a line belongs to. Armour headers
+// and signatures are not entries; the signature itself is not verified here.
 type armour int
 
 const (

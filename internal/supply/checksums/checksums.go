@@ -1,6 +1,6 @@
-// Package checksums reads and writes lists of digests, such as SHA256SUMS: as sha256sum(1)
-// and sha512sum(1) write them (text, binary, --tag, escaped names), as openssl and BSD do,
-// with line ends of DOS, and inside a clear-signed text, whose signature it does not check.
+// Package checksums reads and writes lists of digests, such as SHA256SUMS: in the formats of
+// sha256sum(1) and sha512sum(1) (text, binary, --tag, escaped names), openssl and BSD, with
+// DOS line ends too, and inside a clear-signed text, whose signature it does not verify.
 package checksums
 
 import (
@@ -14,33 +14,34 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 )
 
-// Sums are what a list says of one file, in lower-case hexadecimal and empty where it says
-// nothing.
+// Sums are the digests a list states for one file, in lower-case hexadecimal; empty if it
+// states none.
 type Sums struct{ SHA256, SHA512 string }
 
-// Line is one line of a list that is not empty.
+// Line is one non-empty line of a list.
 type Line struct {
-	// Number counts from 1.
+	// Number is the 1-based line number.
 	Number int
 	// Name is empty if the line is not an entry.
 	Name string
-	// Sums are empty if the digest is of another kind, or none.
+	// Sums are empty if the line has another kind of digest, or none.
 	Sums Sums
 }
 
-// ErrNotListed is the error of a list that has no entry for a file.
+// ErrNotListed is returned when a list has no entry for a file.
 var ErrNotListed = errors.New("it has no entry for")
 
 var (
-	// plainEntry is "<digest>  <name>", with an asterisk before the name of a binary file.
+	// plainEntry matches "<digest>  <name>", with an asterisk before the name of a binary
+	// file.
 	plainEntry = regexp.MustCompile(`^(\S+)[ \t]+\*?(.+)$`)
-	// taggedEntry is "SHA256 (<name>) = <digest>", without the first space if openssl wrote it.
+	// taggedEntry matches "SHA256 (<name>) = <digest>"; openssl omits the first space.
 	taggedEntry = regexp.MustCompile(`^SHA(?:2-)?(?:256|512) ?\((.+)\) ?= ?(\S+)$`)
 	escapes     = strings.NewReplacer(`\\`, `\`, `\n`, "\n", `\r`, "\r")
 	escaper     = strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\r", `\r`)
 )
 
-// Lines reads a list.
+// Lines parses a list.
 func Lines(list string) []Line {
 	var lines []Line
 	armour := notArmoured
@@ -77,7 +78,7 @@ func parse(text string) Line {
 	return line
 }
 
-// Find returns what a list says of a file. Lines that are not entries are passed over.
+// Find returns the digests a list states for a file. Lines that are not entries are ignored.
 func Find(list, name string) (Sums, error) {
 	var found Sums
 	listed := false
@@ -109,8 +110,8 @@ func (s Sums) with(other Sums) Sums {
 	return Sums{SHA256: max(s.SHA256, other.SHA256), SHA512: max(s.SHA512, other.SHA512)}
 }
 
-// Format writes a list for sha256sum -c, or sha512sum -c: digests in hexadecimal by the names
-// of files, sorted by name.
+// Format returns a list for sha256sum -c or sha512sum -c, sorted by name. digests maps file
+// names to digests in hexadecimal.
 func Format(digests map[string]string) []byte {
 	var out []byte
 	for _, name := range slices.Sorted(maps.Keys(digests)) {

@@ -1,4 +1,4 @@
-// Package digest computes the size and the digests of a file while it reads it once.
+// Package digest computes the size and the digests of a file in a single pass.
 package digest
 
 import (
@@ -17,8 +17,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
 
-// Digests are the size of a file in bytes and its digests in lower-case hexadecimal.
-// MD5 and SHA-1 protect nothing: marketplaces and Packer users ask for them.
+// Digests are the size of a file in bytes and its digests in lower-case hexadecimal. MD5 and
+// SHA-1 are not for security: marketplaces and Packer users ask for them.
 type Digests struct {
 	Size   int64
 	MD5    string
@@ -41,8 +41,8 @@ func File(ctx context.Context, path string, meter *progress.Meter) (Digests, err
 	}, nil
 }
 
-// Sum feeds the file at path to every hash and returns its size. Each hash runs on a
-// core of its own, beside the reading.
+// Sum feeds the file at path to every hash and returns its size in bytes. Each hash has a
+// goroutine of its own, concurrent with the reading.
 func Sum(ctx context.Context, path string, meter *progress.Meter, hashes ...hash.Hash) (int64, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -57,22 +57,22 @@ func Sum(ctx context.Context, path string, meter *progress.Meter, hashes ...hash
 }
 
 const (
-	// blockSize is large enough that handing blocks over costs nothing.
+	// blockSize is large enough to make the cost of passing blocks between goroutines
+	// negligible.
 	blockSize = 1 << 20
-	// blocks are in flight at once: one being read, the others being hashed, so that
-	// a fast hash may run ahead of a slow one.
+	// blocks is how many are in flight at once: one being read, the others being hashed, so
+	// that a fast hash may run ahead of a slow one.
 	blocks = 4
 )
 
-// block is a piece of the file that several hashes read at once.
+// block is a piece of the file that all hashes read concurrently.
 type block struct {
 	data   []byte
 	length int
 	users  sync.WaitGroup
 }
 
-// feed reads all of r. Blocks are used in turn; one is filled again when the last hash
-// has seen it.
+// feed reads all of r. Blocks are reused in turn, each once every hash has processed it.
 func feed(ctx context.Context, r io.Reader, hashes []hash.Hash) (size int64, err error) {
 	queues, workers := start(hashes)
 	defer func() {
@@ -107,7 +107,7 @@ func feed(ctx context.Context, r io.Reader, hashes []hash.Hash) (size int64, err
 	}
 }
 
-// start gives every hash a goroutine and a queue.
+// start creates a goroutine and a queue for every hash.
 func start(hashes []hash.Hash) ([]chan *block, *sync.WaitGroup) {
 	var workers sync.WaitGroup
 	queues := make([]chan *block, len(hashes))

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// SHA256Prefix begins the written form of a digest, "sha256:<64 hexadecimal digits>".
+// SHA256Prefix is the prefix of a written digest, "sha256:<64 hexadecimal digits>".
 const SHA256Prefix = "sha256:"
 
-// ParseSHA256 returns the digits of the written form in lower case, and whether text is one.
+// ParseSHA256 returns the digits of a written digest in lower case, and whether text is one.
 func ParseSHA256(text string) (digits string, ok bool) {
 	digits, found := strings.CutPrefix(text, SHA256Prefix)
 	if !found || !IsSHA256(digits) {
@@ -19,10 +19,10 @@ func ParseSHA256(text string) (digits string, ok bool) {
 	return strings.ToLower(digits), true
 }
 
-// IsSHA256 says whether text is a SHA-256 in hexadecimal.
+// IsSHA256 reports whether text is a SHA-256 in hexadecimal.
 func IsSHA256(text string) bool { return isHex(text, sha256.Size) }
 
-// IsSHA512 says whether text is a SHA-512 in hexadecimal.
+// IsSHA512 reports whether text is a SHA-512 in hexadecimal.
 func IsSHA512(text string) bool { return isHex(text, sha512.Size) }
 
 func isHex(text string, size int) bool {

@@ -13,7 +13,7 @@ import (
 // permanentError marks a failed request that would fail again.
 type permanentError struct{ error }
 
-// failed judges a request that got no answer.
+// failed classifies the error of a request that got no response.
 func (p Payload) failed(err error) error {
 	if errors.As(err, new(permanentError)) {
 		return fmt.Errorf("%s: %w", p.shown(), err)
@@ -21,7 +21,7 @@ func (p Payload) failed(err error) error {
 	return retry.Temporary(err)
 }
 
-// refuse returns an error for every answer that cannot be the file, or a piece of it.
+// refuse returns an error for every response that cannot be the file or a part of it.
 func (p Payload) refuse(response *http.Response) error {
 	switch code := response.StatusCode; {
 	case code >= 500, code == http.StatusTooManyRequests, code == http.StatusRequestTimeout:
@@ -49,8 +49,8 @@ func (p Payload) loginAdvice() string {
 	return "it does not accept the token for this file: check that the token is valid, and that its owner was granted access (gated models want their terms accepted first)"
 }
 
-// accept makes the part ready for the body of the answer: at its end, or at its start if
-// the server does not continue what is here.
+// accept prepares the part for the body of the response: appending to it, or from the start if
+// the server does not continue the existing bytes.
 func (d *part) accept(p Payload, response *http.Response) error {
 	if response.StatusCode == http.StatusOK {
 		from := originOf(response)
@@ -72,7 +72,7 @@ func (d *part) accept(p Payload, response *http.Response) error {
 	return nil
 }
 
-// mismatch says why an answer other than 200 does not continue what is here.
+// mismatch explains why a response other than 200 does not continue the existing bytes.
 func (d *part) mismatch(response *http.Response) string {
 	span, ok := parseContentRange(response.Header.Get("Content-Range"))
 	switch tag := validatorOf(response.Header); {
@@ -92,8 +92,8 @@ func (d *part) mismatch(response *http.Response) string {
 	return ""
 }
 
-// checkSize compares what the server announces with what the lock file says, before the
-// bytes are paid for. 0 is unknown.
+// checkSize compares the size the server announces with that in the lock file, before
+// bandwidth is spent. 0 is unknown.
 func (p Payload) checkSize(announced int64) error {
 	if p.Size == 0 || announced == 0 || announced == p.Size {
 		return nil

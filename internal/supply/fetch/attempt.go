@@ -12,10 +12,10 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
 
-// bufferSize is large enough that system calls cost nothing beside the hash.
+// bufferSize is large enough to make the cost of system calls negligible compared to the hash.
 const bufferSize = 1 << 20
 
-// attempt asks once for what is missing and takes what comes.
+// attempt makes one request for the missing bytes and stores what arrives.
 func (f *Fetcher) attempt(ctx context.Context, p Payload, d *part) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -47,8 +47,7 @@ func (f *Fetcher) attempt(ctx context.Context, p Payload, d *part) error {
 	return f.receive(p, d, alive)
 }
 
-// ask sends the request: for the whole file, or for what is missing of it, provided that
-// it is still the same file.
+// ask requests the whole file or, if it is still the same file, the missing bytes of it.
 func (f *Fetcher) ask(ctx context.Context, p Payload, d *part) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.Source, nil)
 	if err != nil {
@@ -70,12 +69,13 @@ func (f *Fetcher) ask(ctx context.Context, p Payload, d *part) (*http.Response, 
 	return response, nil
 }
 
-// receive writes the body to the part, and notices if it is not as long as it should be.
+// receive writes the body to the part, and checks its length.
 func (f *Fetcher) receive(p Payload, d *part, body io.Reader) error {
 	meter := f.Meter("download "+p.base(), d.Size)
 	meter.Start(d.here)
 	if d.Size > 0 {
-		// One more would be too many; a server that never ends must not fill the disk.
+		// The extra byte reveals a body that is too long; an endless one must not fill the
+		// disk.
 		body = io.LimitReader(body, d.Size-d.here+1)
 	}
 	_, err := io.CopyBuffer(onlyWriter{d}, meter.Reader(body), make([]byte, bufferSize))
@@ -93,10 +93,10 @@ func (f *Fetcher) receive(p Payload, d *part, body io.Reader) error {
 	return nil
 }
 
-// onlyWriter hides what else a part has, so that io.CopyBuffer uses its buffer.
+// onlyWriter hides the other methods of a part, so that io.CopyBuffer uses its buffer.
 type onlyWriter struct{ io.Writer }
 
-// cause is what ended ctx, or of a failed request what went wrong.
+// cause returns why ctx ended or, if it has not, the error of the failed request.
 func cause(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -104,8 +104,8 @@ func cause(ctx context.Context, err error) error {
 	return sourceuri.WithoutURL(err)
 }
 
-// aliveReader marks failures to read as temporary, unlike failures to write, and tells
-// the watchdog about every sign of life.
+// aliveReader marks read errors as temporary, unlike write errors, and notifies the watchdog
+// of every sign of life.
 type aliveReader struct {
 	ctx context.Context
 	io.Reader

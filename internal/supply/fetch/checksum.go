@@ -7,13 +7,12 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 )
 
-// Unchecked is the checksum that says, in so many words, that a local file is taken as
-// it is.
+// Unchecked is the checksum that explicitly accepts a local file unverified.
 const Unchecked = "none"
 
-// CheckChecksum says why checksum is neither "sha256:<64 hex digits>" nor Unchecked. There
-// is no other algorithm: every publisher of our payloads (LocalAI's release, Hugging Face)
-// states this one.
+// CheckChecksum returns an error if checksum is neither "sha256:<64 hex digits>" nor
+// Unchecked. No other algorithm is needed: every publisher of our payloads (LocalAI's
+// releases, Hugging Face) states SHA-256.
 func CheckChecksum(checksum string) error {
 	if checksum == Unchecked {
 		return nil
@@ -24,7 +23,7 @@ func CheckChecksum(checksum string) error {
 	return nil
 }
 
-// IsURL tells a download from a local path.
+// IsURL reports whether source is a download and not a local path.
 func IsURL(source string) bool {
 	return strings.HasPrefix(source, "http://") || strings.HasPrefix(source, "https://")
 }

@@ -6,19 +6,19 @@ import (
 	"net/http"
 )
 
-// NewTransport is what New sends its requests through. Proxies come from the environment.
+// NewTransport returns the transport that New uses. Proxies are taken from the environment.
 func NewTransport() *http.Transport {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	// The checksum is that of the file, not of some encoding of it.
+	// The checksum is that of the file, not of a compressed encoding of it.
 	transport.DisableCompression = true
 	return transport
 }
 
-// checkRedirect follows as a browser would, with three exceptions. A redirect from https
-// to http is refused, with a token or without: a payload that is not pinned yet has
-// nothing else to vouch for it. The token stays with the very host and port it is for;
-// net/http alone would send it to subdomains and other ports too. And no server learns
-// from a Referer what was in the query of our URL.
+// checkRedirect follows redirects as a browser would, with three exceptions. A redirect from
+// https to http is refused, with a token or without: nothing else authenticates a payload that
+// is not pinned yet. The token is sent only to the host and port it is for; net/http alone
+// would also send it to subdomains and other ports. And no Referer is sent, because it would
+// reveal the query of our URL.
 func checkRedirect(request *http.Request, via []*http.Request) error {
 	if len(via) >= 10 {
 		return permanentError{errors.New("the server redirects in circles")}

@@ -10,11 +10,12 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/retry"
 )
 
-// retries bounds a line that brings a little each time: 14 GB in pieces of 50 MB.
+// retries allows for a connection that breaks often but makes some progress each time: 14 GB
+// in pieces of 50 MB.
 var retries = retry.Policy{Failures: 5, Attempts: 300, Pause: time.Second, MaxPause: time.Minute}
 
-// download brings the payload into the cache. Whatever stops it, what has come stays for
-// the next time, unless it proved to be wrong.
+// download downloads the payload to the cache. If it is interrupted, the bytes received so far
+// are kept for the next run, unless they proved to be wrong.
 func (f *Fetcher) download(ctx context.Context, p Payload) (File, error) {
 	d, err := f.openPart(ctx, p)
 	if err != nil {
@@ -39,7 +40,7 @@ func (f *Fetcher) download(ctx context.Context, p Payload) (File, error) {
 	}
 }
 
-// completePart makes attempts until all bytes are here.
+// completePart makes attempts until the part is complete.
 func (f *Fetcher) completePart(ctx context.Context, p Payload, d *part) error {
 	if d.complete() {
 		return nil // only its name was missing
@@ -62,7 +63,7 @@ func (f *Fetcher) completePart(ctx context.Context, p Payload, d *part) error {
 	return err
 }
 
-// kept tells what of the payload is here, for messages about a failure.
+// kept describes, for error messages, how much of the payload has been downloaded.
 func (d *part) kept() string {
 	switch {
 	case d.here == 0:

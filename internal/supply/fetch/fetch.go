@@ -23,10 +23,10 @@ type File struct {
 	Size   int64
 }
 
-// Fetcher brings payloads to this host. Make one with New or NewVia.
+// Fetcher makes payloads available on this host. Create one with New or NewVia.
 type Fetcher struct {
-	// Meter makes what reports the progress of one job: progress.Lines unless it is
-	// replaced, as a command on a terminal does.
+	// Meter creates the progress meter of one job: progress.Lines by default; a command on a
+	// terminal replaces it.
 	Meter func(label string, total int64) *progress.Meter
 
 	cacheDir string
@@ -35,7 +35,7 @@ type Fetcher struct {
 	retries  retry.Policy
 	// stall is how long a server may send nothing.
 	stall time.Duration
-	// free tells how many bytes a directory can still take.
+	// free returns how many bytes are available in a directory.
 	free func(dir string) (int64, error)
 }
 
@@ -44,8 +44,8 @@ func New(cacheDir string, say func(string)) *Fetcher {
 	return NewVia(cacheDir, say, NewTransport())
 }
 
-// NewVia does the same with requests that go through transport, which may add what a
-// server wants to see.
+// NewVia is like New, but sends requests through transport, which may add what a server
+// requires.
 func NewVia(cacheDir string, say func(string), transport http.RoundTripper) *Fetcher {
 	return &Fetcher{
 		Meter: func(label string, total int64) *progress.Meter {
@@ -60,7 +60,7 @@ func NewVia(cacheDir string, say func(string), transport http.RoundTripper) *Fet
 	}
 }
 
-// Fetch returns a local file that holds the payload, verified.
+// Fetch returns a verified local file with the payload.
 func (f *Fetcher) Fetch(ctx context.Context, p Payload) (File, error) {
 	file, err := f.fetch(ctx, p)
 	if errors.As(err, new(checksumError)) {
@@ -83,7 +83,7 @@ func (f *Fetcher) fetch(ctx context.Context, p Payload) (File, error) {
 	if err := p.checkDownload(); err != nil {
 		return File{}, err
 	}
-	// Without the lock, so that a cache on a read-only disk will do.
+	// Without the lock, so that a cache on a read-only disk works.
 	file, found, err := f.cached(ctx, p)
 	if found || err != nil {
 		return file, err
@@ -96,7 +96,7 @@ func (f *Fetcher) fetch(ctx context.Context, p Payload) (File, error) {
 		return File{}, err
 	}
 	defer func() { _ = lock.Release() }()
-	// Another build may have brought it, or mended it, in the meantime.
+	// Another build may have downloaded or repaired it in the meantime.
 	file, found, err = f.cached(ctx, p)
 	if found || err != nil {
 		return file, err
@@ -104,7 +104,7 @@ func (f *Fetcher) fetch(ctx context.Context, p Payload) (File, error) {
 	return f.download(ctx, p)
 }
 
-// local verifies a file where it is; it is not copied.
+// local verifies a file in place; it is not copied.
 func (f *Fetcher) local(ctx context.Context, p Payload) (File, error) {
 	info, err := os.Stat(p.Source)
 	if err != nil {
@@ -123,8 +123,8 @@ func (f *Fetcher) local(ctx context.Context, p Payload) (File, error) {
 	return file, nil
 }
 
-// cached reads a cached file again before it is trusted: a disk that lost bytes must not
-// end up in an image. What is wrong is left for a download to replace.
+// cached verifies a cached file before it is used: disk corruption must not end up in an
+// image. A corrupt file is left for a download to replace.
 func (f *Fetcher) cached(ctx context.Context, p Payload) (file File, intact bool, err error) {
 	path := filepath.Join(f.cacheDir, p.name())
 	if _, err := os.Stat(path); err != nil {

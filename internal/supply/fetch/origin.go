@@ -8,19 +8,19 @@ import (
 	"time"
 )
 
-// origin is which version of a remote file the bytes of a part come from.
+// origin identifies the version of a remote file that the bytes of a part come from.
 type origin struct {
-	// Validator goes into If-Range: a strong ETag or a date; empty if the server gave none.
+	// Validator is sent in If-Range: a strong ETag or a date; empty if the server gave none.
 	Validator string `json:"validator"`
-	// Size is that of the whole file in bytes; 0 if the server did not tell.
+	// Size is that of the whole file in bytes; 0 if the server did not state it.
 	Size int64 `json:"size"`
 }
 
-// continues tells whether a download of p may be continued. Where no digest can tell in the
-// end, the server must be able to say whether it still is the same file.
+// continues reports whether a download of p may be resumed. Without a digest to check the
+// result, the server must be able to tell whether the file is still the same.
 func (o origin) continues(p Payload) bool { return p.Checksum != "" || o.Validator != "" }
 
-// originOf reads the answer to a request for the whole file.
+// originOf returns the origin stated in the response to a request for the whole file.
 func originOf(response *http.Response) origin {
 	return origin{Validator: validatorOf(response.Header), Size: max(response.ContentLength, 0)}
 }
@@ -30,7 +30,8 @@ func validatorOf(header http.Header) string {
 	if tag := header.Get("ETag"); strings.HasPrefix(tag, `"`) && strings.HasSuffix(tag, `"`) && len(tag) > 2 {
 		return tag
 	}
-	// A date counts in seconds, so it says nothing about a file younger than one.
+	// A date has a resolution of one second, so it cannot identify a file modified less than a
+	// second before.
 	modified, err := http.ParseTime(header.Get("Last-Modified"))
 	if err != nil {
 		return ""

@@ -14,19 +14,19 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/ctxio"
 )
 
-// part is a download that is not complete. What is written to it is hashed on the way.
+// part is an incomplete download. What is written to it is hashed on the way.
 type part struct {
 	origin
 	path string
 	file *os.File
 	sum  hash.Hash
-	// here is how many bytes are written and hashed.
+	// here is how many bytes have been written and hashed.
 	here int64
-	// resumed says that not all of them came in one answer.
+	// resumed is set if the bytes did not all come in one response.
 	resumed bool
 }
 
-// openPart takes up what an earlier attempt left, if that can be trusted: hashed again, so
+// openPart reuses what an earlier attempt left if it can be trusted, and hashes it again so
 // that the digest covers it.
 func (f *Fetcher) openPart(ctx context.Context, p Payload) (*part, error) {
 	path := filepath.Join(f.cacheDir, p.name()+".part")
@@ -67,12 +67,12 @@ func (f *Fetcher) readAgain(ctx context.Context, p Payload, d *part) error {
 
 func (d *part) originPath() string { return d.path + ".json" }
 
-// restart forgets what is here.
+// restart discards the existing bytes.
 func (d *part) restart() error {
 	d.origin, d.here, d.resumed = origin{}, 0, false
 	d.sum.Reset()
-	// In this order, a process that is killed in between leaves nothing that could be
-	// mistaken for the beginning of another file.
+	// In this order, a process that is killed in between leaves nothing that could be mistaken
+	// for the beginning of another file.
 	if err := removeIfThere(d.originPath()); err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func (d *part) restart() error {
 	return err
 }
 
-// begin takes from as the file that is to come, from its first byte.
+// begin records from as the origin of the file, to be received from its first byte.
 func (d *part) begin(from origin) error {
 	if err := d.restart(); err != nil {
 		return err
@@ -101,11 +101,11 @@ func (d *part) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// complete is true if nothing is missing, as far as anyone knows.
+// complete reports whether all bytes are here, as far as the size is known.
 func (d *part) complete() bool { return d.Size > 0 && d.here == d.Size }
 
-// missing names what is not here, for a Range header. The end is told where it is known:
-// some registries understand nothing else.
+// missing returns a Range header for the missing bytes. It includes the end if that is known:
+// some registries accept no other form.
 func (d *part) missing() string {
 	if d.Size == 0 {
 		return fmt.Sprintf("bytes=%d-", d.here)
@@ -115,7 +115,7 @@ func (d *part) missing() string {
 
 func (d *part) digest() string { return hex.EncodeToString(d.sum.Sum(nil)) }
 
-// close keeps what can be continued. Called twice, it does nothing the second time.
+// close keeps what can be resumed. A second call does nothing.
 func (d *part) close() {
 	if d.file.Close() == nil && d.here == 0 {
 		d.remove()
@@ -127,8 +127,8 @@ func (d *part) remove() {
 	os.Remove(d.path)
 }
 
-// keep gives the complete file its final name. It need not be synced to disk: every use
-// reads and verifies it again.
+// keep renames the complete file to its final name. No sync is needed: every use reads and
+// verifies the file again.
 func (d *part) keep() (File, error) {
 	file := File{Path: filepath.Join(filepath.Dir(d.path), d.digest()), SHA256: d.digest(), Size: d.here}
 	if err := d.file.Close(); err != nil {

@@ -13,29 +13,30 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 )
 
-// Payload is one file the appliance needs.
+// Payload is one input file of the appliance.
 type Payload struct {
-	// Field is the configuration block it comes from ("model"); messages name
+	// Field is the configuration block the payload comes from ("model"); messages refer to
 	// "model.source" and "model.checksum".
 	Field string
 	// Source is a path or an http(s) URL.
 	Source string
-	// Checksum satisfies CheckChecksum; Unchecked only with a path. Empty takes whatever
-	// comes, says so, and tells its digest: callers decide when that is allowed.
+	// Checksum must satisfy CheckChecksum; Unchecked is valid only with a path. If it is
+	// empty, whatever arrives is accepted, with a message that states its digest: callers
+	// decide when that is allowed.
 	Checksum string
-	// Size is what the lock file says, in bytes; 0 if nobody knows.
+	// Size is the size in the lock file, in bytes; 0 if unknown.
 	Size int64
 	// Token is sent to the host of Source as a bearer token, and to no other.
 	Token string
 }
 
-// digest is the lower-case hex form, and so the name in the cache; empty if the payload
-// is not pinned.
+// digest returns the digits of the checksum in lower case, which are the name in the cache;
+// empty if the payload is not pinned.
 func (p Payload) digest() string {
 	return strings.ToLower(strings.TrimPrefix(p.Checksum, digest.SHA256Prefix))
 }
 
-// name is what the payload is called in the cache while it is on its way.
+// name is the name in the cache during a download.
 func (p Payload) name() string {
 	if p.Checksum != "" {
 		return p.digest()
@@ -44,7 +45,8 @@ func (p Payload) name() string {
 	return "url-" + hex.EncodeToString(sum[:])
 }
 
-// checkDownload refuses what must not go out on the wire, or into the cache as a name.
+// checkDownload refuses what must not be sent over the network, or used as a name in the
+// cache.
 func (p Payload) checkDownload() error {
 	if p.Checksum == Unchecked {
 		return checksumError{fmt.Errorf("%q is for a local file: %s is a download", Unchecked, p.shown())}
@@ -62,13 +64,15 @@ func (p Payload) checkDownload() error {
 	return nil
 }
 
-// IsLoopback tells whether host (no port) is this machine, to which plain http is safe.
+// IsLoopback reports whether host (without a port) is this machine, with which plain http is
+// safe.
 func IsLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// checksumError blames the checksum; every other error of a Fetch blames the source.
+// checksumError marks errors that concern the checksum; all other errors of Fetch concern the
+// source.
 type checksumError struct{ error }
 
 func (p Payload) wrongChecksum(actual string) error {

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// contentRange is the header of that name. Total is -1 if the server does not tell.
+// contentRange is a parsed Content-Range header. total is -1 if the server does not state it.
 type contentRange struct{ start, end, total int64 }
 
-// parseContentRange reads "bytes 100-199/200" or "bytes 100-199/*".
+// parseContentRange parses "bytes 100-199/200" or "bytes 100-199/*".
 func parseContentRange(text string) (contentRange, bool) {
 	span, found := strings.CutPrefix(text, "bytes ")
 	first, rest, dashed := strings.Cut(span, "-")
@@ -30,16 +30,17 @@ func parseContentRange(text string) (contentRange, bool) {
 	return r, ok == [3]bool{true, true, true} && sound
 }
 
-// parseSize takes digits alone; strconv would take a sign as well.
+// parseSize accepts only digits; strconv would accept a sign as well.
 func parseSize(text string) (int64, bool) {
 	n, err := strconv.ParseUint(text, 10, 63)
 	return int64(n), err == nil
 }
 
-// maxRetryAfter keeps a server from stopping a build for a day.
+// maxRetryAfter prevents a server from delaying a build for a day.
 const maxRetryAfter = 2 * time.Minute
 
-// parseRetryAfter reads seconds or an HTTP date; 0 is anything else, or a past date.
+// parseRetryAfter parses seconds or an HTTP date; it returns 0 for anything else and for a
+// past date.
 func parseRetryAfter(text string, now time.Time) time.Duration {
 	if seconds, ok := parseSize(text); ok {
 		return time.Duration(min(seconds, int64(maxRetryAfter/time.Second))) * time.Second

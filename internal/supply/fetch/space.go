@@ -8,10 +8,10 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
 
-// reserve stays free for everything else on the disk, in bytes.
+// reserve is how many bytes to leave free for everything else on the disk.
 const reserve = 256 << 20
 
-// checkSpace refuses a download that cannot end well, before it begins.
+// checkSpace refuses, before it begins, a download for which there is not enough space.
 func (f *Fetcher) checkSpace(p Payload, d *part) error {
 	if d.Size == 0 {
 		return nil
@@ -27,12 +27,13 @@ func (f *Fetcher) checkSpace(p Payload, d *part) error {
 	return nil
 }
 
-// isFull is true for a disk, a quota, or a file system that takes no larger file (FAT).
+// isFull reports whether a disk or a quota is full, or the file system does not allow a larger
+// file (FAT).
 func isFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
 }
 
-// full tells what a download needs that found the disk full all the same.
+// full explains that the disk filled up in spite of checkSpace, and what to do.
 func (d *part) full(p Payload, err error) error {
 	return fmt.Errorf("receive %s: %w%s: make room, or set PACKER_CACHE_DIR to a larger disk; the next build continues where this one stopped",
 		p.base(), err, d.kept())

@@ -20,12 +20,12 @@ type wrong struct{ field, why string }
 
 var (
 	architectures = []string{"", "amd64", "arm64"}
-	// expression holds identifiers, operators and brackets of an SPDX expression, without
-	// their grammar.
+	// expression matches the identifiers, operators and brackets of an SPDX expression,
+	// without checking its grammar.
 	expression = regexp.MustCompile(`^[A-Za-z0-9.+:() -]*$`)
 )
 
-// check lists what is wrong with an input.
+// check returns everything that is wrong with an input.
 func (i Input) check() []wrong {
 	var found []wrong
 	object := func(field, why string) {
@@ -66,7 +66,8 @@ func checkText(text string) string {
 
 func isOCI(source string) bool { return strings.HasPrefix(source, "oci://") }
 
-// checkSource refuses what may be a secret: the file is committed. No message repeats it.
+// checkSource refuses what may be a secret, because the file is committed. No message contains
+// it.
 func checkSource(source string) string {
 	if source == "" {
 		return wrongSource

@@ -2,17 +2,18 @@ package lockfile
 
 import _ "embed"
 
-// Where this was read, none of it by downloading: the names of files and repositories on the
-// publishers' download pages, in LocalAI's release and CI, and in one-apps' generate.sh; the
-// digests and sizes of Ubuntu 24.04 and of the model in public repositories that pin the same
-// file, several unrelated ones agreeing on each. Debian and Ubuntu 22.04 stand here under the
-// address that moves with every build of theirs. What has no digest was shown by nobody.
+// The sources of this file, none of which was downloaded for it: names of files and
+// repositories are from the publishers' download pages, LocalAI's release and CI, and
+// one-apps' generate.sh; digests and sizes of Ubuntu 24.04 and of the model are from several
+// unrelated public repositories that pin the same file and agree. Debian and Ubuntu 22.04 have
+// the URL of the latest build, whose content changes. An entry has no digest if none of these
+// sources states it.
 //
 //go:embed default.lock.hcl
 var defaultFile []byte
 
-// Default is the lock embedded in the plugin: the versions this release was made for. Where
-// it has no digest, `make lock` asks the publisher for it, and checks those it has.
+// Default returns the lock embedded in the plugin: the versions this release was made for.
+// `make lock` asks the publishers for missing digests and checks the existing ones.
 func Default() Lock {
 	lock, err := Parse("default.lock.hcl", defaultFile)
 	if err != nil {

@@ -7,12 +7,12 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// header is all the comment a lock file has: it is written by a program, and what a person
-// writes between the blocks is not kept.
+// header is the only comment in a lock file: the file is generated, and comments that people
+// write between the blocks are not kept.
 const header = "# Pins of what an appliance is made of. `make lock` fills in what is missing and writes\n" +
 	"# this file anew, without other comments; commit it.\n"
 
-// Encode returns the file, always the same for the same inputs.
+// Encode returns the content of the file, always the same for the same inputs.
 func (l Lock) Encode() []byte {
 	inputs := Lock{slices.Clone(l.Inputs)}
 	inputs.sort()

@@ -16,7 +16,7 @@ func Read(path string) (Lock, error) {
 	return Parse(path, content)
 }
 
-// Open reads the lock file that a template names, or gives Default if it names none.
+// Open reads the lock file that a template names, or returns Default if path is empty.
 func Open(path string) (Lock, error) {
 	if path == "" {
 		return Default(), nil
@@ -24,7 +24,7 @@ func Open(path string) (Lock, error) {
 	return Read(path)
 }
 
-// Called is what messages call the lock that Open gives.
+// Called returns the name for messages of the lock that Open returns.
 func Called(path string) string {
 	if path == "" {
 		return "the lock in the plugin"
@@ -32,7 +32,7 @@ func Called(path string) string {
 	return path
 }
 
-// Write replaces the file at path, whole. It writes nothing that Read would refuse.
+// Write replaces the file at path atomically. It never writes anything that Read would refuse.
 func Write(path string, l Lock) error {
 	content := l.Encode()
 	if _, err := Parse(path, content); err != nil {

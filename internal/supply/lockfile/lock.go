@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Kinds of inputs. They are the names of the blocks.
+// Kinds of inputs, which are also the names of the blocks.
 const (
 	KindBaseImage      = "base_image"
 	KindContextPackage = "context_package"
@@ -14,30 +14,28 @@ const (
 	KindModel          = "model"
 )
 
-// kinds is in the order in which a file lists them.
+// kinds is in the order in which a lock file lists them.
 var kinds = []string{KindBaseImage, KindContextPackage, KindLocalAI, KindBackend, KindModel}
 
 // Input is one thing an appliance is made of.
 type Input struct {
-	// Kind is one of the constants above, Name what people call it.
+	// Kind is one of the constants above, Name the usual name of the input.
 	Kind, Name string
-	// Arch is Go's name of an architecture ("amd64", "arm64"), "" for all of them.
+	// Arch is a GOARCH value ("amd64", "arm64"), "" for all architectures.
 	Arch string
-	// Version is the publisher's, "" where there is none.
+	// Version is the publisher's version, "" if there is none.
 	Version string
 	// Source is an http(s) URL, an OCI reference ("oci://host/repository:tag") or a path.
 	Source string
-	// Digest is "sha256:<hex>" of the file, or of an OCI manifest or index; "" if it is not
-	// known yet.
+	// Digest is "sha256:<hex>" of the file, or of an OCI manifest or index; "" if unknown.
 	Digest string
-	// Size is in bytes; of an OCI image, that of its compressed layers; 0 if it is not
-	// known.
+	// Size is in bytes, for an OCI image that of its compressed layers; 0 if unknown.
 	Size int64
-	// License is an SPDX expression, "" if nobody said.
+	// License is an SPDX expression, "" if unknown.
 	License string
 }
 
-// String names the input for people: "localai local-ai v4.9.0 (amd64)".
+// String returns a display name of the input: "localai local-ai v4.9.0 (amd64)".
 func (i Input) String() string {
 	text := i.Kind + " " + i.Name
 	if i.Version != "" {
@@ -49,16 +47,17 @@ func (i Input) String() string {
 	return text
 }
 
-// Lock is a whole file. Parse returns the inputs in the order in which Encode writes them.
+// Lock is the content of a lock file. Parse returns the inputs in the order in which Encode
+// writes them.
 type Lock struct {
 	Inputs []Input
 }
 
-// Find returns the input of that kind for an architecture and from a source.
+// Find returns the input of a kind, for an architecture and from a source.
 //
-// An input for every architecture matches each, and gives way to one that names it. An empty
-// arch matches every input; of several, one with a digest is preferred. An empty source means
-// the only thing of that kind: where inputs of several names are left, none is found.
+// An input for all architectures matches any arch, but one that names arch takes precedence.
+// An empty arch matches every input; of several, one with a digest is preferred. An empty
+// source matches if all inputs left are of one name; otherwise none is found.
 func (l Lock) Find(kind, arch, source string) (Input, bool) {
 	var best *Input
 	for _, input := range l.Inputs {
@@ -83,14 +82,14 @@ func (l Lock) Find(kind, arch, source string) (Input, bool) {
 	return *best, true
 }
 
-// Put adds an input, in the place of one with the same Kind, Arch and Source.
+// Put adds an input, replacing one with the same Kind, Arch and Source.
 func (l *Lock) Put(input Input) {
 	l.Inputs = slices.DeleteFunc(slices.Clone(l.Inputs), func(i Input) bool { return i.place() == input.place() })
 	l.Inputs = append(l.Inputs, input)
 	l.sort()
 }
 
-// place is what tells one input from another.
+// place is the identity of an input.
 type place struct{ kind, arch, source string }
 
 func (i Input) place() place { return place{i.Kind, i.Arch, i.Source} }

@@ -11,8 +11,8 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
-// Parse reads the content of a lock file; messages call it name. The error lists every
-// mistake with the line it is on.
+// Parse parses the content of a lock file, which messages call name. The error lists every
+// mistake with its line.
 func Parse(name string, content []byte) (Lock, error) {
 	file, mistakes := hclsyntax.ParseConfig(content, name, hcl.InitialPos)
 	if mistakes.HasErrors() {
@@ -77,7 +77,8 @@ func parseBlock(block *hcl.Block) (Input, hcl.Diagnostics) {
 	return input, mistakes
 }
 
-// decode says what keeps an expression from being a plain value of the type of target.
+// decode returns why an expression is not a plain value of the type of target, empty if it is
+// one.
 func decode(expression hcl.Expression, target any) string {
 	if len(expression.Variables()) > 0 {
 		return "must be a plain value, without variables"
@@ -96,7 +97,7 @@ func mistake(where hcl.Range, format string, arguments ...any) *hcl.Diagnostic {
 	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: fmt.Sprintf(format, arguments...), Subject: &where}
 }
 
-// listed is an error of one line for each mistake, in the order of the file.
+// listed returns an error with one line per mistake, in the order of the file.
 func listed(mistakes hcl.Diagnostics) error {
 	var lines []error
 	for _, m := range sorted(mistakes) {

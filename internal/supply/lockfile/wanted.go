@@ -8,21 +8,22 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
 
-// Wanted is what a template says of the digest of an input.
+// Wanted is what a template specifies about the digest of an input.
 type Wanted struct {
-	// Field and ChecksumField are the attributes, as messages call them.
+	// Field and ChecksumField are the attribute names for messages.
 	Field, ChecksumField string
-	// Checksum is "" if the template says nothing; it has passed fetch.CheckChecksum.
+	// Checksum is "" if the template does not set one; otherwise it has passed
+	// fetch.CheckChecksum.
 	Checksum string
-	// Lock is what messages call the lock file.
+	// Lock is the name of the lock file for messages.
 	Lock string
-	// AllowUnpinned takes an input of which no digest is known.
+	// AllowUnpinned accepts an input whose digest is unknown.
 	AllowUnpinned bool
 }
 
-// Pin gives an input the digest it must have: that of the template, else that in an OCI
-// reference, else that of the lock file, else none, if that is allowed. What contradicts
-// another of them is a mistake. The template may say fetch.Unchecked in place of a digest.
+// Pin returns the input with the digest it must have: that of the template, else that in an
+// OCI reference, else that of the lock file, else none, if that is allowed. If two of them
+// differ, that is a mistake. The template may specify fetch.Unchecked instead of a digest.
 func (w Wanted) Pin(input Input) (Input, error) {
 	wanted := strings.ToLower(w.Checksum)
 	if inReference := referenceDigest(input.Source); inReference != "" {
@@ -41,7 +42,7 @@ func (w Wanted) Pin(input Input) (Input, error) {
 		return Input{}, fmt.Errorf("%s: %s contradicts %s, which has %s for %s: correct one of them",
 			w.ChecksumField, wanted, w.Lock, input.Digest, sourceuri.Shown(input.Source))
 	}
-	// The size in the lock file is that of what had another digest, or none.
+	// The size in the lock file belongs to content with another digest, or none.
 	input.Digest, input.Size = wanted, 0
 	return input, nil
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 )
 
-// describe finds out what the image consists of.
+// describe determines what the image consists of.
 func (s *session) describe(ctx context.Context) (*Image, error) {
 	top, m, err := s.manifest(ctx, s.Digest, 0)
 	if err != nil {
@@ -39,7 +39,7 @@ func (s *session) describe(ctx context.Context) (*Image, error) {
 	return image, nil
 }
 
-// manifest brings one manifest or index; wanted "" is what the tag names now.
+// manifest downloads one manifest or index; if wanted is "", the one the tag refers to now.
 func (s *session) manifest(ctx context.Context, wanted string, size int64) (string, manifest, error) {
 	identifier := wanted
 	if wanted == "" {
@@ -61,7 +61,7 @@ func (s *session) manifest(ctx context.Context, wanted string, size int64) (stri
 	return digest.SHA256Prefix + file.SHA256, m, nil
 }
 
-// checkPlatform finds an image of another architecture that comes without an index.
+// checkPlatform refuses an image for another architecture that comes without an index.
 func (s *session) checkPlatform(ctx context.Context, config ocispec.Descriptor) error {
 	file, err := s.blob(ctx, config.Digest.String(), config.Size)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// flatten reads all layers, the lowest first, and tells what they make together.
+// flatten reads all layers, the lowest first, and returns the resulting tree.
 func (i *Image) flatten(ctx context.Context) (*tree, error) {
 	t := newTree()
 	budget := newBudget(i.Size())
@@ -22,8 +22,8 @@ func (i *Image) flatten(ctx context.Context) (*tree, error) {
 	return t, t.checkLinks(nil, t.root)
 }
 
-// addLayer removes what the layer hides before it adds anything, so that nothing depends
-// on the order of the entries.
+// addLayer removes what the layer hides before it adds anything, so that the result does not
+// depend on the order of the entries.
 func (t *tree) addLayer(ctx context.Context, n int, l layer, b *budget) error {
 	var entries []*tar.Header
 	err := l.each(ctx, b, func(_ int, header *tar.Header, _ io.Reader) error {
@@ -49,7 +49,7 @@ func (t *tree) addLayer(ctx context.Context, n int, l layer, b *budget) error {
 	return nil
 }
 
-// each reads the archive to its very end, where the check sums of gzip and zstd are.
+// each reads the archive to its very end, where gzip and zstd have their checksums.
 func (l layer) each(ctx context.Context, b *budget, do func(index int, header *tar.Header, content io.Reader) error) error {
 	unpacked, err := l.open(ctx)
 	if err != nil {
@@ -79,7 +79,7 @@ func (l layer) each(ctx context.Context, b *budget, do func(index int, header *t
 
 func isWhiteout(name string) bool { return strings.HasPrefix(path.Base(name), whiteoutPrefix) }
 
-// checkLinks looks at every symbolic link below n, which is the directory dir.
+// checkLinks checks every symbolic link below n, which is the directory dir.
 func (t *tree) checkLinks(dir []string, n *node) error {
 	for name, child := range n.children {
 		if child.kind == tar.TypeSymlink {

@@ -13,7 +13,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/ctxio"
 )
 
-// compressedFile is all that partial.CompressedToLayer needs to tell gzip from zstd from
+// compressedFile implements what partial.CompressedToLayer needs to distinguish gzip, zstd and
 // plain tar, by the first bytes and not by what a manifest claims.
 type compressedFile struct {
 	layer
@@ -43,14 +43,14 @@ func (l layer) open(ctx context.Context) (io.ReadCloser, error) {
 	return unpacked.Uncompressed()
 }
 
-// budget is how many bytes an image may still unpack to.
+// budget limits how many bytes an image may still unpack to.
 type budget struct{ left int64 }
 
-// newBudget allows 1 GiB and twenty times what was downloaded: programs shrink to a half
-// or a third, while a bomb shrinks to a thousandth.
+// newBudget allows 1 GiB plus twenty times the download size: programs compress to a half or a
+// third, a decompression bomb to a thousandth.
 func newBudget(compressed int64) *budget { return &budget{1<<30 + 20*compressed} }
 
-// reader takes what it reads out of the budget.
+// reader subtracts what it reads from the budget.
 func (b *budget) reader(r io.Reader) io.Reader { return &budgetReader{r, b} }
 
 type budgetReader struct {

@@ -13,7 +13,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 )
 
-// manifest is an image manifest, or an image index, which alone has manifests.
+// manifest is an image manifest or an image index; only an index has manifests.
 type manifest struct {
 	ocispec.Manifest
 	Manifests []ocispec.Descriptor `json:"manifests"`
@@ -21,7 +21,7 @@ type manifest struct {
 
 func shown(p ocispec.Platform) string { return p.OS + "/" + p.Architecture }
 
-// maxDocument is what registries take for a manifest, in bytes.
+// maxDocument is the largest manifest, in bytes, that registries accept.
 const maxDocument = 4 << 20
 
 func readDocument(file fetch.File, into any) error {
@@ -38,7 +38,7 @@ func readDocument(file fetch.File, into any) error {
 	return nil
 }
 
-// check lists everything that keeps m from being used.
+// check returns everything that prevents m from being used.
 func (m manifest) check() error {
 	if m.SchemaVersion != 2 {
 		return fmt.Errorf("has a manifest of schema version %d, which registries gave up years ago: push the image again with a present-day tool", m.SchemaVersion)
@@ -62,8 +62,8 @@ func (m manifest) check() error {
 	return errors.Join(mistakes...)
 }
 
-// choose finds the image for Linux on arch in an index. Of several, the one for the
-// plainest processor is first choice, because it runs on all.
+// choose finds the image for Linux on arch in an index. Of several, it prefers the one for the
+// most basic CPU variant, because it runs on all.
 func (m manifest) choose(arch string) (ocispec.Descriptor, error) {
 	var fitting []ocispec.Descriptor
 	var others []string
@@ -74,7 +74,7 @@ func (m manifest) choose(arch string) (ocispec.Descriptor, error) {
 		switch {
 		case d.Platform.OS == "linux" && d.Platform.Architecture == arch:
 			fitting = append(fitting, d)
-		// Attestations beside an image are for "unknown/unknown".
+		// Attestations in an index have the platform "unknown/unknown".
 		case d.Platform.OS != "unknown":
 			others = append(others, shown(*d.Platform))
 		}

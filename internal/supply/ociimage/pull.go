@@ -9,10 +9,10 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 )
 
-// Puller brings images to this host. Make one with NewPuller.
+// Puller downloads images to this host. Create one with NewPuller.
 type Puller struct {
-	// Meter replaces how the progress of a download is reported; nil is one line every
-	// few seconds.
+	// Meter creates the meter for the progress of a download; if it is nil, a line is printed
+	// every few seconds.
 	Meter func(label string, total int64) *progress.Meter
 
 	cacheDir string
@@ -25,23 +25,23 @@ func NewPuller(cacheDir string, say func(string)) *Puller {
 	return &Puller{cacheDir: cacheDir, say: say}
 }
 
-// Request is the image that is wanted.
+// Request describes the requested image.
 type Request struct {
-	// Field is the configuration block it comes from ("backend"), for messages.
+	// Field is the configuration block the image comes from ("backend"), for messages.
 	Field string
-	// Source satisfies CheckReference.
+	// Source must satisfy CheckReference.
 	Source string
-	// Digest is "sha256:<hex>", of an image or of an index of images. Empty takes what the
-	// tag names now, and says so; so does a Source without a digest.
+	// Digest is "sha256:<hex>", of an image or of an index of images. If it is empty and
+	// Source has no digest either, Pull takes what the tag refers to now, and says so.
 	Digest string
-	// Arch is Go's word for the processor ("amd64", "arm64").
+	// Arch is a GOARCH value ("amd64", "arm64").
 	Arch string
-	// Token is shown to the registry as a bearer token, and to nobody else. Without one,
-	// what docker login left is used, or no login at all.
+	// Token is sent as a bearer token, to this registry only. Without one, the credentials
+	// stored by docker login are used or, if there are none, anonymous access.
 	Token string
 }
 
-// Image is an image on this host, verified.
+// Image is a verified image on this host.
 type Image struct {
 	field  string
 	digest string
@@ -55,11 +55,11 @@ type layer struct {
 	size   int64
 }
 
-// Digest is what a Request must say to get this image again, "sha256:<hex>": that of the
-// index where the tag names an index.
+// Digest returns the Request.Digest that yields this image again, "sha256:<hex>": that of the
+// index if the tag refers to an index.
 func (i *Image) Digest() string { return i.digest }
 
-// Size is that of all layers as they are stored, in bytes.
+// Size returns the total size of all layers as stored, in bytes.
 func (i *Image) Size() (total int64) {
 	for _, l := range i.layers {
 		total += l.size
@@ -67,7 +67,7 @@ func (i *Image) Size() (total int64) {
 	return total
 }
 
-// Pull brings everything of the image into the cache.
+// Pull downloads everything that belongs to the image to the cache.
 func (p *Puller) Pull(ctx context.Context, r Request) (*Image, error) {
 	s, err := p.open(r)
 	if err != nil {
@@ -88,8 +88,8 @@ func (p *Puller) Pull(ctx context.Context, r Request) (*Image, error) {
 	return image, nil
 }
 
-// Resolve tells digest and size, as Image does, of what Pull would bring, without
-// bringing the layers.
+// Resolve returns digest and size, as defined by Image, of what Pull would download, without
+// downloading the layers.
 func (p *Puller) Resolve(ctx context.Context, r Request) (digest string, size int64, err error) {
 	s, err := p.open(r)
 	if err != nil {
@@ -102,7 +102,7 @@ func (p *Puller) Resolve(ctx context.Context, r Request) (digest string, size in
 	return image.Digest(), image.Size(), nil
 }
 
-// session is one Request on its way.
+// session is the state of one Request.
 type session struct {
 	Request
 	ref     reference

@@ -12,10 +12,10 @@ import (
 
 const scheme = "oci://"
 
-// IsReference tells an image in a registry from other sources.
+// IsReference reports whether source is an image in a registry.
 func IsReference(source string) bool { return strings.HasPrefix(source, scheme) }
 
-// CheckReference says what is wrong with source. It asks nobody.
+// CheckReference returns an error if source is not a valid reference. It makes no request.
 func CheckReference(source string) error {
 	_, err := parseReference(source)
 	return err
@@ -29,7 +29,7 @@ type reference struct {
 	digest string
 }
 
-// parseReference never repeats what it was given: there may be a password in it.
+// parseReference never includes its input in an error: it may contain a password.
 func parseReference(source string) (reference, error) {
 	rest, found := strings.CutPrefix(source, scheme)
 	registry, path, hasPath := strings.Cut(rest, "/")
@@ -42,7 +42,7 @@ func parseReference(source string) (reference, error) {
 		tag = "latest"
 	}
 	named, err := name.NewTag(registry+"/"+repository+":"+tag, name.StrictValidation)
-	// Without a host name the library would take Docker Hub, whose alias it knows, too.
+	// Without a registry the library would use Docker Hub, which also has an alias.
 	foreign := named.RegistryStr() != registry && registry != "docker.io"
 	if !found || !hasPath || err != nil || foreign {
 		return reference{}, errors.New(`must be "oci://registry/repository[:tag][@sha256:...]", with the host name of the registry`)
@@ -60,7 +60,7 @@ func checkDigest(digest string) error {
 	return fetch.CheckChecksum(digest)
 }
 
-// url is where the registry serves a manifest or a blob.
+// url returns the URL at which the registry serves a manifest or a blob.
 func (r reference) url(kind, identifier string) string {
 	protocol := "https"
 	if fetch.IsLoopback(hostname(r.RegistryStr())) {

@@ -10,9 +10,9 @@ import (
 // maxHops is how many symbolic links Linux follows for one path.
 const maxHops = 40
 
-// checkLink follows a symbolic link in dir as the kernel would if the image were all there
-// is, and refuses one that leads out, through however many others. Where it leads need
-// not be there.
+// checkLink follows a symbolic link in dir as the kernel would with the image as the root
+// directory, and refuses one that leads out of it, directly or through other links. The target
+// need not exist.
 func (t *tree) checkLink(dir []string, target string) error {
 	at := startOf(target, dir)
 	pending := strings.Split(target, "/")
@@ -43,7 +43,7 @@ func (t *tree) checkLink(dir []string, target string) error {
 	return nil
 }
 
-// startOf is the directory from which a link in dir is followed.
+// startOf returns the directory from which a link in dir is resolved.
 func startOf(target string, dir []string) []string {
 	if strings.HasPrefix(target, "/") {
 		return nil
@@ -51,8 +51,8 @@ func startOf(target string, dir []string) []string {
 	return slices.Clone(dir)
 }
 
-// relative rewrites the target of a link in dir so that it means the same wherever the
-// image is unpacked: "/" is the top of the image, not of the machine.
+// relative rewrites the target of a link in dir so that it means the same wherever the image
+// is unpacked: "/" is the root of the image, not of the host.
 func relative(dir []string, target string) string {
 	rest, absolute := strings.CutPrefix(target, "/")
 	if !absolute {

@@ -11,12 +11,12 @@ import (
 	"strings"
 )
 
-// WriteTar writes the files of the image as one archive, in an order that depends on the
-// image alone: directories, files, hard links, symbolic links. Because the links come
-// last, nothing can be unpacked through one. Everything belongs to root; modes stay but
-// for set-user-ID and set-group-ID; extended attributes are dropped. Device nodes, names
-// and links that lead out of the image, and images that unpack to more than 1 GiB and
-// twenty times their size are errors.
+// WriteTar writes the files of the image as one archive, in an order that depends only on the
+// image: directories, files, hard links, symbolic links. Because the links come last, nothing
+// can be unpacked through one. Everything is owned by root; modes are kept except set-user-ID
+// and set-group-ID; extended attributes are dropped. Device nodes, names and links that lead
+// out of the image, and images that unpack to more than 1 GiB plus twenty times their size are
+// errors.
 func (i *Image) WriteTar(ctx context.Context, w io.Writer) error {
 	t, err := i.flatten(ctx)
 	if err == nil {
@@ -49,7 +49,7 @@ func (i *Image) write(ctx context.Context, t *tree, w *tar.Writer) error {
 	return w.Close()
 }
 
-// copyFiles writes the files whose content is in one layer, in the order they have there.
+// copyFiles writes the files whose content is in one layer, in the layer's order.
 func copyFiles(ctx context.Context, l layer, wanted map[int]object, w *tar.Writer) error {
 	if len(wanted) == 0 {
 		return nil
@@ -71,7 +71,7 @@ func copyFiles(ctx context.Context, l layer, wanted map[int]object, w *tar.Write
 type object struct {
 	*node
 	path []string
-	// same is the name under which a hard link is written first.
+	// same is the path at which the file that a hard link refers to is written first.
 	same []string
 }
 
@@ -94,7 +94,7 @@ func (o object) header() *tar.Header {
 // listing is a tree, sorted for writing.
 type listing struct {
 	directories, hardLinks, symlinks []object
-	// files are those of each layer, by their place in it.
+	// files are the files of each layer, keyed by their position in it.
 	files map[int]map[int]object
 	first map[*node][]string
 }

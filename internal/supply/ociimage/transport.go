@@ -15,8 +15,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 )
 
-// registryTransport logs in to a registry when the first request is made, so that a pull
-// out of the cache asks nobody.
+// registryTransport logs in to a registry at the first request, so that a pull from the cache
+// contacts no server.
 type registryTransport struct {
 	ref   reference
 	token string
@@ -46,8 +46,8 @@ func (t *registryTransport) RoundTrip(request *http.Request) (*http.Response, er
 	return response, nil
 }
 
-// acceptable are the kinds of manifest this package reads. A registry that has another
-// kind sends that, or 404.
+// acceptable are the manifest types this package reads. A registry that has only another type
+// sends that, or status 404.
 var acceptable = strings.Join([]string{
 	string(types.OCIImageIndex), string(types.DockerManifestList),
 	string(types.OCIManifestSchema1), string(types.DockerManifestSchema2),
@@ -68,7 +68,7 @@ func (t *registryTransport) login(request *http.Request) (http.RoundTripper, err
 	return t.loggedIn, err
 }
 
-// credentials are the token, or else what docker login left, or else none.
+// credentials returns the token, or else the credentials stored by docker login, or else none.
 func (t *registryTransport) credentials() (authn.Authenticator, error) {
 	if t.token != "" {
 		return authn.FromConfig(authn.AuthConfig{RegistryToken: t.token}), nil
@@ -80,8 +80,8 @@ func (t *registryTransport) credentials() (authn.Authenticator, error) {
 	return auth, nil
 }
 
-// refusal turns an error that was an answer back into that answer, for internal/supply/fetch to
-// judge like every other.
+// refusal converts an error that was a response back to that response, so that
+// internal/supply/fetch handles it like every other.
 func refusal(request *http.Request, err error) (*http.Response, error) {
 	var refused *transport.Error
 	if !errors.As(err, &refused) {
@@ -97,8 +97,8 @@ func refusal(request *http.Request, err error) (*http.Response, error) {
 	}, nil
 }
 
-// noPlainHTTP keeps tokens and images off the network where anybody could read or change
-// them. The library behind it would try http for private addresses.
+// noPlainHTTP refuses unencrypted http, over which anybody on the network could read or change
+// tokens and images. The underlying library would try http for private addresses.
 type noPlainHTTP struct{ http.RoundTripper }
 
 func (t noPlainHTTP) RoundTrip(request *http.Request) (*http.Response, error) {
@@ -108,7 +108,7 @@ func (t noPlainHTTP) RoundTrip(request *http.Request) (*http.Response, error) {
 	return t.RoundTripper.RoundTrip(request)
 }
 
-// hostname cuts off the port.
+// hostname removes the port.
 func hostname(registry string) string {
 	u := url.URL{Host: registry}
 	return u.Hostname()

@@ -11,20 +11,20 @@ import (
 // maxNodes is how many files an image may have.
 const maxNodes = 1 << 18
 
-// node is a file, a directory or a symbolic link. Hard links share one.
+// node is a file, a directory or a symbolic link. Hard links to a file share one node.
 type node struct {
 	kind    byte
 	mode    int64
 	modTime time.Time
 	size    int64
-	// link is where a symbolic link leads.
+	// link is the target of a symbolic link.
 	link string
-	// layer and entry tell where the content of a file is.
+	// layer and entry locate the content of a file.
 	layer, entry int
 	children     map[string]*node
 }
 
-// tree is what the layers make together.
+// tree is the combined content of the layers.
 type tree struct {
 	root  *node
 	nodes int
@@ -36,8 +36,8 @@ func directory() *node {
 	return &node{kind: tar.TypeDir, mode: 0o755, modTime: time.Unix(0, 0), children: map[string]*node{}}
 }
 
-// split cuts a name out of an archive into its parts, and refuses every one that could
-// lie outside of where the archive is unpacked.
+// split splits a name from an archive into its path elements, and refuses every name that
+// could lie outside the directory the archive is unpacked to.
 func split(name string) ([]string, error) {
 	if strings.HasPrefix(name, "/") {
 		return nil, errors.New("is an absolute path")
@@ -60,8 +60,8 @@ func split(name string) ([]string, error) {
 	return parts, nil
 }
 
-// parent returns the directory a path is in. Missing ones are made, as every program that
-// unpacks archives does.
+// parent returns the directory that contains a path. Missing directories are created, as every
+// program that unpacks archives does.
 func (t *tree) parent(parts []string) (*node, error) {
 	at := t.root
 	for i, part := range parts[:len(parts)-1] {
@@ -88,7 +88,7 @@ func (t *tree) put(parent *node, name string, n *node) error {
 	return nil
 }
 
-// find returns the node at a path, following no link; nil if there is none.
+// find returns the node at a path without following links; nil if there is none.
 func (t *tree) find(parts []string) *node {
 	at := t.root
 	for _, part := range parts {
@@ -99,7 +99,7 @@ func (t *tree) find(parts []string) *node {
 	return at
 }
 
-// add takes one entry of a layer. What stood under its name before is replaced.
+// add adds one entry of a layer, replacing what had its name before.
 func (t *tree) add(header *tar.Header, layer, entry int) error {
 	parts, err := split(header.Name)
 	if err != nil {
@@ -125,7 +125,7 @@ func (t *tree) add(header *tar.Header, layer, entry int) error {
 
 func (t *tree) nodeOf(header *tar.Header, layer, entry int) (*node, error) {
 	n := &node{kind: header.Typeflag, layer: layer, entry: entry}
-	// Set-user-ID bits have no place in what a service user runs.
+	// Programs of the service user must not have set-user-ID bits.
 	n.mode, n.modTime = header.Mode&0o1777, header.ModTime
 	switch header.Typeflag {
 	case tar.TypeDir:
@@ -159,7 +159,7 @@ const (
 	opaqueMarker   = ".wh..wh..opq"
 )
 
-// whiteOut removes what an entry named like this hides of the layers below.
+// whiteOut removes what a whiteout entry with this name hides in the layers below.
 func (t *tree) whiteOut(name string) error {
 	parts, err := split(name)
 	if err != nil {

@@ -11,9 +11,9 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/ociimage"
 )
 
-// Collect brings every input of the lock for an architecture, "" for all of them, to the
-// cache and returns their size in bytes. It starts only if all are pinned; the error lists
-// every input that is not, or that failed, and what came stays.
+// Collect downloads every input of the lock for an architecture, "" for all of them, to the
+// cache and returns their total size in bytes. It starts only if all are pinned. The error
+// lists every input that is not pinned or that failed; the downloaded ones stay.
 func (t *Tools) Collect(ctx context.Context, lock lockfile.Lock, arch string) (int64, error) {
 	wanted, err := pinned(lock, arch)
 	if err != nil {
@@ -35,7 +35,7 @@ func (t *Tools) Collect(ctx context.Context, lock lockfile.Lock, arch string) (i
 	return size, errors.Join(failed...)
 }
 
-// pinned are the inputs for an architecture, all of them with a digest.
+// pinned returns the inputs for an architecture, or an error if any of them has no digest.
 func pinned(lock lockfile.Lock, arch string) ([]lockfile.Input, error) {
 	var wanted []lockfile.Input
 	var missing []error
@@ -57,7 +57,7 @@ func pinned(lock lockfile.Lock, arch string) ([]lockfile.Input, error) {
 	return wanted, errors.Join(missing...)
 }
 
-// bring returns the size of what is in the cache now.
+// bring downloads one input and returns its size in the cache.
 func (t *Tools) bring(ctx context.Context, input lockfile.Input, arch string) (int64, error) {
 	token := t.Token(input.Kind)
 	if !ociimage.IsReference(input.Source) {

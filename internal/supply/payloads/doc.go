@@ -1,4 +1,4 @@
-// Package payloads keeps a lock file true and a cache full: Pin asks publishers for the
-// digests that are missing and checks those that are there, Collect brings everything the
-// lock names into a cache directory, from which a build needs no network for payloads.
+// Package payloads maintains a lock file and a cache: Pin asks publishers for missing digests
+// and checks the existing ones, Collect downloads everything the lock names to a cache
+// directory, so that a build needs no network for payloads.
 package payloads

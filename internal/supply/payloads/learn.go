@@ -13,7 +13,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/ociimage"
 )
 
-// learn asks whoever knows, and downloads only what nobody tells and is to be taken anew.
+// learn asks the publisher for the digest, and downloads the file only if the publisher does
+// not state it and the lock has none or is to be updated.
 func (t *Tools) learn(ctx context.Context, ask *publisher, input lockfile.Input) (told, error) {
 	token := t.Token(input.Kind)
 	switch {
@@ -30,8 +31,8 @@ func (t *Tools) learn(ctx context.Context, ask *publisher, input lockfile.Input)
 	return t.download(ctx, input, answer)
 }
 
-// resolve asks the registry what the tag names now, and whether that is there for every
-// architecture it is to serve.
+// resolve asks the registry for what the tag refers to now, and checks that it exists for
+// every architecture the input is for.
 func (t *Tools) resolve(ctx context.Context, input lockfile.Input, token string) (told, error) {
 	var answer told
 	resolved := ""
@@ -47,7 +48,7 @@ func (t *Tools) resolve(ctx context.Context, input lockfile.Input, token string)
 			return told{}, err
 		}
 		resolved = found
-		// Of several images there is no one size.
+		// Several images have no single size.
 		if len(served) == 1 {
 			answer.size = size
 		}
@@ -56,7 +57,7 @@ func (t *Tools) resolve(ctx context.Context, input lockfile.Input, token string)
 	return answer, nil
 }
 
-// serves are the architectures an input with this one is for.
+// serves returns the architectures that an input with this arch is for.
 func serves(arch string) []string {
 	if arch != "" {
 		return []string{arch}
@@ -64,8 +65,8 @@ func serves(arch string) []string {
 	return []string{"amd64", "arm64"}
 }
 
-// download learns the digest from the file itself, which must be the one in the publisher's
-// list, if that is one of SHA-512.
+// download computes the digest from the file itself. If the publisher's list states a SHA-512,
+// the file must match it.
 func (t *Tools) download(ctx context.Context, input lockfile.Input, answer told) (told, error) {
 	file, err := t.Fetcher.Fetch(ctx, fetch.Payload{Field: input.Kind, Source: input.Source, Token: t.Token(input.Kind)})
 	if err != nil {

@@ -14,10 +14,10 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
 
-// listSize is the most that is read of a list, in bytes.
+// listSize limits how much of a list is read, in bytes.
 const listSize = 1 << 20
 
-// lists are the names of the lists of digests that may be beside a file.
+// lists returns the possible names of the lists of digests beside a file.
 func lists(input lockfile.Input) []string {
 	switch input.Kind {
 	case lockfile.KindLocalAI:
@@ -28,8 +28,8 @@ func lists(input lockfile.Input) []string {
 	return nil
 }
 
-// list looks the file up in a list beside it. There being no list is not an error, its not
-// holding the file is.
+// list looks the file up in a list beside it. It is not an error if there is no list, but it
+// is one if the list lacks the file.
 func (p *publisher) list(ctx context.Context, source, name string) (told, error) {
 	u, err := url.Parse(source)
 	if err != nil {

@@ -12,22 +12,22 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/ociimage"
 )
 
-// Tools are what payloads are brought with.
+// Tools are what Pin and Collect use.
 type Tools struct {
 	Fetcher *fetch.Fetcher
 	Puller  *ociimage.Puller
 	// Token returns the bearer token for inputs of a kind, "" if there is none. It is sent
-	// to the host of the source only.
+	// only to the host of the source.
 	Token func(kind string) string
-	// Update takes what a publisher has replaced.
+	// Update accepts a file that its publisher has replaced.
 	Update bool
-	// Say tells a person one line.
+	// Say receives one line for the user.
 	Say func(string)
 }
 
-// Pin gives every input of the lock its digest and, where it can be known, its size. What
-// the publisher tells is believed the first time and compared ever after: where it differs
-// from the lock, the lock is right and that is an error, unless Update is set.
+// Pin sets the digest of every input of the lock and, if it is known, the size. What the
+// publisher states is trusted the first time and compared afterwards: if it differs from the
+// lock, that is an error, unless Update is set.
 //
 // The error lists every input that failed; the others are pinned all the same.
 func (t *Tools) Pin(ctx context.Context, lock *lockfile.Lock) error {
@@ -49,7 +49,7 @@ func (t *Tools) Pin(ctx context.Context, lock *lockfile.Lock) error {
 	return errors.Join(failed...)
 }
 
-// settle compares what was learnt with what the lock says, and fills in what it does not.
+// settle compares the publisher's answer with the lock, and fills in what the lock lacks.
 func (t *Tools) settle(input *lockfile.Input, answer told) error {
 	now := digest.SHA256Prefix + answer.sha256
 	switch {

@@ -16,20 +16,20 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
 
-// told is what a publisher says of a file without sending it. Digests are in lower-case
-// hexadecimal, and empty where nothing is said.
+// told is what a publisher states about a file without sending it. Digests are in lower-case
+// hexadecimal, and empty if not stated.
 type told struct {
 	sha256, sha512 string
-	// size is in bytes, 0 if nothing is said.
+	// size is in bytes, 0 if not stated.
 	size int64
-	// by is where it is said.
+	// by is where it was stated.
 	by string
 }
 
-// patience is for one question: an answer is a few kilobytes.
+// patience is the timeout of one request: a response is a few kilobytes.
 const patience = 30 * time.Second
 
-// publisher asks for what is known of a file.
+// publisher requests what is known about a file.
 type publisher struct {
 	client *http.Client
 }
@@ -38,7 +38,7 @@ func newPublisher() *publisher {
 	return &publisher{client: &http.Client{Timeout: patience}}
 }
 
-// ask returns what the publisher of an http(s) source says of it.
+// ask returns what the publisher of an http(s) source states about it.
 func (p *publisher) ask(ctx context.Context, input lockfile.Input, token string) (told, error) {
 	answer, err := p.linked(ctx, input.Source, token)
 	if err != nil || answer.sha256 != "" {
@@ -54,8 +54,8 @@ func (p *publisher) ask(ctx context.Context, input lockfile.Input, token string)
 	return answer, nil
 }
 
-// linked asks with HEAD. Hugging Face answers it with the SHA-256 and the size of the file
-// before it redirects to where the bytes are; others with the size at best.
+// linked sends a HEAD request. Hugging Face answers it with the SHA-256 and the size of the
+// file before it redirects to the content; others state the size at best.
 func (p *publisher) linked(ctx context.Context, source, token string) (told, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodHead, source, nil)
 	if err != nil {
@@ -67,7 +67,7 @@ func (p *publisher) linked(ctx context.Context, source, token string) (told, err
 		}
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
-	// The other host would need no token, and says less.
+	// Redirects are not followed: the other host needs no token, and states less.
 	client := *p.client
 	client.CheckRedirect = func(next *http.Request, via []*http.Request) error {
 		if !sameServer(next.URL, request.URL) || len(via) > 5 {
@@ -107,7 +107,7 @@ func fromHeader(response *http.Response) told {
 
 func sameServer(a, b *url.URL) bool { return a.Scheme == b.Scheme && a.Host == b.Host }
 
-// mayCarryToken lets a token out over TLS only, and to this machine.
+// mayCarryToken allows a token to be sent only over TLS or to this machine.
 func mayCarryToken(u *url.URL) error {
 	if u.Scheme == "https" || fetch.IsLoopback(u.Hostname()) {
 		return nil

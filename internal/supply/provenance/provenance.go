@@ -1,5 +1,5 @@
-// Package provenance writes how an image was made: an in-toto Statement v1 that holds SLSA
-// provenance v1, in JSON. It is not signed. Equal builds give equal bytes.
+// Package provenance records how an image was built: an in-toto Statement v1 that contains
+// SLSA provenance v1, in JSON. It is not signed. Equal builds give equal bytes.
 package provenance
 
 import (
@@ -13,25 +13,25 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 )
 
-// Build is one run of the builder.
+// Build is one run of the Packer builder.
 type Build struct {
 	// Subjects are the finished files.
 	Subjects []Subject
-	// Inputs are what they were made of.
+	// Inputs are what the files were made of.
 	Inputs []lockfile.Input
-	// BuilderVersion is the version of the plugin, ID tells this run from all others.
+	// BuilderVersion is the version of the plugin, ID identifies this run.
 	BuilderVersion, ID string
 	// Started and Finished are written in UTC, to the second.
 	Started, Finished time.Time
-	// Parameters are the settings of the template that decide what comes out, at least one.
-	// None may be a secret: of a URL, user, password and query are left out, of an absolute
-	// path the directory, but no other value is changed.
+	// Parameters are the settings of the template that determine the result, at least one.
+	// None may be a secret: user, password and query are removed from a URL, and the directory
+	// from an absolute path, but no other value is changed.
 	Parameters map[string]string
 }
 
 // Subject is one finished file.
 type Subject struct {
-	// Name is the file's, without a directory; SHA256 is 64 lower-case hexadecimal digits.
+	// Name is the file name without a directory; SHA256 is 64 lower-case hexadecimal digits.
 	Name, SHA256 string
 }
 
@@ -42,7 +42,7 @@ func (b Build) Encode() ([]byte, error) {
 	}
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
-	// A package URL holds "&".
+	// A package URL may contain "&".
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
 	if err := encoder.Encode(b.statement()); err != nil {

@@ -9,18 +9,18 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
 
-// What the statement is called, and where docs/image.md says what it means.
+// The types named in the statement; docs/image.md explains them.
 const (
 	statementType = "https://in-toto.io/Statement/v1"
 	predicateType = "https://slsa.dev/provenance/v1"
-	// BuildType names the meaning of the parameters.
+	// BuildType defines the meaning of the parameters.
 	BuildType = "https://github.com/slm-copilot/packer-plugin-slm-copilot/blob/main/docs/image.md#build-type-v1"
 	builderID = "https://github.com/slm-copilot/packer-plugin-slm-copilot"
 )
 
-// The parts that are written here, named as the specifications name them. The types of
-// in-toto's own library are protocol buffers, whose JSON differs from program to program by
-// design; equal builds are to give equal bytes.
+// The parts written here, named as in the specifications. The types of in-toto's own library
+// are protocol buffers, whose JSON encoding is deliberately unstable; equal builds must give
+// equal bytes.
 type statement struct {
 	Type          string     `json:"_type"`
 	Subject       []resource `json:"subject"`
@@ -110,7 +110,7 @@ func dependency(input lockfile.Input) resource {
 	return r
 }
 
-// public strips what may be secret, and what says nothing to others.
+// public removes what may be secret, and what means nothing to others.
 func public(parameters map[string]string) map[string]string {
 	shown := make(map[string]string, len(parameters))
 	for name, value := range parameters {

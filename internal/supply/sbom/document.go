@@ -17,14 +17,14 @@ import (
 
 const (
 	noAssertion = "NOASSERTION"
-	// The library writes SPDXRef- before an identifier.
+	// The library prepends SPDXRef- to an identifier.
 	documentID = "DOCUMENT"
 	imageID    = "Image"
-	// namespaceBase leads nowhere: SPDX wants a name that nobody else gives.
+	// namespaceBase does not resolve: SPDX only requires a globally unique URI.
 	namespaceBase = "https://github.com/slm-copilot/packer-plugin-slm-copilot/spdx/"
 )
 
-// purposes are those of SPDX 2.3, 7.24.
+// purposes are the values of SPDX 2.3, 7.24.
 var purposes = []string{
 	"APPLICATION", "FRAMEWORK", "LIBRARY", "CONTAINER", "OPERATING-SYSTEM", "DEVICE",
 	"FIRMWARE", "SOURCE", "ARCHIVE", "FILE", "INSTALL", "OTHER",
@@ -67,10 +67,10 @@ func relationship(a common.ElementID, what string, b common.ElementID) *spdx.Rel
 	}
 }
 
-// namespace is another one for every other content, and the same for the same. The document
-// has none yet.
+// namespace is derived from the content: equal documents have the same one, others differ. The
+// document must not have one yet.
 func namespace(d *spdx.Document) string {
-	// Strings alone, which JSON can always hold.
+	// The document consists of strings, which can always be encoded.
 	content, _ := json.Marshal(d)
 	sum := sha256.Sum256(content)
 	return namespaceBase + sourceuri.Escape(d.DocumentName) + "-" + hex.EncodeToString(sum[:])
@@ -104,8 +104,8 @@ func (p Package) spdx(osID, osRelease string) *spdx.Package {
 	})
 }
 
-// describe fills in what SPDX demands and nobody here knows. What is declared is what was
-// told; nobody read the code to conclude anything.
+// describe sets the fields that SPDX requires but that are unknown here. The declared licence
+// is the one given; none is concluded, because nobody analysed the code.
 func describe(p spdx.Package) *spdx.Package {
 	p.PackageSupplier = &common.Supplier{Supplier: noAssertion}
 	p.PackageDownloadLocation = noAssertion
@@ -115,5 +115,5 @@ func describe(p spdx.Package) *spdx.Package {
 	return &p
 }
 
-// purpose is spelled with "_" in JSON.
+// purpose converts a name to its JSON spelling, with "_".
 func purpose(name string) string { return strings.ReplaceAll(name, "-", "_") }

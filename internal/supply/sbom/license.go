@@ -11,20 +11,21 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
 
-// licenseIDPattern is an idstring of SPDX 2.3, annex D, with "+" for "or later".
+// licenseIDPattern matches an idstring of SPDX 2.3, annex D, with "+" for "or later".
 var licenseIDPattern = regexp.MustCompile(`^[A-Za-z0-9.-]+\+?$`)
 
-// licenseRefPattern is a licence that is not on SPDX's list.
+// licenseRefPattern matches a licence that is not on SPDX's list.
 var licenseRefPattern = regexp.MustCompile(`^LicenseRef-[A-Za-z0-9.-]+$`)
 
-// licenseWords splits an expression, brackets being words of their own.
+// licenseWords splits an expression into words; brackets are words of their own.
 func licenseWords(expression string) []string {
 	return strings.Fields(strings.NewReplacer("(", " ( ", ")", " ) ").Replace(expression))
 }
 
-// CheckLicense says why expression is not an SPDX licence expression such as "Apache-2.0",
-// "MIT OR (GPL-2.0-only WITH Classpath-exception-2.0)" or "LicenseRef-Proprietary". Whether
-// an identifier is on SPDX's list is not checked: the list grows.
+// CheckLicense returns an error if expression is not an SPDX licence expression such as
+// "Apache-2.0", "MIT OR (GPL-2.0-only WITH Classpath-exception-2.0)" or
+// "LicenseRef-Proprietary". It does not check whether an identifier is on SPDX's list, because
+// the list grows.
 func CheckLicense(expression string) error {
 	words := licenseWords(expression)
 	rest, ok := licenseTerms(words)
@@ -34,7 +35,7 @@ func CheckLicense(expression string) error {
 	return nil
 }
 
-// licenseTerms reads terms joined by AND and OR, and returns what follows them.
+// licenseTerms parses terms joined by AND and OR, and returns what follows them.
 func licenseTerms(words []string) (rest []string, ok bool) {
 	for {
 		words, ok = licenseTerm(words)
@@ -45,7 +46,8 @@ func licenseTerms(words []string) (rest []string, ok bool) {
 	}
 }
 
-// licenseTerm reads one licence, with its exception if it has one, or a bracket.
+// licenseTerm parses one licence, with its exception if it has one, or an expression in
+// brackets.
 func licenseTerm(words []string) (rest []string, ok bool) {
 	if len(words) == 0 {
 		return nil, false
@@ -74,8 +76,8 @@ func isLicenseID(word string) bool {
 	return licenseIDPattern.MatchString(word) && !slices.Contains([]string{"AND", "OR", "WITH"}, word)
 }
 
-// ownLicenses are the licences of a document that SPDX does not list; each must be described
-// in it. The texts are not known here.
+// ownLicenses returns the licences in a document that SPDX does not list; each must be
+// described in the document. Their texts are not available here.
 func ownLicenses(components []Component) []*spdx.OtherLicense {
 	var found []*spdx.OtherLicense
 	for _, c := range components {

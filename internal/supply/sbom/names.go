@@ -16,8 +16,9 @@ var (
 	notInID       = regexp.MustCompile(`[^a-zA-Z0-9.-]`)
 )
 
-// id makes name fit for an SPDX identifier, which may hold letters, digits, "." and "-"
-// only. Other bytes become "-" and two upper-case digits, so that g++ and g-- stay apart.
+// id converts name to an SPDX identifier, which may contain only letters, digits, "." and "-".
+// Other bytes become "-" and two upper-case hexadecimal digits, so that g++ and g-- stay
+// distinct.
 func id(name string) string {
 	return notInID.ReplaceAllStringFunc(name, func(r string) string { return fmt.Sprintf("-%X", r) })
 }
@@ -31,7 +32,7 @@ func debPURL(p Package, osID, osRelease string) string {
 		sourceuri.Escape(p.Name), sourceuri.Escape(p.Version), p.Arch, sourceuri.Escape(osID+"-"+osRelease))
 }
 
-// origin names where c was downloaded from, and the package URL of an image in a registry.
+// origin returns the download location of c, and for an image in a registry its package URL.
 func origin(c Component) (location string, references []*spdx.PackageExternalReference) {
 	checksum := ""
 	if c.SHA256 != "" {

@@ -9,26 +9,27 @@ import (
 	"strings"
 )
 
-// PackagesFormat is for "dpkg-query --show --showformat=...", which reads the escapes itself.
+// PackagesFormat is for "dpkg-query --show --showformat=...", which interprets the escapes
+// itself.
 const PackagesFormat = `${db:Status-Status}\t${Package}\t${Version}\t${Architecture}\t${source:Package}\n`
 
-// Package is one package of the distribution, as dpkg knows it.
+// Package is one installed package of the distribution, as dpkg reports it.
 type Package struct {
 	Name, Version string
-	// Arch is Debian's: "amd64", "all".
+	// Arch is Debian's name: "amd64", "all".
 	Arch string
 	// SourceName is the source package it was built from.
 	SourceName string
 }
 
-// The grammars of Debian Policy 5.6.1, 5.6.8 and 5.6.12.
+// The syntax defined by Debian Policy 5.6.1, 5.6.8 and 5.6.12.
 var (
 	packageNamePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+$`)
 	versionPattern     = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z.+~:-]*$`)
 	archPattern        = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`)
 )
 
-// present says of each status of dpkg whether the files of such a package are there.
+// present maps each dpkg status to whether the files of a package with it are installed.
 var present = map[string]bool{
 	"installed":        true,
 	"triggers-pending": true,
@@ -40,8 +41,8 @@ var present = map[string]bool{
 	"not-installed":    false,
 }
 
-// ParsePackages reads what dpkg-query says in PackagesFormat, and returns the packages whose
-// files are there, sorted. The error lists every line that is not understood.
+// ParsePackages parses the output of dpkg-query in PackagesFormat, and returns the packages
+// whose files are installed, sorted. The error lists every line that cannot be parsed.
 func ParsePackages(text string) ([]Package, error) {
 	var packages []Package
 	var mistakes []error
@@ -89,7 +90,7 @@ func (p Package) check() error {
 	return nil
 }
 
-// sorted is in a total order, so that the order of the input never shows.
+// sorted uses a total order, so that the result does not depend on the order of the input.
 func sorted(packages []Package) []Package {
 	packages = slices.Clone(packages)
 	slices.SortFunc(packages, func(a, b Package) int {
@@ -101,7 +102,7 @@ func sorted(packages []Package) []Package {
 	return packages
 }
 
-// twice lists the packages that are named more than once; dpkg has each once for an
+// twice returns an error for each package that occurs more than once; dpkg lists each once per
 // architecture.
 func twice(packages []Package) []error {
 	var mistakes []error

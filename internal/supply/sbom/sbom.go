@@ -1,5 +1,5 @@
-// Package sbom writes the software bill of materials of an image: SPDX 2.3 in JSON. Equal
-// content gives equal bytes.
+// Package sbom generates the software bill of materials (SBOM) of an image: SPDX 2.3 in JSON.
+// Equal content gives equal bytes.
 package sbom
 
 import (
@@ -11,30 +11,30 @@ import (
 	"time"
 )
 
-// Image is what a bill of materials is about.
+// Image is the image that a bill of materials describes.
 type Image struct {
-	// Name and Version are those of the image: "slm-copilot", "1.0.0".
+	// Name and Version are the image's: "slm-copilot", "1.0.0".
 	Name, Version string
 	// OSID and OSRelease are ID and VERSION_ID of its /etc/os-release: "debian", "12".
 	OSID, OSRelease string
-	// Created is when the document was made; it is written in UTC, to the second.
+	// Created is when the document was created; it is written in UTC, to the second.
 	Created time.Time
-	// Components are what was baked in besides packages of the distribution.
+	// Components are what was baked in besides distribution packages.
 	Components []Component
-	// Packages are those that dpkg knows, in any order.
+	// Packages are the packages dpkg reports, in any order.
 	Packages []Package
 }
 
-// Component is one thing that was baked in.
+// Component is one thing baked into the image.
 type Component struct {
 	Name, Version string
-	// License is an SPDX licence expression (CheckLicense); empty if it is not known.
+	// License is an SPDX licence expression (CheckLicense); empty if unknown.
 	License string
 	// Source is where it came from: an http(s) URL or "oci://host/repository[:tag][@digest]".
-	// A path of the build host says nothing to a reader and is left out.
+	// A path on the build host means nothing to a reader and is left out.
 	Source string
-	// SHA256 is that of the file, or for an OCI image of its manifest: 64 lower-case
-	// hexadecimal digits. Empty if it is not known.
+	// SHA256 is that of the file, or of the manifest of an OCI image: 64 lower-case
+	// hexadecimal digits. Empty if unknown.
 	SHA256 string
 	// Purpose is a primaryPackagePurpose of SPDX 2.3 ("APPLICATION", "LIBRARY", "FILE",
 	// "OPERATING-SYSTEM", ...); empty if none fits.
@@ -48,7 +48,7 @@ func (i Image) Encode() ([]byte, error) {
 	}
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
-	// A package URL holds "&".
+	// A package URL may contain "&".
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
 	if err := encoder.Encode(i.document()); err != nil {

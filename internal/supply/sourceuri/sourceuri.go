@@ -1,5 +1,5 @@
-// Package sourceuri says where something came from in a form that readers elsewhere can
-// use: without secrets, and without paths of the machine it was built on.
+// Package sourceuri formats where something came from so that readers elsewhere can use it:
+// without secrets, and without paths of the build machine.
 package sourceuri
 
 import (
@@ -12,8 +12,8 @@ import (
 
 const ociScheme = "oci://"
 
-// URL returns an http(s) URL without user, password, query and fragment, which may be
-// secret and open nothing for good. Every other source gives "".
+// URL returns an http(s) URL without user, password, query and fragment, which may be secret
+// and often expire. For every other source it returns "".
 func URL(source string) string {
 	if u, err := url.Parse(source); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 		return ""
@@ -21,9 +21,9 @@ func URL(source string) string {
 	return Strip(source)
 }
 
-// Strip returns text as it is, but of a URL of any scheme without user, password, query and
-// fragment, of one that cannot be read only the scheme, and of an absolute path only the
-// last element.
+// Strip returns text unchanged, except that a URL of any scheme loses user, password, query
+// and fragment, an invalid URL is reduced to its scheme, and an absolute path to its last
+// element.
 func Strip(text string) string {
 	if strings.HasPrefix(text, "/") {
 		return path.Base(text)
@@ -40,7 +40,7 @@ func Strip(text string) string {
 	return u.String()
 }
 
-// Password is that in a URL, "" if there is none.
+// Password returns the password in a URL, "" if there is none.
 func Password(source string) string {
 	u, err := url.Parse(source)
 	if err != nil {
@@ -50,8 +50,8 @@ func Password(source string) string {
 	return password
 }
 
-// Shown is a source for messages and for the image: as Strip has it, and without the
-// directory of a local file, which nobody else has.
+// Shown returns a source for messages and for the image: as returned by Strip, and without the
+// directory of a local file, which exists nowhere else.
 func Shown(source string) string {
 	if strings.Contains(source, "://") {
 		return Strip(source)
@@ -59,9 +59,9 @@ func Shown(source string) string {
 	return path.Base(source)
 }
 
-// OCI returns the package URL of "oci://host/repository[:tag][@digest]", as the type oci of
-// https://github.com/package-url/purl-spec has it. The digest is that of the source, else
-// digest ("sha256:<hex>", or "" if it is not known). Every other source gives "".
+// OCI returns the package URL for "oci://host/repository[:tag][@digest]", in the type oci of
+// https://github.com/package-url/purl-spec. The digest in the source takes precedence over
+// digest ("sha256:<hex>", or "" if unknown). For every other source it returns "".
 func OCI(source, digest string) string {
 	reference, isOCI := strings.CutPrefix(source, ociScheme)
 	if !isOCI {
@@ -91,7 +91,7 @@ func OCI(source, digest string) string {
 	return locator
 }
 
-// Escape is the percent-encoding of package URLs.
+// Escape applies the percent-encoding of package URLs.
 func Escape(text string) string {
 	var out strings.Builder
 	for n := range len(text) {
@@ -108,8 +108,8 @@ func alphanumeric(b byte) bool {
 	return b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= '0' && b <= '9'
 }
 
-// WithoutURL returns the cause of a failed HTTP request. The text of the error would repeat
-// the URL, which after a redirect may hold a signature.
+// WithoutURL returns the cause of a failed HTTP request. The error's text contains the URL,
+// which after a redirect may include a signature.
 func WithoutURL(err error) error {
 	if failed := new(url.Error); errors.As(err, &failed) {
 		return failed.Err

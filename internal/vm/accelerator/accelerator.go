@@ -1,5 +1,5 @@
-// Package accelerator decides how QEMU runs a guest on this host, with hardware
-// virtualization or without, and says it in QEMU's words.
+// Package accelerator decides whether QEMU runs a guest on this host with hardware
+// virtualization, and returns the matching QEMU options.
 package accelerator
 
 import (
@@ -15,10 +15,10 @@ const (
 	TCG = "tcg"
 )
 
-// Auto is the choice of those who leave it to the host.
+// Auto lets the host decide.
 const Auto = "auto"
 
-// Settle returns choice, or for Auto what Detect says of a guest of that architecture.
+// Settle returns choice or, for Auto, what Detect returns for that architecture.
 func Settle(choice, arch string) (name, warning string) {
 	if choice == Auto {
 		return Detect(arch)
@@ -26,14 +26,14 @@ func Settle(choice, arch string) (name, warning string) {
 	return choice, ""
 }
 
-// Detect names the accelerator for a guest of an architecture (Go's name). Without
+// Detect returns the accelerator for a guest of an architecture (a GOARCH value). Without
 // hardware virtualization for it that is TCG, and the warning says why and what to do.
 func Detect(arch string) (name, warning string) {
 	return detect("/", runtime.GOARCH, arch)
 }
 
-// CPU is the value of QEMU's -cpu that goes with an accelerator: everything the host
-// or the emulation can do, because LocalAI's backend picks its code by CPU features.
+// CPU returns the value of QEMU's -cpu for an accelerator: every feature of the host or the
+// emulator, because LocalAI's backend selects its code by CPU features.
 func CPU(name string) string {
 	if name == KVM {
 		return "host"
@@ -41,7 +41,7 @@ func CPU(name string) string {
 	return "max"
 }
 
-// Option is the value of QEMU's -accel. TCG gets one host thread per virtual CPU.
+// Option returns the value of QEMU's -accel. TCG gets one host thread per virtual CPU.
 func Option(name string) string {
 	if name == TCG {
 		return "tcg,thread=multi"
@@ -49,7 +49,7 @@ func Option(name string) string {
 	return name
 }
 
-// detect takes the root of the file system, so that tests can lay out a host.
+// detect takes the root of the file system, so that tests can simulate a host.
 func detect(root, host, guest string) (name, warning string) {
 	const advice = "the guest is emulated (TCG), which is 10 to 30 times slower"
 	if host != guest {
@@ -67,7 +67,7 @@ func detect(root, host, guest string) (name, warning string) {
 	return KVM, ""
 }
 
-// hardware exists because /dev/kvm alone proves nothing on x86: with kvm_pvm, KVM
+// hardware checks more than /dev/kvm, which alone proves nothing on x86: with kvm_pvm, KVM
 // without VT-x or AMD-V, the device opens and guests hang.
 func hardware(root, arch string) bool {
 	if arch == "arm64" {

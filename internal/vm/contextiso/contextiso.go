@@ -1,5 +1,5 @@
-// Package contextiso writes the CONTEXT CD-ROM through which OpenNebula hands a virtual
-// machine its context. No other package runs xorriso.
+// Package contextiso writes the CONTEXT CD-ROM through which OpenNebula passes the context to
+// a VM. No other package runs xorriso.
 package contextiso
 
 import (
@@ -16,20 +16,20 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/onecontext"
 )
 
-// Program writes ISO 9660 images.
+// Program is the tool that writes ISO 9660 images.
 const Program = "xorriso"
 
 var distributionPackage = hostprogram.Package{Debian: "xorriso", Fedora: "xorriso"}
 
-// Available says whether xorriso is installed and, if not, how to get it.
+// Available returns nil if xorriso is installed, otherwise an error that says how to get it.
 func Available() error {
 	_, err := hostprogram.Find(Program, distributionPackage)
 	return err
 }
 
-// Write makes the image at path: context.sh with the given values, and further files by
-// name, such as token.txt. Values may be secret, so they travel in files that only we can
-// read, the image included. It appears whole or not at all.
+// Write creates the image at path: context.sh with the given values, and further files keyed
+// by name, such as token.txt. Values may be secret, so all files, the image included, are
+// readable by the current user only. The image appears complete or not at all.
 func Write(ctx context.Context, path string, values map[string]string, files map[string]string) (err error) {
 	contents := maps.Clone(files)
 	if contents == nil {
@@ -37,7 +37,7 @@ func Write(ctx context.Context, path string, values map[string]string, files map
 	}
 	contents[appliance.ContextFile] = string(onecontext.Format(values))
 
-	// os.MkdirTemp makes it accessible to us alone.
+	// os.MkdirTemp makes it accessible to the current user only.
 	work, err := os.MkdirTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return fmt.Errorf("write the CONTEXT image: %w", err)
@@ -49,7 +49,7 @@ func Write(ctx context.Context, path string, values map[string]string, files map
 	return os.Rename(filepath.Join(work, image), path)
 }
 
-// The names inside the working directory.
+// File names in the working directory.
 const (
 	image = "image.iso"
 	tree  = "tree"

@@ -10,10 +10,10 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hostprogram"
 )
 
-// labelStart is where the label of an ISO 9660 image is: in its 17th sector.
+// labelStart is the offset of the label in an ISO 9660 image: in its 17th sector.
 const labelStart = 16*2048 + 40
 
-// TryOut makes a small image.
+// TryOut creates a small image, to check that xorriso works here.
 func TryOut(ctx context.Context, directory string) error {
 	path := filepath.Join(directory, "context.iso")
 	err := Write(ctx, path, map[string]string{"NAME": "sample"}, nil)

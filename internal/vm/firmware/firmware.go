@@ -1,5 +1,5 @@
-// Package firmware finds the UEFI firmware for virtual machines, where distributions put
-// it. A machine without it boots as a PC with a BIOS, which QEMU brings along.
+// Package firmware finds the UEFI firmware for virtual machines where distributions install
+// it. A VM without it boots with a PC BIOS, which QEMU includes.
 package firmware
 
 import (
@@ -10,7 +10,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hostprogram"
 )
 
-// The kinds of firmware, as templates spell them.
+// The kinds of firmware, as spelled in templates.
 const (
 	BIOS = "bios"
 	UEFI = "uefi"
@@ -18,14 +18,15 @@ const (
 
 // Files are the two halves of a UEFI firmware, for QEMU's pflash drives 0 and 1.
 type Files struct {
-	// Code is only read.
+	// Code is read-only.
 	Code string
-	// Vars is the template of what the machine writes; each machine needs a copy.
+	// Vars is the template of the variable store, which the VM writes to; each VM needs a
+	// copy.
 	Vars string
 }
 
-// known is where Debian, Ubuntu and Fedora put the firmware, newest first. None of it checks
-// signatures (Secure Boot): any cloud image boots.
+// known lists where Debian, Ubuntu and Fedora install the firmware, newest first. All of it is
+// without signature checks (Secure Boot), so any cloud image boots.
 var known = map[string]struct {
 	distributionPackage hostprogram.Package
 	places              []Files
@@ -39,13 +40,13 @@ var known = map[string]struct {
 	}},
 }
 
-// Find returns the UEFI firmware for guests of an architecture (Go's name). The error
-// names the package that is missing.
+// Find returns the UEFI firmware for guests of an architecture (a GOARCH value). The error
+// names the missing package.
 func Find(arch string) (Files, error) {
 	return find("/", arch)
 }
 
-// find takes the root of the file system, so that tests can lay out a host.
+// find takes the root of the file system, so that tests can simulate a host.
 func find(root, arch string) (Files, error) {
 	for _, place := range known[arch].places {
 		if exists(filepath.Join(root, place.Code)) && exists(filepath.Join(root, place.Vars)) {

@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// consoleLines is how much of the serial console an error shows.
+// consoleLines is how many lines of the serial console an error shows.
 const consoleLines = 20
 
-// control matches what makes a console colourful and a log unreadable: terminal
-// sequences (ECMA-48) and control characters other than the line feed.
+// control matches what makes a log unreadable: terminal escape sequences (ECMA-48) and control
+// characters other than the line feed.
 var control = regexp.MustCompile(`\x1b\[[0-?]*[ -/]*[@-~]|\x1b.|[\x00-\x09\x0b-\x1f\x7f]`)
 
-// withConsole adds the last lines of the serial console, in which the reason often stands.
+// withConsole adds the last lines of the serial console, which often show the cause.
 func (i *Instance) withConsole(err error) error {
 	text := i.console()
 	if text == "" {
@@ -23,7 +23,7 @@ func (i *Instance) withConsole(err error) error {
 	return fmt.Errorf("%w; the last lines of its serial console:\n%s", err, lastLines(text, consoleLines))
 }
 
-// console is what was written to the serial console in all boots, empty if nothing was.
+// console returns the serial console output of all boots, empty if there is none.
 func (i *Instance) console() string {
 	text, _ := os.ReadFile(i.config.SerialLog)
 	return string(text)

@@ -12,11 +12,11 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/qemuvm"
 )
 
-// contextName is what oned lets through as the name of a variable in context.sh.
+// contextName matches the variable names that oned accepts for context.sh.
 var contextName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// CheckContext returns every mistake in the values a user wants in the context. A
-// misspelled variable is a mistake here: the image is of this very version.
+// CheckContext returns every mistake in the user's context values. An unknown variable is a
+// mistake: the image is of this very version, so it must be a misspelling.
 func CheckContext(user map[string]string) []error {
 	var mistakes []error
 	for _, name := range slices.Sorted(maps.Keys(user)) {
@@ -37,9 +37,9 @@ func CheckContext(user map[string]string) []error {
 	return mistakes
 }
 
-// contextValues is the context of the instance: what oned writes for a VM with one
-// network card, then the user's values. A password is made up if the user has none, since
-// one generated inside the VM could not be known out here.
+// contextValues returns the context of the instance: what oned writes for a VM with one
+// network card, overridden by the user's values. If the user sets no password, one is
+// generated here, because one generated inside the VM could not be known outside.
 func contextValues(user map[string]string) map[string]string {
 	values := map[string]string{
 		"DISK_ID":             "1",

@@ -18,24 +18,25 @@ import (
 
 // Config says what to boot, and how.
 type Config struct {
-	// Image is the finished QCOW2, Arch Go's name of its architecture, "amd64" unless
-	// given. It is never written to.
+	// Image is the finished QCOW2, which is never written to. Arch is the GOARCH value of its
+	// architecture; it defaults to "amd64".
 	Image string
 	Arch  string
 	// ModelImage is the QCOW2 with the weights, if they are not in Image. It is attached
 	// read-only.
 	ModelImage string
-	// Context holds the user's values; CheckContext finds no mistake in them.
+	// Context holds the user's values; they must pass CheckContext.
 	Context map[string]string
 	// Model is the id of the model that must answer.
 	Model       string
 	MemoryMiB   int
 	CPUs        int
 	Accelerator string
-	// SerialLog receives the serial console of every boot. The caller keeps or removes it.
+	// SerialLog receives the serial console of every boot. Keeping or removing it is up to the
+	// caller.
 	SerialLog string
-	// BootTimeout bounds the time from power-on to the first token. UsualBoot is how long
-	// that took before, 0 if nobody knows.
+	// BootTimeout limits the time from power-on to the first token. UsualBoot is how long that
+	// took before, 0 if unknown.
 	BootTimeout, UsualBoot time.Duration
 }
 
@@ -43,17 +44,17 @@ type Config struct {
 type Instance struct {
 	config Config
 	values map[string]string
-	// directory holds the overlay and the CONTEXT image, and goes with the instance.
+	// directory contains the overlay and the CONTEXT image, and is removed with the instance.
 	directory string
 	vm        *qemuvm.VM
 	booted    time.Time
-	// consoleStart is where the console of this boot begins in the serial log.
+	// consoleStart is the offset in the serial log at which this boot begins.
 	consoleStart int
 	target       acceptance.Target
 }
 
-// Available says in one error what is not installed of that which instances of an
-// architecture (Go's name) need. Boot is firmware.BIOS, or another value if UEFI is used.
+// Available returns one error that lists every missing program or firmware for instances of an
+// architecture (a GOARCH value). boot is firmware.BIOS, or another value if UEFI is used.
 func Available(arch, boot string) error {
 	var firmwareMissing error
 	if boot != firmware.BIOS || needsUEFI(arch) {
@@ -62,10 +63,10 @@ func Available(arch, boot string) error {
 	return errors.Join(qemuvm.Available(arch), qemuimg.Available(), contextiso.Available(), firmwareMissing)
 }
 
-// needsUEFI tells the architectures that have no BIOS.
+// needsUEFI reports whether an architecture has no BIOS.
 func needsUEFI(arch string) bool { return arch == "arm64" }
 
-// Create makes the overlay and the CONTEXT image.
+// Create creates the overlay and the CONTEXT image.
 func Create(ctx context.Context, config Config) (*Instance, error) {
 	if config.Arch == "" {
 		config.Arch = "amd64"
@@ -92,7 +93,8 @@ func (i *Instance) writeDisks(ctx context.Context) error {
 func (i *Instance) overlay() string    { return filepath.Join(i.directory, "overlay.qcow2") }
 func (i *Instance) contextISO() string { return filepath.Join(i.directory, "context.iso") }
 
-// newTarget knows everything but the addresses and the root, which come with a boot.
+// newTarget sets everything except the addresses and the root CA, which are known after a
+// boot.
 func (i *Instance) newTarget() acceptance.Target {
 	names := []string{"127.0.0.1", i.values["ETH0_IP"]}
 	if domain := i.values[appliance.VarDomain]; domain != "" {
@@ -101,8 +103,8 @@ func (i *Instance) newTarget() acceptance.Target {
 	return acceptance.Target{Names: names, Password: i.values[appliance.VarPassword], Model: i.config.Model}
 }
 
-// Boot powers the instance on, with a BIOS where its architecture has one. It is powered
-// off, hard, when ctx ends, and before it is booted again.
+// Boot powers the instance on, with a BIOS if its architecture has one. The instance is
+// powered off hard when ctx ends, and before it is booted again.
 func (i *Instance) Boot(ctx context.Context) error {
 	if needsUEFI(i.config.Arch) {
 		return i.BootUEFI(ctx)
@@ -110,7 +112,7 @@ func (i *Instance) Boot(ctx context.Context) error {
 	return i.boot(ctx, firmware.Files{})
 }
 
-// BootUEFI powers the instance on with UEFI firmware, which remembers nothing of earlier
+// BootUEFI powers the instance on with UEFI firmware whose variables keep nothing from earlier
 // boots.
 func (i *Instance) BootUEFI(ctx context.Context) error {
 	files, err := firmware.Find(i.config.Arch)
@@ -153,12 +155,13 @@ func (i *Instance) boot(ctx context.Context, uefi firmware.Files) error {
 	return nil
 }
 
-// Target is how clients reach the instance. Its root is known once it is ready.
+// Target returns how clients reach the instance. Its root CA is known once the instance is
+// ready.
 func (i *Instance) Target() *acceptance.Target {
 	return &i.target
 }
 
-// Exited is closed when the instance is no longer running.
+// Exited returns a channel that is closed when the instance is no longer running.
 func (i *Instance) Exited() <-chan struct{} {
 	return i.vm.Exited()
 }
@@ -176,12 +179,12 @@ func (i *Instance) WhileRunning(ctx context.Context) (context.Context, context.C
 	return ctx, func() { stop(nil) }
 }
 
-// ExitError says why the instance is no longer running, and shows its last words.
+// ExitError returns why the instance is no longer running, with the end of its console.
 func (i *Instance) ExitError() error {
 	return i.withConsole(i.vm.Reason())
 }
 
-// PowerDown lets the system inside shut itself down.
+// PowerDown lets the guest system shut itself down.
 func (i *Instance) PowerDown(ctx context.Context) error {
 	if err := i.vm.PowerDown(ctx); err != nil {
 		return i.withConsole(err)
@@ -189,7 +192,7 @@ func (i *Instance) PowerDown(ctx context.Context) error {
 	return nil
 }
 
-// Discard ends the instance at once and removes what it wrote, the serial log excepted.
+// Discard kills the instance and removes what it wrote, except the serial log.
 func (i *Instance) Discard() error {
 	if i.vm != nil {
 		i.vm.Kill()

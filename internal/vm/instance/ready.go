@@ -17,23 +17,24 @@ import (
 
 const (
 	pollInterval = 2 * time.Second
-	// pageTimeout and tlsTimeout end a request that hangs: QEMU accepts connections before
-	// anybody listens in the guest. The second holds an emulated guest's RSA signature.
+	// pageTimeout and tlsTimeout limit one request: QEMU accepts connections before anything
+	// listens in the guest, so it may hang. tlsTimeout allows for an RSA signature by an
+	// emulated guest.
 	pageTimeout = 5 * time.Second
 	tlsTimeout  = 30 * time.Second
-	// sayInterval is the time between two lines about what is being waited for.
+	// sayInterval is the time between two lines that report what is being waited for.
 	sayInterval = 10 * time.Second
-	// configureSays is in the description of the agent's unit, which systemd writes to the
-	// console when it starts it.
+	// configureSays is part of the description of the agent's unit, which systemd prints on
+	// the console when it starts the unit.
 	configureSays = "apply the context"
 )
 
-// errRootChanged ends the wait: time does not heal it.
+// errRootChanged ends the wait, because time does not fix it.
 var errRootChanged = errors.New("the root certificate is another one than at the boot before, so every client that trusted it is locked out")
 
-// WaitReady waits until the model has produced a token, as a client would see it, and
-// returns the time since power-on. The end of the guest ends the wait. say hears at once and
-// then every ten seconds what is being waited for.
+// WaitReady waits until the model has produced a token, as seen by a client, and returns the
+// time since power-on. It fails when the guest ends. say is called at once and then every ten
+// seconds with what is being waited for.
 func (i *Instance) WaitReady(ctx context.Context, say func(string)) (time.Duration, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, i.config.BootTimeout, fmt.Errorf("not ready within %s", i.config.BootTimeout))
 	defer cancel()
@@ -57,8 +58,8 @@ func (i *Instance) WaitReady(ctx context.Context, say func(string)) (time.Durati
 	return time.Since(i.booted), nil
 }
 
-// systemUp is told by the console. Not every system writes there what it starts, so a web
-// server that answers tells it too.
+// systemUp reads the console. Not every system prints there what it starts, so an answering
+// web server counts too.
 func (i *Instance) systemUp(ctx context.Context) error {
 	if strings.Contains(i.consoleSinceBoot(), configureSays) {
 		return nil
@@ -102,16 +103,16 @@ func (i *Instance) token(ctx context.Context) error {
 // stage is one thing to wait for.
 type stage struct {
 	name string
-	// limit bounds one attempt.
+	// limit is the timeout of one attempt.
 	limit time.Duration
 	try   func(context.Context) error
 }
 
-// wait remembers where it stands, for the lines that tell it.
+// wait is the state of a wait, for its progress lines.
 type wait struct {
 	say   func(string)
 	since time.Time
-	// limit ends the wait; usual is how long it takes if all is well, 0 if nobody knows.
+	// limit is the timeout of the wait; usual is how long a boot normally takes, 0 if unknown.
 	limit, usual time.Duration
 
 	mu    sync.Mutex
@@ -119,8 +120,8 @@ type wait struct {
 	last  error
 }
 
-// until tries a stage again and again. The error names the stage and what the last
-// attempt ran into.
+// until repeats a stage until it succeeds. The error names the stage and the error of the last
+// attempt.
 func (w *wait) until(ctx context.Context, s stage) error {
 	w.note(s.name, nil)
 	for {
@@ -160,8 +161,7 @@ func (w *wait) failure(cause error) error {
 	return fmt.Errorf("wait for %s: %w; the last attempt: %w", w.stage, cause, w.last)
 }
 
-// report says at once and every few seconds what is being waited for, until the returned
-// function is called.
+// report reports at once and every few seconds what is being waited for, until stop is called.
 func (w *wait) report(ctx context.Context) (stop func()) {
 	w.say(w.line(time.Since(w.since)))
 	ctx, cancel := context.WithCancel(ctx)
@@ -181,8 +181,8 @@ func (w *wait) report(ctx context.Context) (stop func()) {
 	return func() { cancel(); done.Wait() }
 }
 
-// line gives the time since power-on. It names what the last attempt ran into only when the
-// wait has become unusually long: until then it is what every boot runs into.
+// line includes the time since power-on. It shows the last attempt's error only when the wait
+// has become unusually long: until then every boot has such errors.
 func (w *wait) line(elapsed time.Duration) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -2,8 +2,7 @@ package qemuvm
 
 import "github.com/slm-copilot/packer-plugin-slm-copilot/internal/hostprogram"
 
-// emulators are QEMU's programs and the packages of them, by Go's name of the guest's
-// architecture.
+// emulators are QEMU's programs and their packages, keyed by the guest's GOARCH value.
 var emulators = map[string]struct {
 	program             string
 	distributionPackage hostprogram.Package
@@ -12,20 +11,20 @@ var emulators = map[string]struct {
 	"arm64": {"qemu-system-aarch64", hostprogram.Package{Debian: "qemu-system-arm", Fedora: "qemu-system-aarch64-core"}},
 }
 
-// Program is the emulator for guests of an architecture (Go's name).
+// Program returns the emulator for guests of an architecture (a GOARCH value).
 func Program(arch string) string {
 	return emulators[arch].program
 }
 
-// Available says whether QEMU is installed for guests of an architecture (Go's name) and,
-// if not, how to get it.
+// Available returns nil if QEMU is installed for guests of an architecture (a GOARCH value),
+// otherwise an error that says how to get it.
 func Available(arch string) error {
 	_, err := hostprogram.Find(Program(arch), emulators[arch].distributionPackage)
 	return err
 }
 
-// machine is the value of -machine. The newest interrupt controller that the host has is
-// the only one that works everywhere with KVM on arm64.
+// machine returns the value of -machine. On arm64 the newest interrupt controller that the
+// host has is the only choice that works everywhere with KVM.
 func machine(arch string) string {
 	if arch == "arm64" {
 		return "virt,gic-version=max"
@@ -33,7 +32,8 @@ func machine(arch string) string {
 	return "pc"
 }
 
-// devices are those that differ: the machine "virt" has neither IDE nor VGA.
+// devices returns the devices that differ by architecture: the machine "virt" has neither IDE
+// nor VGA.
 func devices(arch string) []string {
 	if arch == "arm64" {
 		return []string{"-device", "virtio-scsi-pci", "-device", "scsi-cd,drive=context"}

@@ -8,8 +8,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/firmware"
 )
 
-// The guest's place in QEMU's user-mode network, whose addresses are fixed (QEMU manual,
-// "Network emulation"). The MAC is the one OpenNebula would derive from the address.
+// The guest's addresses in QEMU's user-mode network, which are fixed (QEMU manual, "Network
+// emulation"). The MAC is the one OpenNebula would derive from the IP address.
 const (
 	GuestMAC        = "02:00:0a:00:02:0f"
 	GuestAddress    = "10.0.2.15"
@@ -19,31 +19,31 @@ const (
 	GuestNameserver = "10.0.2.3"
 )
 
-// Config is one guest.
+// Config describes one guest.
 type Config struct {
-	// Arch is Go's name of the guest's architecture: "amd64" unless given, or "arm64".
+	// Arch is the guest's GOARCH value: "amd64" (the default) or "arm64".
 	Arch string
-	// UEFI is the firmware: its code, and a copy of the variables that is this guest's own.
-	// Without it the guest is a PC with a BIOS.
+	// UEFI is the firmware: its code, and this guest's own copy of the variables. Without it
+	// the guest is a PC with a BIOS.
 	UEFI firmware.Files
-	// Disk is the qcow2 file it boots from and writes to.
+	// Disk is the qcow2 file the guest boots from and writes to.
 	Disk string
-	// ModelDisk is a qcow2 file it reads as its second disk; empty for none.
+	// ModelDisk is a qcow2 file attached read-only as the second disk; empty for none.
 	ModelDisk string
 	// ContextISO is the CONTEXT CD-ROM.
 	ContextISO string
-	// SerialLog receives what the guest writes to its serial console. It is appended
-	// to, so that the boots of one disk can share it.
+	// SerialLog receives the guest's serial console. It is appended to, so that several boots
+	// of one disk can share it.
 	SerialLog string
 	MemoryMiB int
 	CPUs      int
 	// Accelerator is accelerator.KVM or accelerator.TCG.
 	Accelerator string
-	// GuestPorts are the TCP ports that are forwarded from this host's loopback address.
+	// GuestPorts are the guest's TCP ports to forward from this host's loopback address.
 	GuestPorts []int
 }
 
-// arguments is QEMU's command line. The monitor is the socket passed as descriptor 3.
+// arguments returns QEMU's command line. The monitor is the socket passed as descriptor 3.
 func (c Config) arguments() []string {
 	arguments := []string{
 		"-no-user-config", "-nodefaults",
@@ -57,7 +57,7 @@ func (c Config) arguments() []string {
 		"-mon", "chardev=monitor,mode=control",
 		"-chardev", "file,id=serial,append=on,path=" + optionValue(c.SerialLog),
 		"-serial", "chardev:serial",
-		// The disk is thrown away after the run, so nothing is gained by syncing it.
+		// The disk is discarded after the run, so syncing it is pointless.
 		"-drive", "if=none,id=disk,format=qcow2,cache=unsafe,discard=unmap,file=" + optionValue(c.Disk),
 		"-device", "virtio-blk-pci,drive=disk,bootindex=0",
 		"-drive", "if=none,id=context,media=cdrom,format=raw,readonly=on,file=" + optionValue(c.ContextISO),
@@ -87,7 +87,7 @@ func (c Config) network() string {
 	return network
 }
 
-// optionValue keeps a comma in a path from ending QEMU's option.
+// optionValue doubles commas, so that one in a path does not end QEMU's option.
 func optionValue(path string) string {
 	return strings.ReplaceAll(path, ",", ",,")
 }

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// forwardTable asks QEMU which port of this host it bound for each guest port. The
-// kernel chooses them (host port 0), so two guests started together cannot collide; the
-// table is text for people, because QMP has no command for it.
+// forwardTable asks QEMU which port of this host it bound for each guest port. The kernel
+// chooses them (host port 0), so two guests started at the same time cannot collide. The table
+// is human-readable text, because QMP has no command for it.
 func forwardTable(ctx context.Context, m *monitor) (map[int]int, error) {
 	raw, err := m.execute(ctx, "human-monitor-command", map[string]string{"command-line": "info usernet"})
 	if err != nil {

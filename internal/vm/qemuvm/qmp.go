@@ -9,11 +9,11 @@ import (
 	"sync"
 )
 
-// monitor is a client of QEMU's machine protocol (QMP, docs/interop/qmp-spec.txt in
-// QEMU's source): JSON commands and answers, with events in between.
+// monitor is a client of the QEMU Machine Protocol (QMP, docs/interop/qmp-spec.txt in QEMU's
+// source): JSON commands and answers, with events in between.
 type monitor struct {
 	conn net.Conn
-	// greeted and closed are closed when QEMU has greeted and when it is gone.
+	// greeted is closed when QEMU has sent its greeting, closed when the connection has ended.
 	greeted chan struct{}
 	closed  chan struct{}
 
@@ -77,7 +77,7 @@ func (m *monitor) read() {
 	}
 }
 
-// note hands an answer to whoever waits for it and remembers why the guest stopped.
+// note passes an answer to its waiting caller, and records why the guest stopped.
 func (m *monitor) note(msg message) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -96,8 +96,8 @@ func (m *monitor) shutdownReason() string {
 	return m.shutdown
 }
 
-// negotiate waits for the greeting and leaves the mode in which nothing but negotiation
-// is allowed.
+// negotiate waits for the greeting and leaves the mode in which only capability negotiation is
+// allowed.
 func (m *monitor) negotiate(ctx context.Context) error {
 	select {
 	case <-m.greeted:
@@ -129,8 +129,8 @@ func (m *monitor) execute(ctx context.Context, name string, arguments map[string
 	}
 }
 
-// send writes one command. The channel holds one answer, so that the reader never waits
-// for somebody who has given up.
+// send writes one command. The channel has room for one answer, so that the reader never
+// blocks on a caller that has given up.
 func (m *monitor) send(name string, arguments map[string]string) (<-chan message, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -10,11 +10,11 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/accelerator"
 )
 
-// tryTimeout is a hundred times what a machine takes that never runs.
+// tryTimeout is a hundred times what creating a VM that never runs takes.
 const tryTimeout = 20 * time.Second
 
-// TryOut returns a try that makes a machine and ends it before it runs. Kind is a value of
-// QEMU's -machine; the empty one stands for what Start uses.
+// TryOut returns a check that creates a VM and ends it before it runs. kind is a value of
+// QEMU's -machine; an empty one means what Start uses.
 func TryOut(arch, kind, accelerated string) hostprogram.Try {
 	if kind == "" {
 		kind = machine(arch)

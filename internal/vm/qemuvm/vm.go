@@ -14,11 +14,11 @@ import (
 )
 
 const (
-	// launchTimeout bounds the time until QEMU's monitor answers; the guest is not
-	// involved in that.
+	// launchTimeout limits the time until QEMU's monitor answers, which does not depend on the
+	// guest.
 	launchTimeout = time.Minute
-	// pressInterval is the time between two presses of the power button: a guest that
-	// has not come far enough to see the first one sees a later one.
+	// pressInterval is the time between two presses of the power button: a guest that was not
+	// yet able to handle the first one gets another.
 	pressInterval = 5 * time.Second
 )
 
@@ -28,7 +28,7 @@ type VM struct {
 	forwards map[int]int
 	kill     context.CancelFunc
 	stderr   *tail
-	// exited is closed when QEMU is gone and has been waited for; end is set by then.
+	// exited is closed when QEMU has exited and has been waited for; end is set by then.
 	exited chan struct{}
 	end    error
 }
@@ -64,14 +64,14 @@ func Start(ctx context.Context, config Config) (*VM, error) {
 	return vm, nil
 }
 
-// launch starts QEMU and waits for it on a thread of its own. The kernel sends the
-// parent-death signal when the thread that started the child ends, so that thread must
-// live for as long as the child.
+// launch starts QEMU and waits for it on a dedicated thread. The kernel sends the parent-death
+// signal when the thread that started the child ends, so that thread must live as long as the
+// child.
 func (vm *VM) launch(cmd *exec.Cmd) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Pdeathsig: syscall.SIGKILL,
-		// Ctrl-C in a terminal goes to the whole process group. QEMU must not end by
-		// it: its owner powers the guest down.
+		// Ctrl-C in a terminal goes to the whole process group. It must not end QEMU: its
+		// owner powers the guest down.
 		Setpgid: true,
 	}
 	started := make(chan error)
@@ -88,8 +88,8 @@ func (vm *VM) launch(cmd *exec.Cmd) error {
 	return <-started
 }
 
-// connect negotiates with the monitor and reads the forwarded ports. If QEMU has ended
-// instead, its own words are the error.
+// connect negotiates with the monitor and reads the forwarded ports. If QEMU has exited
+// instead, its own message is the error.
 func (vm *VM) connect(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, launchTimeout)
 	defer cancel()
@@ -103,17 +103,17 @@ func (vm *VM) connect(ctx context.Context) error {
 	return err
 }
 
-// Address is where a forwarded guest port is reached on this host.
+// Address returns where a forwarded guest port is reached on this host.
 func (vm *VM) Address(guestPort int) string {
 	return fmt.Sprintf("127.0.0.1:%d", vm.forwards[guestPort])
 }
 
-// Exited is closed when QEMU is gone.
+// Exited returns a channel that is closed when QEMU has exited.
 func (vm *VM) Exited() <-chan struct{} {
 	return vm.exited
 }
 
-// Reason waits until QEMU is gone and says why.
+// Reason waits until QEMU has exited and returns why.
 func (vm *VM) Reason() error {
 	<-vm.exited
 	<-vm.monitor.closed
@@ -130,8 +130,8 @@ func (vm *VM) Reason() error {
 	}
 }
 
-// PowerDown presses the power button and waits until the guest has shut itself down. If
-// it has not when ctx ends, the guest still runs and an error is returned.
+// PowerDown presses the power button and waits until the guest has shut itself down. If ctx
+// ends first, an error is returned and the guest keeps running.
 func (vm *VM) PowerDown(ctx context.Context) error {
 	press := time.NewTicker(pressInterval)
 	defer press.Stop()
@@ -157,14 +157,14 @@ func (vm *VM) powerDownResult() error {
 	return nil
 }
 
-// Kill ends QEMU at once, as pulling the plug would, and waits until it is gone.
+// Kill ends QEMU at once, like pulling the plug, and waits until it has exited.
 func (vm *VM) Kill() {
 	vm.kill()
 	<-vm.exited
 }
 
-// socketPair returns two connected sockets: no path to clean up, and nobody else can
-// connect to the monitor.
+// socketPair returns two connected sockets: there is no path to clean up, and no other process
+// can connect to the monitor.
 func socketPair() (ours net.Conn, theirs *os.File, err error) {
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {

@@ -11,9 +11,9 @@ import (
 // Env maps the names of shell variables to values.
 type Env map[string]string
 
-// command is what the login shell of the machine gets. The script is an argument, not
-// standard input, so that no program in it can eat the rest of it. Messages are asked
-// for in English, because they are quoted in ours.
+// command returns the command for the machine's login shell. The script is an argument, not
+// standard input, so that no program in it can consume the rest of it. The locale is set to
+// English, because our messages quote the output.
 func (s Script) command() string {
 	words := []string{"LC_ALL=C"}
 	for _, name := range slices.Sorted(maps.Keys(s.Env)) {

@@ -8,8 +8,8 @@ import (
 	"io"
 )
 
-// Download copies a file of the machine to w. It must have the digest, in lower-case
-// hexadecimal, that the machine told for it.
+// Download copies a file from the machine to w. Its SHA-256 must be digest, in lower-case
+// hexadecimal, which the machine reported before.
 func (m *Machine) Download(ctx context.Context, path, digest string, w io.Writer) error {
 	sum := sha256.New()
 	done := make(chan error, 1)
@@ -29,7 +29,7 @@ func (m *Machine) Download(ctx context.Context, path, digest string, w io.Writer
 	return nil
 }
 
-// contextWriter takes nothing more once its context has ended.
+// contextWriter accepts nothing more once its context has ended.
 type contextWriter struct {
 	ctx context.Context
 	io.Writer

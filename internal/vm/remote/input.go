@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// input is read by a connection that may outlive the call that made it: it gives nothing
-// more once that has ended. Each piece taken puts the deadline off.
+// input is read by a connection that may outlive the call that made it: after the call it
+// returns no more data. Each read extends the deadline.
 type input struct {
 	ctx      context.Context
 	reader   io.Reader

@@ -7,11 +7,11 @@ import (
 	"sync"
 )
 
-// tailLines is what a failure shows: enough to see the cause, little enough to read.
+// tailLines is how many lines an error shows: enough to see the cause, few enough to read.
 const tailLines = 20
 
-// output gathers what a command writes. It outlives the call that made it when a
-// command does not end in time, hence the lock.
+// output collects what a command writes. It outlives the call that made it if a command does
+// not end in time, hence the lock.
 type output struct {
 	mu       sync.Mutex
 	line     func(string)
@@ -49,7 +49,7 @@ func (o *output) stderr() io.Writer {
 	})
 }
 
-// add is called with the lock held.
+// add must be called with the lock held.
 func (o *output) add(p []byte) {
 	o.all.Write(p)
 	o.partial.Write(p)
@@ -62,7 +62,7 @@ func (o *output) add(p []byte) {
 	}
 }
 
-// flush passes on a last line that has no end.
+// flush passes on a last line without a line end.
 func (o *output) flush() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

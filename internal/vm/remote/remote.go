@@ -1,6 +1,5 @@
-// Package remote works on the machine that is being built, through whatever connection
-// Packer has to it: it runs shell scripts there and copies files to it, with deadlines,
-// readable failures and verified contents.
+// Package remote runs shell scripts on the machine being built and copies files to it, over
+// whatever connection Packer has, with deadlines, readable errors and verified contents.
 package remote
 
 import (
@@ -29,23 +28,23 @@ func NewMachine(comm packersdk.Communicator) *Machine {
 
 // Script is a piece of POSIX shell, run with -e and -u.
 type Script struct {
-	// Text is the script. Values come in through Env, never by pasting.
+	// Text is the script. Values must be passed through Env, never inserted into it.
 	Text string
-	// Env holds the variables the script reads.
+	// Env holds the variables of the script.
 	Env Env
-	// Input is what it reads from its standard input; nil for nothing.
+	// Input is its standard input; nil for none.
 	Input io.Reader
-	// Timeout ends the wait for it. Whenever it takes some of its input the time starts
-	// anew.
+	// Timeout limits the wait for the script. It starts again whenever the script reads some
+	// of its input.
 	Timeout time.Duration
-	// Line is told each line of output as it comes; nil for nobody.
+	// Line is called with each line of output as it arrives; it may be nil.
 	Line func(string)
 }
 
 // Failure is a script that ended with a status other than 0.
 type Failure struct {
 	Status int
-	// Output is the end of what it wrote to both of its outputs.
+	// Output is the end of what it wrote to standard output and standard error.
 	Output string
 }
 
@@ -59,7 +58,7 @@ func (f *Failure) Error() string {
 	return fmt.Sprintf("exit status %d:%s", f.Status, indented(f.Output))
 }
 
-// lost says that the connection ended before the script did.
+// lost reports whether the connection ended before the script did.
 func (f *Failure) lost() bool { return f.Status == packersdk.CmdDisconnect }
 
 func indented(text string) string {

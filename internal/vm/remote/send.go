@@ -12,25 +12,25 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/retry"
 )
 
-// sendPart writes its input into a file from an offset on.
+// sendPart writes its input into a file, starting at an offset.
 //
 //go:embed send.sh
 var sendPart string
 
 const (
-	// stuckTimeout is how long the machine may take nothing of a file. A slow disk that
-	// writes what its memory held is given this time too.
+	// stuckTimeout is how long the machine may accept no data. It also covers a slow disk that
+	// flushes what was cached in memory.
 	stuckTimeout = 10 * time.Minute
 )
 
 var errShort = errors.New("the connection to the machine ended early")
 
-// retries is how many connections one file may use up. What restarts a network or an SSH
-// server needs seconds.
+// retries limits how many connections one file may use up. A network or an SSH server that
+// restarts needs seconds.
 var retries = retry.Policy{Failures: 5, Pause: 2 * time.Second, MaxPause: time.Minute}
 
-// sendAll copies the file to part. When the connection is lost, the next one goes on
-// where that one ended.
+// sendAll copies the file to part. When the connection is lost, the next one continues where
+// that one ended.
 func (m *Machine) sendAll(ctx context.Context, part string, from *source) error {
 	var offset int64
 	lost := false
@@ -47,8 +47,8 @@ func (m *Machine) sendAll(ctx context.Context, part string, from *source) error 
 	})
 }
 
-// resumeAt is how much of the file has arrived. Without an answer the bytes from the same
-// place on are simply sent again.
+// resumeAt returns how much of the file has arrived. If the machine does not answer, sending
+// simply restarts from the same offset as before.
 func (m *Machine) resumeAt(ctx context.Context, part string, from *source, before int64) int64 {
 	size, err := m.size(ctx, part)
 	if err != nil || size > from.seen() {
@@ -57,8 +57,8 @@ func (m *Machine) resumeAt(ctx context.Context, part string, from *source, befor
 	return size
 }
 
-// send copies what follows the offset. The end of a cut connection looks like the end of
-// the file to the machine, so it is asked how much it has.
+// send copies what follows the offset. To the machine, a cut connection looks like the end of
+// the file, so it is asked how much it has.
 func (m *Machine) send(ctx context.Context, part string, from *source, offset int64) error {
 	out, err := m.Run(ctx, Script{
 		Text:    sendPart,
@@ -75,7 +75,7 @@ func (m *Machine) send(ctx context.Context, part string, from *source, offset in
 	return err
 }
 
-// size is how much of part is on the machine.
+// size returns how many bytes of part are on the machine.
 func (m *Machine) size(ctx context.Context, part string) (int64, error) {
 	out, err := m.Run(ctx, Script{Text: `wc -c <"$PART"`, Env: Env{"PART": part}, Timeout: time.Minute})
 	if err != nil {
@@ -84,7 +84,7 @@ func (m *Machine) size(ctx context.Context, part string) (int64, error) {
 	return strconv.ParseInt(strings.TrimSpace(out), 10, 64)
 }
 
-// isFinal says that another connection would not help.
+// isFinal reports whether another connection would not help.
 func isFinal(err error) bool {
 	failure := new(Failure)
 	return errors.As(err, &failure) && !failure.lost() || errors.As(err, new(*readError))

@@ -12,15 +12,15 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
 
-// source is the file that is sent. A try that was given up may still read it while the
-// next one does, hence the lock.
+// source is the file being sent. An abandoned attempt may still read it while the next one
+// does, hence the lock.
 type source struct {
 	content io.ReaderAt
 	size    int64
 	meter   *progress.Meter
 
 	mu sync.Mutex
-	// sum has seen the first summed bytes: every try starts at or before their end.
+	// sum covers the first summed bytes: every attempt starts at or before their end.
 	sum    hash.Hash
 	summed int64
 	err    error
@@ -30,30 +30,30 @@ func newSource(file File, meter *progress.Meter) *source {
 	return &source{content: file.Content, size: file.Size, meter: meter, sum: sha256.New()}
 }
 
-// rest reads from the offset to the end.
+// rest returns a reader from the offset to the end.
 func (s *source) rest(offset int64) io.Reader {
 	return &rest{s, offset, io.NewSectionReader(s.content, offset, s.size-offset)}
 }
 
-// digest is the SHA-256 in hexadecimal of what was read.
+// digest returns the SHA-256, in hexadecimal, of what was read.
 func (s *source) digest() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return hex.EncodeToString(s.sum.Sum(nil))
 }
 
-// seen is how much was read of the file so far.
+// seen returns how many bytes of the file have been read so far.
 func (s *source) seen() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.summed
 }
 
-// readError is a fault of this host.
+// readError is an error of this host, not of the connection.
 type readError struct{ error }
 
-// broken returns why the file could not be read. It is kept here because the connection
-// does not pass it on.
+// broken returns why the file could not be read, nil if it could. The error is recorded here
+// because the connection does not pass it on.
 func (s *source) broken() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

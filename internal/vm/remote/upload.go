@@ -11,30 +11,31 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
 
-// keepUpload gives an uploaded file its mode and name if it arrived whole.
+// keepUpload gives an uploaded file its mode and name if it arrived complete.
 //
 //go:embed keep_upload.sh
 var keepUpload string
 
-// verifyTimeout allows for 15 GB on an emulated processor.
+// verifyTimeout allows for hashing 15 GB on an emulated processor.
 const verifyTimeout = time.Hour
 
-// File is what to put on the machine.
+// File is a file to put on the machine.
 type File struct {
-	// Content has Size bytes. What a lost connection has not brought is read again.
+	// Content has Size bytes. Whatever a lost connection did not deliver is read again.
 	Content io.ReaderAt
 	Size    int64
-	// Path is where it goes; its directory is made if need be.
+	// Path is the destination; its directory is created if necessary.
 	Path string
 	Mode fs.FileMode
 }
 
-// Upload copies the file to the machine beside its place, verifies there what arrived,
-// and renames it. A connection that is lost is made again, five times at most, and goes
-// on where the last one ended; the meter tells. The meter may be nil.
+// Upload copies the file to a temporary name on the machine, verifies there what arrived, and
+// renames it. A lost connection is re-established, five times at most, and the copy continues
+// where the last one ended; the meter reports progress. The meter may be nil.
 //
-// Packer's own transfer is not used: it starts from the beginning, takes a cut for an
-// end, sends all of a file to a disk that is full and does not say so.
+// Packer's own transfer is not used: it restarts from the beginning, mistakes a lost
+// connection for the end of the file, and sends a whole file to a full disk without reporting
+// it.
 func (m *Machine) Upload(ctx context.Context, file File, meter *progress.Meter) error {
 	part := file.Path + ".part"
 	from := newSource(file, meter)

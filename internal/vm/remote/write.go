@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// writeText makes a file out of a variable.
+// writeText creates a file from a variable.
 //
 //go:embed write_text.sh
 var writeText string
 
-// WriteText puts a small text on the machine in one round trip, where Upload needs
-// three. It travels as a word of a command, so 100 KiB and no NUL byte is the limit.
+// WriteText writes a small text to a file on the machine in one round trip, where Upload needs
+// three. The text is passed as a command argument, so the limit is 100 KiB without NUL bytes.
 func (m *Machine) WriteText(ctx context.Context, file string, mode fs.FileMode, text string) error {
 	script := Script{
 		Text:    writeText,

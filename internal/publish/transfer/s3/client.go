@@ -14,7 +14,7 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 )
 
-// connect makes a client. Nothing is sent yet.
+// connect creates a client. Nothing is sent yet.
 func (o Options) connect() (*minio.Core, *http.Transport, error) {
 	endpoint, err := url.Parse(o.Endpoint)
 	if err != nil {
@@ -29,7 +29,7 @@ func (o Options) connect() (*minio.Core, *http.Transport, error) {
 		Secure:    endpoint.Scheme == "https",
 		Region:    o.Region,
 		Transport: plainEnd{transport},
-		// Ours are visible, and last longer.
+		// Our own retries are logged, and last longer.
 		MaxRetries: 1,
 	})
 	if err != nil {
@@ -40,7 +40,7 @@ func (o Options) connect() (*minio.Core, *http.Transport, error) {
 
 func (o Options) transport() (*http.Transport, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	// Parts at the same time want connections of their own, which HTTP/2 would fold into one.
+	// Concurrent parts need connections of their own; HTTP/2 would multiplex them over one.
 	transport.Protocols = new(http.Protocols)
 	transport.Protocols.SetHTTP1(true)
 	transport.MaxIdleConnsPerHost = concurrency
@@ -64,8 +64,8 @@ func (o Options) transport() (*http.Transport, error) {
 	return transport, nil
 }
 
-// plainEnd says what the end of a connection means, before the library does: its text has
-// the whole URL in it.
+// plainEnd replaces the error of a dropped connection before the library wraps it: the
+// library's text contains the whole URL.
 type plainEnd struct{ http.RoundTripper }
 
 func (p plainEnd) RoundTrip(request *http.Request) (*http.Response, error) {

@@ -13,7 +13,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
 
-// explain says what to do about an answer of the store. The codes are those of
+// explain adds what to do about an error response of the store. The codes are those of
 // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 func (o Options) explain(err error) error {
 	var answer minio.ErrorResponse
@@ -53,7 +53,7 @@ func quoted(region string) string {
 	return fmt.Sprintf(" %q", region)
 }
 
-// answered is an explained answer.
+// answered is an explained error response.
 type answered struct {
 	text   string
 	answer minio.ErrorResponse
@@ -62,7 +62,7 @@ type answered struct {
 func (a answered) Error() string { return a.text }
 func (a answered) Unwrap() error { return a.answer }
 
-// isTemporary tells what may go well next time from an answer that will be the same.
+// isTemporary reports whether a retry may succeed; other errors would be the same again.
 func isTemporary(err error) bool {
 	var answer minio.ErrorResponse
 	if errors.As(err, &answer) {
@@ -70,7 +70,7 @@ func isTemporary(err error) bool {
 		case http.StatusRequestTimeout, http.StatusTooManyRequests:
 			return true
 		}
-		// AWS answers 400 to a body that was too slow, or damaged on its way.
+		// AWS responds with 400 if a body was sent too slowly, or damaged on its way.
 		switch answer.Code {
 		case "RequestTimeout", "XAmzContentSHA256Mismatch", "BadDigest", "IncompleteBody":
 			return true
@@ -85,8 +85,8 @@ func isTemporary(err error) bool {
 	return errors.As(err, &failed) || errors.Is(err, errStalled)
 }
 
-// isMissing is true for an object that is not there. A key that may not list the bucket is
-// told nothing else than that it may not read.
+// isMissing reports whether an object does not exist. A key that may not list the bucket gets
+// an access error instead of "not found".
 func isMissing(err error) bool {
 	var answer minio.ErrorResponse
 	return errors.As(err, &answer) && (answer.Code == "NoSuchKey" || answer.Code == "AccessDenied")

@@ -14,15 +14,15 @@ import (
 )
 
 const (
-	// callTimeout is for a request that carries no part of a file.
+	// callTimeout is for a request that carries no file content.
 	callTimeout = 2 * time.Minute
-	// abortTimeout is for cleaning up when all else has ended.
+	// abortTimeout is for cleaning up after everything else has ended.
 	abortTimeout = 30 * time.Second
 	// validity is how long the signed URL works. A front-end makes seven requests for one
-	// image, and a store looks at the time when each begins: what has to fit in is not the
-	// copy, but a front-end that copies other images first.
+	// image, and a store checks the time only when each request begins: so the period need not
+	// cover the copy itself, but a front-end that copies other images first.
 	validity = 24 * time.Hour
-	// digestKey is the metadata x-amz-meta-sha256, as the library spells it.
+	// digestKey is the metadata key x-amz-meta-sha256, as the library spells it.
 	digestKey = "Sha256"
 )
 
@@ -30,7 +30,7 @@ const (
 type Method struct {
 	options Options
 	retries retry.Policy
-	// partSize is in bytes; stall is how long a part may make no progress.
+	// partSize is in bytes; stall is the longest time a part may make no progress.
 	partSize int64
 	stall    time.Duration
 
@@ -40,7 +40,7 @@ type Method struct {
 
 var _ transfer.Method = (*Method)(nil)
 
-// New uses options without mistakes. It connects to nothing yet.
+// New returns a Method for options without mistakes. It does not connect yet.
 func New(options Options) *Method {
 	return &Method{
 		options:  options,
@@ -58,8 +58,8 @@ func (m *Method) connect() error {
 	return err
 }
 
-// Check begins an upload and gives it up: that needs the endpoint, the bucket and the keys,
-// and leaves nothing.
+// Check starts an upload and aborts it: that needs the endpoint, the bucket and the keys, and
+// leaves nothing behind.
 func (m *Method) Check(ctx context.Context, files []transfer.File) error {
 	if err := m.connect(); err != nil || len(files) == 0 {
 		return err
@@ -74,7 +74,7 @@ func (m *Method) Check(ctx context.Context, files []transfer.File) error {
 	return m.failed(ctx, "begin an upload to "+m.options.shown(files[0]), err)
 }
 
-// Remove deletes the object, and the parts of uploads that were not finished.
+// Remove deletes the object, and the parts of unfinished uploads.
 func (m *Method) Remove(ctx context.Context, file transfer.File) error {
 	if err := m.connect(); err != nil {
 		return err
@@ -89,7 +89,7 @@ func (m *Method) Remove(ctx context.Context, file transfer.File) error {
 	return m.failed(ctx, "delete "+m.options.shown(file), err)
 }
 
-// Close ends connections that wait for more to do.
+// Close closes idle connections.
 func (m *Method) Close() error {
 	if m.transport != nil {
 		m.transport.CloseIdleConnections()
@@ -97,7 +97,7 @@ func (m *Method) Close() error {
 	return nil
 }
 
-// failed explains an error, and prefers the reason why ctx ended.
+// failed explains an error; if ctx ended, it gives the reason for that instead.
 func (m *Method) failed(ctx context.Context, what string, err error) error {
 	switch {
 	case err == nil:

@@ -9,32 +9,33 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer"
 )
 
-// Options say which bucket, and by whose keys.
+// Options are the bucket and the keys to it.
 type Options struct {
-	// Endpoint is http[s]://host[:port], as "https://s3.eu-central-1.amazonaws.com".
+	// Endpoint is http[s]://host[:port], such as "https://s3.eu-central-1.amazonaws.com".
 	Endpoint string
-	// Region may be empty: then the store is asked.
+	// Region may be empty: the store is asked for it then.
 	Region string
 	Bucket string
-	// Prefix goes before the name of an image, and a slash between them. It may be empty.
+	// Prefix is put before the name of an image, separated by a slash. It may be empty.
 	Prefix string
 
 	AccessKey string
 	SecretKey string
-	// SessionToken belongs to temporary keys. URLs that they sign end with them.
+	// SessionToken belongs to temporary keys. URLs signed with them expire with them.
 	SessionToken string
 
-	// CAFile holds PEM certificates by which the endpoint is trusted besides those of the
+	// CAFile contains PEM certificates to trust for the endpoint, in addition to those of the
 	// system. It may be empty.
 	CAFile string
 }
 
-// bucketPattern is AWS's rule for general purpose buckets, which others have taken over:
+// bucketPattern is AWS's rule for general purpose buckets, which other stores have adopted:
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 var bucketPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 
-// Mistakes are all that can be told without looking at a file or at the network. Each
-// begins with the name of its field in a template, and none repeats a secret.
+// Mistakes returns everything that is wrong with the options, without reading a file or using
+// the network. Each begins with the name of its field in a template, and none contains a
+// secret.
 func (o Options) Mistakes() []error {
 	var fields fieldcheck.Fields
 	fields.Expect(validEndpoint(o.Endpoint), "endpoint", `must be http[s]://host[:port], without user, path and query`)
@@ -53,7 +54,7 @@ func validEndpoint(text string) bool {
 		(u.Path == "" || u.Path == "/") && u.RawQuery == "" && u.Fragment == ""
 }
 
-// key is the name of the object.
+// key is the name of the object in the bucket.
 func (o Options) key(file transfer.File) string {
 	if o.Prefix == "" {
 		return file.Name
@@ -61,7 +62,7 @@ func (o Options) key(file transfer.File) string {
 	return strings.TrimSuffix(o.Prefix, "/") + "/" + file.Name
 }
 
-// shown is where the object lies, for people: without what a signed URL adds.
+// shown is the location of the object for messages: without the signature of a signed URL.
 func (o Options) shown(file transfer.File) string {
 	return strings.TrimSuffix(o.Endpoint, "/") + "/" + o.Bucket + "/" + o.key(file)
 }

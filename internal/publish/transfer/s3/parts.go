@@ -18,20 +18,20 @@ import (
 )
 
 const (
-	// concurrency is how many parts are on their way at once: enough to fill a line on which
-	// one connection waits for its answers.
+	// concurrency is how many parts are uploaded at once: enough to fill a link on which a
+	// single connection spends time waiting for responses.
 	concurrency = 4
-	// partSize makes 300 parts of 20 GB, and bounds what a broken connection costs. S3 takes
-	// from 5 MiB to 5 GiB, and no more than maxParts.
+	// partSize splits 20 GB into 300 parts, and limits what a broken connection costs. S3
+	// allows from 5 MiB to 5 GiB, and no more than maxParts parts.
 	partSize = 64 << 20
 	maxParts = 10000
-	// stall is how long a part may make no progress.
+	// stall is the longest time a part may make no progress.
 	stall = 2 * time.Minute
 )
 
 var errStalled = errors.New("the store took nothing any more")
 
-// parts sends all of the file, and returns what the store calls the parts.
+// parts sends the whole file, and returns the ETags the store assigned to the parts.
 func (u *upload) parts(ctx context.Context, id string) ([]minio.CompletePart, error) {
 	file, err := os.Open(u.file.Path)
 	if err != nil {
@@ -41,7 +41,7 @@ func (u *upload) parts(ctx context.Context, id string) ([]minio.CompletePart, er
 	size := max(u.partSize, (u.file.Size+maxParts-1)/maxParts)
 	parts := make([]minio.CompletePart, max(1, (u.file.Size+size-1)/size))
 	meter := progress.Lines("upload "+u.file.Name, u.file.Size, u.say)
-	// The first part that fails ends the others.
+	// The first part that fails cancels the others.
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	var next atomic.Int64
@@ -66,7 +66,7 @@ func (u *upload) parts(ctx context.Context, id string) ([]minio.CompletePart, er
 	return parts, nil
 }
 
-// part sends one part, with a digest in its signature by which the store knows that it is whole.
+// part sends one part, with a signed digest that lets the store verify that it is complete.
 func (u *upload) part(ctx context.Context, id string, number int, section *io.SectionReader, meter *progress.Meter) (tag string, err error) {
 	sum := sha256.New()
 	if n, err := io.Copy(sum, section); err != nil || n != section.Size() {
@@ -93,7 +93,7 @@ func (u *upload) part(ctx context.Context, id string, number int, section *io.Se
 	return tag, err
 }
 
-// counted is a part that is being read by the network.
+// counted counts what the network reads of a part.
 type counted struct {
 	section *io.SectionReader
 	meter   *progress.Meter
@@ -101,7 +101,7 @@ type counted struct {
 
 	mu sync.Mutex
 	n  int64
-	// stopped is set when the request has ended: its connection may still want to read.
+	// stopped is set when the request has ended: its connection may still try to read.
 	stopped bool
 }
 
@@ -118,7 +118,7 @@ func (c *counted) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// stop returns how many bytes were read, which are all.
+// stop ends the reading and returns the final number of bytes read.
 func (c *counted) stop() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -12,10 +12,10 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/retry"
 )
 
-// retries bounds how often the same request is made. Busy stores want pauses of seconds.
+// retries bounds how often the same request is made. Busy stores require pauses of seconds.
 var retries = retry.Policy{Failures: 6, Pause: 2 * time.Second, MaxPause: time.Minute}
 
-// Send uploads file and returns a URL by which anybody can read it for a day.
+// Send uploads file and returns a signed URL with which anybody can read it for a day.
 func (m *Method) Send(ctx context.Context, file transfer.File, say func(string)) (string, error) {
 	if err := m.connect(); err != nil {
 		return "", err
@@ -24,7 +24,7 @@ func (m *Method) Send(ctx context.Context, file transfer.File, say func(string))
 	if err := u.run(ctx); err != nil {
 		return "", m.failed(ctx, "upload "+file.Name+" to "+m.options.shown(file), err)
 	}
-	// Computed here, without a request; but the region of the bucket may have to be asked for.
+	// Signing needs no request; but the region of the bucket may have to be looked up.
 	signed, err := m.core.PresignedGetObject(ctx, m.options.Bucket, u.key, validity, nil)
 	if err != nil {
 		return "", m.failed(ctx, "sign a URL for "+m.options.shown(file), err)
@@ -32,7 +32,7 @@ func (m *Method) Send(ctx context.Context, file transfer.File, say func(string))
 	return signed.String(), nil
 }
 
-// upload is one file on its way.
+// upload is the upload of one file.
 type upload struct {
 	*Method
 	file transfer.File
@@ -55,7 +55,7 @@ func (u *upload) run(ctx context.Context) error {
 	if err := u.send(ctx); err != nil {
 		return err
 	}
-	// The front-end will want to read it, by the same keys.
+	// The same keys sign the front-end's URL, so this proves that it can read the object.
 	there, err = u.isThere(ctx)
 	if err == nil && !there {
 		err = errors.New("the object is not what was sent: does another run write to it?")
@@ -63,7 +63,7 @@ func (u *upload) run(ctx context.Context) error {
 	return err
 }
 
-// isThere tells whether the object has the size and the digest of the file.
+// isThere reports whether the object has the size and the digest of the file.
 func (u *upload) isThere(ctx context.Context) (bool, error) {
 	var info minio.ObjectInfo
 	err := u.retry(ctx, "looking at the object", func(ctx context.Context) error {
@@ -74,7 +74,7 @@ func (u *upload) isThere(ctx context.Context) (bool, error) {
 	return err == nil && info.Size == u.file.Size && info.UserMetadata[digestKey] == u.file.SHA256, err
 }
 
-// send makes the object, or leaves nothing.
+// send creates the object, or leaves nothing behind.
 func (u *upload) send(ctx context.Context) error {
 	u.abandon(ctx)
 	var id string
@@ -102,15 +102,14 @@ func (u *upload) send(ctx context.Context) error {
 	return err
 }
 
-// abandon gives up uploads of runs that were killed. A key that may not list them leaves
-// them.
+// abandon aborts uploads of runs that were killed. If the key may not list them, they stay.
 func (u *upload) abandon(ctx context.Context) {
 	limited, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	_ = u.core.RemoveIncompleteUpload(limited, u.options.Bucket, u.key)
 }
 
-// complete makes an object of the parts. If the answer to that is lost, the next one is
+// complete assembles the parts into the object. If its response is lost, the retry is told
 // that there is no such upload.
 func (u *upload) complete(ctx context.Context, id string, parts []minio.CompletePart) error {
 	err := u.retry(ctx, "putting the parts together", func(ctx context.Context) error {
@@ -126,7 +125,7 @@ func (u *upload) complete(ctx context.Context, id string, parts []minio.Complete
 	return err
 }
 
-// retry makes a request until it goes well, or will not.
+// retry repeats a request until it succeeds or fails for good.
 func (u *upload) retry(ctx context.Context, what string, call func(context.Context) error) error {
 	return u.persist(ctx, what, func(ctx context.Context) error {
 		limited, cancel := context.WithTimeout(ctx, callTimeout)

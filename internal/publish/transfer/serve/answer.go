@@ -7,7 +7,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
 
-// answer serves a whole file, or the range of it that is asked for.
+// answer serves a whole file, or the requested range of it.
 func (m *Method) answer(w http.ResponseWriter, r *http.Request) {
 	m.mu.Lock()
 	file, offered := m.files[r.URL.Path]
@@ -38,8 +38,8 @@ func (m *Method) answer(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, file.Name, info.ModTime(), &counted{content, progress.Lines("served "+file.Name, file.Size, file.say)})
 }
 
-// counted tells how far a transfer has come. One that ends early, as most do, says nothing.
-// It is not the file itself, whose other methods would pass by the count.
+// counted reports the progress of a transfer. A transfer that ends early, as most do, reports
+// nothing. The file is not embedded, because its other read methods would bypass the count.
 type counted struct {
 	file  *os.File
 	meter *progress.Meter

@@ -1,7 +1,7 @@
-// Package serve lets the front-end fetch images from this machine: each under a path that
-// nobody can guess, from when it is sent until it is removed.
+// Package serve lets the front-end download images from this host: each under an unguessable
+// path, from Send until Remove.
 //
-// A front-end makes seven plain requests for one image and breaks six of them off after the
-// first kilobytes, and it verifies no certificate. So a request that ends early is no
-// error here, and the digest that is registered with the image is what proves it.
+// A front-end makes seven plain requests for one image and breaks off six of them after the
+// first kilobytes, and it verifies no certificate. So a request that ends early is not an
+// error here, and integrity rests on the digest that is registered with the image.
 package serve

@@ -20,10 +20,10 @@ import (
 )
 
 const (
-	// headerTimeout is for the head of a request, idleTimeout for the next one.
+	// headerTimeout is for the header of a request, idleTimeout for the wait for the next one.
 	headerTimeout = 10 * time.Second
 	idleTimeout   = time.Minute
-	// maxHeader is in bytes; a front-end's curl sends some hundred.
+	// maxHeader is in bytes; a front-end's curl sends a few hundred.
 	maxHeader = 8 << 10
 )
 
@@ -35,7 +35,7 @@ type Method struct {
 	server *http.Server
 	// base is scheme, host and port, once the server listens.
 	base string
-	// files are by their paths.
+	// files are keyed by URL path.
 	files map[string]served
 }
 
@@ -46,15 +46,15 @@ type served struct {
 
 var _ transfer.Method = (*Method)(nil)
 
-// New uses options without mistakes. It does not listen yet.
+// New returns a Method for options without mistakes. It does not listen yet.
 func New(options Options) *Method {
 	return &Method{options: options, files: map[string]served{}}
 }
 
-// Check begins to listen.
+// Check starts listening.
 func (m *Method) Check(ctx context.Context, _ []transfer.File) error { return m.listen(ctx) }
 
-// Send offers the file and returns its URL, which is a secret.
+// Send makes the file available and returns its URL, which is a secret.
 func (m *Method) Send(ctx context.Context, file transfer.File, say func(string)) (string, error) {
 	info, err := os.Stat(file.Path)
 	if err != nil {
@@ -76,7 +76,7 @@ func (m *Method) Send(ctx context.Context, file transfer.File, say func(string))
 	return m.base + (&url.URL{Path: place}).EscapedPath(), nil
 }
 
-// Remove ends the offer of a file.
+// Remove stops serving a file.
 func (m *Method) Remove(_ context.Context, file transfer.File) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -88,7 +88,7 @@ func (m *Method) Remove(_ context.Context, file transfer.File) error {
 	return nil
 }
 
-// Close ends all connections.
+// Close stops the server and closes all connections.
 func (m *Method) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -101,7 +101,7 @@ func (m *Method) Close() error {
 	return err
 }
 
-// listen does nothing if it has been done.
+// listen does nothing if the server already listens.
 func (m *Method) listen(ctx context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -113,7 +113,7 @@ func (m *Method) listen(ctx context.Context) error {
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
-		// What it would say is what strangers send.
+		// Its messages would contain what strangers send.
 		ErrorLog: log.New(io.Discard, "", 0),
 	}
 	scheme := "http"
@@ -132,13 +132,13 @@ func (m *Method) listen(ctx context.Context) error {
 	if server.TLSConfig != nil {
 		listener = tls.NewListener(listener, server.TLSConfig)
 	}
-	// It returns when Close has been called.
+	// Serve returns when Close has been called.
 	go func() { _ = server.Serve(listener) }()
 	return nil
 }
 
-// dialled is what the front-end dials: Address, or the host of Listen with the port that
-// was taken.
+// dialled is the address the front-end connects to: Address, or the host of Listen with the
+// port that was bound.
 func (m *Method) dialled(address net.Addr) string {
 	if m.options.Address != "" {
 		return m.options.Address

@@ -8,19 +8,20 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fieldcheck"
 )
 
-// Options say where this machine is reached.
+// Options say where this host can be reached.
 type Options struct {
-	// Listen is the host:port to listen on. Port 0 takes a free one.
+	// Listen is the host:port to listen on. Port 0 selects a free one.
 	Listen string
-	// Address is the host:port that the front-end dials. It may be empty where Listen names
+	// Address is the host:port that the front-end connects to. It may be empty if Listen names
 	// a host.
 	Address string
-	// CertificateFile and KeyFile hold PEM; with them the images are served over TLS.
+	// CertificateFile and KeyFile are PEM files; if they are set, the images are served over
+	// TLS.
 	CertificateFile, KeyFile string
 }
 
-// Mistakes are all that can be told without looking at a file or at the network. Each
-// begins with the name of its field in a template.
+// Mistakes returns everything that is wrong with the options, without reading a file or using
+// the network. Each begins with the name of its field in a template.
 func (o Options) Mistakes() []error {
 	var fields fieldcheck.Fields
 	host, valid := split(o.Listen, 0)
@@ -35,7 +36,8 @@ func (o Options) Mistakes() []error {
 	return fields.Mistakes()
 }
 
-// split tells whether text is host:port with a port from lowest to 65535.
+// split parses host:port and reports whether text has that form, with a port from lowest to
+// 65535.
 func split(text string, lowest int) (host string, valid bool) {
 	host, digits, err := net.SplitHostPort(text)
 	if err != nil {
@@ -45,7 +47,7 @@ func split(text string, lowest int) (host string, valid bool) {
 	return host, err == nil && port >= lowest && port <= 65535
 }
 
-// isAny tells whether host stands for all addresses of a machine.
+// isAny reports whether host stands for all addresses of a machine.
 func isAny(host string) bool {
 	address, err := netip.ParseAddr(host)
 	return host == "" || err == nil && address.IsUnspecified()

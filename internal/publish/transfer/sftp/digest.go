@@ -14,15 +14,16 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/shell"
 )
 
-// outputLimit is more than sha256sum and a talkative login shell say, in bytes.
+// outputLimit is more than sha256sum and a verbose login shell print, in bytes.
 const outputLimit = 64 << 10
 
-// sumLine is what sha256sum prints about its standard input.
+// sumLine matches what sha256sum prints about its standard input.
 var sumLine = regexp.MustCompile(`(?m)^([0-9a-f]{64})  -\r?$`)
 
-// remoteDigest is the SHA-256 of the first bytes of a file of the front-end: computed there
-// if the account may run programs, else here, from what is read back. No more than those
-// bytes count: behind them, a connection that is given up may still write its last.
+// remoteDigest returns the SHA-256 of the first size bytes of a file on the front-end:
+// computed there if the account may run programs, otherwise here, by reading the file back.
+// Nothing beyond those bytes counts, because a connection that was given up may still be
+// writing there.
 func (s *session) remoteDigest(path string, size int64, say func(string)) (string, error) {
 	if sum, ok := parseSum(s.run(fmt.Sprintf("head -c %d <%s | sha256sum", size, shell.Quote(path)), sumTimeout(size))); ok {
 		return sum, nil
@@ -34,7 +35,7 @@ func (s *session) remoteDigest(path string, size int64, say func(string)) (strin
 	defer file.Close()
 	say("the server runs no sha256sum for us: reading " + path + " back")
 	sum, meter := sha256.New(), progress.Lines("read back", size, say)
-	// One large read is many small ones at the same time.
+	// The library splits one large read into many small concurrent ones.
 	n, err := io.CopyBuffer(onlyWriter{sum}, meter.Reader(io.LimitReader(file, size)), make([]byte, 8<<20))
 	if err != nil {
 		return "", fmt.Errorf("read %s: %w", path, err)
@@ -45,7 +46,7 @@ func (s *session) remoteDigest(path string, size int64, say func(string)) (strin
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// onlyWriter hides what else a hash can do, so that io.CopyBuffer uses its buffer.
+// onlyWriter hides the other methods of a hash, so that io.CopyBuffer uses its buffer.
 type onlyWriter struct{ io.Writer }
 
 // sumTimeout is enough for a disk that reads 5 MB/s.
@@ -53,7 +54,7 @@ func sumTimeout(size int64) time.Duration {
 	return time.Minute + time.Duration(size/5_000_000)*time.Second
 }
 
-// run is what a command prints, as far as it came. An account that is only for SFTP prints
+// run returns the output of a command, as much as arrived. An SFTP-only account prints
 // something else, or nothing.
 func (s *session) run(command string, timeout time.Duration) string {
 	channel, err := s.conn.NewSession()
@@ -79,7 +80,7 @@ func parseSum(output string) (string, bool) {
 	return found[0][1], true
 }
 
-// localDigest is the SHA-256 of the first bytes of a file.
+// localDigest returns the SHA-256 of the first size bytes of a local file.
 func localDigest(ctx context.Context, path string, size int64) (string, error) {
 	file, err := os.Open(path)
 	if err != nil {

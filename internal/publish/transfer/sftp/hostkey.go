@@ -16,21 +16,21 @@ import (
 	"golang.org/x/crypto/ssh/knownhosts"
 )
 
-// hostKeys are the keys by which the front-end is known.
+// hostKeys are the known host keys of the front-end.
 type hostKeys struct {
 	address string
 	file    string
 	check   ssh.HostKeyCallback
-	// algorithms are those of the keys that are known. A server with several keys presents
-	// the one that comes first in what it is asked for; without this list that may be a key
-	// nobody has noted, and look like an attack. Empty if the host is not known.
+	// algorithms are those of the known keys; empty if the host is not known. A server with
+	// several keys presents the first one the client asks for; without this list that may be a
+	// key missing from known_hosts, which would look like an attack.
 	algorithms []string
 }
 
 func readHostKeys(file, address string) (*hostKeys, error) {
 	check, err := knownhosts.New(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		// Then no host is known.
+		// Without a file no host is known.
 		check, err = knownhosts.New()
 	}
 	if err != nil {
@@ -51,8 +51,8 @@ func readHostKeys(file, address string) (*hostKeys, error) {
 	return keys, nil
 }
 
-// known are all keys noted for the host: those that are wanted where a key that nobody can
-// have is presented.
+// known returns all keys noted for the host, by checking a key that no server can have: the
+// error lists the keys expected instead.
 func (k *hostKeys) known() []knownhosts.KnownKey {
 	nobodys, err := ssh.NewPublicKey(ed25519.PublicKey(make([]byte, ed25519.PublicKeySize)))
 	if err != nil {
@@ -66,8 +66,8 @@ func (k *hostKeys) known() []knownhosts.KnownKey {
 	return mismatch.Want
 }
 
-// algorithmsOf are those by which a server can prove that it has the key, or for the key of
-// an authority, a certificate by it.
+// algorithmsOf returns the algorithms with which a server can prove that it has the key; for
+// the key of a CA, those of certificates the CA signs.
 func algorithmsOf(known knownhosts.KnownKey) ([]string, error) {
 	certifies, err := isAuthority(known)
 	if err != nil {
@@ -86,15 +86,15 @@ func algorithmsOf(known knownhosts.KnownKey) ([]string, error) {
 	return algorithms, nil
 }
 
-// isAuthority tells whether the line of a key begins with @cert-authority: package
-// knownhosts knows, but does not tell.
+// isAuthority reports whether the line of a key begins with @cert-authority. Package
+// knownhosts parses this marker, but does not expose it.
 func isAuthority(known knownhosts.KnownKey) (bool, error) {
 	content, err := os.ReadFile(known.Filename)
 	if err != nil {
 		return false, err
 	}
 	lines := bufio.NewScanner(bytes.NewReader(content))
-	// A line can be as long as its list of hosts.
+	// A line can be arbitrarily long, because of its list of hosts.
 	lines.Buffer(nil, len(content)+1)
 	for number := 1; lines.Scan(); number++ {
 		if number == known.Line {
@@ -104,10 +104,10 @@ func isAuthority(known knownhosts.KnownKey) (bool, error) {
 	return false, lines.Err()
 }
 
-// hostKeyError says what is wrong with the key that a server presents.
+// hostKeyError says what is wrong with the host key of a server.
 type hostKeyError struct{ error }
 
-// verify is the callback of the handshake.
+// verify is the host key callback of the SSH handshake.
 func (k *hostKeys) verify(address string, remote net.Addr, key ssh.PublicKey) error {
 	err := k.check(address, remote, key)
 	var mismatch *knownhosts.KeyError

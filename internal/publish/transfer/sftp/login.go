@@ -12,7 +12,8 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 )
 
-// login is what the server is offered. It is to be closed when the handshake is over.
+// login returns the authentication methods to offer the server. The closer must be closed
+// after the handshake.
 func (o Options) login(ctx context.Context) ([]ssh.AuthMethod, io.Closer, error) {
 	switch {
 	case o.UseAgent:
@@ -24,7 +25,7 @@ func (o Options) login(ctx context.Context) ([]ssh.AuthMethod, io.Closer, error)
 		}
 		return []ssh.AuthMethod{ssh.PublicKeys(key)}, nothing{}, nil
 	}
-	// A server that asks PAM takes a password only as the answer to a question.
+	// A server that uses PAM accepts a password only as the answer to a prompt.
 	answer := func(_, _ string, questions []string, echoes []bool) ([]string, error) {
 		answers := make([]string, len(questions))
 		for i, echo := range echoes {

@@ -22,12 +22,12 @@ type Method struct {
 
 var _ transfer.Method = (*Method)(nil)
 
-// New uses options without mistakes. It connects to nothing yet.
+// New returns a Method for options without mistakes. It does not connect yet.
 func New(options Options) *Method {
 	return &Method{options: options, retries: retries}
 }
 
-// Check logs in, writes a file into the directory, deletes it, and asks for the free space.
+// Check logs in, writes a file into the directory, deletes it, and checks the free space.
 func (m *Method) Check(ctx context.Context, files []transfer.File) error {
 	s, err := m.options.connect(ctx)
 	if err != nil {
@@ -66,7 +66,7 @@ func (m *Method) checkDirectory(s *session) error {
 	return nil
 }
 
-// checkSpace counts what is there of files already.
+// checkSpace subtracts what already exists of the files.
 func (m *Method) checkSpace(s *session, files []transfer.File) error {
 	var missing int64
 	for _, file := range files {
@@ -86,8 +86,8 @@ func (m *Method) checkSpace(s *session, files []transfer.File) error {
 	return nil
 }
 
-// freeSpace is in bytes, for those who are not root. Servers other than OpenSSH's may not
-// know it.
+// freeSpace returns the bytes available to users other than root. Servers other than OpenSSH's
+// may not report it.
 func (s *session) freeSpace(directory string) (int64, bool) {
 	if _, offered := s.HasExtension("statvfs@openssh.com"); !offered {
 		return 0, false
@@ -99,7 +99,7 @@ func (s *session) freeSpace(directory string) (int64, bool) {
 	return int64(stat.Frsize * stat.Bavail), true
 }
 
-// Remove deletes the image and a part of it.
+// Remove deletes the image and its partial file.
 func (m *Method) Remove(ctx context.Context, file transfer.File) error {
 	s, err := m.options.connect(ctx)
 	if err != nil {
@@ -123,8 +123,8 @@ func (m *Method) target(file transfer.File) string {
 
 func (m *Method) part(file transfer.File) string { return m.target(file) + ".part" }
 
-// failed says on which machine something did not work. A session ends with its context,
-// whatever the error says then.
+// failed adds on which machine something failed. If the context has ended, that is the reason
+// given, whatever the session's error.
 func (m *Method) failed(ctx context.Context, what string, err error) error {
 	switch {
 	case err == nil:
@@ -135,11 +135,11 @@ func (m *Method) failed(ctx context.Context, what string, err error) error {
 	return fmt.Errorf("%s on %s: %w", what, m.options.address(), err)
 }
 
-// remoteFile is a regular file of the front-end.
+// remoteFile is a regular file on the front-end.
 type remoteFile struct{ size int64 }
 
-// regular does not follow a symbolic link: in a directory for everybody, anybody can have
-// made it.
+// regular does not follow a symbolic link: in a world-writable directory anybody may have
+// created it.
 func (s *session) regular(name string) (remoteFile, error) {
 	info, err := s.Lstat(name)
 	if err != nil {

@@ -21,8 +21,8 @@ const (
 	defaultDirectory = "/var/tmp"
 )
 
-// Options say which front-end, and how to log in. Exactly one of Password, PrivateKeyFile
-// and UseAgent is set.
+// Options are the front-end and how to log in. Exactly one of Password, PrivateKeyFile and
+// UseAgent must be set.
 type Options struct {
 	// Host is a name or an address; Port is 22 if it is 0.
 	Host string
@@ -30,22 +30,22 @@ type Options struct {
 	User string
 
 	Password string
-	// PrivateKeyFile is a key without a passphrase, in any format of OpenSSH.
+	// PrivateKeyFile is a key without a passphrase, in any format OpenSSH supports.
 	PrivateKeyFile string
-	// UseAgent asks the agent at $SSH_AUTH_SOCK.
+	// UseAgent uses the agent at $SSH_AUTH_SOCK.
 	UseAgent bool
 
-	// KnownHostsFile is ~/.ssh/known_hosts if it is empty.
+	// KnownHostsFile defaults to ~/.ssh/known_hosts.
 	KnownHostsFile string
-	// Directory is absolute, and /var/tmp if it is empty. The front-end reads the image
-	// from there, so it must be one that the datastore's SAFE_DIRS allow.
+	// Directory is an absolute path; it defaults to /var/tmp. The front-end reads the image
+	// from there, so the datastore's SAFE_DIRS must allow it.
 	Directory string
 }
 
 var hostPattern = regexp.MustCompile(`^([a-zA-Z0-9_]([a-zA-Z0-9_-]*[a-zA-Z0-9_])?\.)*[a-zA-Z0-9_]([a-zA-Z0-9_-]*[a-zA-Z0-9_])?\.?$`)
 
-// Mistakes are all that can be told without looking at a file or at the network. Each
-// begins with the name of its field in a template.
+// Mistakes returns everything that is wrong with the options, without reading a file or using
+// the network. Each begins with the name of its field in a template.
 func (o Options) Mistakes() []error {
 	var fields fieldcheck.Fields
 	_, notAddress := netip.ParseAddr(o.Host)
@@ -61,12 +61,12 @@ func (o Options) Mistakes() []error {
 
 func (o Options) directory() string { return cmp.Or(o.Directory, defaultDirectory) }
 
-// address is host:port, as knownhosts and net want it.
+// address is host:port, as the packages knownhosts and net expect it.
 func (o Options) address() string {
 	return net.JoinHostPort(o.Host, strconv.Itoa(cmp.Or(o.Port, defaultPort)))
 }
 
-// shown is who is meant, for people.
+// shown is user and host for messages.
 func (o Options) shown() string { return o.User + "@" + o.address() }
 
 func (o Options) knownHostsFile() (string, error) {

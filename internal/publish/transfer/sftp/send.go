@@ -10,11 +10,12 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/retry"
 )
 
-// retries bounds a line that brings a little each time: 20 GB in pieces of 70 MB.
+// retries allows for a connection that breaks often but makes some progress each time: 20 GB
+// in pieces of 70 MB.
 var retries = retry.Policy{Failures: 5, Attempts: 300, Pause: time.Second, MaxPause: time.Minute}
 
-// Send uploads file and returns its path on the front-end. A connection that breaks is
-// made again, and the upload continued.
+// Send uploads file and returns its path on the front-end. A broken connection is
+// re-established, and the upload resumed.
 func (m *Method) Send(ctx context.Context, file transfer.File, say func(string)) (string, error) {
 	u := &upload{Method: m, file: file, say: say}
 	explain := func(failure string) { u.note("the connection failed" + u.kept() + ": " + failure) }
@@ -35,7 +36,7 @@ func (m *Method) Send(ctx context.Context, file transfer.File, say func(string))
 	return "", fmt.Errorf("upload %s to %s%s: %w", file.Name, m.options.address(), u.kept(), err)
 }
 
-// kept is for messages: what need not be sent again.
+// kept describes, for messages, what need not be sent again.
 func (u *upload) kept() string {
 	if u.reached == 0 {
 		return ""

@@ -14,32 +14,32 @@ import (
 )
 
 const (
-	// dialTimeout is for a TCP connection, handshakeTimeout for all until files can be
-	// asked for. A server that looks up names for a login can be slow.
+	// dialTimeout is for a TCP connection, handshakeTimeout for everything until SFTP is
+	// ready. A server that makes DNS lookups at login can be slow.
 	dialTimeout      = 20 * time.Second
 	handshakeTimeout = time.Minute
-	// keepAlive is the time between two questions to the server, which answers each: so a
-	// connection that carries nothing for as long as silence is broken.
+	// keepAlive is the time between two keep-alive requests, each of which the server answers:
+	// so a connection that carries nothing for as long as silence is broken.
 	keepAlive = 15 * time.Second
 	silence   = time.Minute
-	// keepAliveRequest is OpenSSH's; a server that does not know it refuses it, which is an
+	// keepAliveRequest is OpenSSH's; a server that does not know it rejects it, which is an
 	// answer too.
 	keepAliveRequest = "keepalive@openssh.com"
-	// packet is how much of a file one message carries: what sftp-server of OpenSSH takes
-	// (SFTP_MAX_MSG_LENGTH of 256 KiB, less the head of the message).
+	// packet is how many bytes of a file one message carries: what OpenSSH's sftp-server
+	// accepts (SFTP_MAX_MSG_LENGTH of 256 KiB, less the header of the message).
 	packet = 255 << 10
 )
 
-// session is one connection to the front-end, and the files behind it.
+// session is one SSH connection to the front-end, with its SFTP client.
 type session struct {
 	*pkgsftp.Client
 	conn *ssh.Client
-	// free ends the watch over the context.
+	// free stops watching the context.
 	free func() bool
 }
 
-// connect logs in. The session ends with its context, so that whatever waits for the
-// server ends too.
+// connect logs in. The session is closed when its context ends, which also unblocks whatever
+// waits for the server.
 func (o Options) connect(ctx context.Context) (*session, error) {
 	s, err := o.open(ctx)
 	if ctx.Err() != nil {
@@ -109,13 +109,13 @@ func handshake(conn net.Conn, address string, config *ssh.ClientConfig) (*sessio
 		return nil, err
 	}
 	if _, isOpenSSH := s.HasExtension("limits@openssh.com"); isOpenSSH {
-		// Others are promised no more than the 32 KiB of the protocol's draft.
+		// Other servers guarantee only the 32 KiB of the protocol's draft.
 		err = pkgsftp.MaxPacketUnchecked(packet)(s.Client)
 	}
 	return s, err
 }
 
-// noFiles is an answer, although its text may be that of a broken connection.
+// noFiles marks an answer of the server, although its text may look like a broken connection.
 type noFiles struct{ error }
 
 func explainHandshake(err error) error {
@@ -130,7 +130,7 @@ func explainHandshake(err error) error {
 	return fmt.Errorf("the server does not let us in: check the user name, and that the key or password is good for it: %w", err)
 }
 
-// keepAlive ends with the connection.
+// keepAlive returns when the connection ends.
 func (s *session) keepAlive() {
 	ended := make(chan struct{})
 	go func() {
@@ -144,20 +144,20 @@ func (s *session) keepAlive() {
 		case <-ended:
 			return
 		case <-ticks.C:
-			// Returns when the connection breaks, at the latest.
+			// Returns at the latest when the connection breaks.
 			_, _, _ = s.conn.SendRequest(keepAliveRequest, true, nil)
 		}
 	}
 }
 
-// close ends the connection first, so that nothing waits for an answer.
+// close closes the connection first, so that nothing waits for an answer.
 func (s *session) close() {
 	s.free()
 	_ = s.conn.Close()
 	_ = s.Close()
 }
 
-// watched is a connection that breaks when nothing moves on it.
+// watched is a connection that is closed when no data moves on it.
 type watched struct {
 	net.Conn
 	silence time.Duration
@@ -177,7 +177,8 @@ func (w watched) Write(p []byte) (int, error) {
 	return w.Conn.Write(p)
 }
 
-// isTemporary tells a connection that broke from an answer that will be the same next time.
+// isTemporary reports whether err is a broken connection; an answer of the server would be the
+// same next time.
 func isTemporary(err error) bool {
 	var network *net.OpError
 	for _, broken := range []error{pkgsftp.ErrSSHFxConnectionLost, pkgsftp.ErrSSHFxNoConnection, io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, net.ErrClosed, os.ErrDeadlineExceeded} {

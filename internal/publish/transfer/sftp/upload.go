@@ -14,16 +14,17 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/transfer"
 )
 
-// upload is one file on its way, through as many connections as it needs.
+// upload is the upload of one file, over as many connections as it needs.
 type upload struct {
 	*Method
 	file transfer.File
 	say  func(string)
-	// reached is how many bytes of the part are known to be there, the most of all attempts.
+	// reached is how many bytes of the partial file are known to have arrived, the maximum
+	// over all attempts.
 	reached int64
 }
 
-// attempt does all that is missing, over one connection.
+// attempt does everything that is left to do, over one connection.
 func (u *upload) attempt(ctx context.Context) error {
 	s, err := u.options.connect(ctx)
 	if err != nil {
@@ -47,7 +48,7 @@ func (u *upload) attempt(ctx context.Context) error {
 	return u.finish(s)
 }
 
-// isThere tells whether an earlier run has done everything.
+// isThere reports whether an earlier run has already uploaded the file.
 func (u *upload) isThere(s *session) (bool, error) {
 	target := u.target(u.file)
 	there, err := s.regular(target)
@@ -71,8 +72,8 @@ func (u *upload) isThere(s *session) (bool, error) {
 	return false, nil
 }
 
-// resume is how much of the file need not be sent again. A part with other content is
-// deleted.
+// resume returns how much of the file need not be sent again. A partial file with other
+// content is deleted.
 func (u *upload) resume(ctx context.Context, s *session) (int64, error) {
 	part := u.part(u.file)
 	there, err := s.regular(part)
@@ -101,7 +102,7 @@ func (u *upload) resume(ctx context.Context, s *session) (int64, error) {
 	return 0, s.Remove(part)
 }
 
-// samePrefix compares digests that both ends compute at the same time.
+// samePrefix compares digests that both ends compute concurrently.
 func (u *upload) samePrefix(ctx context.Context, s *session, size int64) (bool, error) {
 	u.note(fmt.Sprintf("comparing the %s that are there", progress.Bytes(size)))
 	type result struct {
@@ -135,7 +136,7 @@ func (u *upload) write(s *session, offset int64) error {
 	if err != nil {
 		return fmt.Errorf("make %s: %w", u.part(u.file), err)
 	}
-	// OpenNebula reads it as oneadmin.
+	// OpenNebula reads the file as oneadmin.
 	if err := part.Chmod(0o644); err != nil {
 		return fmt.Errorf("make %s readable: %w", u.part(u.file), err)
 	}
@@ -153,16 +154,16 @@ func (u *upload) fill(part *pkgsftp.File, source io.ReaderAt, offset int64) erro
 	meter := progress.Lines("upload "+u.file.Name, u.file.Size, u.say)
 	meter.Start(offset)
 	rest := meter.Reader(io.NewSectionReader(source, offset, u.file.Size-offset))
-	// 0 means as many at a time as the library allows.
+	// 0 means as much concurrency as the library allows.
 	n, err := part.ReadFromWithConcurrency(rest, 0)
 	if err == nil && n < u.file.Size-offset {
 		err = fmt.Errorf("%s has become shorter meanwhile", u.file.Path)
 	}
-	// Where all before is written, whatever may lie behind.
+	// Everything before this offset is written, whatever may lie beyond it.
 	reached, _ := part.Seek(0, io.SeekCurrent)
 	u.reached = max(u.reached, reached)
 	if err != nil {
-		// Fails, as it may, when the connection is gone.
+		// This may fail if the connection is gone.
 		_ = part.Truncate(reached)
 		return err
 	}
@@ -170,7 +171,7 @@ func (u *upload) fill(part *pkgsftp.File, source io.ReaderAt, offset int64) erro
 	return flush(part)
 }
 
-// flush has the bytes on the disk before the file gets its name, where the server can do it.
+// flush syncs the file to disk before it gets its name, if the server supports that.
 func flush(part *pkgsftp.File) error {
 	err := part.Sync()
 	var status *pkgsftp.StatusError
@@ -180,8 +181,8 @@ func flush(part *pkgsftp.File) error {
 	return err
 }
 
-// explainWrite finds out what SFTP has no code for: its answer to a full disk, a quota and
-// a broken disk is the same.
+// explainWrite finds the cause of a failed write: SFTP has one and the same code for a full
+// disk, an exceeded quota and a broken disk.
 func (u *upload) explainWrite(s *session, err error) error {
 	var status *pkgsftp.StatusError
 	if !errors.As(err, &status) || status.FxCode() != pkgsftp.ErrSSHFxFailure {
@@ -200,7 +201,7 @@ func (u *upload) explainWrite(s *session, err error) error {
 		u.part(u.file), err, progress.Bytes(free), progress.Bytes(missing))
 }
 
-// finish proves that all came through, and gives the file its name.
+// finish verifies that everything arrived, and gives the file its name.
 func (u *upload) finish(s *session) error {
 	part := u.part(u.file)
 	sum, err := s.remoteDigest(part, u.file.Size, u.note)
@@ -218,7 +219,7 @@ func (u *upload) finish(s *session) error {
 	return nil
 }
 
-// rename replaces what is there, in one step if the server can.
+// rename replaces an existing file, in one step if the server supports that.
 func (s *session) rename(from, to string) error {
 	if _, atomic := s.HasExtension("posix-rename@openssh.com"); atomic {
 		return s.PosixRename(from, to)
