@@ -55,7 +55,7 @@ func StageLink(target, path string) (*Staged, error) {
 	}
 	// The name is unused, unless an earlier run was killed at this point.
 	temp := filepath.Join(filepath.Dir(path), tempPrefix(path)+"link")
-	if err := removeIfThere(temp); err != nil {
+	if err := RemoveIfThere(temp); err != nil {
 		return nil, fmt.Errorf("link %s: %w", path, err)
 	}
 	if err := os.Symlink(target, temp); err != nil {
@@ -82,7 +82,7 @@ type Kept struct{ temp, path string }
 // backup takes no space. Call Restore or Drop afterwards.
 func Keep(path string) (*Kept, error) {
 	kept := &Kept{filepath.Join(filepath.Dir(path), tempPrefix(path)+"kept"), path}
-	if err := removeIfThere(kept.temp); err != nil {
+	if err := RemoveIfThere(kept.temp); err != nil {
 		return nil, fmt.Errorf("keep %s: %w", path, err)
 	}
 	err := os.Link(path, kept.temp)
@@ -101,7 +101,7 @@ func (k *Kept) Restore() error {
 		// Renaming one hard link to another of the same file does nothing.
 		return errors.Join(os.Rename(k.temp, k.path), k.Drop(), syncDir(filepath.Dir(k.path)))
 	}
-	return errors.Join(removeIfThere(k.path), syncDir(filepath.Dir(k.path)))
+	return errors.Join(RemoveIfThere(k.path), syncDir(filepath.Dir(k.path)))
 }
 
 // Drop removes the backup and leaves the new file.
@@ -109,10 +109,11 @@ func (k *Kept) Drop() error {
 	if k.temp == "" {
 		return nil
 	}
-	return removeIfThere(k.temp)
+	return RemoveIfThere(k.temp)
 }
 
-func removeIfThere(path string) error {
+// RemoveIfThere removes a file. It is not an error if there is none.
+func RemoveIfThere(path string) error {
 	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/hardlink"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
@@ -52,7 +53,7 @@ func (t *trial) letGo() error {
 	if t.kept == "" {
 		return nil
 	}
-	err := removeIfThere(serialLog(t.image))
+	err := atomicfile.RemoveIfThere(serialLog(t.image))
 	if t.keptDirectory == "" {
 		return err
 	}
@@ -73,13 +74,6 @@ func (p *PostProcessor) withEvidence(err error, t *trial) error {
 		err = errors.Join(err, fmt.Errorf("the report could not be kept: %w", errs))
 	}
 	return fmt.Errorf("%w\nThe image, the report and the serial log are kept in %s%s", err, filepath.Dir(t.kept), command)
-}
-
-func removeIfThere(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return nil
 }
 
 func moveIfThere(source, target string) error {

@@ -8,6 +8,7 @@ import (
 
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/acceptance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/accelerator"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/instance"
@@ -22,7 +23,7 @@ type stepCreate struct {
 
 func (s *stepCreate) Run(ctx context.Context) error {
 	// QEMU appends to the console log, and a killed run may have left one.
-	if err := removeIfThere(serialLog(s.trial.image)); err != nil {
+	if err := atomicfile.RemoveIfThere(serialLog(s.trial.image)); err != nil {
 		return err
 	}
 	settled, _ := accelerator.Settle(s.config.Accelerator, s.trial.arch)

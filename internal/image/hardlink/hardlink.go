@@ -8,10 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/ctxio"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
@@ -29,7 +29,7 @@ func OrCopy(ctx context.Context, source, target string, meter *progress.Meter) e
 	}
 	err = os.Rename(staged, target)
 	// Renaming one hard link to another of the same file does nothing.
-	return errors.Join(err, removeIfThere(staged))
+	return errors.Join(err, atomicfile.RemoveIfThere(staged))
 }
 
 // Stage does all of OrCopy except the last step, and returns the temporary name beside target,
@@ -42,7 +42,7 @@ func Stage(ctx context.Context, source, target string, meter *progress.Meter) (s
 	}
 	staged := target + Partial
 	// Left by an earlier run that was killed.
-	if err := removeIfThere(staged); err != nil {
+	if err := atomicfile.RemoveIfThere(staged); err != nil {
 		return "", err
 	}
 	linkErr := os.Link(source, staged)
@@ -50,7 +50,7 @@ func Stage(ctx context.Context, source, target string, meter *progress.Meter) (s
 		return staged, nil
 	}
 	if err := copyFile(ctx, source, staged, meter); err != nil {
-		return "", errors.Join(fmt.Errorf("no link (%w) and no copy: %w", linkErr, err), removeIfThere(staged))
+		return "", errors.Join(fmt.Errorf("no link (%w) and no copy: %w", linkErr, err), atomicfile.RemoveIfThere(staged))
 	}
 	return staged, nil
 }
@@ -77,12 +77,5 @@ func copyFile(ctx context.Context, source, target string, meter *progress.Meter)
 		return err
 	}
 	meter.Finish()
-	return nil
-}
-
-func removeIfThere(path string) error {
-	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
 	return nil
 }

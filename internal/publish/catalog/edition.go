@@ -102,7 +102,7 @@ func (c *Catalog) adopt() error {
 		return err
 	}
 	link := filepath.Join(c.dir, listsDir, "list")
-	if err := errors.Join(removeIfThere(link), os.Symlink(filepath.Join(current, listFile), link)); err != nil {
+	if err := errors.Join(atomicfile.RemoveIfThere(link), os.Symlink(filepath.Join(current, listFile), link)); err != nil {
 		return fmt.Errorf("make a link of the list: %w", err)
 	}
 	if err := os.Rename(link, c.ListPath()); err != nil {
@@ -120,5 +120,5 @@ func (c *Catalog) dropSignature(e edition) error {
 	}
 	c.changed = true
 	c.say("there is no signing key, so " + sumsFile + " is not signed any more")
-	return removeIfThere(link)
+	return atomicfile.RemoveIfThere(link)
 }

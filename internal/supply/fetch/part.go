@@ -4,13 +4,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"hash"
 	"io"
 	"os"
 	"path/filepath"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/ctxio"
 )
 
@@ -73,7 +73,7 @@ func (d *part) restart() error {
 	d.sum.Reset()
 	// In this order, a process that is killed in between leaves nothing that could be mistaken
 	// for the beginning of another file.
-	if err := removeIfThere(d.originPath()); err != nil {
+	if err := atomicfile.RemoveIfThere(d.originPath()); err != nil {
 		return err
 	}
 	if info, err := d.file.Stat(); err == nil && info.Size() > 0 {
@@ -137,12 +137,5 @@ func (d *part) keep() (File, error) {
 	if err := os.Rename(d.path, file.Path); err != nil {
 		return File{}, err
 	}
-	return file, removeIfThere(d.originPath())
-}
-
-func removeIfThere(path string) error {
-	if err := os.Remove(path); !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return nil
+	return file, atomicfile.RemoveIfThere(d.originPath())
 }
