@@ -5,9 +5,11 @@ package onecontext
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -22,9 +24,14 @@ const (
 	quoteInside = `'\''`
 )
 
-// Parse reads NAME='value' assignments. A value may contain any byte, including newlines; a
-// quote in it is written as a closing quote, \' and an opening quote. The last assignment of a
-// name wins, as in a shell.
+// byteOrderMark is what some editors put before UTF-8.
+const byteOrderMark = "\uFEFF"
+
+// Parse reads assignments as a shell would, which is what one-context and cloud-init have read
+// them with: NAME='value' as oned writes it, NAME="value" and NAME=value as people do, each with
+// or without "export". A value may contain any byte, including newlines. The last assignment of
+// a name wins. What a shell would replace, such as $HOME, is refused: nothing is executed or
+// looked up here, and the value would be another one than the writer meant.
 func Parse(r io.Reader) (map[string]string, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxSize+1))
 	if err != nil {
@@ -34,7 +41,7 @@ func Parse(r io.Reader) (map[string]string, error) {
 		return nil, fmt.Errorf("the context is larger than %d bytes", maxSize)
 	}
 	values := map[string]string{}
-	p := parser{rest: string(text), line: 1}
+	p := parser{rest: strings.TrimPrefix(string(text), byteOrderMark), line: 1}
 	for p.skipBlank(); p.rest != ""; p.skipBlank() {
 		name, value, err := p.assignment()
 		if err != nil {
@@ -58,10 +65,12 @@ func (p *parser) take(n int) string {
 	return taken
 }
 
+const blanks = " \t\r\n"
+
 // skipBlank skips white space and comments between assignments.
 func (p *parser) skipBlank() {
 	for {
-		p.take(len(p.rest) - len(strings.TrimLeft(p.rest, " \t\r\n")))
+		p.take(len(p.rest) - len(strings.TrimLeft(p.rest, blanks)))
 		if !strings.HasPrefix(p.rest, "#") {
 			return
 		}
@@ -73,43 +82,98 @@ func (p *parser) skipBlank() {
 	}
 }
 
+// export matches the word that may stand before an assignment.
+var export = regexp.MustCompile(`^export[ \t]+`)
+
 func (p *parser) assignment() (name, value string, err error) {
+	p.take(len(export.FindString(p.rest)))
 	end := strings.IndexByte(p.rest, '=')
-	if end <= 0 || strings.ContainsAny(p.rest[:end], " \t\r\n'\"") {
-		return "", "", fmt.Errorf("expected NAME='value'")
+	if end <= 0 || strings.ContainsAny(p.rest[:end], blanks+"'\"") {
+		return "", "", errors.New("expected NAME='value'")
 	}
 	name = p.take(end)
 	p.take(len("="))
-	value, err = p.quoted()
+	value, err = p.word()
 	if err != nil {
 		return "", "", fmt.Errorf("%s: %w", name, err)
 	}
 	return name, value, nil
 }
 
-// quoted reads '...' pieces joined by \', up to the end of the line. Errors never contain the
+// word reads pieces in single, double or no quotes, up to a blank. Errors never contain the
 // value, which may be secret.
-func (p *parser) quoted() (string, error) {
+func (p *parser) word() (string, error) {
 	var value strings.Builder
-	for {
-		if !strings.HasPrefix(p.rest, "'") {
-			return "", fmt.Errorf("expected a single quote")
+	for p.rest != "" && !strings.Contains(blanks, p.rest[:1]) {
+		read := p.plain
+		switch p.rest[0] {
+		case '\'':
+			read = p.single
+		case '"':
+			read = p.double
 		}
-		end := strings.IndexByte(p.rest[1:], '\'')
-		if end < 0 {
-			return "", fmt.Errorf("the value has no closing quote")
+		piece, err := read()
+		if err != nil {
+			return "", err
 		}
-		value.WriteString(p.take(end + 2)[1 : end+1])
+		value.WriteString(piece)
+	}
+	return value.String(), nil
+}
+
+var errOpen = errors.New("the value has no closing quote")
+
+func (p *parser) single() (string, error) {
+	end := strings.IndexByte(p.rest[1:], '\'')
+	if end < 0 {
+		return "", errOpen
+	}
+	return p.take(end + 2)[1 : end+1], nil
+}
+
+// expansion matches the start of what a shell replaces inside double quotes.
+var expansion = regexp.MustCompile("^(`|\\$[A-Za-z0-9_{(*@#?$!-])")
+
+// double reads "..." by the rules of POSIX (Shell Command Language, 2.2.3).
+func (p *parser) double() (string, error) {
+	start := *p
+	p.take(1)
+	var value strings.Builder
+	for p.rest != "" {
 		switch {
-		case strings.HasPrefix(p.rest, `\'`):
-			p.take(len(`\'`))
-			value.WriteByte('\'')
-		case p.rest == "" || strings.ContainsRune(" \t\r\n", rune(p.rest[0])):
+		case p.rest[0] == '"':
+			p.take(1)
 			return value.String(), nil
+		case strings.HasPrefix(p.rest, "\\\n"):
+			p.take(2)
+		case p.rest[0] == '\\' && len(p.rest) > 1 && strings.Contains("$`\"\\", p.rest[1:2]):
+			value.WriteString(p.take(2)[1:])
+		case expansion.MatchString(p.rest):
+			return "", errors.New("a shell would replace what follows a $ or a ` in double quotes: write a backslash before it, or use single quotes")
 		default:
-			return "", fmt.Errorf("unexpected text after the closing quote")
+			value.WriteString(p.take(1))
 		}
 	}
+	*p = start // the error is in the line where the value begins
+	return "", errOpen
+}
+
+// special are the characters that mean something to a shell outside quotes. It has rules for
+// some of them, such as a tilde that is not the first; a writer who needs one uses quotes.
+const special = "$`&|;<>()~*?[!"
+
+// plain reads one character outside quotes.
+func (p *parser) plain() (string, error) {
+	switch {
+	case strings.HasPrefix(p.rest, "\\\n"):
+		p.take(2)
+		return "", nil
+	case p.rest[0] == '\\' && len(p.rest) > 1:
+		return p.take(2)[1:], nil
+	case strings.Contains(special+"\\", p.rest[:1]):
+		return "", fmt.Errorf("%q outside quotes means something to a shell: put the value into single quotes", p.rest[:1])
+	}
+	return p.take(1), nil
 }
 
 // Format writes values exactly as oned does: a comment, then one assignment per name in

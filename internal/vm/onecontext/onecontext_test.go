@@ -3,6 +3,7 @@ package onecontext
 import (
 	"bytes"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -58,6 +59,21 @@ func TestParse(t *testing.T) {
 		"dash in a name":     {"A-B='1'\n", map[string]string{"A-B": "1"}},
 		"equals in a value":  {"A='b=c'\n", map[string]string{"A": "b=c"}},
 		"comment at the end": {"A='1'\n#", map[string]string{"A": "1"}},
+
+		"double quotes":              {`START_SCRIPT_BASE64="ZWNobyBoaQo="` + "\n", map[string]string{"START_SCRIPT_BASE64": "ZWNobyBoaQo="}},
+		"escapes in double quotes":   {"A=\"\\\" \\\\ \\$x \\` \\n '\"", map[string]string{"A": "\" \\ $x ` \\n '"}},
+		"a lone dollar":              {`A="5$ or $"`, map[string]string{"A": "5$ or $"}},
+		"two lines in double quotes": {"A=\"1\n2\"", map[string]string{"A": "1\n2"}},
+		"a continued line":           {"A=\"1\\\n2\" B=1\\\n2", map[string]string{"A": "12", "B": "12"}},
+		"no quotes":                  {"A=4096\nB=a.b/c:d@e,f%g=h+i-j_k{}^#\n", map[string]string{"A": "4096", "B": "a.b/c:d@e,f%g=h+i-j_k{}^#"}},
+		"an escape without quotes":   {`A=1\ 2\$\'`, map[string]string{"A": "1 2$'"}},
+		"no quotes, DOS line ends":   {"A=1\r\nB=\"2\"\r\n", map[string]string{"A": "1", "B": "2"}},
+		"nothing at all":             {"A=\nB=", map[string]string{"A": "", "B": ""}},
+		"pieces":                     {`A='1'"2"3\'`, map[string]string{"A": "123'"}},
+		"export":                     {"export A='1'\n  export \t B=2", map[string]string{"A": "1", "B": "2"}},
+		"exported is a name":         {"exported='1'", map[string]string{"exported": "1"}},
+		"a comment after the value":  {"A=1 # one\nB=2", map[string]string{"A": "1", "B": "2"}},
+		"a byte order mark":          {"\uFEFFA='1'\n", map[string]string{"A": "1"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -72,13 +88,16 @@ func TestParseRefuses(t *testing.T) {
 	tests := map[string]struct{ text, want string }{
 		"bare word":        {"hello\n", "context line 1: expected NAME='value'"},
 		"no name":          {"='1'\n", "context line 1: expected NAME='value'"},
-		"no quotes":        {"A='1'\nB=2\n", "context line 2: B: expected a single quote"},
-		"double quotes":    {"A=\"1\"\n", "context line 1: A: expected a single quote"},
 		"open quote":       {"\nA='hunter2\nB=3\n", "context line 2: A: the value has no closing quote"},
-		"text behind":      {"A='1'2\n", "context line 1: A: unexpected text after the closing quote"},
-		"export":           {"export A='1'\n", "context line 1: expected NAME='value'"},
+		"open double":      {"\nA=\"hunter2\nB=3\n", "context line 2: A: the value has no closing quote"},
+		"a second quote":   {"A='1'2'hunter2\n", "context line 1: A: the value has no closing quote"},
+		"export of a name": {"A='1'\nexport A\n", "context line 2: expected NAME='value'"},
+		"a variable":       {"A='1'\nB=\"hunter2 $HOME\"\n", "context line 2: B: a shell would replace what follows a $ or a ` in double quotes: write a backslash before it, or use single quotes"},
+		"a command":        {"A=\"`id`\"\n", "context line 1: A: a shell would replace what follows a $ or a ` in double quotes: write a backslash before it, or use single quotes"},
+		"without quotes":   {"A=hunter2$(id)\n", `context line 1: A: "$" outside quotes means something to a shell: put the value into single quotes`},
+		"two commands":     {"A=1;id\n", `context line 1: A: ";" outside quotes means something to a shell: put the value into single quotes`},
+		"a last backslash": {`A=hunter2\`, `context line 1: A: "\\" outside quotes means something to a shell: put the value into single quotes`},
 		"a binary file":    {"\x00\x01\x02", "context line 1: expected NAME='value'"},
-		"half a quotation": {`A='1'\'`, "context line 1: A: expected a single quote"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -88,6 +107,50 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
+// spellings are texts that no oned writes and people do.
+var spellings = []string{
+	"C=\"4096\"\n",
+	"export C='4096'\n",
+	"C=4096\n",
+	"A=\"\\\"\\\\\\$\\`\\a\"'b'\"c\"d\\ e\\\nf\n",
+	"A=a~b{}^%=: B=\"$ $\" # c\n",
+}
+
+// FuzzAShellReadsTheSame holds every spelling to the reader that the file is written for.
+func FuzzAShellReadsTheSame(f *testing.F) {
+	for _, text := range spellings {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		// A shell drops the first, takes the second for a character and the mark for a name.
+		if strings.ContainsAny(text, "\x00\r") || strings.HasPrefix(text, byteOrderMark) {
+			return
+		}
+		values, err := Parse(strings.NewReader(text))
+		if err != nil {
+			return
+		}
+		script := text + "\n"
+		for name := range values {
+			if !shellName.MatchString(name) {
+				return
+			}
+			script += `printf '%s=%s|' ` + name + ` "$` + name + "\"\n"
+		}
+		command := exec.Command("/bin/sh")
+		command.Env = []string{}
+		command.Stdin = strings.NewReader(script)
+		out, err := command.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		for name, value := range values {
+			require.Contains(t, string(out), name+"="+value+"|")
+		}
+	})
+}
+
+// shellName leaves out what a shell itself reads or sets.
+var shellName = regexp.MustCompile(`^[A-Z][A-Z]?$`)
+
 func TestParseRefusesAnEndlessFile(t *testing.T) {
 	_, err := Parse(strings.NewReader("A='" + strings.Repeat("x", maxSize) + "'"))
 	assert.ErrorContains(t, err, "larger than 16777216 bytes")
@@ -96,6 +159,9 @@ func TestParseRefusesAnEndlessFile(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add(Format(hard))
 	f.Add([]byte("A='1'\\''2'\n"))
+	for _, text := range spellings {
+		f.Add([]byte(text))
+	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		values, err := Parse(bytes.NewReader(text))
 		if err != nil {
