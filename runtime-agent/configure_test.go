@@ -83,9 +83,9 @@ func TestConfigureAgainWritesNothing(t *testing.T) {
 func TestOnlyUnitsWhoseInputsChangedAreRestarted(t *testing.T) {
 	v := newVM(t)
 	v.configure(nil)
-	v.configure(map[string]string{appliance.VarPassword: "another-one"})
+	v.configure(map[string]string{appliance.VarPassword: "another-password"})
 	assert.Equal(t, []string{"reload " + appliance.NginxUnit, restartBootstrap}, v.units.calls, "a password affects only nginx")
-	v.configure(map[string]string{appliance.VarPassword: "another-one", appliance.VarThreads: "2"})
+	v.configure(map[string]string{appliance.VarPassword: "another-password", appliance.VarThreads: "2"})
 	assert.Equal(t, []string{"restart " + appliance.LocalAIUnit, restartBootstrap}, v.units.calls, "threads affect only the engine")
 }
 
@@ -155,11 +155,11 @@ func TestAConfigurationNginxRefusesIsRolledBack(t *testing.T) {
 	v.configure(nil)
 	site := v.read(appliance.NginxSite)
 	v.refusal = errors.New("nginx refuses its configuration")
-	code, _, stderr := v.run("configure", "--context", v.context(map[string]string{appliance.VarPassword: "another-one"}))
+	code, _, stderr := v.run("configure", "--context", v.context(map[string]string{appliance.VarPassword: "another-password"}))
 	assert.Equal(t, 1, code)
 	assert.Contains(t, stderr, "nginx refuses its configuration")
 	assert.Equal(t, site, v.read(appliance.NginxSite))
-	assert.NotEqual(t, "another-one\n", v.read(appliance.PasswordFile), "the password in force is the one in nginx's site")
+	assert.NotEqual(t, "another-password\n", v.read(appliance.PasswordFile), "the password in force is the one in nginx's site")
 	assert.Equal(t, appliance.ConfigureFailure+"\n", v.read(appliance.StatusFile))
 }
 

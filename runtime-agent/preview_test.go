@@ -38,9 +38,9 @@ func TestPreviewShowsWhatWouldChangeAndNoSecret(t *testing.T) {
 	assert.Contains(t, threads, "\n-threads: 4\n+threads: 2\n")
 	assert.Contains(t, threads, "units that would be reloaded or restarted: "+appliance.LocalAIUnit+" "+appliance.BootstrapUnit+"\n")
 
-	password := v.preview(map[string]string{appliance.VarPassword: "another-one"})
+	password := v.preview(map[string]string{appliance.VarPassword: "another-password"})
 	assert.Contains(t, password, "file "+appliance.PasswordFile+", mode 0600, was 0600\n(the difference is not shown: owner, mode or a secret)\n")
-	for _, secret := range []string{"the-password", "another-one", strings.TrimSpace(v.read(appliance.EngineKeyFile))} {
+	for _, secret := range []string{"the-password", "another-password", strings.TrimSpace(v.read(appliance.EngineKeyFile))} {
 		assert.NotContains(t, first+threads+password, secret)
 	}
 }

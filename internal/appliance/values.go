@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"net/mail"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 )
 
 // checkHTTPS allows only what needs no quoting in a command and a configuration file.
@@ -33,27 +36,87 @@ func checkEmail(value string) error {
 
 var emailText = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.!#$%&'*+/=?^_{|}~-]*@[A-Za-z0-9.-]+$`)
 
-// origin matches the Origin header of a browser: scheme, host and, if it is not the default,
-// port.
-var origin = regexp.MustCompile(`^https?://([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(:[0-9]{1,5})?$`)
+// maxOrigins and the lengths in the patterns below keep the list within what nginx reads: a
+// parameter of its configuration has at most 4096 bytes, of which an escaped one takes four.
+const maxOrigins = 100
 
-// origins returns the list of CORS origins, nil for all. It accepts commas as separators too,
-// because people use them.
+var (
+	// webOrigin matches the Origin header of a web page: scheme, host and port.
+	webOrigin = regexp.MustCompile(`^(https?)://([a-z0-9_]([a-z0-9._-]{0,251}[a-z0-9_])?|\[[0-9a-f:.]{2,45}\])(:[0-9]{1,5})?$`)
+	// appOrigin matches that of an application with a scheme of its own. Some have a random
+	// host, as views of VS Code do, so the scheme alone may be listed.
+	appOrigin = regexp.MustCompile(`^[a-z][a-z0-9+.-]{1,31}://[A-Za-z0-9._-]{0,253}$`)
+)
+
+// origins returns the list of CORS origins, nil for all, as browsers write them. It accepts
+// commas as separators too, because people use them, and a slash at the end.
 func origins(value string) ([]string, error) {
-	list := strings.FieldsFunc(strings.ToLower(value), func(r rune) bool { return r == ',' || r == ' ' || r == '\n' })
+	list := strings.FieldsFunc(value, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
 	if slices.Equal(list, []string{"*"}) {
 		return nil, nil
 	}
-	for _, item := range list {
-		if !origin.MatchString(item) {
-			return nil, fmt.Errorf("must be an asterisk or origins such as https://ide.example.org separated by blanks; %q is neither", item)
-		}
-	}
+	const rule = "must be an asterisk or origins such as https://ide.example.org separated by blanks"
 	if len(list) == 0 {
-		return nil, errors.New("must be an asterisk or origins such as https://ide.example.org separated by blanks")
+		return nil, errors.New(rule)
+	}
+	for i, item := range list {
+		canonical, ok := origin(item)
+		if !ok {
+			return nil, fmt.Errorf("%s; %s is neither", rule, quote(item))
+		}
+		list[i] = canonical
 	}
 	slices.Sort(list)
-	return slices.Compact(list), nil
+	if list = slices.Compact(list); len(list) > maxOrigins {
+		return nil, fmt.Errorf("must be at most %d origins, has %d", maxOrigins, len(list))
+	}
+	return list, nil
+}
+
+// origin returns an origin as a browser sends it, which is what it is compared with.
+func origin(item string) (canonical string, ok bool) {
+	if item == "null" {
+		return item, true // pages from files and sandboxes have this one, all of them
+	}
+	scheme, rest, hasScheme := strings.Cut(item, "://")
+	scheme = strings.ToLower(scheme)
+	switch scheme {
+	case "http", "https":
+		return httpOrigin(scheme + "://" + strings.ToLower(strings.TrimSuffix(rest, "/")))
+	case "file", "null":
+		return "", false // browsers send null
+	}
+	item = scheme + "://" + rest
+	if host, slash := strings.CutSuffix(rest, "/"); slash && host != "" {
+		item = scheme + "://" + host
+	}
+	return item, hasScheme && appOrigin.MatchString(item)
+}
+
+var defaultPorts = map[string]int{"http": 80, "https": 443}
+
+func httpOrigin(item string) (canonical string, ok bool) {
+	parts := webOrigin.FindStringSubmatch(item)
+	if parts == nil {
+		return "", false
+	}
+	scheme, host, port := parts[1], parts[2], parts[4]
+	if address, isAddress := strings.CutPrefix(host, "["); isAddress {
+		ip, err := netip.ParseAddr(strings.TrimSuffix(address, "]"))
+		if err != nil || !ip.Is6() {
+			return "", false
+		}
+		host = "[" + ip.String() + "]"
+	}
+	canonical = scheme + "://" + host
+	if port == "" {
+		return canonical, true
+	}
+	number, _ := strconv.Atoi(port[1:])
+	if number != defaultPorts[scheme] {
+		canonical += ":" + strconv.Itoa(number)
+	}
+	return canonical, number >= 1 && number <= 65535
 }
 
 // certificates returns the PEM blocks of a value that must contain only certificates.
@@ -65,7 +128,7 @@ func certificates(value string) ([]byte, error) {
 	var out []byte
 	for _, block := range blocks {
 		if block.Type != "CERTIFICATE" {
-			return nil, fmt.Errorf("must hold certificates only, not a block %q", block.Type)
+			return nil, fmt.Errorf("must hold certificates only, not a block %s", quote(block.Type))
 		}
 		out = append(out, pem.EncodeToMemory(block)...)
 	}

@@ -1,8 +1,10 @@
 package appliance
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -100,9 +102,6 @@ const (
 	minContextSize = 512
 	maxContextSize = 131072
 	maxThreads     = 1024
-	// minPassword and maxPassword are in bytes.
-	minPassword = 8
-	maxPassword = 128
 	// minReadTimeout and maxReadTimeout are in seconds, maxRateLimit is per minute.
 	minReadTimeout = 60
 	maxReadTimeout = 86400
@@ -140,7 +139,7 @@ var variables = []Variable{
 		Input:       Prefix + "ACCESS_PASSWORD",
 		Type:        InputPassword,
 		Secret:      true,
-		Description: "API password. Empty generates one, shown in the report inside the VM.",
+		Description: "API password of 12 characters or more. Empty generates one, shown in the report inside the VM.",
 		store: func(value string, s *Settings) error {
 			s.Password = value
 			return checkPassword(value)
@@ -152,7 +151,8 @@ var variables = []Variable{
 		Type:        InputText,
 		Description: "Public host name of the VM, certified through ACME. Empty for none.",
 		store: func(value string, s *Settings) error {
-			s.Domain = strings.ToLower(value)
+			// The dot that ends a name in the DNS is not part of it in a certificate.
+			s.Domain = strings.ToLower(strings.TrimSuffix(value, "."))
 			return CheckDomain(s.Domain)
 		},
 	},
@@ -260,29 +260,58 @@ func (v Variable) UserInput() string {
 	return strings.Join([]string{"O", string(v.Type), v.Description, options, v.Default}, "|")
 }
 
-// ParseSettings validates the values of a context and returns the settings. Absent and empty
-// values get their defaults. The error joins one error per mistake, each naming its variable;
-// it never contains a secret value.
+// ParseSettings validates the values of a context and returns the settings. White space around a
+// value does not count, because forms add it. Absent and empty values get their defaults. The
+// error joins one error per mistake, each naming its variable; it never contains a secret value.
 func ParseSettings(context map[string]string) (Settings, error) {
 	var settings Settings
 	var mistakes []error
 	for _, v := range variables {
-		value := context[v.Name]
-		if value == "" {
-			value = v.Default
-		}
+		value := cmp.Or(v.in(context), v.Default)
 		if value == "" {
 			continue
 		}
-		if err := v.store(value, &settings); err != nil {
+		err := v.store(value, &settings)
+		if reference.MatchString(value) {
+			err = errors.New("must be a value; this is a reference that OpenNebula did not replace")
+		}
+		if err != nil {
 			mistakes = append(mistakes, v.mistake(value, err))
 		}
 	}
-	hasCertificate, hasKey := context[VarCertificate] != "", context[VarKey] != ""
-	if hasCertificate != hasKey {
+	if (lookUp(context, VarCertificate) == "") != (lookUp(context, VarKey) == "") {
 		mistakes = append(mistakes, fmt.Errorf("%s and %s: set both or none", VarCertificate, VarKey))
 	}
 	return settings, errors.Join(mistakes...)
+}
+
+// reference matches what OpenNebula replaces by the value of an attribute of the template.
+var reference = regexp.MustCompile(`^\$\{?[A-Za-z_][A-Za-z0-9_]*(\[[^]]*\])?\}?$`)
+
+// in returns the variable's value in a context: that of its name, else that of its user input,
+// which a template written by hand may pass under its own name.
+func (v Variable) in(context map[string]string) string {
+	return cmp.Or(lookUp(context, v.Name), lookUp(context, v.Input))
+}
+
+func lookUp(context map[string]string, name string) string {
+	return strings.TrimSpace(context[name])
+}
+
+// Doubts returns a sentence for each value in a valid context that may not be what its writer
+// meant. It contains no secret value.
+func Doubts(context map[string]string) []string {
+	var doubts []string
+	for _, v := range variables {
+		value, input := lookUp(context, v.Name), lookUp(context, v.Input)
+		if value != "" && input != "" && value != input {
+			doubts = append(doubts, fmt.Sprintf("%s is not used, because %s is set too", v.Input, v.Name))
+		}
+		if strings.Contains(v.in(context), "$") {
+			doubts = append(doubts, fmt.Sprintf("%s contains a $: onevm updateconf takes the name that follows it for a variable and removes it, so choose another character", v.Name))
+		}
+	}
+	return doubts
 }
 
 // UnknownNames returns, sorted, the names in a context that have our prefix but are not in the
@@ -305,7 +334,24 @@ func (v Variable) mistake(value string, err error) error {
 	if v.Secret || v.Type == InputText64 {
 		return fmt.Errorf("%s: %w", v.Name, err)
 	}
-	return fmt.Errorf("%s: %w, got %q", v.Name, err, value)
+	return fmt.Errorf("%s: %w, got %s", v.Name, err, quote(value))
+}
+
+// maxQuoted is how much of a value a message repeats, in characters.
+const maxQuoted = 80
+
+// quote returns a value for a message: on one line, not longer than that, without the
+// credentials of a URL.
+func quote(value string) string {
+	if scheme, rest, isURL := strings.Cut(value, "://"); isURL {
+		if end := strings.LastIndexByte(rest, '@'); end >= 0 {
+			value = scheme + "://***" + rest[end:]
+		}
+	}
+	if characters := []rune(value); len(characters) > maxQuoted {
+		return fmt.Sprintf("%q...", string(characters[:maxQuoted]))
+	}
+	return strconv.Quote(value)
 }
 
 func integer(value string, low, high int) (int, error) {
@@ -314,18 +360,4 @@ func integer(value string, low, high int) (int, error) {
 		return 0, fmt.Errorf("must be a whole number from %d to %d", low, high)
 	}
 	return n, nil
-}
-
-// checkPassword allows only characters that every client can send in a header and, encoded, in
-// a URL: printable ASCII without blanks.
-func checkPassword(value string) error {
-	if len(value) < minPassword || len(value) > maxPassword {
-		return fmt.Errorf("must have %d to %d characters, has %d", minPassword, maxPassword, len(value))
-	}
-	for _, r := range value {
-		if r <= ' ' || r > '~' {
-			return errors.New("must be of printable ASCII characters without blanks")
-		}
-	}
-	return nil
 }

@@ -3,6 +3,7 @@ package appliance
 import (
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -111,7 +112,7 @@ func TestParseSettingsListsEveryMistakeAndNoSecret(t *testing.T) {
 	_, err := ParseSettings(map[string]string{
 		VarContextSize: "511",
 		VarThreads:     "many",
-		VarPassword:    "hush hush",
+		VarPassword:    "hush hush hush",
 		VarDomain:      "localhost",
 
 		VarACMEDirectory: "http://ca.example.org/dir",
@@ -142,13 +143,13 @@ func TestParseSettingsListsEveryMistakeAndNoSecret(t *testing.T) {
 // The bounds are numbers of the documentation, repeated here so that none moves unnoticed.
 func TestBoundsOfValues(t *testing.T) {
 	for name, bounds := range map[string]struct{ in, out []string }{
-		VarContextSize: {[]string{"512", "131072"}, []string{"511", "131073", "-512", "1e3", " 512"}},
+		VarContextSize: {[]string{"512", "131072"}, []string{"511", "131073", "-512", "1e3", "5 12"}},
 		VarThreads:     {[]string{"0", "1024"}, []string{"-1", "1025"}},
 		VarReadTimeout: {[]string{"60", "86400"}, []string{"59", "86401"}},
 		VarRateLimit:   {[]string{"0", "60000"}, []string{"-1", "60001"}},
 		VarPassword: {
-			[]string{strings.Repeat("a", 8), strings.Repeat("a", 128), "!!!!~~~~"},
-			[]string{strings.Repeat("a", 7), strings.Repeat("a", 129), "with blank", "tab\tinside", "\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f", "Passwörter"},
+			[]string{"k7Ge9wQz2!~x", strings.Repeat("k7Ge9wQz", 16)},
+			[]string{"k7Ge9wQz2!~", strings.Repeat("k7Ge9wQz", 16) + "a", "with blanks inside", "a tab\tinside it", "\x7f7Ge9wQz2!~x", "Zungenbrecherwörter"},
 		},
 	} {
 		for _, value := range bounds.in {
@@ -164,7 +165,152 @@ func TestBoundsOfValues(t *testing.T) {
 
 func TestPasswordMistakeNamesTheBounds(t *testing.T) {
 	_, err := ParseSettings(map[string]string{VarPassword: "sesam"})
-	assert.EqualError(t, err, VarPassword+": must have 8 to 128 characters, has 5")
+	assert.EqualError(t, err, VarPassword+": must have 12 to 128 characters, has 5")
+}
+
+func TestCommonPasswordsAreRefused(t *testing.T) {
+	for _, value := range []string{
+		"password1234", "Password123!", "P@ssw0rd1234", "p4$$w0rd!!!!", "qwertyuiop12", "1q2w3e4r5t6y", "123456789012", "aaaaaaaaaaaa",
+		"abababababab", "letmein12345", "!welcome2026!", "adminadmin12", "iloveyou1234", "opennebula2026", "Copilot12345", "slm-copilot1", "passwordpassword",
+		"abcdefghijkl", "1qaz2wsx3edc", "changeme1234", "correcthorsebatterystaple", "098765432109",
+	} {
+		_, err := ParseSettings(map[string]string{VarPassword: value})
+		assert.ErrorContains(t, err, "must not be a common password", value)
+	}
+	for _, value := range []string{"k7Ge9wQz2mXx", "tractor-lemon-37", "MyDogHatesBaths", "the-password-1", "Secret-Word-9!", "x9passwordq2w"} {
+		_, err := ParseSettings(map[string]string{VarPassword: value})
+		assert.NoError(t, err, value)
+	}
+}
+
+func TestWhiteSpaceAroundAValueDoesNotCount(t *testing.T) {
+	plain := map[string]string{
+		VarContextSize: "4096", VarThreads: "2", VarPassword: "k7Ge9wQz2mXx", VarDomain: "copilot.example.org",
+		VarACMEDirectory: "https://ca.example.org/dir", VarACMECA: testCertificate, VarACMEEmail: "ops@example.org",
+		VarCertificate: testCertificate, VarKey: testKey, VarCORSOrigins: "https://ide.example.org",
+		VarReadTimeout: "60", VarRateLimit: "1",
+	}
+	want, err := ParseSettings(plain)
+	require.NoError(t, err)
+	assert.Len(t, plain, len(Variables()))
+	for _, space := range []string{" ", "\t", "\n", "\r\n", "\u00a0"} {
+		spaced := map[string]string{}
+		for name, value := range plain {
+			spaced[name] = space + value + space
+		}
+		got, err := ParseSettings(spaced)
+		require.NoError(t, err, "%q", space)
+		assert.Equal(t, want, got, "%q", space)
+	}
+	blank, err := ParseSettings(map[string]string{VarThreads: " ", VarPassword: "\n", VarCertificate: " ", VarKey: ""})
+	require.NoError(t, err)
+	empty, err := ParseSettings(nil)
+	require.NoError(t, err)
+	assert.Equal(t, empty, blank)
+}
+
+func TestADotAtTheEndOfADomainIsForgiven(t *testing.T) {
+	got, err := ParseSettings(map[string]string{VarDomain: "Copilot.example.org."})
+	require.NoError(t, err)
+	assert.Equal(t, "copilot.example.org", got.Domain)
+	for _, name := range []string{"copilot.example.org..", ".", "org."} {
+		_, err := ParseSettings(map[string]string{VarDomain: name})
+		assert.Error(t, err, name)
+	}
+}
+
+func TestOrigins(t *testing.T) {
+	for value, want := range map[string][]string{
+		"*":                        nil,
+		"https://ide.example.org/": {"https://ide.example.org"},
+		"HTTPS://IDE.example.org":  {"https://ide.example.org"},
+		"https://a.example.org\r\nhttps://b.example.org,\thttps://a.example.org": {"https://a.example.org", "https://b.example.org"},
+		"https://a.example.org:443 http://a.example.org:80":                      {"http://a.example.org", "https://a.example.org"},
+		"http://a.example.org:443 https://a.example.org:080":                     {"http://a.example.org:443", "https://a.example.org:80"},
+		"http://[0:0::1]:3000 http://127.0.0.1:65535":                            {"http://127.0.0.1:65535", "http://[::1]:3000"},
+		"null": {"null"},
+		"app://obsidian.md capacitor://localhost": {"app://obsidian.md", "capacitor://localhost"},
+		"vscode-webview:// App://.":               {"app://.", "vscode-webview://"},
+		"https://my_ide.example.org":              {"https://my_ide.example.org"},
+		"https://" + strings.Repeat("a", 253):     {"https://" + strings.Repeat("a", 253)},
+	} {
+		got, err := ParseSettings(map[string]string{VarCORSOrigins: value})
+		if assert.NoError(t, err, value) {
+			assert.Equal(t, want, got.CORSOrigins, value)
+		}
+	}
+	for _, value := range []string{
+		"ide.example.org", "https://", "https:///", "https://a.example.org/path", "https://a.example.org//", "https://a.example.org:0", "https://a.example.org:65536",
+		"https://a.example.org:", "https://*.example.org", "* https://a.example.org", "null/", "null://x", "file:///", "javascript:alert(1)", "app://a/b", "app://a;b", "app://$host",
+		"http://[::1", "http://[::g]", "http://[1.2.3.4]", "https://user:hush@a.example.org", "https://" + strings.Repeat("a", 254), "app://" + strings.Repeat("a", 254), "://a", ", ,",
+		strings.Repeat("https://a.example.org:1", 2),
+	} {
+		_, err := ParseSettings(map[string]string{VarCORSOrigins: value})
+		if assert.ErrorContains(t, err, VarCORSOrigins+": must be an asterisk or origins", value) {
+			assert.NotContains(t, err.Error(), "hush")
+			assert.Less(t, len(err.Error()), 450, value)
+		}
+	}
+	var many []string
+	for port := range maxOrigins + 1 {
+		many = append(many, fmt.Sprintf("https://a.example.org:%d", port+1))
+	}
+	_, err := ParseSettings(map[string]string{VarCORSOrigins: strings.Join(many, " ")})
+	assert.ErrorContains(t, err, "must be at most 100 origins, has 101")
+	_, err = ParseSettings(map[string]string{VarCORSOrigins: strings.Join(many[1:], " ")})
+	assert.NoError(t, err)
+}
+
+// OpenNebula passes on what it does not know.
+func TestAReferenceThatWasNotReplacedIsRefused(t *testing.T) {
+	for _, value := range []string{"$ONEAPP_COPILOT_ACCESS_PASSWORD", " ${ONEAPP_COPILOT_ACCESS_PASSWORD}", "$NETWORK[GATEWAY]"} {
+		for _, name := range []string{VarPassword, VarThreads, VarDomain} {
+			_, err := ParseSettings(map[string]string{name: value})
+			assert.ErrorContains(t, err, name+": must be a value; this is a reference that OpenNebula did not replace", value)
+		}
+	}
+}
+
+func TestTheNameOfAnInputSetsItsVariable(t *testing.T) {
+	got, err := ParseSettings(map[string]string{"ONEAPP_COPILOT_ACCESS_PASSWORD": "k7Ge9wQz2mXx", "ONEAPP_COPILOT_MODEL_THREADS": "3"})
+	require.NoError(t, err)
+	assert.Equal(t, "k7Ge9wQz2mXx", got.Password)
+	assert.Equal(t, 3, got.Threads)
+
+	both := map[string]string{VarPassword: "tractor-lemon-37", "ONEAPP_COPILOT_ACCESS_PASSWORD": "k7Ge9wQz2mXx"}
+	got, err = ParseSettings(both)
+	require.NoError(t, err)
+	assert.Equal(t, "tractor-lemon-37", got.Password)
+	assert.Equal(t, []string{"ONEAPP_COPILOT_ACCESS_PASSWORD is not used, because ONEAPP_COPILOT_PASSWORD is set too"}, Doubts(both))
+
+	_, err = ParseSettings(map[string]string{"ONEAPP_COPILOT_ACCESS_PASSWORD": "short"})
+	assert.ErrorContains(t, err, VarPassword+": must have 12")
+}
+
+func TestADollarInAValueIsDoubted(t *testing.T) {
+	assert.Empty(t, Doubts(map[string]string{VarPassword: "k7Ge9wQz2mXx", VarDomain: "a.example.org"}))
+	doubts := Doubts(map[string]string{VarPassword: "k7Ge9$wQz2mXx"})
+	require.Len(t, doubts, 1)
+	assert.Contains(t, doubts[0], VarPassword+" contains a $: onevm updateconf takes")
+	assert.NotContains(t, doubts[0], "k7Ge9")
+}
+
+func TestAMessageRepeatsLittleOfAValueAndNoCredentials(t *testing.T) {
+	for name, value := range map[string]string{
+		VarThreads:       strings.Repeat("many\n", 1000),
+		VarDomain:        "https://user:hush@copilot.example.org/" + strings.Repeat("x", 1000),
+		VarACMEDirectory: "https://user:hu/sh@sh@ca.example.org/dir",
+		VarCORSOrigins:   "https://user:hush@" + strings.Repeat("x", 1000),
+		VarACMEEmail:     "\x1b[31mops",
+	} {
+		_, err := ParseSettings(map[string]string{name: value})
+		require.Error(t, err, name)
+		assert.Less(t, len(err.Error()), 400, name)
+		assert.NotContains(t, err.Error(), "\n", name)
+		assert.NotContains(t, err.Error(), "\x1b", name)
+		assert.NotContains(t, err.Error(), "hush", name)
+		assert.NotContains(t, err.Error(), "sh@", name)
+	}
 }
 
 // A secret is left out of templates and messages; all else may be shown.

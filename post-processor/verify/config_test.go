@@ -56,7 +56,7 @@ func TestConfigureListsEveryMistakeAndNoSecret(t *testing.T) {
 		`context: "not-a-name" is not the name of a context variable`,
 		`context: ONEAPP_COPILOT_THREAD: the appliance knows no such variable`,
 		`context: ONEAPP_COPILOT_CONTEXT_SIZE: must be a whole number from 512 to 131072, got "1"`,
-		`context: ONEAPP_COPILOT_PASSWORD: must have 8 to 128 characters, has 4`,
+		`context: ONEAPP_COPILOT_PASSWORD: must have 12 to 128 characters, has 4`,
 		`context: ONEAPP_COPILOT_DOMAIN: must be a fully qualified host name such as copilot.example.org, got "nodots"`,
 		`memory: must be at least 512 (MiB), got 100`,
 		`cpus: must be at least 1, got -1`,

@@ -41,7 +41,7 @@ func TestCheckContextListsEveryMistakeAndNoSecret(t *testing.T) {
 	assert.EqualError(t, errors.Join(mistakes...), `"A B" is not the name of a context variable
 ONEAPP_COPILOT_CONTEXTSIZE: the appliance knows no such variable
 ONEAPP_COPILOT_CONTEXT_SIZE: must be a whole number from 512 to 131072, got "few"
-ONEAPP_COPILOT_PASSWORD: must have 8 to 128 characters, has 4`)
+ONEAPP_COPILOT_PASSWORD: must have 12 to 128 characters, has 4`)
 }
 
 func TestContextValues(t *testing.T) {
