@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -55,8 +56,8 @@ func contextValues(user map[string]string) map[string]string {
 		"ETH0_DNS":            qemuvm.GuestNameserver,
 	}
 	maps.Copy(values, user)
-	if values[appliance.VarPassword] == "" {
-		values[appliance.VarPassword] = rand.Text()
-	}
+	// CheckContext has reported the mistakes.
+	settings, _ := appliance.ParseSettings(values)
+	values[appliance.VarPassword] = cmp.Or(settings.Password, rand.Text())
 	return values
 }
