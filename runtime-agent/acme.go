@@ -7,11 +7,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/guardedfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs/acme"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/logfile"
@@ -48,7 +48,7 @@ func acmeOffers(root string, certbot acme.Certbot, order acme.Order) []certs.Pai
 	if present, _, err := certbot.Present(order); err == nil {
 		offers = append(offers, present)
 	}
-	text, err := os.ReadFile(filepath.Join(root, plan.ACMEFile))
+	text, err := guardedfile.Read(filepath.Join(root, plan.ACMEFile), certs.MaxSize)
 	if err != nil || len(bytes.TrimSpace(text)) == 0 {
 		return offers
 	}

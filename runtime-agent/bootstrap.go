@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/guardedfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/completion"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/onegate"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/probe"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/report"
@@ -130,7 +131,7 @@ func newClient(s state, baseURL string) (probe.Client, error) {
 	if err != nil {
 		return probe.Client{}, err
 	}
-	certificate, err := os.ReadFile(filepath.Join(s.Root, appliance.ServerCert))
+	certificate, err := guardedfile.Read(filepath.Join(s.Root, appliance.ServerCert), certs.MaxSize)
 	if err != nil {
 		return probe.Client{}, err
 	}

@@ -33,7 +33,7 @@ func (a app) takeCertificate(ctx context.Context) error {
 		log.Info("certificate: no context was ever applied, so there is nothing to do")
 		return nil
 	}
-	if err := a.converger(log).applyLastGood(ctx); err != nil {
+	if err := a.converger(log).renewCertificates(ctx); err != nil {
 		log.Error("certificate: %v", err)
 		return err
 	}

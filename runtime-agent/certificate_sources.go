@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/guardedfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/clients"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs/acme"
@@ -53,27 +53,29 @@ func (s sources) certificates(settings appliance.Settings, values map[string]str
 
 func (s sources) ownCertificates(settings appliance.Settings, values map[string]string, facts machine.Facts) (certs.Material, error) {
 	var old certs.Material
-	var bootID []byte
+	var bootID, rootCopy []byte
 	for path, content := range map[string]*[]byte{
 		appliance.CACert: &old.RootCert, appliance.CAKey: &old.RootKey, plan.LeafFile: &old.Leaf, plan.BootIDFile: &bootID,
+		appliance.WebRoot + appliance.PathCA: &rootCopy,
 	} {
-		text, err := os.ReadFile(filepath.Join(s.root, path))
+		text, err := guardedfile.Read(filepath.Join(s.root, path), certs.MaxSize)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return old, fmt.Errorf("read the present certificates: %w", err)
 		}
 		*content = text
 	}
-	now := s.now()
+	now, clockUnset := s.now(), false
 	if !clockIsSet(now) {
 		// A root certificate of 1970 would have expired once the clock is set, and users
 		// would have to trust another one.
-		now = clockFloor
+		now, clockUnset = clockFloor, true
 	}
 	return certs.Renew(old, certs.Request{
 		Names:     names(settings, values, facts),
 		Addresses: addresses(values, facts),
 		NewBoot:   strings.TrimSpace(string(bootID)) != facts.BootID,
-		Now:       now,
+		Now:       now, ClockUnset: clockUnset,
+		RootCopy: rootCopy, Expected: everConfigured(s.root),
 	})
 }
 

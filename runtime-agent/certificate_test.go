@@ -4,7 +4,9 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"net/netip"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -158,6 +160,38 @@ func TestTheCertificateOfTheOwnCAIsRenewedWhileTheMachineRuns(t *testing.T) {
 	assert.True(t, third.NotAfter.After(second.NotAfter))
 	assert.Equal(t, appliance.BootstrapSuccess, e.status().Stage, "it stays ready")
 	assert.Equal(t, clients.Fingerprint(third), e.status().Certificate.Fingerprint)
+}
+
+// Its timer runs every ten minutes, while people work.
+func TestRenewalChangesNothingButCertificates(t *testing.T) {
+	for name, change := range map[string]func(*vm){
+		"another number of processors":    func(v *vm) { v.facts.CPUs, v.facts.Threads = 8, 8 },
+		"less memory":                     func(v *vm) { v.facts.Memory /= 2 },
+		"too little memory for the model": func(v *vm) { v.facts.Memory = 1 << 20 },
+		"IPv6":                            func(v *vm) { v.facts.IPv6 = true },
+		"no model":                        func(v *vm) { require.NoError(v.t, os.Remove(filepath.Join(v.root, modelFile))) },
+		"another image":                   func(v *vm) { v.put(appliance.BakedFile, `{"model_id": "another"}`) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := newVM(t)
+			v.configure(nil)
+			before := v.snapshot()
+			change(v)
+			v.facts.Addresses = append(v.facts.Addresses, netip.MustParseAddr("192.0.2.8"))
+			code, _, stderr := v.run("certificate")
+			require.Zero(t, code, stderr)
+			assert.Equal(t, []string{"reload " + appliance.NginxUnit}, v.units.calls)
+			for path, now := range v.snapshot() {
+				if now == before[path] || slices.Contains([]string{plan.LeafFile, appliance.StatusJSON, appliance.MOTDFile, appliance.StatusFile, appliance.BakedFile}, path) {
+					continue
+				}
+				t.Errorf("%s was changed", path)
+			}
+			leaf, err := certs.ParseLeaf([]byte(v.read(plan.LeafFile)))
+			require.NoError(t, err)
+			assert.NoError(t, leaf.VerifyHostname("192.0.2.8"), "what is due is renewed")
+		})
+	}
 }
 
 func TestARefusedContextStaysRefused(t *testing.T) {

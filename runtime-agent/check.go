@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -16,7 +15,9 @@ import (
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/guardedfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/acceptance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs"
 )
 
 const (
@@ -118,7 +119,7 @@ func newTarget(u *url.URL, httpPort int) *acceptance.Target {
 // about to be sent.
 func trusted(root, caFile string) (*x509.CertPool, error) {
 	if caFile != "" {
-		text, err := os.ReadFile(caFile)
+		text, err := guardedfile.Read(caFile, certs.MaxSize)
 		if err != nil {
 			return nil, fmt.Errorf("read the certificates to trust: %w", err)
 		}
@@ -132,7 +133,7 @@ func trusted(root, caFile string) (*x509.CertPool, error) {
 	if err != nil {
 		return nil, err
 	}
-	if own, err := os.ReadFile(filepath.Join(root, appliance.CACert)); err == nil {
+	if own, err := guardedfile.Read(filepath.Join(root, appliance.CACert), certs.MaxSize); err == nil {
 		roots.AppendCertsFromPEM(own)
 	}
 	return roots, nil
@@ -143,14 +144,14 @@ func passwordFrom(root string, stdin io.Reader, file string) (string, error) {
 	var err error
 	switch file {
 	case "":
-		text, err = os.ReadFile(filepath.Join(root, appliance.PasswordFile))
+		text, err = guardedfile.Read(filepath.Join(root, appliance.PasswordFile), maxPasswordFile)
 		if err != nil {
 			err = fmt.Errorf("%w; run this as root on the appliance, or pass a file with --password-file", err)
 		}
 	case "-":
 		text, err = io.ReadAll(io.LimitReader(stdin, maxPasswordFile))
 	default:
-		text, err = os.ReadFile(file)
+		text, err = guardedfile.Read(file, maxPasswordFile)
 	}
 	if err != nil {
 		return "", fmt.Errorf("read the password: %w", err)

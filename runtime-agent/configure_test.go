@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/nginx"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/plan"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/vmcontext"
@@ -129,9 +131,86 @@ func TestPassword(t *testing.T) {
 	assert.Regexp(t, `^[A-Za-z0-9]{16}\n$`, generated)
 	v.configure(map[string]string{appliance.VarPassword: ""})
 	assert.Equal(t, generated, v.read(appliance.PasswordFile), "it is generated once")
-	v.configure(map[string]string{appliance.VarPassword: "the-password"})
-	v.configure(map[string]string{})
-	assert.Equal(t, "the-password\n", v.read(appliance.PasswordFile), "the last one stays in force")
+}
+
+// An operator clears a password that leaked.
+func TestClearingThePasswordGeneratesAnother(t *testing.T) {
+	for name, variable := range map[string]string{"by its name": appliance.VarPassword, "by its input's": "ONEAPP_COPILOT_ACCESS_PASSWORD"} {
+		t.Run(name, func(t *testing.T) {
+			v := newVM(t)
+			v.configure(nil)
+			first := v.read(appliance.PasswordFile)
+			v.configure(map[string]string{variable: "LeakedByAnybody1"})
+			require.Equal(t, "LeakedByAnybody1\n", v.read(appliance.PasswordFile))
+			v.configure(map[string]string{variable: " "})
+			generated := v.read(appliance.PasswordFile)
+			assert.Regexp(t, `^[A-Za-z0-9]{16}\n$`, generated)
+			assert.NotEqual(t, "LeakedByAnybody1\n", generated)
+			assert.NotEqual(t, first, generated)
+			used, _ := nginx.SecretsInUse([]byte(v.read(appliance.NginxSite)))
+			assert.Equal(t, generated, used+"\n")
+			v.configure(map[string]string{})
+			assert.Equal(t, generated, v.read(appliance.PasswordFile), "it is generated once")
+		})
+	}
+}
+
+func TestLostAndDamagedStateIsRestoredOrSaid(t *testing.T) {
+	for name, tt := range map[string]struct {
+		path    string
+		content string // "" removes the file
+		same    bool   // whether clients go on with what they have
+		warning string
+	}{
+		"the password, lost":     {appliance.PasswordFile, "", true, "with the password is lost; it was restored"},
+		"the password, half":     {appliance.PasswordFile, "abcdefgh", true, "with the password is damaged; it was restored"},
+		"the password, binary":   {appliance.PasswordFile, "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\n", true, "is damaged; it was restored"},
+		"LocalAI's key, half":    {appliance.EngineKeyFile, "0123", true, "with the LocalAI's key is damaged; it was restored"},
+		"the root, binary":       {appliance.CACert, "\x00\xff", true, "root certificate: it was lost or damaged, and was restored"},
+		"the root, lost":         {appliance.CACert, "", true, "root certificate: it was lost or damaged, and was restored"},
+		"the root's key, half":   {appliance.CAKey, "-----BEGIN PRIVATE KEY-----\n", false, "root certificate: a new one was made"},
+		"the root's key, lost":   {appliance.CAKey, "", false, "root certificate: a new one was made"},
+		"the published root":     {appliance.WebRoot + appliance.PathCA, "\x00", true, ""},
+		"the server certificate": {plan.LeafFile, "\x00", true, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := newVM(t)
+			v.configure(nil)
+			before := v.snapshot()
+			path := filepath.Join(v.root, tt.path)
+			if tt.content == "" {
+				require.NoError(t, os.Remove(path))
+			} else {
+				require.NoError(t, os.WriteFile(path, []byte(tt.content), 0o600))
+			}
+			v.configure(nil)
+			for _, kept := range []string{appliance.PasswordFile, appliance.EngineKeyFile, appliance.CACert, appliance.CAKey} {
+				if tt.same {
+					assert.Equal(t, before[kept].content, v.read(kept), kept)
+				}
+			}
+			if !tt.same {
+				assert.NotEqual(t, before[appliance.CACert].content, v.read(appliance.CACert))
+			}
+			assert.Equal(t, v.read(appliance.CACert), v.read(appliance.WebRoot+appliance.PathCA))
+			if tt.warning != "" {
+				assert.Contains(t, v.read(appliance.LogFile), tt.warning)
+			} else {
+				assert.NotRegexp(t, "lost|damaged|a new one", v.read(appliance.LogFile))
+			}
+		})
+	}
+}
+
+// What changes nothing that bootstrap checks still ends in the status.
+func TestARestoredRootIsInTheStatus(t *testing.T) {
+	v := newVM(t)
+	v.configure(nil)
+	v.put(appliance.CAKey, "")
+	v.configure(nil)
+	code, stdout, _ := v.run("status")
+	assert.Equal(t, 1, code)
+	assert.Contains(t, stdout, "root certificate: a new one was made")
 }
 
 func TestANewBootKeepsTheRootAndThePassword(t *testing.T) {
@@ -173,6 +252,51 @@ func TestConfigureWithoutAContextUsesDefaults(t *testing.T) {
 	assert.Contains(t, stderr, "configured from defaults")
 }
 
+// Nobody can log in to find out, because the same context has the keys for that.
+func TestAContextThatCannotBeReadAtTheFirstBootGetsAPage(t *testing.T) {
+	v := newVM(t)
+	v.put(appliance.ContextCopy, "ONEAPP_COPILOT_PASSWORD='hunter2hunter2\n")
+	code, _, stderr := v.run("configure")
+	assert.Equal(t, 1, code)
+	assert.Contains(t, stderr, "ONEAPP_COPILOT_PASSWORD: the value has no closing quote")
+	assert.Equal(t, appliance.ConfigureFailure, strings.TrimSpace(v.read(appliance.StatusFile)))
+	assert.Contains(t, v.read(appliance.NginxSite), "SLM-Copilot is not serving.")
+	assert.Contains(t, v.read(appliance.NginxSite), "slm-copilot status")
+	assert.NoFileExists(t, filepath.Join(v.root, appliance.LocalAIEnvFile))
+	assert.Contains(t, v.units.calls, "reload "+appliance.NginxUnit)
+	_, stdout, _ := v.run("status")
+	assert.Contains(t, stdout, "the value has no closing quote")
+	assert.NotContains(t, stdout+stderr, "hunter2")
+
+	v.put(appliance.ContextCopy, "ONEAPP_COPILOT_PASSWORD='correct-horse'\n")
+	code, _, stderr = v.run("configure")
+	assert.Zero(t, code, stderr)
+	assert.Equal(t, "correct-horse\n", v.read(appliance.PasswordFile))
+}
+
+// A damaged context and a damaged copy of the last good one must not take away what is served.
+func TestContextsThatCannotBeReadLaterChangeNothing(t *testing.T) {
+	v := newVM(t)
+	v.configure(map[string]string{appliance.VarPassword: "the-password"})
+	site := v.read(appliance.NginxSite)
+	v.put(appliance.ContextCopy, "rubbish")
+	v.put(vmcontext.LastGood, "rubbish")
+	code, _, stderr := v.run("configure")
+	assert.Equal(t, 1, code)
+	assert.Contains(t, stderr, "expected NAME='value'")
+	assert.Equal(t, site, v.read(appliance.NginxSite))
+}
+
+func TestBothHostNamesAreInTheCertificate(t *testing.T) {
+	v := newVM(t)
+	v.facts.Hostname = "copilot"
+	v.configure(map[string]string{appliance.VarHostname: "Copilot.corp.lan."})
+	leaf, err := certs.ParseLeaf([]byte(v.read(plan.LeafFile)))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"copilot", "copilot.corp.lan", "localhost"}, leaf.DNSNames)
+	assert.Equal(t, "copilot", leaf.Subject.CommonName)
+}
+
 func TestConfigureFailsClearly(t *testing.T) {
 	tests := map[string]struct {
 		spoil func(*vm)
@@ -181,7 +305,6 @@ func TestConfigureFailsClearly(t *testing.T) {
 		"no description of the image": {func(v *vm) { require.NoError(t, os.Remove(filepath.Join(v.root, appliance.BakedFile))) }, "which model the image contains"},
 		"a damaged description":       {func(v *vm) { v.put(appliance.BakedFile, "{") }, "read " + appliance.BakedFile},
 		"an empty description":        {func(v *vm) { v.put(appliance.BakedFile, "{}") }, "model_id is missing"},
-		"a damaged context":           {func(v *vm) { v.put(appliance.ContextCopy, "A=1") }, "expected a single quote"},
 		"a directory in the way":      {func(v *vm) { v.put(appliance.CAKey+"/x", "") }, "read the present certificates"},
 	}
 	for name, tt := range tests {

@@ -3,8 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
@@ -12,6 +11,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/apply"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/logfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/plan"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/vmcontext"
 )
 
@@ -30,9 +30,9 @@ type converger struct {
 // applyContext applies the context of the machine, or the one in the named file.
 // The caller holds the lock.
 func (c converger) applyContext(ctx context.Context, file string) error {
-	found, err := vmcontext.Find(c.state.Root, file)
+	found, err := vmcontext.Find(ctx, c.state.Root, file, func(failure string) { c.log.Warn("%s", failure) })
 	if err != nil {
-		return err
+		return errors.Join(err, c.serveWithout(ctx))
 	}
 	if unknown := appliance.UnknownNames(found.Values); len(unknown) > 0 {
 		c.log.Warn("the context contains variables this image does not know: %s", strings.Join(unknown, ", "))
@@ -45,22 +45,23 @@ func (c converger) applyContext(ctx context.Context, file string) error {
 	in, err := c.sources.gather(settings, found)
 	var refused *refusal
 	if errors.As(err, &refused) {
-		_, errApply := c.apply(ctx, in, plan.Refused(in))
+		_, errApply := c.apply(ctx, plan.Refused(in), describe(in, appliance.ConfigureStarted))
 		return errors.Join(err, errApply)
 	}
 	if err != nil {
 		return err
 	}
-	outcome, err := c.apply(ctx, in, plan.Make(in))
+	outcome, err := c.apply(ctx, plan.Make(in), describe(in, appliance.ConfigureStarted))
 	if err != nil {
 		return err
 	}
 	return c.conclude(ctx, in, outcome, found.Source)
 }
 
-// applyLastGood applies the context in force once more: what is due since, such as a renewed
-// certificate, then differs from the plan.
-func (c converger) applyLastGood(ctx context.Context) error {
+// renewCertificates renews what is due by the context in force. It changes certificates, and
+// completes what a killed configure left; it does not look at the rest of the machine, whose
+// number of processors or amount of memory may have changed.
+func (c converger) renewCertificates(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, configureTimeout)
 	defer cancel()
 	release, err := c.state.lock(ctx)
@@ -73,59 +74,66 @@ func (c converger) applyLastGood(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	in, err := c.sources.gather(settings, found)
+	facts, err := c.sources.facts()
 	if err != nil {
 		return err
 	}
-	before, err := c.state.Load()
+	chosen, err := c.sources.certificates(settings, found.Values, facts)
 	if err != nil {
 		return err
 	}
-	outcome, err := c.apply(ctx, in, plan.Make(in))
+	next, err := c.state.Load()
 	if err != nil {
 		return err
 	}
-	// More than certificates may have changed, such as the number of processors. What is
-	// refused stays refused.
-	if outcome.Proving && applied(before.Stage) {
-		if err := c.conclude(ctx, in, outcome, "the last good context"); err != nil {
-			return err
+	outcome, err := c.apply(ctx, plan.Certificates(chosen, settings.ACMECA), next)
+	if err != nil {
+		return err
+	}
+	// What is refused stays refused.
+	if outcome.Proving && applied(next.Stage) {
+		next.Stage = appliance.ConfigureSuccess
+	}
+	for _, warning := range chosen.Own.Warnings {
+		if !slices.Contains(next.Warnings, warning) {
+			next.Warnings = append(next.Warnings, warning)
 		}
-		if before, err = c.state.Load(); err != nil {
-			return err
-		}
 	}
-	return c.noteCertificate(ctx, in.TLS, before)
+	return c.noteCertificate(ctx, chosen, next)
 }
 
-// serveWithout keeps the machine serving when its settings are refused: with the last good
-// ones if there are any, else with a site that says where to look.
+// serveWithout keeps the machine serving when its context is refused or cannot be read: with the
+// last good one if there is one, else with a site that says where to look.
 func (c converger) serveWithout(ctx context.Context) error {
-	settings, found, err := lastGood(c.state.Root)
-	if err != nil {
-		return err
-	}
+	settings, found, errLast := lastGood(c.state.Root)
 	in, err := c.sources.gather(settings, found)
 	var refused *refusal
 	if err != nil && !errors.As(err, &refused) {
 		return err
 	}
 	wanted := plan.Refused(in)
-	if _, errStat := os.Stat(filepath.Join(c.state.Root, appliance.LocalAIEnvFile)); errStat == nil && refused == nil {
-		wanted = plan.Make(in)
+	if everConfigured(c.state.Root) {
+		if errLast != nil {
+			return errLast // what is being served is better than what is left to serve with
+		}
+		if refused == nil {
+			wanted = plan.Make(in)
+		}
 	}
-	_, errApply := c.apply(ctx, in, wanted)
-	return errors.Join(err, errApply)
+	_, errApply := c.apply(ctx, wanted, describe(in, appliance.ConfigureStarted))
+	return errors.Join(errLast, err, errApply)
 }
 
-func (c converger) apply(ctx context.Context, in plan.Input, wanted plan.Plan) (apply.Outcome, error) {
+// apply stores starting, in the stage of a configure, if bootstrap has to check again.
+func (c converger) apply(ctx context.Context, wanted plan.Plan, starting status.Status) (apply.Outcome, error) {
+	starting.Stage = appliance.ConfigureStarted
 	owners, err := c.owners()
 	if err != nil {
 		return apply.Outcome{}, err
 	}
 	target := apply.Target{
 		Root: c.state.Root, Owners: owners, CheckProxy: c.checkProxy, Units: c.units,
-		Starting: func() error { return c.state.Save(describe(in, appliance.ConfigureStarted)) },
+		Starting: func() error { return c.state.Save(starting) },
 	}
 	return target.Apply(ctx, wanted)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"net/netip"
 	"slices"
 
@@ -11,13 +10,13 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/vmcontext"
 )
 
-// names are the DNS names of the machine, the one a client should use first. one-context
-// gives the machine its name only after the first configure.
+// names are the DNS names of the machine, the one a client should use first. The kernel's is
+// the first part of the one in the context, as both one-context and cloud-init set it, and
+// one-context does so only after the first configure.
 func names(settings appliance.Settings, values map[string]string, facts machine.Facts) []string {
 	var known []string
-	own := cmp.Or(facts.Hostname, machine.Certifiable(values[appliance.VarHostname]))
-	for _, name := range []string{settings.Domain, own} {
-		if name != "" {
+	for _, name := range []string{settings.Domain, facts.Hostname, machine.Certifiable(values[appliance.VarHostname])} {
+		if name != "" && !slices.Contains(known, name) {
 			known = append(known, name)
 		}
 	}

@@ -9,13 +9,17 @@ import (
 	"path/filepath"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/guardedfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/gguf"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/model"
 )
 
+// maxBaked bounds the description of the image, in bytes.
+const maxBaked = 1 << 20
+
 // readBaked reads what the image contains.
 func readBaked(root string) (appliance.Baked, error) {
-	text, err := os.ReadFile(filepath.Join(root, appliance.BakedFile))
+	text, err := guardedfile.Read(filepath.Join(root, appliance.BakedFile), maxBaked)
 	if err != nil {
 		return appliance.Baked{}, fmt.Errorf("find out which model the image contains: %w", err)
 	}

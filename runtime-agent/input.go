@@ -1,19 +1,26 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/guardedfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/fit"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs/acme"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/nginx"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/plan"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/secret"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/vmcontext"
 )
+
+// maxSite bounds what is read of the site file, in bytes.
+const maxSite = 1 << 20
 
 // sources are where the plan's input comes from, apart from the context.
 type sources struct {
@@ -34,6 +41,7 @@ func (s sources) gather(settings appliance.Settings, found vmcontext.Found) (pla
 		in.Warnings = append(in.Warnings, fmt.Sprintf("%s=YES without %s: one-context reports READY before the model is loaded. Set %s=%q in CONTEXT of the VM template",
 			appliance.VarReportReady, appliance.VarReadyScript, appliance.VarReadyScript, appliance.ReadyScript))
 	}
+	in.Warnings = append(in.Warnings, appliance.Doubts(found.Values)...)
 	var err error
 	if in.Baked, err = readBaked(s.root); err != nil {
 		return in, err
@@ -41,21 +49,50 @@ func (s sources) gather(settings appliance.Settings, found vmcontext.Found) (pla
 	if in.Facts, err = s.facts(); err != nil {
 		return in, err
 	}
-	if in.Password, err = secret.Password(settings.Password, filepath.Join(s.root, appliance.PasswordFile)); err != nil {
-		return in, err
-	}
-	if in.EngineKey, err = secret.Key(filepath.Join(s.root, appliance.EngineKeyFile)); err != nil {
+	if err = s.secrets(&in); err != nil {
 		return in, err
 	}
 	if in.TLS, err = s.certificates(settings, found.Values, in.Facts); err != nil {
 		return in, err
 	}
-	in.Warnings = append(in.Warnings, in.TLS.Warnings...)
+	in.Warnings = slices.Concat(in.Warnings, in.TLS.Own.Warnings, in.TLS.Warnings)
 	if in.Fit, err = fitModel(s.root, in.Facts.Memory, settings.ContextSize); err != nil {
 		return in, &refusal{[]string{err.Error()}}
 	}
 	in.Warnings = slices.Concat(in.Warnings, in.Fit.Warnings, in.Facts.Warnings(settings.Threads))
 	return in, nil
+}
+
+// secrets sets the password and LocalAI's key: the operator's, those of the machine, or new ones.
+func (s sources) secrets(in *plan.Input) error {
+	site, err := guardedfile.Read(filepath.Join(s.root, appliance.NginxSite), maxSite)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("read the secrets in use: %w", err)
+	}
+	password, key := nginx.SecretsInUse(site)
+	var warning string
+	in.EngineKey, warning, err = secret.Key(secret.Stored{Path: filepath.Join(s.root, appliance.EngineKeyFile), InUse: key})
+	if err != nil {
+		return err
+	}
+	in.Warnings = appendNonEmpty(in.Warnings, warning)
+	if in.Password = in.Settings.Password; in.Password != "" {
+		return nil
+	}
+	// A mistake elsewhere in the context in force does not matter here.
+	before, _, _ := lastGood(s.root)
+	in.Password, warning, err = secret.Password(secret.Stored{
+		Path: filepath.Join(s.root, appliance.PasswordFile), InUse: password, Withdrawn: before.Password,
+	})
+	in.Warnings = appendNonEmpty(in.Warnings, warning)
+	return err
+}
+
+func appendNonEmpty(warnings []string, warning string) []string {
+	if warning == "" {
+		return warnings
+	}
+	return append(warnings, warning)
 }
 
 // fitModel checks whether the model fits into the memory.

@@ -13,15 +13,19 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/guardedfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/apply"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/plan"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/vmcontext"
 )
 
+// maxShown bounds the present content of a file, in bytes: those of the plan are much smaller.
+const maxShown = 16 << 20
+
 // preview shows what configure would do. It writes nothing, not even the secrets it would
 // have made.
 func (a app) preview(ctx context.Context, contextFile string) error {
-	found, err := vmcontext.Find(a.root, contextFile)
+	found, err := vmcontext.Find(ctx, a.root, contextFile, func(failure string) { fmt.Fprintln(a.stderr, failure) })
 	if err != nil {
 		return err
 	}
@@ -87,7 +91,7 @@ func difference(ctx context.Context, root string, entry plan.Entry) (string, err
 		present, err := os.Readlink(path)
 		return fmt.Sprintf("link %s -> %s, was -> %s\n", entry.Path, entry.LinkTo, present), err
 	}
-	present, err := os.ReadFile(path)
+	present, err := guardedfile.Read(path, maxShown)
 	if err != nil {
 		return "", err
 	}

@@ -6,12 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/guardedfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/clients"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/report"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/secret"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
@@ -42,7 +43,7 @@ func writeReport(root string, present status.Status) ([]byte, error) {
 }
 
 func rootFingerprint(root string) (string, error) {
-	text, err := os.ReadFile(filepath.Join(root, appliance.CACert))
+	text, err := guardedfile.Read(filepath.Join(root, appliance.CACert), certs.MaxSize)
 	if err != nil {
 		return "", err
 	}

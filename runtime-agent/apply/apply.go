@@ -14,6 +14,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/guardedfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/plan"
 )
 
@@ -21,6 +22,9 @@ import (
 // before the first change and removed after the last, so that the run after a killed one
 // completes it, although that run finds no difference in the files.
 const pendingFile = appliance.StateDir + "/pending"
+
+// maxPending bounds it, in bytes.
+const maxPending = 4096
 
 // Units is what this package needs of systemd.
 type Units interface {
@@ -242,7 +246,7 @@ func restore(kept []*atomicfile.Kept) error {
 
 // pending returns nil if the last run reloaded or restarted every unit.
 func (t Target) pending() ([]string, error) {
-	text, err := os.ReadFile(t.path(pendingFile))
+	text, err := guardedfile.Read(t.path(pendingFile), maxPending)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

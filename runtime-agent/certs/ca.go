@@ -39,6 +39,8 @@ type Material struct {
 	// Leaf contains the server certificate and its key in one text, so that both are
 	// replaced in one step and always match.
 	Leaf []byte
+	// Warnings say what happened to a root that users may trust.
+	Warnings []string
 }
 
 // Request says what the server certificate must be valid for.
@@ -48,17 +50,27 @@ type Request struct {
 	Addresses []netip.Addr
 	// NewBoot asks for a new server certificate even if the old one would do.
 	NewBoot bool
-	Now     time.Time
+	// Now decides what is valid, unless ClockUnset is true: then it is only a guess.
+	Now        time.Time
+	ClockUnset bool
+	// RootCopy is the published root certificate, which replaces a damaged one.
+	RootCopy []byte
+	// Expected is true if there has been a root before.
+	Expected bool
 }
 
 // Renew returns old with new certificates for those that are missing, damaged or do not fit
-// the request. A usable root is kept whatever the clock says, because users trust it.
+// the request. A root is kept even when it has expired, because users trust it and the clock may
+// be wrong; but nobody can have come to trust one that is not valid yet.
 func Renew(old Material, request Request) (Material, error) {
-	material := old
-	root, err := parseRoot(old)
+	material, root, err := keepRoot(old, request)
 	if err != nil {
+		reason := err
 		if material, root, err = newRoot(request); err != nil {
 			return Material{}, fmt.Errorf("make the root certificate: %w", err)
+		}
+		if request.Expected || len(old.RootCert)+len(old.RootKey)+len(request.RootCopy) > 0 {
+			material.Warnings = []string{fmt.Sprintf("root certificate: a new one was made, because the one before cannot be used (%v): every client must be told to trust it, see slm-copilot report", reason)}
 		}
 	}
 	if !request.NewBoot && fits(material.Leaf, root.Leaf, request) {
@@ -68,6 +80,25 @@ func Renew(old Material, request Request) (Material, error) {
 		return Material{}, fmt.Errorf("make the server certificate: %w", err)
 	}
 	return material, nil
+}
+
+// keepRoot returns old with a root that can be used, or the reason why there is none.
+func keepRoot(old Material, request Request) (Material, tls.Certificate, error) {
+	kept := old
+	kept.Warnings = nil
+	root, err := parseRoot(old)
+	if err != nil {
+		kept.RootCert = request.RootCopy
+		var errCopy error
+		if root, errCopy = parseRoot(kept); errCopy != nil {
+			return Material{}, root, err
+		}
+		kept.Warnings = []string{"root certificate: it was lost or damaged, and was restored from the published copy"}
+	}
+	if !request.ClockUnset && request.Now.Before(root.Leaf.NotBefore) {
+		return Material{}, root, fmt.Errorf("it is not valid before %s, so the clock was ahead when it was made", root.Leaf.NotBefore.UTC().Format(time.RFC3339))
+	}
+	return kept, root, nil
 }
 
 // ParseLeaf returns the server certificate.

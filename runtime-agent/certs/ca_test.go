@@ -111,7 +111,8 @@ func TestWhatIsRenewed(t *testing.T) {
 		"IPv4 written as IPv6":   {nil, func(r *Request) { r.Addresses[0] = netip.AddrFrom16(r.Addresses[0].As16()) }, true, false},
 		"31 days left":           {nil, func(r *Request) { r.Now = now.Add(365 * 24 * time.Hour) }, true, false},
 		"29 days left":           {nil, func(r *Request) { r.Now = now.Add(368 * 24 * time.Hour) }, true, true},
-		"a clock in the past":    {nil, func(r *Request) { r.Now = now.Add(-48 * time.Hour) }, true, true},
+		"a clock not set":        {nil, func(r *Request) { r.Now, r.ClockUnset = now.Add(-48*time.Hour), true }, true, true},
+		"a root not yet valid":   {nil, func(r *Request) { r.Now = now.Add(-48 * time.Hour) }, false, true},
 		"a clock far ahead":      {nil, func(r *Request) { r.Now = now.Add(20 * rootValidity) }, true, true},
 		"the leaf is cut":        {func(m *Material) { m.Leaf = m.Leaf[:100] }, nil, true, true},
 		"the leaf of another":    {func(m *Material) { m.Leaf = stranger.Leaf }, nil, true, true},
@@ -132,8 +133,60 @@ func TestWhatIsRenewed(t *testing.T) {
 			got := renew(t, old, r)
 			assert.Equal(t, tt.sameRoot, string(got.RootCert) == string(first.RootCert))
 			assert.Equal(t, tt.newLeaf, string(got.Leaf) != string(old.Leaf))
+			assert.Equal(t, tt.sameRoot, len(got.Warnings) == 0, "%q", got.Warnings)
 			_, err := tls.X509KeyPair(got.Leaf, got.Leaf)
 			assert.NoError(t, err)
+		})
+	}
+}
+
+// Whoever made the clock right again has a root that no client accepts before that day.
+func TestARootMadeWhileTheClockWasAheadIsReplaced(t *testing.T) {
+	ahead := request()
+	ahead.Now = now.Add(365 * 24 * time.Hour)
+	got := renew(t, renew(t, Material{}, ahead), request())
+	root, err := parseRoot(got)
+	require.NoError(t, err)
+	assert.Equal(t, now.Add(-backdate), root.Leaf.NotBefore)
+	require.Len(t, got.Warnings, 1)
+	assert.Contains(t, got.Warnings[0], "it is not valid before 2027-11-22T11:00:00Z, so the clock was ahead when it was made): every client must be told to trust it")
+	assert.Empty(t, renew(t, got, request()).Warnings, "it is said once")
+}
+
+func TestALostOrDamagedRootIsNotReplacedSilently(t *testing.T) {
+	first := renew(t, Material{}, request())
+	assert.Empty(t, first.Warnings, "nothing was lost at the first boot")
+	binary := []byte("\x00\xff\x00\xff")
+	for name, tt := range map[string]struct {
+		damage   func(*Material)
+		copy     []byte
+		sameRoot bool
+		warning  string
+	}{
+		"the certificate is lost":     {func(m *Material) { m.RootCert = nil }, first.RootCert, true, "was restored from the published copy"},
+		"the certificate is half":     {func(m *Material) { m.RootCert = m.RootCert[:200] }, first.RootCert, true, "was restored from the published copy"},
+		"the certificate is binary":   {func(m *Material) { m.RootCert = binary }, first.RootCert, true, "was restored from the published copy"},
+		"its copy too":                {func(m *Material) { m.RootCert = binary }, binary, false, "a new one was made"},
+		"the key is lost":             {func(m *Material) { m.RootKey = nil }, first.RootCert, false, "a new one was made"},
+		"the key is empty":            {func(m *Material) { m.RootKey = []byte{} }, first.RootCert, false, "a new one was made"},
+		"all is lost":                 {func(m *Material) { *m = Material{} }, nil, false, "a new one was made"},
+		"the copy alone was replaced": {func(*Material) {}, binary, true, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			old, r := first, request()
+			tt.damage(&old)
+			r.RootCopy, r.Expected = tt.copy, true
+			got := renew(t, old, r)
+			assert.Equal(t, tt.sameRoot, string(got.RootCert) == string(first.RootCert))
+			if tt.warning == "" {
+				assert.Empty(t, got.Warnings)
+				return
+			}
+			require.Len(t, got.Warnings, 1)
+			assert.Contains(t, got.Warnings[0], tt.warning)
+			if tt.sameRoot {
+				assert.Equal(t, first.Leaf, got.Leaf)
+			}
 		})
 	}
 }

@@ -35,6 +35,14 @@ type Offers struct {
 // Choose takes the operator's certificate, else one from ACME, else that of the VM's own CA:
 // a certificate that clients refuse is worse than one they can be told to trust.
 func (o Offers) Choose() Chosen {
+	chosen := o.choose()
+	if chosen.Source == status.SourceOwn && !o.At.IsZero() {
+		chosen.warnOfExpiry(o.At)
+	}
+	return chosen
+}
+
+func (o Offers) choose() Chosen {
 	chosen := Chosen{Own: o.Own, Source: status.SourceOwn, Served: o.Own.Leaf}
 	if o.Operator != nil {
 		if refusal := o.Operator.Refusal(o.Domain, o.At); refusal != nil {
@@ -56,6 +64,25 @@ func (o Offers) Choose() Chosen {
 		chosen.warn("the certificate from ACME is not used: %v", refusal)
 	}
 	return chosen
+}
+
+// expiryNotice is how long before the end of the root its users are warned: each of them has
+// something to do then.
+const expiryNotice = 90 * 24 * time.Hour
+
+// warnOfExpiry says when clients will refuse the root, and what to do. It is not replaced by
+// itself: on the day the clock is wrong that would take the trust of every client.
+func (c *Chosen) warnOfExpiry(at time.Time) {
+	root, err := parseRoot(c.Own)
+	if err != nil || root.Leaf.NotAfter.Sub(at) > expiryNotice {
+		return
+	}
+	verb := "expires"
+	if at.After(root.Leaf.NotAfter) {
+		verb = "expired"
+	}
+	c.warn("the root certificate %s on %s. Remove %s, run slm-copilot configure, and have every client trust the new one: see slm-copilot report",
+		verb, root.Leaf.NotAfter.UTC().Format(time.DateOnly), appliance.CAKey)
 }
 
 // WarningPrefix starts every warning about certificates.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 )
@@ -59,4 +60,33 @@ func TestChoose(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Every client has something to do, and needs the time for it.
+func TestTheEndOfTheRootIsSaidInTime(t *testing.T) {
+	own := renew(t, Material{}, request())
+	root, err := parseRoot(own)
+	require.NoError(t, err)
+	end := root.Leaf.NotAfter
+	for name, tt := range map[string]struct {
+		at   time.Time
+		want string
+	}{
+		"91 days before":    {end.AddDate(0, 0, -91), ""},
+		"89 days before":    {end.AddDate(0, 0, -89), "the root certificate expires on 2036-11-19. Remove /etc/slm-copilot/tls/ca.key, run slm-copilot configure, and have every client trust the new one"},
+		"afterwards":        {end.AddDate(0, 0, 1), "the root certificate expired on 2036-11-19. Remove /etc/slm-copilot/tls/ca.key"},
+		"without the clock": {time.Time{}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := Offers{Own: own, At: tt.at}.Choose()
+			if tt.want == "" {
+				assert.Empty(t, got.Warnings)
+				return
+			}
+			require.Len(t, got.Warnings, 1)
+			assert.Contains(t, got.Warnings[0], WarningPrefix+tt.want)
+		})
+	}
+	operator := offer("good", domain, end.AddDate(1, 0, 0))
+	assert.Empty(t, Offers{Own: own, Operator: &operator, Domain: domain, At: end}.Choose().Warnings, "no client uses the root")
 }

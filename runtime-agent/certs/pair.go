@@ -9,6 +9,10 @@ import (
 	"time"
 )
 
+// MaxSize bounds what is read as a certificate with its chain and key, in bytes: a hundred times
+// what a long chain has.
+const MaxSize = 1 << 20
+
 // Pair is a certificate from the operator or an ACME server, with its chain and its key.
 type Pair struct {
 	// Text contains all of it in PEM, the certificate first and the key last.

@@ -68,10 +68,10 @@ func identity(root string) (Facts, error) {
 
 var hostname = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
 
-// Certifiable returns a host name as written in certificates, or "" if it cannot be used:
-// every machine without a name is called localhost.
+// Certifiable returns a host name as written in certificates, without the dot that may end it,
+// or "" if it cannot be used: every machine without a name is called localhost.
 func Certifiable(name string) string {
-	name = strings.ToLower(name)
+	name = strings.ToLower(strings.TrimSuffix(strings.TrimSpace(name), "."))
 	if name == "localhost" || len(name) > 253 || !hostname.MatchString(name) {
 		return ""
 	}

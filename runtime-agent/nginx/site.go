@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"embed"
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"regexp"
@@ -52,6 +53,25 @@ func Listen(port int, ipv6 bool) []string {
 
 // Secrets matches the secrets in the text of a site.
 var Secrets = regexp.MustCompile(`(\\x[0-9a-f]{2})+|Authorization "[^"]*"`)
+
+// inUse matches the lines of a site that contain the password and the engine's key.
+var (
+	passwordInUse = regexp.MustCompile(`\(\?i:bearer\) \+((\\x[0-9a-f]{2})+)\$"`)
+	keyInUse      = regexp.MustCompile(`proxy_set_header Authorization "Bearer ([0-9a-f]+)"`)
+)
+
+// SecretsInUse returns the password and the engine's key that a rendered site contains, "" for
+// what it does not.
+func SecretsInUse(site []byte) (password, engineKey string) {
+	if found := passwordInUse.FindSubmatch(site); found != nil {
+		text, _ := hex.DecodeString(strings.ReplaceAll(string(found[1]), `\x`, ""))
+		password = string(text)
+	}
+	if found := keyInUse.FindSubmatch(site); found != nil {
+		engineKey = string(found[1])
+	}
+	return password, engineKey
+}
 
 // guarded is a path that requires the password, and its one method. Those that generate text
 // need the engine's backend, the others do not.

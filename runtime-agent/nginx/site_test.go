@@ -44,6 +44,17 @@ func TestRenderedSites(t *testing.T) {
 	}
 }
 
+func TestSecretsInUse(t *testing.T) {
+	s := Site{Password: `p"a'$\s{w}#1`, EngineKey: testEngineKey}
+	password, key := SecretsInUse(s.Render())
+	assert.Equal(t, s.Password, password)
+	assert.Equal(t, s.EngineKey, key)
+	for _, site := range [][]byte{nil, s.RenderRefused(), []byte("\x00\xff")} {
+		password, key := SecretsInUse(site)
+		assert.Empty(t, password+key)
+	}
+}
+
 func TestListen(t *testing.T) {
 	assert.Equal(t, []string{"443"}, Listen(443, false), "nginx does not start if the kernel has no IPv6")
 	assert.Equal(t, []string{"443", "[::]:443"}, Listen(443, true))

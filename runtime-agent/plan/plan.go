@@ -90,6 +90,11 @@ func Make(in Input) Plan {
 	return Plan{Directories: directories(), Proxy: proxy(in, nginx.Site.Render), Rest: rest(in)}
 }
 
+// Certificates computes the plan of a machine that has everything but certificates that are due.
+func Certificates(chosen certs.Chosen, acmeCA []byte) Plan {
+	return Plan{Directories: directories(), Proxy: proxyCertificates(chosen), Rest: restCertificates(chosen, acmeCA)}
+}
+
 func directories() []Directory {
 	const root, service = "root", appliance.ServiceUser
 	return []Directory{

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
+	"regexp"
 	"strings"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/guardedfile"
 )
 
 const (
@@ -16,44 +18,84 @@ const (
 	// passwordLength is for 95 bits of entropy.
 	passwordLength = 16
 	keyBytes       = 32
+	// maxSize bounds what is read as a secret, in bytes.
+	maxSize = 4096
 )
 
-// Password returns the one in force: wanted if it is not empty, else the one stored in the
-// file, else a new one. The password stays when the variable is cleared later.
-func Password(wanted, path string) (string, error) {
-	if wanted != "" {
-		return wanted, nil
-	}
-	return kept(path, newPassword)
+// kind is a kind of generated secret.
+type kind struct {
+	name string
+	// form matches every one of the kind: a file that was cut or overwritten does not.
+	form *regexp.Regexp
+	make func() string
 }
 
-// Key returns the key stored in the file, or a new one.
-func Key(path string) (string, error) {
-	return kept(path, func() string {
-		key := make([]byte, keyBytes)
-		_, _ = rand.Read(key) // never fails: crypto/rand ends the program instead
-		return hex.EncodeToString(key)
-	})
+var (
+	password = kind{"password", regexp.MustCompile(`^[A-Za-z0-9]{16}$`), newPassword}
+	key      = kind{"LocalAI's key", regexp.MustCompile(`^[0-9a-f]{64}$`), newKey}
+)
+
+// Stored is where a secret is kept.
+type Stored struct {
+	// Path is the file.
+	Path string
+	// InUse is the secret that the configuration in force contains; empty if there is none. It
+	// replaces a file that is lost or damaged.
+	InUse string
+	// Withdrawn is a secret that must not be used any more; empty if there is none.
+	Withdrawn string
 }
+
+// Password returns the stored password, or a new one at the first boot and after the stored one
+// was withdrawn. If it is lost or damaged, the one in use takes its place, or else a new one, and
+// the warning says so.
+func Password(stored Stored) (value, warning string, err error) { return password.keep(stored) }
+
+// Key is Password for LocalAI's key.
+func Key(stored Stored) (value, warning string, err error) { return key.keep(stored) }
 
 // Read returns the secret stored in the file.
 func Read(path string) (string, error) {
-	text, err := os.ReadFile(path)
+	text, err := guardedfile.Read(path, maxSize)
 	return strings.TrimSuffix(string(text), "\n"), err
 }
 
 // Content is the content of a secret's file.
 func Content(secret string) []byte { return []byte(secret + "\n") }
 
-func kept(path string, make func() string) (string, error) {
-	secret, err := Read(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("read the stored secret: %w", err)
+func (k kind) keep(s Stored) (value, warning string, err error) {
+	value, err = Read(s.Path)
+	lost := errors.Is(err, fs.ErrNotExist)
+	inUse := s.InUse
+	if inUse == s.Withdrawn {
+		inUse = ""
 	}
-	if secret != "" {
-		return secret, nil
+	switch {
+	case err != nil && !lost:
+		return "", "", fmt.Errorf("read the stored secret: %w", err)
+	case s.Withdrawn != "" && value == s.Withdrawn:
+		return k.make(), "", nil
+	case value != "" && (value == inUse || k.form.MatchString(value)):
+		return value, "", nil
+	case inUse != "":
+		return inUse, fmt.Sprintf("%s with the %s is %s; it was restored from the configuration in force", s.Path, k.name, state(lost)), nil
+	case lost && s.InUse == "":
+		return k.make(), "", nil
 	}
-	return make(), nil
+	return k.make(), fmt.Sprintf("%s with the %s is %s; a new one was made", s.Path, k.name, state(lost)), nil
+}
+
+func state(lost bool) string {
+	if lost {
+		return "lost"
+	}
+	return "damaged"
+}
+
+func newKey() string {
+	key := make([]byte, keyBytes)
+	_, _ = rand.Read(key) // never fails: crypto/rand ends the program instead
+	return hex.EncodeToString(key)
 }
 
 func newPassword() string {

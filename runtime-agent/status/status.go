@@ -16,6 +16,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/guardedfile"
 )
 
 // Status is the document in appliance.StatusJSON.
@@ -63,6 +64,9 @@ const (
 // Ready reports whether a real token came through nginx since the last change.
 func (s Status) Ready() bool { return s.Stage == appliance.BootstrapSuccess }
 
+// maxSize bounds the stored status, in bytes.
+const maxSize = 1 << 20
+
 // Store keeps the status of one machine.
 type Store struct {
 	// Root is put before every path.
@@ -72,7 +76,7 @@ type Store struct {
 
 // Load returns the stored status; the zero Status if there is none.
 func (s Store) Load() (Status, error) {
-	text, err := os.ReadFile(filepath.Join(s.Root, appliance.StatusJSON))
+	text, err := guardedfile.Read(filepath.Join(s.Root, appliance.StatusJSON), maxSize)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Status{}, nil
 	}
@@ -88,7 +92,7 @@ func (s Store) Load() (Status, error) {
 
 // Complete reports whether the Save of status was completed: a killed one leaves the old word.
 func (s Store) Complete(status Status) bool {
-	word, err := os.ReadFile(filepath.Join(s.Root, appliance.StatusFile))
+	word, err := guardedfile.Read(filepath.Join(s.Root, appliance.StatusFile), maxSize)
 	return err == nil && string(word) == status.Stage+"\n"
 }
 

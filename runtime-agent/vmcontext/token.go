@@ -2,11 +2,11 @@ package vmcontext
 
 import (
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/guardedfile"
 )
 
 const (
@@ -48,7 +48,7 @@ func tokenIn(text string) string {
 
 // readStart returns nothing for a file that cannot be read.
 func readStart(path string) string {
-	file, err := os.Open(path)
+	file, err := guardedfile.Open(path)
 	if err != nil {
 		return ""
 	}

@@ -43,7 +43,7 @@ func TestWhichTokenIsUsed(t *testing.T) {
 			if tt.env != "" {
 				put(t, filepath.Join(root, environment), tt.env)
 			}
-			found, err := Find(root, named)
+			found, err := Find(t.Context(), root, named, silent)
 			require.NoError(t, err)
 			assert.Equal(t, tt.want, found.Token)
 		})
@@ -55,7 +55,7 @@ func TestTheTokenIsFoundWithEverySource(t *testing.T) {
 		root := t.TempDir()
 		put(t, filepath.Join(root, path), "A='1'")
 		put(t, filepath.Join(root, environment), "export TOKENTXT=\"the-token\"\n")
-		found, err := Find(root, "")
+		found, err := Find(t.Context(), root, "", silent)
 		require.NoError(t, err)
 		assert.Equal(t, "the-token", found.Token, path)
 	}

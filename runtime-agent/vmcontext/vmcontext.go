@@ -2,6 +2,7 @@
 package vmcontext
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,10 +12,14 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/guardedfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/retry"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/onecontext"
 )
 
@@ -44,15 +49,19 @@ const directory = "/context"
 // Find returns the context in the named file, or else the one that one-context applied last,
 // that on the CONTEXT medium, or that in a directory. If there is none or it cannot be read,
 // it returns the last good context. root is put before every path.
-func Find(root, file string) (Found, error) { return find(root, file, kernel) }
+//
+// say is called for each failure to mount the medium that is followed by another attempt.
+func Find(ctx context.Context, root, file string, say func(string)) (Found, error) {
+	return find(ctx, root, file, kernel, say)
+}
 
-func find(root, file string, m mounter) (Found, error) {
+func find(ctx context.Context, root, file string, m mounter, say func(string)) (Found, error) {
 	if file != "" {
 		return read(root, file)
 	}
 	for _, source := range []func() (Found, error){
 		func() (Found, error) { return read(root, filepath.Join(root, appliance.ContextCopy)) },
-		func() (Found, error) { return readMedium(root, m) },
+		func() (Found, error) { return readMedium(ctx, root, m, say) },
 		// For contexts that come neither on a medium nor as files, such as VMware's.
 		func() (Found, error) { return read(root, filepath.Join(root, appliance.EarlyContextCopy)) },
 		func() (Found, error) { return read(root, filepath.Join(root, directory, appliance.ContextFile)) },
@@ -101,7 +110,7 @@ func read(root, path string) (Found, error) {
 }
 
 func parseFile(path string) (map[string]string, error) {
-	file, err := os.Open(path)
+	file, err := guardedfile.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the context: %w", err)
 	}
@@ -110,6 +119,9 @@ func parseFile(path string) (map[string]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	for name, value := range values {
+		values[name] = strings.TrimSpace(value) // forms add white space, which is never meant
+	}
 	return values, nil
 }
 
@@ -117,7 +129,12 @@ func parseFile(path string) (map[string]string, error) {
 type mounter struct {
 	mount   func(device, dir string) error
 	unmount func(dir string) error
+	retries retry.Policy
 }
+
+// mounting repeats a mount: the first ones after a boot may fail. one-context, too, tries six
+// times with a pause of a second (addon-context-linux, issue 247).
+var mounting = retry.Policy{Failures: 6, Pause: time.Second, MaxPause: time.Second}
 
 // kernel mounts what oned writes, which is ISO 9660.
 var kernel = mounter{
@@ -126,10 +143,11 @@ var kernel = mounter{
 		return unix.Mount(device, dir, "iso9660", flags, "")
 	},
 	unmount: func(dir string) error { return unix.Unmount(dir, unix.MNT_DETACH) },
+	retries: mounting,
 }
 
 // readMedium mounts the CD-ROM for a moment.
-func readMedium(root string, m mounter) (found Found, err error) {
+func readMedium(ctx context.Context, root string, m mounter, say func(string)) (found Found, err error) {
 	device := filepath.Join(root, "/dev/disk/by-label", appliance.ContextLabel)
 	if _, err := os.Stat(device); err != nil {
 		return Found{}, fmt.Errorf("find the CONTEXT medium: %w", err)
@@ -139,8 +157,18 @@ func readMedium(root string, m mounter) (found Found, err error) {
 		return Found{}, err
 	}
 	defer os.Remove(dir)
-	if err := m.mount(device, dir); err != nil {
-		return Found{}, fmt.Errorf("mount the CONTEXT medium %s: %w", device, err)
+	err = m.retries.Do(ctx, "mounting it", say, func(context.Context) error {
+		err := m.mount(device, dir)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, fs.ErrPermission), errors.Is(err, unix.ENOTBLK):
+			return fmt.Errorf("mount the CONTEXT medium %s: %w", device, err)
+		}
+		return retry.Temporary(fmt.Errorf("mount the CONTEXT medium %s: %w", device, err))
+	})
+	if err != nil {
+		return Found{}, fmt.Errorf("read the CONTEXT medium: %w", err)
 	}
 	defer func() { err = errors.Join(err, m.unmount(dir)) }()
 	found, err = read(root, filepath.Join(dir, appliance.ContextFile))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 )
@@ -52,7 +53,7 @@ func TestWhichContextIsUsed(t *testing.T) {
 			for path, content := range tt.files {
 				put(t, filepath.Join(root, path), content)
 			}
-			found, err := Find(root, "")
+			found, err := find(t.Context(), root, "", quick(kernel), silent)
 			if tt.failure != "" {
 				assert.ErrorContains(t, err, tt.failure)
 				return
@@ -78,7 +79,7 @@ func TestAMediumIsReadAndUnmounted(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			mounted := ""
-			found, err := find(root, "", mounter{
+			found, err := find(t.Context(), root, "", mounter{
 				mount: func(from, dir string) error {
 					require.Equal(t, device, from)
 					mounted = dir
@@ -93,7 +94,7 @@ func TestAMediumIsReadAndUnmounted(t *testing.T) {
 					mounted = ""
 					return os.RemoveAll(dir)
 				},
-			})
+			}, silent)
 			require.NoError(t, err)
 			assert.Equal(t, tt.want, found.Values["A"])
 			if tt.want == "medium" {
@@ -107,14 +108,85 @@ func TestAMediumIsReadAndUnmounted(t *testing.T) {
 	assert.Empty(t, left)
 }
 
+// The first mounts after a boot may fail.
+func TestAMediumIsTriedAFewTimes(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	for name, tt := range map[string]struct {
+		failures, attempts int
+		failure            error
+		want               string
+	}{
+		"it works the third time": {2, 3, unix.EIO, "medium"},
+		"it never works":          {100, 6, unix.EIO, "last"},
+		"not root":                {100, 1, unix.EPERM, "last"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := t.TempDir()
+			put(t, filepath.Join(root, "/dev/disk/by-label/", appliance.ContextLabel), "")
+			put(t, filepath.Join(root, LastGood), "A='last'")
+			attempts := 0
+			var said []string
+			found, err := find(t.Context(), root, "", quick(mounter{
+				mount: func(_, dir string) error {
+					if attempts++; attempts <= tt.failures {
+						return tt.failure
+					}
+					put(t, filepath.Join(dir, appliance.ContextFile), "A='medium'")
+					return nil
+				},
+				unmount: os.RemoveAll,
+			}), func(line string) { said = append(said, line) })
+			require.NoError(t, err)
+			assert.Equal(t, tt.want, found.Values["A"])
+			assert.Equal(t, tt.attempts, attempts)
+			if tt.want == "last" {
+				assert.Contains(t, found.Warning, tt.failure.Error())
+			}
+			if tt.failure == unix.EIO {
+				assert.Len(t, said, tt.attempts-1, "every retry is visible")
+			}
+		})
+	}
+}
+
+func silent(string) {}
+
+// quick does not wait between two attempts.
+func quick(m mounter) mounter {
+	m.retries = mounting
+	m.retries.Pause, m.retries.MaxPause = 1, 1
+	return m
+}
+
+// Sunstone's text boxes add it.
+func TestWhiteSpaceAroundAValueIsDropped(t *testing.T) {
+	named := filepath.Join(t.TempDir(), "named")
+	put(t, named, "ONEGATE_ENDPOINT=' http://169.254.16.9:5030\n'\nETH0_IP='192.0.2.7 '\nSET_HOSTNAME='\tvm-7'\n")
+	found, err := Find(t.Context(), t.TempDir(), named, silent)
+	require.NoError(t, err)
+	assert.Equal(t, map[string]string{"ONEGATE_ENDPOINT": "http://169.254.16.9:5030", "ETH0_IP": "192.0.2.7", "SET_HOSTNAME": "vm-7"}, found.Values)
+}
+
+func TestAContextThatIsNotAFileHoldsNobodyUp(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	require.NoError(t, unix.Mkfifo(fifo, 0o600))
+	found, err := Find(t.Context(), t.TempDir(), fifo, silent)
+	require.NoError(t, err)
+	assert.Empty(t, found.Values)
+	for _, path := range []string{"/dev/zero", filepath.Dir(fifo)} {
+		_, err = Find(t.Context(), t.TempDir(), path, silent)
+		assert.ErrorContains(t, err, "not a file")
+	}
+}
+
 func TestANamedFileIsTheOnlyOne(t *testing.T) {
 	root := t.TempDir()
 	put(t, filepath.Join(root, LastGood), "A='last'")
 	named := filepath.Join(root, "named")
-	_, err := Find(root, named)
+	_, err := Find(t.Context(), root, named, silent)
 	assert.ErrorIs(t, err, os.ErrNotExist)
 	put(t, named, "A='named'")
-	found, err := Find(root, named)
+	found, err := Find(t.Context(), root, named, silent)
 	require.NoError(t, err)
 	assert.Equal(t, Found{Values: map[string]string{"A": "named"}, Source: named}, found)
 }

@@ -9,12 +9,16 @@ import (
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/guardedfile"
 )
 
 // pauses come after the first failure, the second and so on; the last one repeats. They
 // keep well below the five failed validations an hour that Let's Encrypt allows for one
 // host name (letsencrypt.org/docs/rate-limits).
 var pauses = []time.Duration{10 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour}
+
+// maxSize bounds the stored failures, in bytes.
+const maxSize = 1 << 20
 
 // Attempts are the consecutive failures of one order. The zero value has none.
 type Attempts struct {
@@ -28,7 +32,7 @@ type Attempts struct {
 // not exist, is damaged or is about another order: at worst that is one attempt too many.
 func LoadAttempts(path string, order Order) Attempts {
 	var stored Attempts
-	text, err := os.ReadFile(path)
+	text, err := guardedfile.Read(path, maxSize)
 	if err == nil {
 		err = json.Unmarshal(text, &stored)
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/guardedfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs"
 )
 
@@ -120,11 +121,11 @@ func (c Certbot) environment(order Order) []string {
 // server of the order.
 func (c Certbot) Present(order Order) (present certs.Pair, ordered bool, err error) {
 	dir := filepath.Join(c.ConfigDir, "live", order.Domain)
-	chain, err := os.ReadFile(filepath.Join(dir, "fullchain.pem"))
+	chain, err := guardedfile.Read(filepath.Join(dir, "fullchain.pem"), certs.MaxSize)
 	if err != nil {
 		return certs.Pair{}, false, err
 	}
-	key, err := os.ReadFile(filepath.Join(dir, "privkey.pem"))
+	key, err := guardedfile.Read(filepath.Join(dir, "privkey.pem"), certs.MaxSize)
 	if err != nil {
 		return certs.Pair{}, false, err
 	}
@@ -137,7 +138,7 @@ func (c Certbot) Present(order Order) (present certs.Pair, ordered bool, err err
 // directory is the ACME server of the present certificate, from certbot's renewal
 // configuration; empty if there is none.
 func (c Certbot) directory(domain string) string {
-	text, err := os.ReadFile(filepath.Join(c.ConfigDir, "renewal", domain+".conf"))
+	text, err := guardedfile.Read(filepath.Join(c.ConfigDir, "renewal", domain+".conf"), certs.MaxSize)
 	if err != nil {
 		return ""
 	}
