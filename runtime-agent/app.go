@@ -17,6 +17,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/logfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/nginx"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/probe"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/systemd"
 )
@@ -33,6 +34,8 @@ type app struct {
 	owners     func() (map[string]atomicfile.Owner, error)
 	units      apply.Units
 	checkProxy func(context.Context) error
+	// answers returns why the appliance does not answer at this moment, nil if it does.
+	answers func(context.Context) error
 	// baseURL is where nginx answers, httpPort where it does without TLS, pause the time
 	// between two attempts to ask it.
 	baseURL  string
@@ -56,6 +59,7 @@ func newApp(root string) app {
 		httpPort:   appliance.HTTPPort,
 		pause:      2 * time.Second,
 	}
+	a.answers = func(ctx context.Context) error { return probe.Answers(ctx, a.baseURL) }
 	a.certbot = acme.Certbot{
 		ConfigDir: a.path(appliance.ACMEDir), WorkDir: a.path(appliance.ACMEWorkDir), LogsDir: a.path(appliance.ACMELogsDir),
 		WebRoot: a.path(appliance.WebRoot), CABundle: a.path(appliance.ACMECAFile),
@@ -65,6 +69,7 @@ func newApp(root string) app {
 		a.owners = func() (map[string]atomicfile.Owner, error) { return nil, nil }
 		a.units = noUnits{}
 		a.checkProxy = func(context.Context) error { return nil }
+		a.answers = func(context.Context) error { return nil }
 	}
 	return a
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/onecontext"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/plan"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/probe"
 )
 
 const modelFile = appliance.ModelsDir + "/" + appliance.ModelFile
@@ -78,6 +79,9 @@ func (v *vm) runWithin(ctx context.Context, args ...string) (code int, stdout, s
 		a.units = v.units
 		a.checkProxy = func(context.Context) error { return v.refusal }
 		a.baseURL, a.pause = v.baseURL, v.pause
+		if v.baseURL != "" {
+			a.answers = func(ctx context.Context) error { return probe.Answers(ctx, v.baseURL) }
+		}
 		return a
 	})
 	return code, out.String(), err.String()

@@ -87,8 +87,7 @@ func succeed(ctx context.Context, s state) (proven report.Report, err error) {
 		}
 		present.Stage = appliance.BootstrapSuccess
 		proven.Status = *present
-		_, err := writeReport(s.Root, *present)
-		return err
+		return writeReport(s.Root, *present)
 	})
 	return proven, err
 }

@@ -25,7 +25,7 @@ func TestBootstrapSaysReadyAfterATokenCameThrough(t *testing.T) {
 	assert.Equal(t, 1, code)
 	assert.Contains(t, stdout, appliance.ConfigureSuccess)
 
-	v.serve()
+	stop := v.serve()
 	code, _, stderr := v.run("bootstrap", "--timeout", "1m")
 	require.Zero(t, code, stderr)
 	assert.Equal(t, appliance.BootstrapSuccess+"\n", v.read(appliance.StatusFile))
@@ -47,6 +47,29 @@ func TestBootstrapSaysReadyAfterATokenCameThrough(t *testing.T) {
 	assert.Less(t, requested, announced, "a client that sees it ready gets the certificate that stays")
 
 	assertNoSecretIsReadable(t, v, "the-password", strings.TrimSpace(v.read(appliance.EngineKeyFile)))
+
+	// What is asked for now is answered from now.
+	stop()
+	code, _, stderr = v.run("status")
+	assert.Equal(t, 1, code)
+	assert.Contains(t, stderr, "not ready: it was, and does not answer now: ")
+	code, stdout, _ = v.run("report")
+	assert.Zero(t, code)
+	assert.Contains(t, stdout, "\nnow = does not answer: ")
+	assert.Equal(t, report, v.read(appliance.ReportFile))
+}
+
+// The password is asked for when things are bad, too.
+func TestTheReportIsShownWhereItCannotBeStored(t *testing.T) {
+	v := newVM(t)
+	v.configure(map[string]string{appliance.VarPassword: "the-password"})
+	// A directory in its place cannot be replaced, like a file on a read-only root.
+	require.NoError(t, os.RemoveAll(filepath.Join(v.root, appliance.ReportFile)))
+	v.put(appliance.ReportFile+"/x", "")
+	code, stdout, stderr := v.run("report")
+	assert.Zero(t, code)
+	assert.Contains(t, stdout, "password = the-password\n")
+	assert.Contains(t, stderr, "the file of the report is not up to date: ")
 }
 
 // assertNoSecretIsReadable looks into every file others may read, and into the log.

@@ -24,8 +24,10 @@ Commands:
   check [URL] [--ca FILE] [--password-file FILE] [--http-port PORT]
                                run the acceptance checks on an appliance (default: this one)
   check-model                  fail with the reason if LocalAI could not load the model
-  watch                        load the model again whenever LocalAI's backend dies
-  status                       show the status; exit status 0 means ready
+  watch                        load the model again whenever LocalAI's backend dies, and
+                               notice when the appliance stops answering
+  status                       show the status; exit status 0 means that it is ready and
+                               answers at this moment
   report                       show endpoint, password and certificate (as root)
   version                      show the version of this program
 
@@ -54,6 +56,7 @@ func main() {
 
 // run runs one command. makeApp builds what the commands work on; tests pass their own.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer, makeApp func(root string) app) int {
+	stdout, stderr = terminal{stdout}, terminal{stderr}
 	flags := newFlags("slm-copilot")
 	root := flags.String("root", "/", "")
 	err := flags.Parse(args)
@@ -132,7 +135,7 @@ func (a app) command(ctx context.Context, name string, args []string) error {
 		}
 		return a.watch(ctx)
 	}
-	simple, known := map[string]func() error{
+	simple, known := map[string]func(context.Context) error{
 		"status": a.showStatus, "report": a.showReport, "version": a.showVersion,
 		"check-model": a.checkModel,
 	}[name]
@@ -142,7 +145,7 @@ func (a app) command(ctx context.Context, name string, args []string) error {
 	if err := parse(flags, args); err != nil {
 		return err
 	}
-	return simple()
+	return simple(ctx)
 }
 
 // newFlags returns a set that prints nothing itself: the usage above is the only help.

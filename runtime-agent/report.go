@@ -18,28 +18,40 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 )
 
-// writeReport updates the report file and returns its text. Before the first valid settings
-// there is no password and nothing to connect to.
-func writeReport(root string, present status.Status) ([]byte, error) {
-	content := report.Report{Status: present}
-	var err error
+// writeReport updates the report file.
+func writeReport(root string, present status.Status) error {
+	content, err := newReport(root, present)
+	if err != nil {
+		return err
+	}
+	return storeReport(root, content)
+}
+
+// newReport reads what a report contains. Before the first valid settings there is no password
+// and nothing to connect to.
+func newReport(root string, present status.Status) (content report.Report, err error) {
+	content.Status = present
 	content.Password, err = secret.Read(filepath.Join(root, appliance.PasswordFile))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		content.Status.Host = ""
 	case err != nil:
-		return nil, err
+		return content, err
 	default:
 		if content.RootFingerprint, err = rootFingerprint(root); err != nil {
-			return nil, err
+			return content, err
 		}
 	}
-	text, file := content.Render(), filepath.Join(root, appliance.ReportFile)
+	return content, nil
+}
+
+func storeReport(root string, content report.Report) error {
+	file := filepath.Join(root, appliance.ReportFile)
 	if err := atomicfile.Sweep(file); err != nil {
-		return nil, err
+		return err
 	}
-	_, err = atomicfile.WriteIfChanged(file, text, 0o600, nil)
-	return text, err
+	_, err := atomicfile.WriteIfChanged(file, content.Render(), 0o600, nil)
+	return err
 }
 
 func rootFingerprint(root string) (string, error) {

@@ -78,8 +78,7 @@ func (c converger) noteCertificate(ctx context.Context, chosen certs.Chosen, nex
 	if _, err := os.Stat(filepath.Join(c.state.Root, appliance.ReportFile)); err != nil {
 		return nil // bootstrap will write the first one
 	}
-	_, err = writeReport(c.state.Root, next)
-	return err
+	return writeReport(c.state.Root, next)
 }
 
 // certificateWarnings replaces the earlier warnings about certificates.

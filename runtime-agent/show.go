@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,8 +9,9 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 )
 
-// showStatus succeeds only if the appliance is ready, so that scripts can use the exit status.
-func (a app) showStatus() error {
+// showStatus succeeds only if the appliance is ready, so that scripts can use the exit status. What
+// is stored may be a while old: it asks.
+func (a app) showStatus(ctx context.Context) error {
 	present, err := a.state().Load()
 	if err != nil {
 		return err
@@ -18,10 +20,15 @@ func (a app) showStatus() error {
 	if !present.Ready() {
 		return errors.New("not ready")
 	}
+	if err := a.answers(ctx); err != nil {
+		return fmt.Errorf("not ready: it was, and does not answer now: %w", err)
+	}
 	return nil
 }
 
-func (a app) showReport() error {
+// showReport updates the report file, if that is possible, and shows what it contains and whether
+// the appliance answers at this moment.
+func (a app) showReport(ctx context.Context) error {
 	present, err := a.state().Load()
 	if err != nil {
 		return err
@@ -29,18 +36,27 @@ func (a app) showReport() error {
 	if present.Stage == "" {
 		return errors.New("no report yet: the appliance was never configured")
 	}
-	text, err := writeReport(a.root, present)
+	content, err := newReport(a.root, present)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return errors.New("the report contains the password: run this as root")
 	case err != nil:
 		return err
 	}
-	_, err = a.stdout.Write(text)
+	if err := storeReport(a.root, content); err != nil {
+		// What to know is shown all the same, such as on a root that is read-only.
+		fmt.Fprintf(a.stderr, "slm-copilot: the file of the report is not up to date: %v\n", err)
+	}
+	if present.Ready() {
+		if err := a.answers(ctx); err != nil {
+			content.Silent = err.Error()
+		}
+	}
+	_, err = a.stdout.Write(content.Render())
 	return err
 }
 
-func (a app) showVersion() error {
+func (a app) showVersion(context.Context) error {
 	_, err := fmt.Fprintln(a.stdout, appliance.Version)
 	return err
 }

@@ -67,8 +67,7 @@ func (s state) configureFailed(reason error) error {
 		present.Mistakes = refused.mistakes
 	}
 	err := s.Save(present)
-	_, errReport := writeReport(s.Root, present)
-	return errors.Join(err, errReport)
+	return errors.Join(err, writeReport(s.Root, present))
 }
 
 // applied reports whether a stage means that the files on disk are those of the last context.

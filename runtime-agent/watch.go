@@ -13,6 +13,10 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/watch"
 )
 
+// readinessPauses is how many of the app's pauses lie between two looks at whether the appliance
+// answers.
+const readinessPauses = 5
+
 // watch loads the model again whenever the engine's backend dies, until it is interrupted.
 func (a app) watch(ctx context.Context) error {
 	if filepath.Clean(a.root) != "/" {
@@ -37,6 +41,17 @@ func (a app) watch(ctx context.Context) error {
 			}
 		},
 	}
+	readiness := watch.Readiness{
+		Ready: func() (bool, error) {
+			present, err := a.state().Load()
+			return present.Ready(), err
+		},
+		Answers: a.answers,
+		Units:   systemd.Units{},
+		Pause:   readinessPauses * a.pause,
+		Log:     log,
+	}
+	go readiness.Run(ctx)
 	watcher.Run(ctx)
 	return nil
 }
@@ -50,7 +65,7 @@ func notice(ctx context.Context, s state, reason error) error {
 }
 
 // checkModel is run by the unit of the engine, as its user, before each start.
-func (a app) checkModel() error {
+func (a app) checkModel(context.Context) error {
 	facts, err := a.facts()
 	if err != nil {
 		return err

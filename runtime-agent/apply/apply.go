@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/guardedfile"
@@ -72,15 +74,15 @@ func (t Target) Apply(ctx context.Context, p plan.Plan) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
+	if err := t.sweep(p); err != nil {
+		return Outcome{}, err
+	}
 	if len(proxy)+len(rest) == 0 && missed == nil {
 		return Outcome{}, nil
 	}
 	units := union(missed, proxy, rest)
 	outcome := Outcome{Changed: true, Proving: slices.Contains(units, appliance.BootstrapUnit)}
 	if err := t.makeDirectories(p); err != nil {
-		return Outcome{}, err
-	}
-	if err := t.sweep(p); err != nil {
 		return Outcome{}, err
 	}
 	if outcome.Proving {
@@ -158,20 +160,49 @@ func (t Target) makeDirectories(p plan.Plan) error {
 			return err
 		}
 	}
-	for _, d := range p.Directories {
-		path := t.path(d.Path)
-		if err := os.MkdirAll(path, d.Mode); err != nil {
-			return err
+	for i, d := range p.Directories {
+		if err := t.makeDirectory(d, belowService(d, p.Directories[:i])); err != nil {
+			return fmt.Errorf("make the directory %s: %w", t.path(d.Path), err)
 		}
-		// MkdirAll keeps the mode of an existing directory and applies the umask to a new one.
-		if err := os.Chmod(path, d.Mode); err != nil {
-			return err
-		}
-		if owner := t.owner(d.Owner); owner != nil {
-			if err := os.Chown(path, owner.UID, owner.GID); err != nil {
+	}
+	return nil
+}
+
+// belowService reports whether d lies in one of the directories that belong to a service, which
+// may have put anything there.
+func belowService(d plan.Directory, made []plan.Directory) bool {
+	return slices.ContainsFunc(made, func(parent plan.Directory) bool {
+		return parent.Owner != "root" && strings.HasPrefix(d.Path, parent.Path+"/")
+	})
+}
+
+// makeDirectory makes a directory and sets mode and owner of the one it has opened. A link of an
+// administrator is followed; one of a service is removed, because it could give the service a
+// directory of the system.
+func (t Target) makeDirectory(d plan.Directory, untrusted bool) error {
+	path, flags := t.path(d.Path), os.O_RDONLY|unix.O_DIRECTORY
+	if untrusted {
+		flags |= unix.O_NOFOLLOW
+		if info, err := os.Lstat(path); err == nil && !info.IsDir() {
+			if err := os.Remove(path); err != nil {
 				return err
 			}
 		}
+	}
+	if err := os.MkdirAll(path, d.Mode); err != nil {
+		return err
+	}
+	directory, err := os.OpenFile(path, flags, 0)
+	if err != nil {
+		return err
+	}
+	defer directory.Close()
+	// MkdirAll keeps the mode of an existing directory and applies the umask to a new one.
+	if err := directory.Chmod(d.Mode); err != nil {
+		return err
+	}
+	if owner := t.owner(d.Owner); owner != nil {
+		return directory.Chown(owner.UID, owner.GID)
 	}
 	return nil
 }

@@ -158,6 +158,27 @@ func TestModesOfDirectoriesAreRepaired(t *testing.T) {
 	assert.Equal(t, []fs.FileMode{0o755, 0o750}, modes())
 }
 
+// A service that was broken into must not be given a directory of the system.
+func TestALinkOfAServiceIsNotFollowed(t *testing.T) {
+	m := newMachine(t)
+	system := filepath.Join(m.Root, "system")
+	require.NoError(t, os.Mkdir(system, 0o755))
+	require.NoError(t, os.Mkdir(filepath.Join(m.Root, "state"), 0o755))
+	require.NoError(t, os.Symlink(system, filepath.Join(m.Root, "state/tmp")))
+	require.NoError(t, os.Symlink(system, filepath.Join(m.Root, "moved")))
+	_, _, err := m.apply(t, plan.Plan{
+		Directories: []plan.Directory{{Path: appliance.StateDir, Mode: 0o755, Owner: "root"}, {Path: "/state", Mode: 0o750, Owner: "localai"}, {Path: "/state/tmp", Mode: 0o700, Owner: "localai"}, {Path: "/moved", Mode: 0o711, Owner: "root"}},
+		Rest:        []plan.Entry{{Path: "/a", Mode: 0o600}},
+	})
+	require.NoError(t, err)
+	info, err := os.Lstat(filepath.Join(m.Root, "state/tmp"))
+	require.NoError(t, err)
+	assert.Equal(t, fs.ModeDir|0o700, info.Mode(), "the link is gone")
+	info, err = os.Stat(system)
+	require.NoError(t, err)
+	assert.Equal(t, fs.ModeDir|0o711, info.Mode(), "a link of the administrator is followed, that of the service is not")
+}
+
 func TestFilesNginxRefusesAreRolledBack(t *testing.T) {
 	for name, first := range map[string]bool{"nothing was there": false, "an old site was there": true} {
 		t.Run(name, func(t *testing.T) {
@@ -232,9 +253,10 @@ func TestLeftoversOfKilledRunsAreRemoved(t *testing.T) {
 	for _, left := range []string{".site.new-123", ".enabled.new-link", ".env.new-9", appliance.StateDir + "/.pending.new-1"} {
 		require.NoError(t, os.WriteFile(filepath.Join(m.Root, left), []byte("secret"), 0o600))
 	}
-	_, _, err = m.apply(t, wanted("b", "a"))
+	_, calls, err := m.apply(t, wanted("a", "a"))
 	require.NoError(t, err)
-	assert.Equal(t, map[string]string{"/site": "b", "/enabled": "-> /b", "/env": "a", "/password": "secret"}, m.files(t))
+	assert.Equal(t, map[string]string{"/site": "a", "/enabled": "-> /a", "/env": "a", "/password": "secret"}, m.files(t))
+	assert.Empty(t, calls, "nothing else was to be done")
 }
 
 // A certificate is replaced without checking the model again.

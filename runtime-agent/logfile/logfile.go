@@ -8,7 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/printable"
 )
 
 // Log writes to a file and to standard error, which systemd keeps in its journal.
@@ -44,7 +47,8 @@ func open(path string) (*os.File, error) {
 			return nil, err
 		}
 	}
-	return os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640)
+	// Without waiting for a reader, if somebody put a FIFO there.
+	return os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY|syscall.O_NONBLOCK, 0o640)
 }
 
 // Close closes the file.
@@ -68,7 +72,7 @@ func (l *Log) Error(format string, args ...any) { l.write("ERROR", format, args)
 func (l *Log) write(level, format string, args []any) {
 	stamp := l.now().UTC().Format(time.RFC3339)
 	for line := range strings.Lines(fmt.Sprintf(format, args...)) {
-		entry := fmt.Sprintf("%s %-5s %s\n", stamp, level, strings.TrimRight(line, "\n"))
+		entry := fmt.Sprintf("%s %-5s %s\n", stamp, level, printable.Text(strings.TrimRight(line, "\n")))
 		_, _ = io.WriteString(l.err, entry)
 		if l.out != nil {
 			_, _ = io.WriteString(l.out, entry)

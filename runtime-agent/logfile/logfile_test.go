@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -56,4 +58,23 @@ func TestALongLogIsRotated(t *testing.T) {
 	require.NoError(t, err)
 	assert.Regexp(t, `^\S+ INFO  a new start\n$`, string(content))
 	assert.FileExists(t, path+".1")
+}
+
+func TestWhoReadsTheLogSeesTextOnly(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	log := Open(path, io.Discard, time.Now)
+	log.Warn("the server says %s", "\x1b[2J\rall is well")
+	require.NoError(t, log.Close())
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Contains(t, string(text), "the server says  [2J all is well\n")
+}
+
+func TestALogThatIsAFIFOHoldsNobodyUp(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	require.NoError(t, syscall.Mkfifo(path, 0o600))
+	var stderr strings.Builder
+	Open(path, &stderr, time.Now).Info("hello")
+	assert.Contains(t, stderr.String(), "log to standard error only")
+	assert.Contains(t, stderr.String(), "hello")
 }

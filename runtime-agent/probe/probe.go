@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/completion"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/retry"
 )
@@ -55,6 +56,33 @@ func (c Client) Ask(ctx context.Context) (completion.Result, error) {
 		DisableKeepAlives: true,
 	}
 	return completion.Stream(ctx, &http.Client{Transport: transport}, c.BaseURL, c.Model, c.Password, prompt, maxTokens)
+}
+
+// answersTimeout is for a route that computes nothing.
+const answersTimeout = 5 * time.Second
+
+// Answers returns nil if the appliance at baseURL would pass a request to a loaded model, else the
+// reason why not. It needs no password and sends none, so it accepts any certificate.
+func Answers(ctx context.Context, baseURL string) error {
+	ctx, cancel := context.WithTimeout(ctx, answersTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, baseURL+appliance.PathReadyz, nil)
+	if err != nil {
+		return err
+	}
+	client := &http.Client{Transport: &http.Transport{
+		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // see above
+		DisableKeepAlives: true,
+	}}
+	response, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("nginx answers %s: the model is not loaded", response.Status)
+	}
+	return nil
 }
 
 // Wait asks until there is an answer or ctx ends, with a pause between two attempts. client

@@ -19,6 +19,9 @@ type Report struct {
 	Password string
 	// RootFingerprint is the SHA-256 of the root certificate that users have to trust.
 	RootFingerprint string
+	// Silent is why the appliance does not answer at this moment; empty if it does, or was not
+	// asked.
+	Silent string
 }
 
 // Endpoint is the base URL for clients.
@@ -97,14 +100,17 @@ func (r Report) rootURL() string { return "http://" + r.host() + appliance.PathC
 func (r Report) service(out *writer) {
 	out.section("Service")
 	out.pair("status", r.Status.Stage)
+	if r.Silent != "" {
+		out.pair("now", "does not answer: "+r.Silent)
+	}
 	if r.Status.Threads > 0 {
 		out.pair("threads", fmt.Sprint(r.Status.Threads))
 	}
 	for _, mistake := range r.Status.Mistakes {
-		out.pair("refused", status.Line(mistake))
+		out.pair("refused", mistake)
 	}
 	for _, warning := range r.Status.Warnings {
-		out.pair("warning", status.Line(warning))
+		out.pair("warning", warning)
 	}
 	if failure := r.Status.Failure(); failure != "" {
 		out.pair("last_error", failure)
@@ -122,4 +128,6 @@ func (w *writer) section(name string) {
 	fmt.Fprintf(&w.text, "[%s]\n", name)
 }
 
-func (w *writer) pair(key, value string) { fmt.Fprintf(&w.text, "%s = %s\n", key, value) }
+func (w *writer) pair(key, value string) {
+	fmt.Fprintf(&w.text, "%s = %s\n", key, status.Line(value))
+}

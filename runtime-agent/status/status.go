@@ -9,14 +9,15 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/guardedfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/printable"
 )
 
 // Status is the document in appliance.StatusJSON.
@@ -102,6 +103,7 @@ func (s Store) Complete(status Status) bool {
 // names the files that could not be written.
 func (s Store) Save(status Status) error {
 	status.Since = s.Now().UTC().Truncate(time.Second)
+	status = status.public()
 	document, err := json.MarshalIndent(status, "", "  ")
 	if err != nil {
 		return err
@@ -126,6 +128,32 @@ func (s Store) write(path, content string) error {
 	return atomicfile.Write(path, []byte(content), 0o644, nil)
 }
 
+// maxLine is how much of a sentence is stored, in characters.
+const maxLine = 1000
+
+// public returns the status without what a message must not repeat of a setting: credentials in a
+// URL, and more than a line.
+func (s Status) public() Status {
+	s.Warnings, s.Mistakes = publicLines(s.Warnings), publicLines(s.Mistakes)
+	s.LastError = strings.Join(publicLines(strings.Split(s.LastError, "\n")), "\n")
+	return s
+}
+
+func publicLines(lines []string) []string {
+	public := slices.Clone(lines)
+	for i, line := range public {
+		line = credentials.ReplaceAllString(line, "://***@")
+		if characters := []rune(line); len(characters) > maxLine {
+			line = string(characters[:maxLine]) + "..."
+		}
+		public[i] = line
+	}
+	return public
+}
+
+// credentials matches the user and the password in a URL.
+var credentials = regexp.MustCompile(`://[^\s"'/]*@`)
+
 // String writes the status for people.
 func (s Status) String() string {
 	if s.Stage == "" {
@@ -141,7 +169,7 @@ func (s Status) String() string {
 		line("threads", s.Threads)
 	}
 	if s.Certificate != nil {
-		line("certificate", fmt.Sprintf("%s, from %s, until %s", s.Certificate.Subject, s.Certificate.Issuer, s.Certificate.NotAfter.Format(time.DateOnly)))
+		line("certificate", fmt.Sprintf("%s, from %s, until %s", Line(s.Certificate.Subject), Line(s.Certificate.Issuer), s.Certificate.NotAfter.Format(time.DateOnly)))
 		line("fingerprint", s.Certificate.Fingerprint)
 	}
 	for _, warning := range s.Warnings {
@@ -171,10 +199,5 @@ func (s Status) Failure() string {
 // Line makes one line of a text, without control characters for a terminal: it may repeat
 // what a user wrote.
 func Line(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, strings.Join(strings.Fields(text), " "))
+	return printable.Text(strings.Join(strings.Fields(text), " "))
 }

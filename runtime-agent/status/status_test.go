@@ -169,3 +169,29 @@ func TestOnlyAReadyMachineShowsThePhrase(t *testing.T) {
 		}
 	}
 }
+
+// Everybody may read the document.
+func TestWhatIsStoredHasNoCredentialsAndNoLongLines(t *testing.T) {
+	store := Store{Root: t.TempDir(), Now: func() time.Time { return now }}
+	s := ready()
+	s.Warnings = []string{"ask https://ops:hush@ca.example.org/dir: refused", strings.Repeat("long ", 1000)}
+	s.Mistakes = []string{`got "http://hush@proxy"`}
+	s.LastError = "one https://a:hush@b\ntwo https://ca.example.org/dir?mail=ops@example.org"
+	require.NoError(t, store.Save(s))
+	text, err := os.ReadFile(filepath.Join(store.Root, appliance.StatusJSON))
+	require.NoError(t, err)
+	assert.NotContains(t, string(text), "hush")
+	stored, err := store.Load()
+	require.NoError(t, err)
+	assert.Equal(t, "ask https://***@ca.example.org/dir: refused", stored.Warnings[0])
+	assert.Len(t, stored.Warnings[1], maxLine+len("..."))
+	assert.Equal(t, "one https://***@b\ntwo https://ca.example.org/dir?mail=ops@example.org", stored.LastError)
+	assert.Contains(t, s.Warnings[0], "hush", "the caller's status is its own")
+}
+
+func TestACertificateCannotControlTheTerminal(t *testing.T) {
+	s := ready()
+	s.Certificate.Subject, s.Certificate.Issuer = "CN=\x1b]0;owned\a", "CN=a\nstage: bootstrap_success"
+	assert.NotContains(t, s.String(), "\x1b")
+	assert.NotContains(t, s.String(), "\nstage: bootstrap_success")
+}

@@ -48,6 +48,9 @@ func (a Attempts) Save(path string) error {
 	if err != nil {
 		return err
 	}
+	if err := atomicfile.Sweep(path); err != nil {
+		return err
+	}
 	return atomicfile.Write(path, append(text, '\n'), 0o600, nil)
 }
 
