@@ -23,8 +23,11 @@ import (
 const (
 	// maxPasswordFile bounds what is read as a password, in bytes.
 	maxPasswordFile = 4096
-	// modelsTimeout is for the list of models, which needs no inference.
-	modelsTimeout = 30 * time.Second
+	// modelsTimeout is for the list of models, which needs no inference but may be limited to one
+	// request a minute.
+	modelsTimeout = 2 * time.Minute
+	// reachTimeout is for a connection: a firewall may drop what is sent to the HTTP port.
+	reachTimeout = 5 * time.Second
 )
 
 // check runs the acceptance checks on the appliance at a URL, or on this one. It changes
@@ -49,17 +52,33 @@ func (a app) check(ctx context.Context, address, caFile, passwordFile string) er
 	if target.Password, err = passwordFrom(a.root, a.stdin, passwordFile); err != nil {
 		return err
 	}
+	target.Say = func(line string) { fmt.Fprintln(a.stdout, "      "+line) }
+	checks := acceptance.Checks()
+	if reason := unreachable(ctx, target.HTTP); reason != nil {
+		fmt.Fprintf(a.stdout, "skip  the checks of the HTTP port: %v\n", reason)
+		checks = acceptance.OverHTTPS(checks)
+	}
 	if target.Model == "" {
 		if target.Model, err = firstModel(ctx, target); err != nil {
 			return err
 		}
 	}
-	return runChecks(ctx, a.stdout, target)
+	return runChecks(ctx, a.stdout, target, checks)
 }
 
-func runChecks(ctx context.Context, out io.Writer, target *acceptance.Target) error {
+// unreachable returns why nothing can be asked at the address: the HTTP port need not be open to
+// whoever uses the appliance.
+func unreachable(ctx context.Context, address string) error {
+	conn, err := (&net.Dialer{Timeout: reachTimeout}).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
+func runChecks(ctx context.Context, out io.Writer, target *acceptance.Target, checks []acceptance.Check) error {
 	failed := 0
-	results, err := acceptance.Run(ctx, target, acceptance.Checks(), func(result acceptance.Result) {
+	results, err := acceptance.Run(ctx, target, checks, func(result acceptance.Result) {
 		if !result.Passed {
 			failed++
 		}

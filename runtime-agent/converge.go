@@ -86,7 +86,7 @@ func (c converger) renewCertificates(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	outcome, err := c.apply(ctx, plan.Certificates(chosen, settings.ACMECA), next)
+	outcome, err := c.apply(ctx, plan.Certificates(chosen, hosts(settings, found.Values, facts), settings.ACMECA), next)
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,20 @@ func addresses(values map[string]string, facts machine.Facts) []netip.Addr {
 	return slices.Concat(vmcontext.Addresses(values), facts.Addresses)
 }
 
+// hosts are all names and addresses that the machine goes by, as they stand in a URL.
+func hosts(settings appliance.Settings, values map[string]string, facts machine.Facts) []string {
+	known := append(names(settings, values, facts), "localhost")
+	for _, address := range append(addresses(values, facts), netip.MustParseAddr("127.0.0.1"), netip.IPv6Loopback()) {
+		text := address.WithZone("").String()
+		if address.Is6() {
+			text = "[" + text + "]"
+		}
+		known = append(known, text)
+	}
+	slices.Sort(known)
+	return slices.Compact(known)
+}
+
 // host is where a client connects: the domain, else an address, because a bare host name
 // is rarely known outside the machine.
 func host(in plan.Input) string {

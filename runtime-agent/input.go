@@ -55,6 +55,7 @@ func (s sources) gather(settings appliance.Settings, found vmcontext.Found) (pla
 	if in.TLS, err = s.certificates(settings, found.Values, in.Facts); err != nil {
 		return in, err
 	}
+	in.Hosts = hosts(settings, found.Values, in.Facts)
 	in.Warnings = slices.Concat(in.Warnings, in.TLS.Own.Warnings, in.TLS.Warnings)
 	if in.Fit, err = fitModel(s.root, in.Facts.Memory, settings.ContextSize); err != nil {
 		return in, &refusal{[]string{err.Error()}}

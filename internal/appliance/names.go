@@ -68,6 +68,8 @@ const (
 	// (YAML) and finds the weights (a symlink into ModelsDir) in one directory.
 	ModelConfigDir = ConfigDir + "/models"
 	NginxSite      = ConfigDir + "/nginx-site.conf"
+	// NginxNames is included by NginxSite: what changes with certificates and addresses.
+	NginxNames     = ConfigDir + "/nginx-names.conf"
 	NginxEnabled   = "/etc/nginx/sites-enabled/slm-copilot.conf"
 	TLSDir         = ConfigDir + "/tls"
 	// CACert and CAKey are the per-VM root CA; the key never leaves the VM.
@@ -162,6 +164,15 @@ const (
 	LocalAIAddress = "127.0.0.1:8080"
 	HTTPPort       = 80
 	HTTPSPort      = 443
+)
+
+// Limits of nginx that are not those of a site.
+const (
+	// NginxConnections is for one worker. By default it is 768 on Debian and Ubuntu: half-sent
+	// requests of a single client take all of them.
+	NginxConnections = 8192
+	// NginxOpenFiles is for one worker: a client and the engine, and files besides.
+	NginxOpenFiles = 4 * NginxConnections
 )
 
 // HTTP paths the appliance serves. Everything else is 404.

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 )
 
 const (
@@ -97,9 +99,10 @@ func (s *Server) await(ctx context.Context) error {
 func (s *Server) path(name string) string { return filepath.Join(s.Dir, name) }
 
 // mainConfig returns the minimal configuration around a site, with every path in the
-// directory.
+// directory, and the limits of an appliance.
 func (s *Server) mainConfig(user string) []byte {
-	config := fmt.Sprintf("daemon off;\npid %s;\nerror_log stderr;\nevents {}\n", s.path("pid"))
+	config := fmt.Sprintf("daemon off;\npid %s;\nerror_log stderr;\nworker_rlimit_nofile %d;\nevents { worker_connections %d; }\n",
+		s.path("pid"), appliance.NginxOpenFiles, appliance.NginxConnections)
 	if os.Geteuid() == 0 {
 		config += fmt.Sprintf("user %s;\n", user)
 	}

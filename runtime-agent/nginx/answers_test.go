@@ -44,7 +44,15 @@ func TestEveryAnswer(t *testing.T) {
 		header       map[string]string
 	}{
 		"models":             {up, "GET", appliance.PathModels, "", authorized, 200, "", nil},
-		"models, head only":  {up, "HEAD", appliance.PathModels, "", authorized, 405, "", map[string]string{"Allow": "GET, OPTIONS"}},
+		"models, head only":  {up, "HEAD", appliance.PathModels, "", authorized, 200, "", nil},
+		"models, wrong head": {up, "HEAD", appliance.PathModels, "", anonymous, 401, "", nil},
+		"metrics, head only": {up, "HEAD", appliance.PathMetrics, "", authorized, 200, "", nil},
+		"health, head only":  {up, "HEAD", appliance.PathHealth, "", anonymous, 200, "", nil},
+		"readyz, head only":  {up, "HEAD", appliance.PathReadyz, "", anonymous, 200, "", nil},
+		"root, head only":    {up, "HEAD", appliance.PathCA, "", anonymous, 200, "", nil},
+		"chat, head only":    {up, "HEAD", appliance.PathChat, "", authorized, 405, "", map[string]string{"Allow": "POST, OPTIONS"}},
+		"unknown, head only": {up, "HEAD", "/v1/embeddings", "", authorized, 404, "", nil},
+		"health, head, down": {down, "HEAD", appliance.PathHealth, "", anonymous, 503, "", map[string]string{"Retry-After": "10"}},
 		"metrics":            {up, "GET", appliance.PathMetrics, "", authorized, 200, "", nil},
 		"metrics, anonymous": {up, "GET", appliance.PathMetrics, "", anonymous, 401, "invalid_api_key", nil},
 		"health":             {up, "GET", appliance.PathHealth, "", anonymous, 200, "", nil},
@@ -57,7 +65,7 @@ func TestEveryAnswer(t *testing.T) {
 		"administration":     {up, "GET", "/system", "", authorized, 404, "unknown_url", nil},
 		"dots in the path":   {up, "GET", appliance.PathModels + "/../../system", "", authorized, 404, "unknown_url", nil},
 		"wrong method":       {up, "GET", appliance.PathChat, "", authorized, 405, "method_not_allowed", map[string]string{"Allow": "POST, OPTIONS"}},
-		"health by POST":     {up, "POST", appliance.PathHealth, "", anonymous, 405, "method_not_allowed", map[string]string{"Allow": "GET, OPTIONS"}},
+		"health by POST":     {up, "POST", appliance.PathHealth, "", anonymous, 405, "method_not_allowed", map[string]string{"Allow": "GET, HEAD, OPTIONS"}},
 		"too large":          {up, "POST", appliance.PathChat, strings.Repeat(" ", bodyLimit+1), authorized, 413, "request_too_large", nil},
 		"engine down":        {down, "POST", appliance.PathChat, chatBody, authorized, 503, "model_unavailable", map[string]string{"Retry-After": "10"}},
 		"health, down":       {down, "GET", appliance.PathHealth, "", anonymous, 503, "model_unavailable", map[string]string{"Retry-After": "10"}},
@@ -74,6 +82,13 @@ func TestEveryAnswer(t *testing.T) {
 			assert.Equal(t, []string{"*"}, response.Header.Values("Access-Control-Allow-Origin"))
 			assert.Empty(t, response.Header.Values("Access-Control-Allow-Methods"))
 			assert.Equal(t, "nginx", response.Header.Get("Server"), "no version")
+			assert.Equal(t, []string{"Retry-After, X-Request-Id"}, response.Header.Values("Access-Control-Expose-Headers"))
+			assert.Len(t, response.Header.Values("X-Request-Id"), 1)
+			assert.Len(t, response.Header.Get("X-Request-Id"), 32)
+			assert.Empty(t, response.Header.Values("Strict-Transport-Security"), "a browser could not go back to an own certificate")
+			if tt.method == http.MethodHead {
+				assert.Empty(t, response.text)
+			}
 			for key, value := range tt.header {
 				assert.Equal(t, []string{value}, response.Header.Values(key))
 			}
@@ -102,7 +117,9 @@ func errorCode(t *testing.T, response answer) string {
 func TestPreflight(t *testing.T) {
 	s := start(t, engine(t, localaitest.Options{}).Address)
 	for path, methods := range map[string]string{
-		appliance.PathChat: "POST, OPTIONS", appliance.PathModels: "GET, OPTIONS", appliance.PathHealth: "GET, OPTIONS",
+		appliance.PathChat: "POST, OPTIONS", appliance.PathModels: "GET, HEAD, OPTIONS", appliance.PathHealth: "GET, HEAD, OPTIONS",
+		// The page is to read the 404 of its request.
+		"/v1/embeddings": "GET, HEAD, POST, OPTIONS",
 	} {
 		request, err := http.NewRequest(http.MethodOptions, s.url()+path, nil)
 		require.NoError(t, err)

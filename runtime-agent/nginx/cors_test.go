@@ -16,8 +16,8 @@ import (
 func TestListedOrigins(t *testing.T) {
 	// Longer than a bucket of nginx's hash tables.
 	long := "https://" + strings.Repeat("a-long-label.", 18) + "example.org:8443"
-	origins := []string{"http://localhost:3000", "https://ide.example.org", long}
-	edit := func(s *Site) { s.CORSOrigins = origins }
+	origins := []string{"http://localhost:3000", "https://ide.example.org", long, "null", "app://obsidian.md", "vscode-webview://0a1b"}
+	edit := func(s *Site) { s.CORSOrigins = append([]string{"vscode-webview://"}, origins[:5]...) }
 	up := start(t, engine(t, localaitest.Options{}).Address, edit)
 	down := start(t, nginxtest.FreeAddress(t), edit)
 	for name, tt := range map[string]struct {
@@ -53,7 +53,7 @@ func TestListedOrigins(t *testing.T) {
 				assert.Equal(t, []string{origin}, ask(origin).Header.Values("Access-Control-Allow-Origin"))
 			}
 			for _, origin := range []string{
-				"", "null", "https://other.example.org", "http://ide.example.org", "https://ide.example.org:8443",
+				"", "nullx", "app://other.md", "app://obsidian.md.x", "vscode-webview://a/b", "xvscode-webview://a", "https://other.example.org", "http://ide.example.org", "https://ide.example.org:8443",
 				"https://ide.example.org.attacker.example", "https://xide.example.org", "https://ideXexample.org",
 			} {
 				assert.Empty(t, ask(origin).Header.Values("Access-Control-Allow-Origin"), origin)

@@ -48,7 +48,7 @@ var failures = []failure{
 		fmt.Sprintf("The request is larger than %d MB.", bodyLimit/1_000_000), false},
 	{"414", 414, "invalid_request_error", "url_too_long", "The URL is too long.", true},
 	{"429", 429, "requests", "rate_limit_exceeded",
-		"Too many requests, or too many wrong passwords, from this address. Try again in a while.", false},
+		"Too many requests from this address. Try again in a while.", false},
 	{"500", 500, "server_error", "internal_error", "The appliance could not handle the request.", false},
 	// nginx returns 502 when nothing listens: the engine opens its port once the model is loaded.
 	{"502 503", 503, "server_error", "model_unavailable",
@@ -56,6 +56,10 @@ var failures = []failure{
 	{"504", 504, "server_error", "timeout",
 		"The model did not answer in time. Send a shorter prompt, or have the operator raise " + appliance.VarReadTimeout + ".", false},
 }
+
+// plain is the answer to what is sent without TLS and cannot be redirected.
+var plain = failure{"", 400, "invalid_request_error", "https_required",
+	"This port only redirects to https. Use a base URL that starts with https://. What was sent here was not encrypted, a password included.", false}
 
 // Location is where nginx finds the answer.
 func (f failure) Location() string {

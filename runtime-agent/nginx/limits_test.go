@@ -2,8 +2,10 @@ package nginx
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -26,62 +28,164 @@ func get(t *testing.T, s *server, client *http.Client, path, password string) an
 	return send(t, client, request)
 }
 
-// Guessers are slowed down; a client with the right password at the same address and the same
-// time is not.
-func TestWrongPasswordsAreSlowedDown(t *testing.T) {
+// Whoever guesses learns nothing sooner from a right password than from a wrong one: both wait for
+// their turn, while another address does not.
+func TestGuessersOfPasswordsAreSlowedDown(t *testing.T) {
 	s := start(t, engine(t, localaitest.Options{}).Address)
-	assert.Equal(t, 401, get(t, s, s.client(), appliance.PathModels, "wrong").StatusCode, "the first is answered at once")
+	guess := func(address, password string) answer {
+		return get(t, s, s.clientAt(address), appliance.PathModels, password)
+	}
+	for range 100 {
+		assert.Equal(t, 401, guess("127.0.0.1", "wrong").StatusCode)
+	}
 
-	// More at once than may wait, each until it is refused.
-	const guessers = 40
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	sentAway := make(chan answer, guessers)
-	for i := range guessers {
-		go guess(ctx, t, s, i, sentAway)
+	// More at once than may wait. The right one is among them, and is as likely sent away.
+	right, wrong := make(chan answer, atOnce), make(chan answer, atOnce)
+	for range atOnce {
+		go func() { right <- guess("127.0.0.1", testPassword) }()
+		go func() { wrong <- guess("127.0.0.1", "wrong") }()
 	}
-	select {
-	case response := <-sentAway:
-		assert.Equal(t, "rate_limit_exceeded", errorCode(t, response))
-		assert.Equal(t, []string{"5"}, response.Header.Values("Retry-After"))
-		assert.Equal(t, []string{"*"}, response.Header.Values("Access-Control-Allow-Origin"))
-		assert.Empty(t, response.Header.Values("WWW-Authenticate"))
-	case <-ctx.Done():
-		t.Fatal("forty guessers are not slowed down")
+	assert.Equal(t, 200, guess("127.0.0.2", testPassword).StatusCode, "another address is served")
+	assert.Equal(t, 401, guess("127.0.0.3", "wrong").StatusCode, "another address")
+	for name, answers := range map[string]chan answer{"right": right, "wrong": wrong} {
+		count, refused := tally(answers)
+		assert.Greater(t, count[429], atOnce/2, "%s: %v", name, count)
+		assert.Equal(t, atOnce, count[429]+count[map[string]int{"right": 200, "wrong": 401}[name]], "%s: %v", name, count)
+		assert.Equal(t, "rate_limit_exceeded", errorCode(t, refused))
+		assert.Equal(t, []string{"5"}, refused.Header.Values("Retry-After"))
+		assert.Equal(t, []string{"*"}, refused.Header.Values("Access-Control-Allow-Origin"))
+		assert.Empty(t, refused.Header.Values("WWW-Authenticate"))
 	}
-	for range 20 {
-		assert.Equal(t, 200, get(t, s, s.client(), appliance.PathModels, testPassword).StatusCode)
+
+	// While the backend is reloaded, too, when a right password gets another answer.
+	require.NoError(t, os.WriteFile(s.reloading, nil, 0o600))
+	for range atOnce {
+		go func() { right <- chat(t, s, chatBody) }()
 	}
-	assert.Equal(t, 401, get(t, s, s.clientAt("127.0.0.2"), appliance.PathModels, "wrong").StatusCode, "another address")
+	count, _ := tally(right)
+	assert.Greater(t, count[429], atOnce/4, "%v", count)
+	assert.Equal(t, atOnce, count[429]+count[503], "%v", count)
 }
 
-// guess asks until the answer is 429, with a body and now and then without any password.
-func guess(ctx context.Context, t *testing.T, s *server, i int, sentAway chan<- answer) {
-	for {
-		request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url()+appliance.PathChat, strings.NewReader(chatBody))
-		if !assert.NoError(t, err) {
-			return
-		}
-		if i%4 > 0 {
-			request.Header.Set("X-Api-Key", fmt.Sprint("guess-", i))
-		}
-		response, err := s.client().Do(request)
-		if ctx.Err() != nil {
-			return
-		}
-		if !assert.NoError(t, err) {
-			return
-		}
-		text, err := io.ReadAll(response.Body)
-		response.Body.Close()
-		if response.StatusCode == http.StatusTooManyRequests {
-			sentAway <- answer{response, string(text)}
-			return
-		}
-		if !assert.NoError(t, err) || !assert.Equal(t, 401, response.StatusCode) {
-			return
+// atOnce is more than nginx lets wait.
+const atOnce = 300
+
+// tally counts the statuses of as many answers, and returns one that is 429.
+func tally(answers chan answer) (count map[int]int, refused answer) {
+	count = map[int]int{}
+	for range atOnce {
+		next := <-answers
+		count[next.StatusCode]++
+		if next.StatusCode == http.StatusTooManyRequests {
+			refused = next
 		}
 	}
+	return count, refused
+}
+
+// BenchmarkGuesses reports the time of a guess from one address, after many wrong ones.
+func BenchmarkGuesses(b *testing.B) {
+	s := start(b, engine(b, localaitest.Options{}).Address)
+	client := s.client()
+	ask := func(password string) {
+		request, err := http.NewRequest(http.MethodGet, s.url()+appliance.PathModels, nil)
+		require.NoError(b, err)
+		request.Header.Set("Authorization", "Bearer "+password)
+		response, err := client.Do(request)
+		require.NoError(b, err)
+		response.Body.Close()
+	}
+	for range 100 {
+		ask("wrong")
+	}
+	for i := 0; b.Loop(); i++ {
+		ask(fmt.Sprint("guess-", i))
+	}
+}
+
+// One user has all of a /64.
+func TestAnIPv6NetworkIsOneClient(t *testing.T) {
+	s := start(t, engine(t, localaitest.Options{}).Address, func(s *Site) { s.RateLimit = 2 })
+	ask := func(address string) int {
+		request, err := http.NewRequest(http.MethodGet, s.url()+appliance.PathModels, nil)
+		require.NoError(t, err)
+		request.Header.Set("X-Api-Key", testPassword)
+		request.Header.Set(addressHeader, address)
+		return do(t, s, request).StatusCode
+	}
+	assert.Equal(t, 200, ask("2001:db8::1"))
+	assert.Equal(t, 200, ask("2001:db8:0:0:ffff::2"))
+	assert.Equal(t, 429, ask("2001:db8::a0a:a0a:a0a:a0a"))
+	assert.Equal(t, 200, ask("2001:db8:0:1::1"), "another network")
+	assert.Equal(t, 200, ask("192.0.2.1"))
+	assert.Equal(t, 200, ask("192.0.2.2"))
+	assert.Equal(t, 200, ask("192.0.2.1"), "each IPv4 address counts for itself")
+	assert.Equal(t, 429, ask("192.0.2.1"))
+	assert.Equal(t, 200, ask("192.0.2.2"))
+}
+
+// Three thousand connections of one address that never send a whole request, in each of the
+// places where a request can stop.
+func TestSlowConnectionsDoNotTakeTheAPIAway(t *testing.T) {
+	s := start(t, engine(t, localaitest.Options{}).Address)
+	for name, tt := range map[string]struct {
+		text string
+		tls  bool
+	}{
+		"in the handshake": {"\x16\x03\x01", false},
+		"in the header":    {"GET /v1/models HTTP/1.1\r\nHost: vm-7\r\nX: ", true},
+		"in the body":      {"POST /v1/chat/completions HTTP/1.1\r\nHost: vm-7\r\nX-Api-Key: " + "wrong" + "\r\nContent-Length: 1000\r\n\r\n{", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP("127.0.0.9")}}
+			for range slowConnections {
+				conn, err := dialer.DialContext(t.Context(), "tcp", s.https)
+				require.NoError(t, err)
+				defer conn.Close()
+				if !tt.tls {
+					_, _ = io.WriteString(conn, tt.text)
+					continue
+				}
+				go func() {
+					secure := tls.Client(conn, s.tls())
+					_, _ = io.WriteString(secure, tt.text)
+				}()
+			}
+			client := s.clientAt("127.0.0.1")
+			client.Timeout = 10 * time.Second
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url()+appliance.PathModels, nil)
+			require.NoError(t, err)
+			request.Header.Set("X-Api-Key", testPassword)
+			assert.Equal(t, 200, send(t, client, request).StatusCode)
+		})
+	}
+}
+
+// slowConnections is more than nginx takes by default.
+const slowConnections = 3000
+
+func TestOneClientHasALimitedNumberOfConnections(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close() // it accepts and never answers, like an engine that reads a prompt
+	s := start(t, listener.Addr().String())
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	codes := make(chan int, 2*maxConnections)
+	for range maxConnections + 60 {
+		go func() {
+			request, _ := http.NewRequestWithContext(ctx, http.MethodGet, s.url()+appliance.PathHealth, nil)
+			response, err := s.client().Do(request)
+			if err == nil {
+				response.Body.Close()
+				codes <- response.StatusCode
+			}
+		}()
+	}
+	assert.Equal(t, 429, <-codes)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url()+appliance.PathCA, nil)
+	require.NoError(t, err)
+	assert.Equal(t, 200, send(t, s.clientAt("127.0.0.2"), request).StatusCode, "another address")
 }
 
 func TestRateLimit(t *testing.T) {

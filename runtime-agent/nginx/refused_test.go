@@ -24,9 +24,10 @@ func TestRefusedSettings(t *testing.T) {
 		request.Header.Set("X-Api-Key", password)
 		return do(t, s, request)
 	}
-	for _, route := range []string{
-		"POST " + appliance.PathChat, "POST " + appliance.PathCompletions, "GET " + appliance.PathModels,
-		"GET " + appliance.PathMetrics, "GET " + appliance.PathHealth, "GET " + appliance.PathReadyz, "GET /other",
+	for route, methods := range map[string]string{
+		"POST " + appliance.PathChat: "POST", "POST " + appliance.PathCompletions: "POST", "GET " + appliance.PathModels: "GET, HEAD",
+		"GET " + appliance.PathMetrics: "GET, HEAD", "GET " + appliance.PathHealth: "GET, HEAD", "GET " + appliance.PathReadyz: "GET, HEAD",
+		"GET /other": "GET, HEAD, POST",
 	} {
 		method, path, _ := strings.Cut(route, " ")
 		for _, password := range []string{"", testPassword} {
@@ -39,7 +40,7 @@ func TestRefusedSettings(t *testing.T) {
 		}
 		preflight := ask(http.MethodOptions, s.url()+path, "")
 		assert.Equal(t, 204, preflight.StatusCode, route)
-		assert.Equal(t, method+", OPTIONS", preflight.Header.Get("Access-Control-Allow-Methods"), route)
+		assert.Equal(t, methods+", OPTIONS", preflight.Header.Get("Access-Control-Allow-Methods"), route)
 	}
 
 	page := ask(http.MethodGet, s.url()+"/", "")

@@ -24,6 +24,11 @@ const (
 	testEngineKey = "0123456789abcdef"
 )
 
+// addressHeader has nginx take a request for one from another address.
+const addressHeader = "X-Test-Address"
+
+const elsewhere = "set_real_ip_from 127.0.0.1;\nreal_ip_header " + addressHeader + ";\n"
+
 // server is a real nginx with the rendered site, in front of a fake engine.
 type server struct {
 	http, https string
@@ -36,12 +41,12 @@ type server struct {
 }
 
 // start runs nginx with the site, changed by edits, until the test ends.
-func start(t *testing.T, upstream string, edits ...func(*Site)) *server {
+func start(t testing.TB, upstream string, edits ...func(*Site)) *server {
 	t.Helper()
 	return startWith(t, Site.Render, upstream, edits...)
 }
 
-func startWith(t *testing.T, render func(Site) []byte, upstream string, edits ...func(*Site)) *server {
+func startWith(t testing.TB, render func(Site) []byte, upstream string, edits ...func(*Site)) *server {
 	t.Helper()
 	dir := t.TempDir()
 	s := &server{
@@ -64,7 +69,7 @@ func startWith(t *testing.T, render func(Site) []byte, upstream string, edits ..
 	for _, edit := range edits {
 		edit(&site)
 	}
-	running := nginxtest.Run(t, render(site), s.http, s.https)
+	running := nginxtest.Run(t, append([]byte(elsewhere), render(site)...), s.http, s.https)
 	require.NoError(t, Check(t.Context(), "-c", running.Config), "it finds what nginx finds")
 	s.dir = running.Dir
 	return s
@@ -92,13 +97,13 @@ func (s *server) tls() *tls.Config {
 func (s *server) url() string { return "https://" + s.https }
 
 // engine starts a fake engine that accepts only nginx's key.
-func engine(t *testing.T, options localaitest.Options) *localaitest.Server {
+func engine(t testing.TB, options localaitest.Options) *localaitest.Server {
 	t.Helper()
 	options.Keys = []string{testEngineKey}
 	return localaitest.NewServer(t, options)
 }
 
-func write(t *testing.T, dir, name string, content []byte) string {
+func write(t testing.TB, dir, name string, content []byte) string {
 	t.Helper()
 	path := filepath.Join(dir, name)
 	require.NoError(t, os.WriteFile(path, content, 0o600))

@@ -34,6 +34,13 @@ type Site struct {
 	// Password is what clients send, EngineKey what nginx sends to the engine instead.
 	Password  string
 	EngineKey string
+	// Hosts are the names and addresses that the machine goes by, addresses of IPv6 in brackets:
+	// requests by http are redirected to no other. None means that they are not known.
+	Hosts []string
+	// PublicCertificate is true if clients need not be told to trust it.
+	PublicCertificate bool
+	// NamesFile is the path of what RenderNames returns; empty has it in the site itself.
+	NamesFile string
 	// CORSOrigins, ReadTimeout (whole seconds) and RateLimit are those of
 	// appliance.Settings.
 	CORSOrigins []string
@@ -73,17 +80,26 @@ func SecretsInUse(site []byte) (password, engineKey string) {
 	return password, engineKey
 }
 
-// guarded is a path that requires the password, and its one method. Those that generate text
-// need the engine's backend, the others do not.
+// guarded is a path that requires the password, and a regular expression for its methods. Those
+// that generate text need the engine's backend, the others do not.
 type guarded struct {
-	Path, Method string
-	Generates    bool
+	Path, Methods string
+	Generates     bool
 }
+
+// reading are the paths that are read with GET or HEAD.
+var reading = []string{
+	appliance.PathModels, appliance.PathMetrics, appliance.PathHealth, appliance.PathReadyz, appliance.PathCA,
+}
+
+// maxConnections is how many requests of one client, or of all clients behind one NAT, are
+// answered at a time. Agents with sub-agents have about five each.
+const maxConnections = 128
 
 //go:embed *.conf.tmpl
 var templateFiles embed.FS
 
-var templates = template.Must(template.New("").Funcs(template.FuncMap{"regex": regex}).ParseFS(templateFiles, "*.conf.tmpl"))
+var templates = template.Must(template.New("").Funcs(template.FuncMap{"regex": regex, "origin": origin}).ParseFS(templateFiles, "*.conf.tmpl"))
 
 // Render returns the site file. It contains both secrets.
 func (s Site) Render() []byte {
@@ -95,12 +111,18 @@ func (s Site) Render() []byte {
 		"Guarded": []guarded{
 			{appliance.PathChat, "POST", true},
 			{appliance.PathCompletions, "POST", true},
-			{appliance.PathModels, "GET", false},
-			{appliance.PathMetrics, "GET", false},
+			{appliance.PathModels, "GET|HEAD", false},
+			{appliance.PathMetrics, "GET|HEAD", false},
 		},
 		"Open":   []string{appliance.PathHealth, appliance.PathReadyz},
 		"Errors": failures,
 	})
+}
+
+// RenderNames returns the part of the site that depends on certificates and addresses, which
+// change while the machine runs.
+func (s Site) RenderNames() []byte {
+	return render("names.conf.tmpl", map[string]any{"Site": s})
 }
 
 // retryLimited is the time in seconds after which one more request is allowed.
@@ -115,6 +137,7 @@ func (s Site) retryLimited() int {
 func render(name string, view map[string]any) []byte {
 	maps.Copy(view, map[string]any{
 		"Title": appliance.Title, "BodyLimit": bodyLimit,
+		"Plain": plain.Body(), "Reading": reading, "Connections": maxConnections,
 		"PathCA": appliance.PathCA, "PathReadyz": appliance.PathReadyz,
 		"PathChat": appliance.PathChat, "PathCompletions": appliance.PathCompletions,
 	})
@@ -123,6 +146,15 @@ func render(name string, view map[string]any) []byte {
 		panic(err) // a mistake in the template: it has no input that could cause one
 	}
 	return out.Bytes()
+}
+
+// origin returns the entry of a map that allows a CORS origin, or every origin of the scheme of an
+// application if it has no host.
+func origin(listed string) string {
+	if strings.HasSuffix(listed, "://") {
+		return fmt.Sprintf(`"~^%s[A-Za-z0-9._-]*$" $http_origin`, regex(listed))
+	}
+	return fmt.Sprintf(`"~^%s$" "%s"`, regex(listed), listed)
 }
 
 // regex escapes text so that a regular expression matches exactly its bytes, and so that

@@ -34,13 +34,33 @@ func TestRenderedSites(t *testing.T) {
 	limited := plain
 	limited.CORSOrigins = []string{"http://localhost:3000", "https://ide.example.org"}
 	limited.RateLimit = 60
+	limited.NamesFile = "/etc/slm-copilot/nginx-names.conf"
+	plain.Hosts, plain.PublicCertificate = []string{"copilot.example.org", "192.0.2.7", "[2001:db8::7]"}, true
 	for name, got := range map[string][]byte{
-		"site": plain.Render(), "limited": limited.Render(), "refused": limited.RenderRefused(),
+		"site": plain.Render(), "limited": limited.Render(), "refused": limited.RenderRefused(), "names": plain.RenderNames(),
 	} {
 		t.Run(name, func(t *testing.T) {
 			golden := filepath.Join("testdata", name+".golden.conf")
 			goldentest.Equal(t, golden, got)
 		})
+	}
+}
+
+// What nginx would refuse must have been refused by us.
+func TestEveryAcceptedOriginIsAcceptedByNginx(t *testing.T) {
+	longest := "https://" + strings.Repeat("a", 253)
+	list := []string{longest, "app://" + strings.Repeat("a", 253), "https://[2001:db8::1]:8443", "null", "chrome-extension://abc", "a+b-c.d://"}
+	for port := range 100 - len(list) {
+		list = append(list, fmt.Sprintf("%s:%d", longest, 1000+port))
+	}
+	settings, err := appliance.ParseSettings(map[string]string{appliance.VarCORSOrigins: strings.Join(list, " ")})
+	require.NoError(t, err)
+	s := start(t, engine(t, localaitest.Options{}).Address, func(s *Site) { s.CORSOrigins = settings.CORSOrigins })
+	for _, origin := range list {
+		request, err := http.NewRequest(http.MethodGet, s.url()+appliance.PathHealth, nil)
+		require.NoError(t, err)
+		request.Header.Set("Origin", origin)
+		assert.Equal(t, origin, do(t, s, request).Header.Get("Access-Control-Allow-Origin"))
 	}
 }
 
@@ -214,7 +234,7 @@ func send(t *testing.T, client *http.Client, request *http.Request) answer {
 	return answer{response, string(text)}
 }
 
-func parseCertificate(t *testing.T, text []byte) *x509.Certificate {
+func parseCertificate(t testing.TB, text []byte) *x509.Certificate {
 	t.Helper()
 	block, _ := pem.Decode(text)
 	require.NotNil(t, block)

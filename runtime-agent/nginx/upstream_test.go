@@ -81,7 +81,8 @@ func TestHeadersBothWays(t *testing.T) {
 	}
 	answered := func(changed http.Header) http.Header {
 		header := http.Header{
-			"Server": {"nginx"}, "Content-Type": {"text/html"}, "X-Request-Id": {"7"}, "Access-Control-Allow-Origin": {"*"},
+			"Server": {"nginx"}, "Content-Type": {"text/html"}, "Access-Control-Allow-Origin": {"*"},
+			"Access-Control-Expose-Headers": {"Retry-After, X-Request-Id"},
 		}
 		for name, values := range changed {
 			header[name] = values
@@ -102,6 +103,11 @@ func TestHeadersBothWays(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			seen, response := send(t, tt.method, tt.path, tt.body)
+			id := response.Header.Values("X-Request-Id")
+			assert.Equal(t, seen.Header.Values("X-Request-Id"), id, "one name of the request for all three")
+			assert.Regexp(t, "^[0-9a-f]{32}$", id[0])
+			seen.Header.Del("X-Request-Id")
+			response.Header.Del("X-Request-Id")
 			assert.Equal(t, wanted(tt.sent), seen.Header, "what the engine is sent")
 			assert.Equal(t, "HTTP/1.1", seen.Proto)
 			assert.Equal(t, address, seen.Host)

@@ -3,6 +3,7 @@ package plan
 import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/nginx"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 )
 
@@ -22,8 +23,10 @@ const certbotTrust = "# Rendered by slm-copilot configure. How certbot trusts th
 
 // proxyCertificates are in an order that is valid at any moment: first the file, then the
 // one link that selects it.
-func proxyCertificates(c certs.Chosen) []Entry {
+func proxyCertificates(c certs.Chosen, hosts []string) []Entry {
+	names := nginx.Site{Hosts: hosts, PublicCertificate: c.Source != status.SourceOwn}
 	entries := []Entry{
+		file(appliance.NginxNames, 0o644, names.RenderNames(), appliance.NginxUnit),
 		secretFile(appliance.CAKey, c.Own.RootKey),
 		file(appliance.CACert, 0o644, c.Own.RootCert),
 		file(appliance.WebRoot+appliance.PathCA, 0o644, c.Own.RootCert),

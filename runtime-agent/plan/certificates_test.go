@@ -20,14 +20,14 @@ func TestServedCertificates(t *testing.T) {
 	for _, source := range []string{status.SourceOwn, status.SourceACME, status.SourceOperator} {
 		served := certs.Chosen{Own: certs.Material{Leaf: []byte("own\n")}, Source: source, Served: []byte("served\n")}
 		got.WriteString("[" + source + "]\n")
-		got.WriteString(describe(Plan{Proxy: proxyCertificates(served), Rest: restCertificates(served, []byte("a CA\n"))}))
+		got.WriteString(describe(Plan{Proxy: proxyCertificates(served, nil), Rest: restCertificates(served, []byte("a CA\n"))}))
 	}
 	goldentest.Equal(t, golden, got.String())
 }
 
 func TestTheLinksAreReplacedInOneStep(t *testing.T) {
 	for _, source := range []string{status.SourceOwn, status.SourceACME, status.SourceOperator} {
-		entries := proxyCertificates(certs.Chosen{Source: source})
+		entries := proxyCertificates(certs.Chosen{Source: source}, nil)
 		assert.Equal(t, "server.pem", entries[len(entries)-1].LinkTo, "the key follows the certificate")
 		assert.Equal(t, appliance.ServerCert, entries[len(entries)-2].Path)
 	}

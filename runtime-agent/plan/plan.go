@@ -39,6 +39,8 @@ type Input struct {
 	Password  string
 	EngineKey string
 	TLS       certs.Chosen
+	// Hosts are the names and addresses that the machine goes by, addresses of IPv6 in brackets.
+	Hosts []string
 	// Warnings are what the user should know about how the settings were applied.
 	Warnings []string
 }
@@ -91,8 +93,8 @@ func Make(in Input) Plan {
 }
 
 // Certificates computes the plan of a machine that has everything but certificates that are due.
-func Certificates(chosen certs.Chosen, acmeCA []byte) Plan {
-	return Plan{Directories: directories(), Proxy: proxyCertificates(chosen), Rest: restCertificates(chosen, acmeCA)}
+func Certificates(chosen certs.Chosen, hosts []string, acmeCA []byte) Plan {
+	return Plan{Directories: directories(), Proxy: proxyCertificates(chosen, hosts), Rest: restCertificates(chosen, acmeCA)}
 }
 
 func directories() []Directory {
@@ -127,8 +129,9 @@ func proxy(in Input, render func(nginx.Site) []byte) []Entry {
 		CORSOrigins:   in.Settings.CORSOrigins,
 		ReadTimeout:   in.Settings.ReadTimeout,
 		RateLimit:     in.Settings.RateLimit,
+		NamesFile:     appliance.NginxNames,
 	}
-	return append(proxyCertificates(in.TLS),
+	return append(proxyCertificates(in.TLS, in.Hosts),
 		hide(nginx.Secrets, file(appliance.NginxSite, 0o640, render(site), appliance.NginxUnit, appliance.BootstrapUnit)),
 		link(appliance.NginxEnabled, appliance.NginxSite, appliance.NginxUnit, appliance.BootstrapUnit),
 	)

@@ -2,6 +2,7 @@ package acceptance
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -45,4 +46,10 @@ func Checks() []Check {
 		{"unknown path is not found", answerTimeout, unknownNotFound},
 		{"administration is closed", answerTimeout, administrationClosed},
 	}
+}
+
+// OverHTTPS returns the checks that do not need the HTTP port.
+func OverHTTPS(checks []Check) []Check {
+	plain := []string{"root certificate is offered", "http redirects to https"}
+	return slices.DeleteFunc(slices.Clone(checks), func(c Check) bool { return slices.Contains(plain, c.Name) })
 }

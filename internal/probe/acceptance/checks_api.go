@@ -46,7 +46,9 @@ func jsonBody(content any) func(*http.Request) {
 		// Maps of strings and numbers can always be encoded.
 		body, _ := json.Marshal(content)
 		r.Header.Set("Content-Type", "application/json")
-		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+		r.Body, _ = r.GetBody()
+		r.ContentLength = int64(len(body))
 	}
 }
 

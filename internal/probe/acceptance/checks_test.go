@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -311,4 +312,60 @@ func FuzzParseRoot(f *testing.F) {
 			assert.True(t, root.IsCA)
 		}
 	})
+}
+
+// Behind a floating address the machine is not known by the name that clients use.
+func TestAnExplanationInPlaceOfARedirect(t *testing.T) {
+	explained := fake{http: on("/v1/models", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, `{"error":{"message":"use https","type":"invalid_request_error","code":"https_required"}}`)
+	})}
+	detail, err := redirects(t.Context(), explained.start(t))
+	require.NoError(t, err)
+	assert.Equal(t, "not for 127.0.0.1, with an explanation", detail)
+}
+
+// One request a minute is a setting, not a fault.
+func TestARateLimitIsWaitedFor(t *testing.T) {
+	refused := 0
+	limited := fake{https: func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/v1/chat/completions" || refused == 2 {
+			return false
+		}
+		refused++
+		w.Header().Set("Retry-After", "1")
+		w.WriteHeader(http.StatusTooManyRequests)
+		return true
+	}}
+	target := limited.start(t)
+	var said []string
+	target.Say = func(line string) { said = append(said, line) }
+	_, err := chatAnswers(t.Context(), target)
+	require.NoError(t, err, "the body is sent again")
+	assert.Equal(t, []string{"waiting 1 s, as the rate limit asks", "waiting 1 s, as the rate limit asks"}, said)
+
+	for name, header := range map[string]string{"nothing said": "", "a date": "Wed, 21 Oct 2015 07:28:00 GMT", "no time": "0"} {
+		refusal := fake{https: on("/v1/models", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", header)
+			w.WriteHeader(http.StatusTooManyRequests)
+		})}
+		_, err := modelListed(t.Context(), refusal.start(t))
+		assert.ErrorContains(t, err, "got 429", name)
+	}
+
+	ctx, cancel := context.WithCancelCause(t.Context())
+	target.Say = func(string) { cancel(errors.New("it takes too long")) }
+	refused = 0
+	_, err = chatAnswers(ctx, target)
+	assert.ErrorContains(t, err, "it takes too long")
+}
+
+func TestOverHTTPSNeedsNoHTTPPort(t *testing.T) {
+	target := fake{}.start(t)
+	target.HTTP = "127.0.0.1:1"
+	checks := OverHTTPS(Checks())
+	assert.Len(t, checks, len(Checks())-2)
+	_, err := Run(t.Context(), target, checks, func(r Result) { assert.True(t, r.Passed, r) })
+	require.NoError(t, err)
 }

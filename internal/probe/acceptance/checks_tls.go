@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -78,6 +79,8 @@ func handshake(ctx context.Context, t *Target, config *tls.Config) (tls.Connecti
 	return conn.(*tls.Conn).ConnectionState(), nil
 }
 
+// redirects accepts the explanation in place of a redirect: behind a floating address the machine
+// does not go by the name that it is reached at.
 func redirects(ctx context.Context, t *Target) (string, error) {
 	const path = appliance.PathModels + "?redirect=1"
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+t.HTTP+path, nil)
@@ -87,6 +90,9 @@ func redirects(ctx context.Context, t *Target) (string, error) {
 	answer, err := send(t.client(nil), request)
 	if err != nil {
 		return "", err
+	}
+	if isExplained(answer) {
+		return "not for " + request.URL.Hostname() + ", with an explanation", nil
 	}
 	if err := answer.expect(http.StatusMovedPermanently); err != nil {
 		return "", err
@@ -98,4 +104,8 @@ func redirects(ctx context.Context, t *Target) (string, error) {
 		return "", fmt.Errorf("expected the same path on the same host over https, got Location %q", answer.header.Get("Location"))
 	}
 	return "to " + location.String(), nil
+}
+
+func isExplained(a answer) bool {
+	return a.status == http.StatusBadRequest && isOpenAIError(a) == nil && bytes.Contains(a.body, []byte("https_required"))
 }

@@ -38,6 +38,8 @@ type Target struct {
 	Roots *x509.CertPool
 	// ServerName is the name the certificate must be valid for; empty means the host of HTTPS.
 	ServerName string
+	// Say is called with each wait that a rate limit asks for; nil says nothing.
+	Say func(string)
 }
 
 // BaseURL returns the base URL of its API.
@@ -53,13 +55,13 @@ func (t *Target) Client() *http.Client {
 
 func (t *Target) client(config *tls.Config) *http.Client {
 	return &http.Client{
-		Transport: &http.Transport{
+		Transport: patient{say: t.Say, transport: &http.Transport{
 			DialContext:         (&net.Dialer{Timeout: connectTimeout}).DialContext,
 			TLSClientConfig:     config,
 			TLSHandshakeTimeout: connectTimeout,
 			// Each check stands alone: none reuses the connection of another.
 			DisableKeepAlives: true,
-		},
+		}},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
@@ -131,12 +133,14 @@ func send(client *http.Client, request *http.Request) (answer, error) {
 	return answer{response.StatusCode, response.Header, body}, nil
 }
 
+// enoughBody is how much of a body an error quotes, in bytes.
+const enoughBody = 200
+
 // expect returns an error unless the response has the status; the error quotes the body, which
 // usually contains the reason.
 func (a answer) expect(status int) error {
 	if a.status == status {
 		return nil
 	}
-	const enough = 200
-	return fmt.Errorf("expected status %d, got %d: %q", status, a.status, a.body[:min(len(a.body), enough)])
+	return fmt.Errorf("expected status %d, got %d: %q", status, a.status, a.body[:min(len(a.body), enoughBody)])
 }
