@@ -57,6 +57,7 @@ func machine(t *testing.T) *remotetest.Machine {
 		require.NoError(t, os.MkdirAll(m.Path(dir), 0o755))
 	}
 	m.Write("/etc/nginx/sites-enabled/default", "")
+	m.Write("/etc/nginx/nginx.conf", "events {\n\tworker_connections 768;\n\t# multi_accept on;\n}\n")
 	return m
 }
 
@@ -149,6 +150,7 @@ func TestBake(t *testing.T) {
 	assert.Contains(t, m.Read(appliance.BakedSBOM), `"created": "2023-11-14T22:13:20Z"`)
 	assert.Contains(t, m.Read(appliance.BakedSBOM), "pkg:deb/debian/nginx@1.22.1-9")
 	assert.NoFileExists(t, m.Path("/etc/nginx/sites-enabled/default"))
+	assert.Equal(t, "events {\n\tworker_connections 8192;\n\t# multi_accept on;\n}\n", m.Read("/etc/nginx/nginx.conf"))
 	assert.NoFileExists(t, m.Path("/usr/sbin/policy-rc.d"))
 	assert.Contains(t, *said, "a token came after 1 s")
 	b.payload.discard()

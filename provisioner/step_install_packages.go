@@ -8,9 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/checksums"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/remote"
@@ -36,7 +38,10 @@ func (b *bake) installPackages(ctx context.Context) error {
 		}
 		names = append(names, contextDeb)
 	}
-	env := remote.Env{"PACKAGES": strings.Join(names, " "), "REPOSITORY": "", "ARCHIVES": ""}
+	env := remote.Env{
+		"PACKAGES": strings.Join(names, " "), "REPOSITORY": "", "ARCHIVES": "",
+		"NGINX_CONNECTIONS": strconv.Itoa(appliance.NginxConnections),
+	}
 	if b.payload.packages.offline() {
 		env["REPOSITORY"] = packageStore
 		if err := b.uploadPackages(ctx); err != nil {

@@ -1,6 +1,6 @@
 # Installs $PACKAGES, names or paths of .deb files. A machine that has them all needs no
 # network; nor does one for which $REPOSITORY holds the packages. $ARCHIVES, if set, gets
-# every package that was downloaded.
+# every package that was downloaded. nginx gets $NGINX_CONNECTIONS for each worker.
 
 # cloud-init writes the package sources during the first boot.
 if command -v cloud-init >/dev/null; then
@@ -86,3 +86,24 @@ if [ -n "$missing" ]; then
 fi
 
 rm -f /etc/nginx/sites-enabled/default
+
+# The site is the agent's, but a limit of connections stands outside of it, once: by default the
+# half-sent requests of a single client take all of them.
+if [ -e /etc/nginx/nginx.conf ]; then
+	replaced=
+	while IFS= read -r line; do
+		case $line in
+		*[[:blank:]]worker_connections[[:blank:]]*\;*)
+			line="	worker_connections $NGINX_CONNECTIONS;"
+			replaced=yes
+			;;
+		esac
+		printf '%s\n' "$line"
+	done </etc/nginx/nginx.conf >/etc/nginx/nginx.conf.new
+	[ -n "$replaced" ] || {
+		echo "/etc/nginx/nginx.conf sets no worker_connections where its package does: restore the file of nginx-common" >&2
+		exit 1
+	}
+	cat /etc/nginx/nginx.conf.new >/etc/nginx/nginx.conf
+	rm /etc/nginx/nginx.conf.new
+fi

@@ -8,6 +8,7 @@ import (
 	"embed"
 	"io/fs"
 	"path"
+	"strconv"
 	"text/template"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
@@ -32,6 +33,7 @@ var names = map[string]string{
 	"LogDir":          path.Dir(appliance.LogFile),
 	"ModelsDir":       appliance.ModelsDir,
 	"ModelDiskLabel":  appliance.ModelDiskLabel,
+	"NginxOpenFiles":  strconv.Itoa(appliance.NginxOpenFiles),
 }
 
 // SysusersFile declares the service account; systemd-sysusers creates it.
@@ -53,6 +55,7 @@ func Files() []File {
 		{appliance.UnitDir + "/" + appliance.WatchUnit, 0o644, render("watch.service")},
 		{appliance.UnitDir + "/" + appliance.CertificateUnit, 0o644, render("certificate.service")},
 		{appliance.UnitDir + "/" + appliance.CertificateTimer, 0o644, render("certificate.timer")},
+		{appliance.UnitDir + "/" + appliance.NginxUnit + ".d/slm-copilot-limits.conf", 0o644, render("nginx.conf")},
 		{appliance.UnitDir + "/certbot.service.d/slm-copilot-acme.conf", 0o644, render("certbot.conf")},
 		{appliance.ContextHook, 0o755, render("context-hook.sh")},
 	}
