@@ -88,7 +88,7 @@ func TestTheModelsOwnContextIsTheLimit(t *testing.T) {
 
 func TestHeadsThatBlocksWouldStraddleStayF16(t *testing.T) {
 	h := devstral.header()
-	h.KeyLength = 80
+	h.Numbers["attention.key_length"] = 80
 	got, err := Decide(guest(16), h, 32768)
 	require.NoError(t, err)
 	assert.Empty(t, got.CacheType)
@@ -97,7 +97,7 @@ func TestHeadsThatBlocksWouldStraddleStayF16(t *testing.T) {
 
 func TestAModelWithoutAttention(t *testing.T) {
 	h := devstral.header()
-	h.HeadCountKV = 0
+	h.Architecture, h.Numbers = "mamba", nil
 	got, err := Decide(guest(32), h, 32768)
 	require.NoError(t, err)
 	assert.Equal(t, Result{ContextSize: 32768, CacheRAM: 8192}, got)
@@ -105,7 +105,9 @@ func TestAModelWithoutAttention(t *testing.T) {
 
 // A test machine and a demonstration have little memory, and a model of nearly nothing.
 func TestATinyModelFitsIntoOneGiB(t *testing.T) {
-	h := gguf.Header{ContextLength: 32768, BlockCount: 2, HeadCountKV: 2, KeyLength: 16, ValueLength: 16}
+	h := gguf.Header{ContextLength: 32768, BlockCount: 2, Numbers: map[string]uint64{
+		"attention.head_count": 2, "attention.key_length": 16, "attention.value_length": 16,
+	}}
 	got, err := Decide(guest(1), h, 32768)
 	require.NoError(t, err)
 	assert.Equal(t, 32768, got.ContextSize)

@@ -32,7 +32,7 @@ func TestBytesPerToken(t *testing.T) {
 // Keys and values may differ in size.
 func TestKeysAndValues(t *testing.T) {
 	h := devstral.header()
-	h.KeyLength, h.ValueLength = 192, 128
+	h.Numbers["attention.key_length"] = 192
 	assert.Equal(t, uint64(256*40*8*(192+128)*2), sizes(h).kv(256, f16))
 }
 
