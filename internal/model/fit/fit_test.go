@@ -204,6 +204,41 @@ func FuzzDecide(f *testing.F) {
 	})
 }
 
+// Memory is not proportional to the context where layers have windows: below the window each
+// token takes ten times as much as above it.
+func TestTheLargestContextIsFoundWithWindows(t *testing.T) {
+	h := windowed()
+	s := sizes(h)
+	seen := map[int]bool{}
+	for mebibytes := uint64(15 << 10); mebibytes < 40<<10; mebibytes += 128 {
+		memory := mebibytes * mib
+		got, err := Decide(memory, h, 131072)
+		if err != nil {
+			assert.Greater(t, s.need(MinContext, q8), usable(memory), "%d MiB", mebibytes)
+			continue
+		}
+		kind := map[string]cacheType{"": f16, "q8_0": q8}[got.CacheType]
+		seen[got.ContextSize] = true
+		assert.LessOrEqual(t, s.need(got.ContextSize, kind), usable(memory), "%d MiB", mebibytes)
+		if got.ContextSize < 131072 {
+			assert.Greater(t, s.need(got.ContextSize+contextStep, kind), usable(memory), "%d MiB", mebibytes)
+		}
+	}
+	assert.Greater(t, len(seen), 10, "of all lengths")
+	assert.True(t, seen[131072])
+}
+
+func TestMemoryForWindowsAndStates(t *testing.T) {
+	for name, h := range map[string]gguf.Header{"windows": windowed(), "states": recurrent()} {
+		got := Memory(h, 32768)
+		r, err := Decide(guest(uint64(got/1024)), h, 32768)
+		require.NoError(t, err, name)
+		assert.Equal(t, 32768, r.ContextSize, name)
+		assert.Empty(t, r.CacheType, name)
+		assert.Empty(t, r.Warnings, name)
+	}
+}
+
 func TestMemoryOfAMachineForTheModel(t *testing.T) {
 	for name, tt := range map[string]struct {
 		shape shape

@@ -18,13 +18,16 @@ const (
 	// (measured: 128 MiB), nginx (measured: 8 MiB), the backend's vocabulary, the tables of
 	// its speculative decoding (16 MiB) and requests in progress (15 MiB each at most).
 	services = 384 * mib
-	// Of what it cannot roll back, windows and states, llama-server keeps copies to return to.
-	// LocalAI has it keep so many, at least so many tokens apart but for the last ones
-	// (n_ctx_checkpoints and checkpoint_min_step in its grpc-server.cpp; server-context.cpp of
-	// llama.cpp v0.4.0).
-	maxCheckpoints  = 32
+	// maxCheckpoints is of how many moments llama-server keeps a copy of windows and states,
+	// which it cannot roll back otherwise. It is LocalAI's default (n_ctx_checkpoints in its
+	// grpc-server.cpp).
+	maxCheckpoints = 32
+	// checkpointStep is how many tokens lie between two of them at least (LocalAI's default of
+	// checkpoint_min_step), but for lastCheckpoints near the end of a prompt
+	// (create_checkpoint in server-context.cpp of llama.cpp v0.4.0).
 	checkpointStep  = 256
 	lastCheckpoints = 4
+
 	// system is reserved, in bytes, for the kernel, its page tables and caches, and for Debian
 	// or Ubuntu, but never more than an eighth of the memory.
 	system = 768 * mib
