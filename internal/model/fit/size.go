@@ -18,10 +18,10 @@ const (
 	// (measured: 128 MiB), nginx (measured: 8 MiB), the backend's vocabulary, the tables of
 	// its speculative decoding (16 MiB) and requests in progress (15 MiB each at most).
 	services = 384 * mib
-	// maxCheckpoints is of how many moments llama-server keeps a copy of windows and states,
-	// which it cannot roll back otherwise. It is LocalAI's default (n_ctx_checkpoints in its
-	// grpc-server.cpp).
-	maxCheckpoints = 32
+	// Checkpoints is of how many moments llama-server keeps a copy of windows and states, which it
+	// cannot roll back otherwise: LocalAI's default of n_ctx_checkpoints (its grpc-server.cpp),
+	// since its configuration sets no other.
+	Checkpoints = 32
 	// checkpointStep is how many tokens lie between two of them at least (LocalAI's default of
 	// checkpoint_min_step), but for lastCheckpoints near the end of a prompt
 	// (create_checkpoint in server-context.cpp of llama.cpp v0.4.0).
@@ -133,7 +133,7 @@ func (s size) windowCells(context int) uint64 {
 
 // checkpoints returns the memory of the copies of windows and states.
 func (s size) checkpoints(context int, kind cacheType) uint64 {
-	n := min(maxCheckpoints, uint64(context)/checkpointStep+lastCheckpoints)
+	n := min(Checkpoints, uint64(context)/checkpointStep+lastCheckpoints)
 	return n * (kind.bytesFor(min(cells(context), s.cache.Window)*s.cache.Windowed) + s.cache.State)
 }
 

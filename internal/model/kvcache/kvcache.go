@@ -2,8 +2,9 @@
 // values of attention layers, and the states of recurrent ones. It does no I/O.
 //
 // Source: llama-kv-cache.cpp, llama-kv-cache-iswa.cpp, llama-memory-recurrent.cpp,
-// llama-memory-hybrid.cpp and llama-hparams.cpp of llama.cpp v0.4.0. Where a cache is arranged in
-// yet another way (deepseek4, dots3note, minimax-m3), the result is more than llama.cpp takes.
+// llama-memory-hybrid.cpp and llama-hparams.cpp of llama.cpp v0.4.0, whose rules are those of b10361,
+// which LocalAI v4.9.0 has. Where a cache is arranged in yet another way (deepseek4, dots3note,
+// minimax-m3), the result is more than llama.cpp takes.
 package kvcache
 
 import "github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/gguf"
