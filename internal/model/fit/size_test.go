@@ -154,3 +154,18 @@ func TestCheckpoints(t *testing.T) {
 		assert.Zero(t, s.checkpoints(tt.context, tt.kind), name)
 	}
 }
+
+func TestWhatIsNeededAndWhatAConversationTakes(t *testing.T) {
+	for name, h := range map[string]gguf.Header{"windows": windowed(), "states": recurrent(), "neither": devstral.header()} {
+		s := sizes(h)
+		const context = 32768
+		masks := uint64(6 * context)
+		if s.cache.Window > 0 {
+			masks += 6 * (1024 + Batch)
+		}
+		kept := s.kv(context, f16) + s.checkpoints(context, f16)
+		assert.Equal(t, s.weights+kept+Batch*(s.row+masks)+services, s.need(context, f16), name)
+		assert.GreaterOrEqual(t, s.state(context, f16), kept, name)
+		assert.LessOrEqual(t, s.state(context, f16), kept+kept/32, name)
+	}
+}
