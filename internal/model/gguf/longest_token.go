@@ -12,13 +12,14 @@ import (
 // llama.cpp cuts the text of a prompt into pieces, and each piece becomes one token or more: no
 // token stands for more text than the longest token has. So a text of more than N times that
 // length is more than N tokens, whatever it says. This is a proof for a vocabulary of which the
-// following is true, and for no other is there a LongestToken:
+// following is true; for every other LongestToken is 0:
 //
 //   - Its tokenizer (tokenizer.ggml.model) neither removes nor joins anything before it cuts.
 //     Of "gpt2", "llama" and "gemma4" that is so; those of BERT and T5 normalize the text.
-//   - Text that is no token of its own is spelled in tokens for single bytes. llama.cpp drops,
+//   - Text that is not a token of its own is spelled in tokens for single bytes. llama.cpp drops,
 //     without a word, the bytes for which a vocabulary of merges has none, so each of the 256
-//     must be there; the tokenizer "llama" fails instead of dropping.
+//     must be there, and what merges make must be tokens, as in every vocabulary that was trained.
+//     The tokenizer "llama" fails instead of dropping.
 //   - No special token swallows the blanks around it. llama.cpp has those of Phi-3 do that, which
 //     it recognizes by general.name.
 //
@@ -43,7 +44,9 @@ const spaceMark = "\u2581"
 // is 0 if there is no length beyond which a text is sure to need more tokens.
 func (v Vocabulary) LongestToken() int { return v.longest }
 
-// AtLeast returns a number of tokens below which text cannot come, 0 if nothing is known.
+// AtLeast returns a number of tokens below which text cannot come, 0 if nothing is known. It wants
+// the whole of a prompt, joined: a token may span two parts, so the results for parts must not be
+// added up.
 func (v Vocabulary) AtLeast(text string) int {
 	if v.longest == 0 {
 		return 0
@@ -130,7 +133,7 @@ func isLetter(r rune) bool {
 }
 
 // spelledLength returns how many bytes the letters of a token spell, or the length of a token
-// that has other characters: it is no product of merges, and stands for itself if for anything.
+// that has other characters: merges do not make such a token, so it can only stand for itself.
 func spelledLength(token []byte) int {
 	n := 0
 	for rest := token; len(rest) > 0; n++ {

@@ -22,7 +22,7 @@ var limits = map[string]uint64{
 	keyKDAHead: 1 << 12, keyWKVHead: 1 << 12, keyTokenShift: 1 << 8, keyShortConvolution: 1 << 12,
 }
 
-// Check returns an error for numbers with which llama.cpp could make no cache.
+// Check returns an error for numbers with which llama.cpp could not make a cache.
 func Check(h gguf.Header) error {
 	if h.BlockCount < 1 || h.BlockCount > maxLayers {
 		return fmt.Errorf("the header says %d layers, expected 1 to %d", h.BlockCount, maxLayers)

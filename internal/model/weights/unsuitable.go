@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	embedding = "it is an embedding model, which turns text into vectors and writes none"
-	projector = "it is a projector, which reads images or sound for a model and is none itself"
+	embedding = "it is an embedding model, which turns text into vectors and does not write"
+	projector = "it is a projector, which only reads images or sound for a model"
 	draft     = "it is a draft model, which only helps another one"
 	diffusion = "it writes by diffusion, which llama.cpp's server cannot do"
 	speech    = "it makes sound, not text"
@@ -28,11 +28,11 @@ var architectures = map[string]string{
 	"t5": "it is an encoder with a decoder, which llama.cpp's server cannot run",
 }
 
-// fileTypes are the values of general.type that are no model.
+// fileTypes are the values of general.type for files that are not models.
 //
 // Source: GGUFType in llama.cpp's gguf-py/gguf/constants.py.
 var fileTypes = map[string]string{
-	"adapter": `it is an adapter (LoRA), which changes a model and is none itself: merge it into its model with "llama-export-lora"`,
+	"adapter": `it is an adapter (LoRA), which only changes a model: merge it into its model with "llama-export-lora"`,
 	"imatrix": "it is an importance matrix, which llama-quantize uses",
 	"mmproj":  projector,
 }

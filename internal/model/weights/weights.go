@@ -27,7 +27,7 @@ type UnsuitableError struct{ reason string }
 func (e *UnsuitableError) Error() string { return e.reason }
 
 // Read returns the header of a file that llama.cpp can load and answer with. It reads some
-// megabytes, and no weights. The error does not name the file; it is a *fs.PathError if the file
+// megabytes, and not the weights. The error does not name the file; it is a *fs.PathError if the file
 // could not be read, an *UnsuitableError if it holds something else, and otherwise says that the
 // file is damaged or incomplete.
 func Read(path string) (gguf.Header, error) {
@@ -81,7 +81,7 @@ func checkNumbers(h gguf.Header) error {
 	return nil
 }
 
-// missing returns the keys without which llama.cpp loads no model.
+// missing returns the keys without which llama.cpp does not load a model.
 func missing(h gguf.Header) string {
 	var keys []string
 	for _, key := range []string{"block_count", "context_length", "embedding_length"} {
