@@ -4,12 +4,12 @@ import (
 	"cmp"
 	"debug/elf"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/fit"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/gguf"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/weights"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
 
@@ -30,20 +30,11 @@ func checkProgram(path, arch string) error {
 	return nil
 }
 
-// checkModel rejects a saved web page or an incomplete file, takes the quantization from
-// the model unless the template gives one, and computes the memory that the model needs.
+// checkModel rejects a file that the agent would refuse in the machine, takes the quantization
+// from the model unless the template gives one, and computes the memory that the model needs.
 func (b *bake) checkModel() error {
 	path := b.payload.model.Path
-	file, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("model.source: %w", err)
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return fmt.Errorf("model.source: %w", err)
-	}
-	header, err := gguf.Read(file, info.Size())
+	header, err := weights.Read(path)
 	if err != nil {
 		return fmt.Errorf("model.source: %s: %w", path, err)
 	}

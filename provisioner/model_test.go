@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/gguftest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/files"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remotetest"
 )
@@ -119,6 +120,28 @@ func TestModelDiskWithAnotherModel(t *testing.T) {
 	m.Stub("systemctl", "")
 	b, _ = newBake(t, m)
 	require.ErrorContains(t, b.runAll(t.Context()), "the disk labelled slm-model holds no model.gguf")
+}
+
+// What the agent would refuse is refused here, before anything is uploaded.
+func TestAFileThatCannotBeServedIsNotUploaded(t *testing.T) {
+	for want, file := range map[string][]byte{
+		`part 1 of 2 of a model: merge them with "llama-gguf-split --merge`: gguftest.File(map[string]any{"general.architecture": "llama", "split.no": 0.0, "split.count": 2.0}, "t"),
+		"part 2 of 2 of a model":   gguftest.File(map[string]any{"split.no": 1.0, "split.count": 2.0}, "t"),
+		"it is an embedding model": gguftest.File(map[string]any{"general.architecture": "bert"}, "t"),
+		"it is a projector":        gguftest.File(map[string]any{"general.architecture": "clip"}, "t"),
+		"it contains no weights, only a vocabulary": gguftest.File(map[string]any{
+			"general.architecture": "llama", "llama.block_count": 1.0, "llama.context_length": 1.0, "llama.embedding_length": 1.0,
+		}),
+	} {
+		m := machine(t)
+		b, _ := newBake(t, m)
+		b.config.Model.Source = filepath.Join(t.TempDir(), "odd.gguf")
+		require.NoError(t, os.WriteFile(b.config.Model.Source, file, 0o644))
+		err := b.runAll(t.Context())
+		require.ErrorContains(t, err, "fetch engine, backend and model: model.source: "+b.config.Model.Source)
+		require.ErrorContains(t, err, want)
+		assert.Empty(t, m.Uploads())
+	}
 }
 
 func TestQuantizationIsReadFromTheFile(t *testing.T) {

@@ -52,13 +52,13 @@ func Decide(memory uint64, model gguf.Header, wanted int) (Result, error) {
 	s := sizes(model)
 	kind := f16
 	context := s.largest(memory, limit, f16)
-	if context < limit && quantizable(model) {
+	if context < limit && s.quantizable() {
 		if larger := s.largest(memory, limit, q8); larger > context {
 			kind, context = q8, larger
 		}
 	}
 	if context == 0 {
-		return Result{}, s.tooLarge(memory, limit, model)
+		return Result{}, s.tooLarge(memory, limit)
 	}
 	need := s.need(context, kind)
 	cache := min(usable(memory)-need, max(maxCache, s.state(context, kind)))
@@ -86,13 +86,11 @@ func (s size) largest(memory uint64, limit int, kind cacheType) int {
 
 // quantizable reports whether llama.cpp accepts a q8_0 cache: its blocks must not straddle
 // heads.
-func quantizable(model gguf.Header) bool {
-	return model.KeyLength%q8.elements == 0 && model.ValueLength%q8.elements == 0
-}
+func (s size) quantizable() bool { return s.cache.HeadUnit%q8.elements == 0 }
 
-func (s size) tooLarge(memory uint64, limit int, model gguf.Header) error {
+func (s size) tooLarge(memory uint64, limit int) error {
 	kind := f16
-	if quantizable(model) {
+	if s.quantizable() {
 		kind = q8
 	}
 	need := s.need(min(limit, MinContext), kind)

@@ -88,7 +88,7 @@ func TestTheModelsOwnContextIsTheLimit(t *testing.T) {
 
 func TestHeadsThatBlocksWouldStraddleStayF16(t *testing.T) {
 	h := devstral.header()
-	h.KeyLength = 80
+	h.Numbers["attention.key_length"] = 80
 	got, err := Decide(guest(16), h, 32768)
 	require.NoError(t, err)
 	assert.Empty(t, got.CacheType)
@@ -97,7 +97,7 @@ func TestHeadsThatBlocksWouldStraddleStayF16(t *testing.T) {
 
 func TestAModelWithoutAttention(t *testing.T) {
 	h := devstral.header()
-	h.HeadCountKV = 0
+	h.Architecture, h.Numbers = "mamba", nil
 	got, err := Decide(guest(32), h, 32768)
 	require.NoError(t, err)
 	assert.Equal(t, Result{ContextSize: 32768, CacheRAM: 8192}, got)
@@ -105,7 +105,9 @@ func TestAModelWithoutAttention(t *testing.T) {
 
 // A test machine and a demonstration have little memory, and a model of nearly nothing.
 func TestATinyModelFitsIntoOneGiB(t *testing.T) {
-	h := gguf.Header{ContextLength: 32768, BlockCount: 2, HeadCountKV: 2, KeyLength: 16, ValueLength: 16}
+	h := gguf.Header{ContextLength: 32768, BlockCount: 2, Numbers: map[string]uint64{
+		"attention.head_count": 2, "attention.key_length": 16, "attention.value_length": 16,
+	}}
 	got, err := Decide(guest(1), h, 32768)
 	require.NoError(t, err)
 	assert.Equal(t, 32768, got.ContextSize)
@@ -200,6 +202,41 @@ func FuzzDecide(f *testing.F) {
 			assert.NotEmpty(t, got.Warnings)
 		}
 	})
+}
+
+// Memory is not proportional to the context where layers have windows: below the window each
+// token takes ten times as much as above it.
+func TestTheLargestContextIsFoundWithWindows(t *testing.T) {
+	h := windowed()
+	s := sizes(h)
+	seen := map[int]bool{}
+	for mebibytes := uint64(15 << 10); mebibytes < 40<<10; mebibytes += 128 {
+		memory := mebibytes * mib
+		got, err := Decide(memory, h, 131072)
+		if err != nil {
+			assert.Greater(t, s.need(MinContext, q8), usable(memory), "%d MiB", mebibytes)
+			continue
+		}
+		kind := map[string]cacheType{"": f16, "q8_0": q8}[got.CacheType]
+		seen[got.ContextSize] = true
+		assert.LessOrEqual(t, s.need(got.ContextSize, kind), usable(memory), "%d MiB", mebibytes)
+		if got.ContextSize < 131072 {
+			assert.Greater(t, s.need(got.ContextSize+contextStep, kind), usable(memory), "%d MiB", mebibytes)
+		}
+	}
+	assert.Greater(t, len(seen), 10, "of all lengths")
+	assert.True(t, seen[131072])
+}
+
+func TestMemoryForWindowsAndStates(t *testing.T) {
+	for name, h := range map[string]gguf.Header{"windows": windowed(), "states": recurrent()} {
+		got := Memory(h, 32768)
+		r, err := Decide(guest(uint64(got/1024)), h, 32768)
+		require.NoError(t, err, name)
+		assert.Equal(t, 32768, r.ContextSize, name)
+		assert.Empty(t, r.CacheType, name)
+		assert.Empty(t, r.Warnings, name)
+	}
 }
 
 func TestMemoryOfAMachineForTheModel(t *testing.T) {

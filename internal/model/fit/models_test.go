@@ -40,7 +40,10 @@ var models = []struct {
 func (s shape) header() gguf.Header {
 	h := gguf.Header{
 		Architecture: "llama", ContextLength: s.context, EmbeddingLength: s.embedding, BlockCount: s.layers,
-		HeadCount: s.heads, HeadCountKV: s.headsKV, KeyLength: s.head, ValueLength: s.head,
+		Numbers: map[string]uint64{
+			"attention.head_count": s.heads, "attention.head_count_kv": s.headsKV,
+			"attention.key_length": s.head, "attention.value_length": s.head,
+		},
 	}
 	add := func(name string, kind gguf.TensorType, width, height uint64) {
 		bytes := map[gguf.TensorType]uint64{q4K: 144, q6K: 210}[kind]

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/gguf"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/kvcache"
 )
 
 const (
@@ -17,6 +18,16 @@ const (
 	// (measured: 128 MiB), nginx (measured: 8 MiB), the backend's vocabulary, the tables of
 	// its speculative decoding (16 MiB) and requests in progress (15 MiB each at most).
 	services = 384 * mib
+	// Checkpoints is of how many moments llama-server keeps a copy of windows and states, which it
+	// cannot roll back otherwise: LocalAI's default of n_ctx_checkpoints (its grpc-server.cpp),
+	// since its configuration sets no other.
+	Checkpoints = 32
+	// checkpointStep is how many tokens lie between two of them at least (LocalAI's default of
+	// checkpoint_min_step), but for lastCheckpoints near the end of a prompt
+	// (create_checkpoint in server-context.cpp of llama.cpp v0.4.0).
+	checkpointStep  = 256
+	lastCheckpoints = 4
+
 	// system is reserved, in bytes, for the kernel, its page tables and caches, and for Debian
 	// or Ubuntu, but never more than an eighth of the memory.
 	system = 768 * mib
@@ -30,20 +41,21 @@ var (
 	q8  = cacheType{32, 34} // q8_0: 32 numbers of one byte, and their scale
 )
 
+func (c cacheType) bytesFor(numbers uint64) uint64 { return numbers * c.bytes / c.elements }
+
 // size is the memory a model needs, in bytes unless stated otherwise.
 type size struct {
 	weights uint64
-	// elements is how many numbers the KV cache stores per token.
-	elements uint64
+	cache   kvcache.Layout
 	// row is the number of bytes needed to compute one token of a batch.
 	row uint64
 }
 
 func sizes(model gguf.Header) size {
 	return size{
-		weights:  weights(model),
-		elements: model.BlockCount * model.HeadCountKV * (model.KeyLength + model.ValueLength),
-		row:      row(model),
+		weights: weights(model),
+		cache:   kvcache.Of(model),
+		row:     row(model),
 	}
 }
 
@@ -98,26 +110,44 @@ func row(model gguf.Header) uint64 {
 
 // need returns the memory for the engine and the services around it.
 func (s size) need(context int, kind cacheType) uint64 {
-	// The attention mask is stored twice, in 32 bits and in 16.
-	mask := 6 * cells(context)
-	return s.weights + s.kv(context, kind) + Batch*(s.row+mask) + services
+	// The attention mask is stored twice, in 32 bits and in 16. Layers with a window have their
+	// own.
+	mask := 6 * (cells(context) + s.windowCells(context))
+	return s.weights + s.kv(context, kind) + s.checkpoints(context, kind) + Batch*(s.row+mask) + services
 }
 
-// kv returns the size of the KV cache. For a 24B model (40 layers of 8 heads, 128 numbers in
-// each key and value) a token takes 160 KiB in f16, and 85 KiB in q8_0.
+// kv returns the size of the KV cache and of recurrent states. For a 24B model (40 layers of 8
+// heads, 128 numbers in each key and value) a token takes 160 KiB in f16, and 85 KiB in q8_0.
 func (s size) kv(context int, kind cacheType) uint64 {
-	return cells(context) * (s.elements * kind.bytes / kind.elements)
+	return kind.bytesFor(cells(context)*s.cache.Full+s.windowCells(context)*s.cache.Windowed) + s.cache.State
 }
 
-// state returns the memory that one full context takes in the prompt cache: its KV cache, and
-// a little for positions and tokens.
+// windowCells is how many tokens the layers with a window store: those they see, and the batch
+// that is being computed.
+func (s size) windowCells(context int) uint64 {
+	if s.cache.Window == 0 {
+		return 0
+	}
+	return min(cells(context), roundUp(s.cache.Window+Batch))
+}
+
+// checkpoints returns the memory of the copies of windows and states.
+func (s size) checkpoints(context int, kind cacheType) uint64 {
+	n := min(Checkpoints, uint64(context)/checkpointStep+lastCheckpoints)
+	return n * (kind.bytesFor(min(cells(context), s.cache.Window)*s.cache.Windowed) + s.cache.State)
+}
+
+// state returns the memory that one full context takes in the prompt cache: its KV cache, its
+// checkpoints, and a little for positions and tokens.
 func (s size) state(context int, kind cacheType) uint64 {
-	kv := s.kv(context, kind)
-	return (kv + kv/64 + mib - 1) / mib * mib
+	kept := s.kv(context, kind) + s.checkpoints(context, kind)
+	return (kept + kept/64 + mib - 1) / mib * mib
 }
 
-func cells(context int) uint64 {
-	return (uint64(context) + contextStep - 1) / contextStep * contextStep
+func cells(context int) uint64 { return roundUp(uint64(context)) }
+
+func roundUp(tokens uint64) uint64 {
+	return (tokens + contextStep - 1) / contextStep * contextStep
 }
 
 // usable returns the part of the memory that is not reserved for the system.

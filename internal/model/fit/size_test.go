@@ -32,7 +32,7 @@ func TestBytesPerToken(t *testing.T) {
 // Keys and values may differ in size.
 func TestKeysAndValues(t *testing.T) {
 	h := devstral.header()
-	h.KeyLength, h.ValueLength = 192, 128
+	h.Numbers["attention.key_length"] = 192
 	assert.Equal(t, uint64(256*40*8*(192+128)*2), sizes(h).kv(256, f16))
 }
 
@@ -73,4 +73,99 @@ func TestSharedEmbeddingsCountTwice(t *testing.T) {
 	assert.Equal(t, uint64(4*(100+3*300)), row(h), "experts are not computed all at once")
 	h.Tensors = append(h.Tensors, gguf.Tensor{Name: "output.weight", Dimensions: []uint64{64, 100}, Size: 9})
 	assert.Equal(t, uint64(7+5+1+9), weights(h))
+}
+
+// windowed is a model of which five layers of six see 1024 tokens alone: Gemma 4 26B-A4B, with
+// the weights of its Q4_K_M.
+func windowed() gguf.Header {
+	const layers = 30
+	h := gguf.Header{
+		Architecture: "gemma4", ContextLength: 262144, EmbeddingLength: 2816, BlockCount: layers,
+		Numbers: map[string]uint64{
+			"attention.head_count": 16, "attention.sliding_window": 1024,
+			"attention.key_length": 512, "attention.value_length": 512,
+			"attention.key_length_swa": 256, "attention.value_length_swa": 256,
+		},
+		Lists:   map[string][]uint64{},
+		Tensors: []gguf.Tensor{{Name: "token_embd.weight", Type: q6K, Dimensions: []uint64{2816, 262144}, Size: 605552640}, {Name: "blk.0.ffn_up_exps.weight", Type: q4K, Dimensions: []uint64{2816, 704, 128}, Size: 15_500_000_000}},
+	}
+	for layer := range layers {
+		heads, window := uint64(8), uint64(1)
+		if layer%6 == 5 {
+			heads, window = 2, 0
+		}
+		h.Lists["attention.head_count_kv"] = append(h.Lists["attention.head_count_kv"], heads)
+		h.Lists["attention.sliding_window_pattern"] = append(h.Lists["attention.sliding_window_pattern"], window)
+	}
+	return h
+}
+
+// recurrent is a model of which three layers of four keep a state: Qwen3-Coder-Next, with no
+// weights to speak of.
+func recurrent() gguf.Header {
+	return gguf.Header{
+		Architecture: "qwen3next", ContextLength: 262144, EmbeddingLength: 2048, BlockCount: 48,
+		Numbers: map[string]uint64{
+			"attention.head_count": 16, "attention.head_count_kv": 2, "attention.key_length": 256, "attention.value_length": 256,
+			"ssm.inner_size": 4096, "ssm.state_size": 128, "ssm.conv_kernel": 4, "ssm.group_count": 16,
+		},
+	}
+}
+
+// The sizes are those that llama.cpp v0.4.0 logs for these models and batches of 512.
+func TestWindowsAndStatesDoNotGrowWithTheContext(t *testing.T) {
+	const kib = 1 << 10
+	for name, tt := range map[string]struct {
+		model   gguf.Header
+		context int
+		kind    cacheType
+		want    uint64
+	}{
+		"a context below the window": {windowed(), 512, f16, 512 * (20 + 200) * kib},
+		"a window and a batch":       {windowed(), 16384, f16, (320 + 300) * mib},
+		"twice the context":          {windowed(), 32768, f16, (640 + 300) * mib},
+		"windows in q8_0":            {windowed(), 16384, q8, (320 + 300) * mib * 17 / 32},
+		"a state":                    {recurrent(), 16384, f16, 384*mib + 79036416},
+		"twice the context, a state": {recurrent(), 32768, f16, 768*mib + 79036416},
+		"states stay in 32 bits":     {recurrent(), 16384, q8, 384*mib*17/32 + 79036416},
+	} {
+		assert.Equal(t, tt.want, sizes(tt.model).kv(tt.context, tt.kind), name)
+	}
+}
+
+// Of windows and states llama-server keeps copies, of anything else it needs none.
+func TestCheckpoints(t *testing.T) {
+	for name, tt := range map[string]struct {
+		model   gguf.Header
+		context int
+		kind    cacheType
+		want    uint64
+	}{
+		"neither windows nor states": {devstral.header(), 32768, f16, 0},
+		"the window, not the batch":  {windowed(), 32768, f16, 32 * 200 * mib},
+		"as the cache":               {windowed(), 32768, q8, 32 * 200 * mib * 17 / 32},
+		"the whole of a context":     {windowed(), 512, f16, 6 * 100 * mib},
+		"a state":                    {recurrent(), 32768, q8, 32 * 79036416},
+		"not so many at first":       {recurrent(), 1024, f16, 8 * 79036416},
+	} {
+		s := sizes(tt.model)
+		assert.Equal(t, tt.want, s.checkpoints(tt.context, tt.kind), name)
+		s.cache.Windowed, s.cache.State = 0, 0
+		assert.Zero(t, s.checkpoints(tt.context, tt.kind), name)
+	}
+}
+
+func TestWhatIsNeededAndWhatAConversationTakes(t *testing.T) {
+	for name, h := range map[string]gguf.Header{"windows": windowed(), "states": recurrent(), "neither": devstral.header()} {
+		s := sizes(h)
+		const context = 32768
+		masks := uint64(6 * context)
+		if s.cache.Window > 0 {
+			masks += 6 * (1024 + Batch)
+		}
+		kept := s.kv(context, f16) + s.checkpoints(context, f16)
+		assert.Equal(t, s.weights+kept+Batch*(s.row+masks)+services, s.need(context, f16), name)
+		assert.GreaterOrEqual(t, s.state(context, f16), kept, name)
+		assert.LessOrEqual(t, s.state(context, f16), kept+kept/32, name)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // bufferSize is large enough to skip the vocabulary of a real model, some megabytes of short
@@ -102,17 +103,20 @@ func (d *decoder) string(what string, limit uint64) (string, error) {
 }
 
 func (d *decoder) metadata(count uint64) (metadata, error) {
-	m := metadata{strings: map[string]string{}, numbers: map[string]uint64{}}
+	m := metadata{strings: map[string]string{}, numbers: map[string]uint64{}, lists: map[string][]uint64{}}
 	for range count {
-		if err := d.pair(m); err != nil {
+		if err := d.pair(&m); err != nil {
 			return metadata{}, err
 		}
 	}
 	return m, nil
 }
 
+// keptStrings are the keys of the strings that Header needs.
+var keptStrings = []string{keyArchitecture, keyName, keyType, keyTokenizer, keyPreTokenizer}
+
 // pair reads one metadata entry and keeps it if Header may need it.
-func (d *decoder) pair(m metadata) error {
+func (d *decoder) pair(m *metadata) error {
 	key, err := d.string("key of a metadata entry", maxKey)
 	if err != nil {
 		return err
@@ -122,7 +126,7 @@ func (d *decoder) pair(m metadata) error {
 		return err
 	}
 	switch {
-	case kind == typeString && (key == keyArchitecture || key == keyName):
+	case kind == typeString && slices.Contains(keptStrings, key):
 		m.strings[key], err = d.string(key, maxName)
 		return err
 	case kind == typeString:
@@ -150,8 +154,8 @@ func (d *decoder) skipString() error {
 	return d.skip(n)
 }
 
-// scalar reads a value of fixed size. Only non-negative integers count as numbers: nothing in
-// Header is anything else.
+// scalar reads a value of fixed size. Only flags and non-negative integers count as numbers:
+// nothing in Header is anything else.
 func (d *decoder) scalar(key string, kind valueType) (number uint64, isNumber bool, err error) {
 	size := kind.fixedSize()
 	if size == 0 {
@@ -167,6 +171,8 @@ func (d *decoder) scalar(key string, kind valueType) (number uint64, isNumber bo
 	switch kind {
 	case typeUint8, typeUint16, typeUint32, typeUint64:
 		return number, true, nil
+	case typeBool:
+		return min(number, 1), true, nil
 	case typeInt8, typeInt16, typeInt32, typeInt64:
 		negative := data[size-1]&0x80 != 0
 		return number, !negative, nil
@@ -174,9 +180,9 @@ func (d *decoder) scalar(key string, kind valueType) (number uint64, isNumber bo
 	return 0, false, nil
 }
 
-// array skips an array, but keeps its largest number: some architectures list the heads of
-// every layer.
-func (d *decoder) array(key string, m metadata) error {
+// array reads the vocabulary, keeps a list that may have a number for each layer, and skips
+// every other array.
+func (d *decoder) array(key string, m *metadata) error {
 	kind, err := d.valueType()
 	if err != nil {
 		return err
@@ -188,21 +194,37 @@ func (d *decoder) array(key string, m metadata) error {
 	switch {
 	case kind == typeArray:
 		return fmt.Errorf("metadata entry %q is an array of arrays, which no model has", key)
+	case kind == typeString && key == keyTokens && n <= maxTokens:
+		return d.tokens(&m.vocabulary, n)
 	case kind == typeString:
 		return d.skipStrings(n)
-	case n > maxPairs:
+	case key == keyTokenTypes && n <= maxTokens:
+		m.vocabulary.types, err = d.list(key, kind, n)
+		return err
+	case n > maxLayers:
 		return d.skipScalars(key, kind, n)
 	}
+	if list, err := d.list(key, kind, n); list != nil || err != nil {
+		m.lists[key] = list
+		return err
+	}
+	return nil
+}
+
+// list returns nil for a list of anything but numbers.
+func (d *decoder) list(key string, kind valueType, n uint64) ([]uint64, error) {
+	list, numbers := []uint64{}, true
 	for range n {
 		number, isNumber, err := d.scalar(key, kind)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if isNumber {
-			m.numbers[key] = max(m.numbers[key], number)
-		}
+		list, numbers = append(list, number), numbers && isNumber
 	}
-	return nil
+	if !numbers {
+		return nil, nil
+	}
+	return list, nil
 }
 
 func (d *decoder) skipStrings(n uint64) error {

@@ -48,8 +48,14 @@ func TestReadGivesBackWhatWasWritten(t *testing.T) {
 	tensors := header.Tensors
 	header.Tensors = nil
 	assert.Equal(t, Header{
-		Architecture: "llama", Name: "Größer", ContextLength: 4096, EmbeddingLength: 96,
-		BlockCount: 3, HeadCount: 6, HeadCountKV: 3, KeyLength: 16, ValueLength: 16,
+		Architecture: "llama", Name: "Größer", ContextLength: 4096, EmbeddingLength: 96, BlockCount: 3,
+		Numbers: map[string]uint64{
+			keyContextLength: 4096, keyEmbeddingLength: 96, keyBlockCount: 3, keyFeedForwardLength: 40,
+			keyHeadCount: 6, keyHeadCountKV: 3, keyKeyLength: 16, keyValueLength: 16, keyRopeDimensions: 16,
+			keyVocabSize: uint64(len(vocabulary())),
+		},
+		Lists:      map[string][]uint64{},
+		Vocabulary: Vocabulary{longest: len(" return"), marksSpaces: true},
 	}, header)
 
 	require.Len(t, tensors, 3+3*9)
@@ -162,7 +168,7 @@ type handmade struct {
 func (h *handmade) llama() *handmade {
 	h.pairString(keyArchitecture, "llama")
 	for _, key := range []string{keyContextLength, keyEmbeddingLength, keyBlockCount, keyHeadCount} {
-		h.pairUint32("llama"+key, 4)
+		h.pairUint32("llama."+key, 4)
 	}
 	return h
 }
@@ -218,8 +224,9 @@ func TestReadRefusesWhatIsWrong(t *testing.T) {
 	unknownPair.pair("x", 13)
 	nameless := new(handmade)
 	nameless.pairString(keyName, "no architecture")
-	projector := new(handmade)
-	projector.pairString(keyArchitecture, "clip")
+	second := new(handmade)
+	second.pairUint32(keyPart, 1)
+	second.pairUint32(keyPartCount, 3)
 
 	for name, test := range map[string]struct {
 		file []byte
@@ -238,8 +245,8 @@ func TestReadRefusesWhatIsWrong(t *testing.T) {
 		"endless numbers":      {oddArray(typeUint64, 1<<62), "truncated"},
 		"endless strings":      {oddArray(typeString, 1<<62), "truncated"},
 		"no architecture":      {nameless.file(0), "the metadata has no general.architecture"},
-		"missing numbers":      {projector.file(0), "the metadata lacks clip.attention.head_count, clip.block_count, clip.context_length, clip.embedding_length"},
-		"no heads":             {withNumber("llama"+keyHeadCount, 0), "llama.attention.head_count is 0"},
+		"the first part":       {withNumber(keyPartCount, 2), `it is part 1 of 2 of a model: merge them with "llama-gguf-split --merge FIRST-PART WHOLE.gguf"`},
+		"a later part":         {second.file(0), "it is part 2 of 3 of a model"},
 		"alignment 0":          {withNumber(keyAlignment, 0), "general.alignment is 0, not a power of two"},
 		"alignment 48":         {withNumber(keyAlignment, 48), "general.alignment is 48, not a power of two"},
 		"tensor name":          {new(handmade).llama().tensor(strings.Repeat("x", 2000), F32, 0, 8).file(32), "the name of a tensor has 2000 bytes"},
@@ -263,25 +270,35 @@ func TestReadRefusesWhatIsWrong(t *testing.T) {
 func TestReadUnderstandsOtherArchitectures(t *testing.T) {
 	h := new(handmade)
 	h.pairString(keyArchitecture, "mistral3")
+	h.pairString(keyType, "model")
 	h.pairString("general.description", strings.Repeat("long ", 5000))
 	h.pairUint32(keyFileType, 15)
-	h.pairUint32("mistral3"+keyContextLength, 393216)
-	h.pairUint32("mistral3"+keyEmbeddingLength, 5120)
-	h.pairUint32("mistral3"+keyBlockCount, 2)
-	h.pairUint32("mistral3"+keyHeadCount, 32)
-	h.pairArray("mistral3"+keyHeadCountKV, typeInt32, 2)
+	h.pairUint32(keyPartCount, 1)
+	h.pairUint32("mistral3."+keyContextLength, 393216)
+	h.pairUint32("mistral3.attention.sliding_window", 0)
+	h.pairUint32("mistral3x.attention.sliding_window", 1)
+	h.pairArray("mistral3."+keyHeadCountKV, typeInt32, 2)
 	h.uint32(4)
 	h.uint32(8)
-	h.pairArray("tokenizer.ggml.scores", typeFloat32, maxPairs+1)
-	h.Write(make([]byte, 4*(maxPairs+1)))
+	h.pairArray("mistral3.attention.sliding_window_pattern", typeBool, 3)
+	h.Write([]byte{0, 1, 7})
+	h.pairArray("mistral3.deepstack_mapping", typeInt32, 2)
+	h.uint32(1)
+	h.uint32(0xFFFFFFFF) // -1
+	h.pair("mistral3.attention.causal", typeBool)
+	h.Write([]byte{1})
+	h.pairFloat32("mistral3.rope.freq_base", 1e9)
+	h.pairArray("mistral3.longer_than_the_layers", typeUint8, maxLayers+1)
+	h.Write(make([]byte, maxLayers+1))
 	h.tensor("blk.0.attn_q.weight", 12, 0, 256, 3)
 
 	header, err := read(h.file(3 * 144))
 	require.NoError(t, err)
+	assert.Equal(t, "model", header.Type)
 	assert.Equal(t, uint64(15), header.FileType)
-	assert.Equal(t, uint64(8), header.HeadCountKV, "the largest of the layers")
-	assert.Equal(t, uint64(160), header.KeyLength, "llama.cpp divides when the key is absent")
-	assert.Equal(t, uint64(160), header.ValueLength)
+	assert.Equal(t, uint64(393216), header.ContextLength)
+	assert.Equal(t, map[string]uint64{keyContextLength: 393216, "attention.sliding_window": 0, "attention.causal": 1}, header.Numbers)
+	assert.Equal(t, map[string][]uint64{keyHeadCountKV: {4, 8}, "attention.sliding_window_pattern": {0, 1, 1}}, header.Lists)
 	assert.Equal(t, uint64(3*144), header.Tensors[0].Size)
 	assert.Equal(t, "Q4_K", header.Tensors[0].Type.String())
 	assert.Equal(t, "type 4", TensorType(4).String())

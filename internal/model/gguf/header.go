@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
-	"slices"
 	"strings"
 )
 
@@ -17,19 +16,32 @@ type Header struct {
 	Name string
 	// FileType is llama.cpp's number for the quantization (LLAMA_FTYPE); 15 is Q4_K_M.
 	FileType uint64
+	// Type is what the file says it holds (general.type), such as "model", "adapter" or
+	// "mmproj"; many files do not say.
+	Type string
 	// ContextLength is the number of tokens the model was trained for.
 	ContextLength   uint64
 	EmbeddingLength uint64
 	// BlockCount is the number of layers.
 	BlockCount uint64
-	HeadCount  uint64
-	// HeadCountKV is the number of key and value heads of a layer, the largest one if layers
-	// differ.
-	HeadCountKV uint64
-	// KeyLength and ValueLength are the sizes of one head.
-	KeyLength   uint64
-	ValueLength uint64
-	Tensors     []Tensor
+	// Numbers are the integers and flags of the architecture, by their key without the name of
+	// the architecture, such as "attention.head_count". A flag is 0 or 1.
+	Numbers map[string]uint64
+	// Lists are those of which a model may have one for each layer.
+	Lists      map[string][]uint64
+	Vocabulary Vocabulary
+	Tensors    []Tensor
+}
+
+// PartError is the error for one of the files into which llama.cpp's llama-gguf-split divides a
+// model.
+type PartError struct {
+	// Part counts from 1.
+	Part, Parts uint64
+}
+
+func (e *PartError) Error() string {
+	return fmt.Sprintf("it is part %d of %d of a model: merge them with \"llama-gguf-split --merge FIRST-PART WHOLE.gguf\", and use the whole file", e.Part, e.Parts)
 }
 
 // Tensor is one entry of the file's tensor table.
@@ -68,7 +80,11 @@ func (e *BoundsError) Error() string {
 const (
 	maxPairs   = 1 << 12
 	maxTensors = 1 << 16
-	maxName    = 1 << 10
+	// maxTokens is four times the largest vocabulary that was published.
+	maxTokens = 1 << 20
+	// maxLayers is llama.cpp's own limit (LLAMA_MAX_LAYERS).
+	maxLayers = 512
+	maxName   = 1 << 10
 	// maxKey is the format's own limit.
 	maxKey        = 1<<16 - 1
 	maxDimensions = 4 // GGML_MAX_DIMS
@@ -225,52 +241,48 @@ func place(tensors []Tensor, dataStart, alignment, fileSize uint64) error {
 
 func roundUp(n, multiple uint64) uint64 { return (n + multiple - 1) / multiple * multiple }
 
-// metadata holds the entries that Header needs: short strings and numbers.
+// metadata holds the entries that Header needs: short strings, numbers and short lists of
+// numbers, all by their whole key.
 type metadata struct {
-	strings map[string]string
-	numbers map[string]uint64
+	strings    map[string]string
+	numbers    map[string]uint64
+	lists      map[string][]uint64
+	vocabulary vocabularyReader
 }
 
 func (m metadata) header() (Header, error) {
+	// The second part and those after it have no more metadata than this.
+	if parts := m.numbers[keyPartCount]; parts > 1 {
+		return Header{}, &PartError{Part: m.numbers[keyPart] + 1, Parts: parts}
+	}
 	architecture := m.strings[keyArchitecture]
 	if architecture == "" {
 		return Header{}, fmt.Errorf("the metadata has no %s", keyArchitecture)
 	}
-	var missing []string
-	required := func(suffix string) uint64 {
-		value, present := m.numbers[architecture+suffix]
-		if !present {
-			missing = append(missing, architecture+suffix)
-		}
-		return value
-	}
-	optional := func(suffix string, otherwise uint64) uint64 {
-		if value, present := m.numbers[architecture+suffix]; present {
-			return value
-		}
-		return otherwise
-	}
 	h := Header{
-		Architecture:    architecture,
-		Name:            m.strings[keyName],
-		FileType:        m.numbers[keyFileType],
-		ContextLength:   required(keyContextLength),
-		EmbeddingLength: required(keyEmbeddingLength),
-		BlockCount:      required(keyBlockCount),
-		HeadCount:       required(keyHeadCount),
+		Architecture: architecture,
+		Name:         m.strings[keyName],
+		Type:         m.strings[keyType],
+		FileType:     m.numbers[keyFileType],
+		Numbers:      ofArchitecture(m.numbers, architecture),
+		Lists:        ofArchitecture(m.lists, architecture),
 	}
-	if len(missing) > 0 {
-		slices.Sort(missing)
-		return Header{}, fmt.Errorf("the metadata lacks %s, so this is not a language model llama.cpp can run", strings.Join(missing, ", "))
-	}
-	if h.HeadCount == 0 {
-		return Header{}, fmt.Errorf("%s%s is 0", architecture, keyHeadCount)
-	}
-	// llama.cpp's own defaults for absent values.
-	h.HeadCountKV = optional(keyHeadCountKV, h.HeadCount)
-	h.KeyLength = optional(keyKeyLength, h.EmbeddingLength/h.HeadCount)
-	h.ValueLength = optional(keyValueLength, h.EmbeddingLength/h.HeadCount)
+	h.ContextLength = h.Numbers[keyContextLength]
+	h.EmbeddingLength = h.Numbers[keyEmbeddingLength]
+	h.BlockCount = h.Numbers[keyBlockCount]
+	h.Vocabulary = m.vocabulary.vocabulary(m)
 	return h, nil
+}
+
+// ofArchitecture returns the entries of an architecture, without its name and the dot.
+func ofArchitecture[V any](entries map[string]V, architecture string) map[string]V {
+	found := map[string]V{}
+	for key, value := range entries {
+		if suffix, ok := strings.CutPrefix(key, architecture+"."); ok {
+			found[suffix] = value
+		}
+	}
+	return found
 }
 
 func (m metadata) alignment() (uint64, error) {

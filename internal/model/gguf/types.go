@@ -11,24 +11,36 @@ const (
 	defaultAlignment = 32
 )
 
-// Metadata keys. Those that start with a dot follow the name of the architecture.
+// Metadata keys.
 const (
 	keyArchitecture = "general.architecture"
 	keyName         = "general.name"
+	keyType         = "general.type"
 	keyAlignment    = "general.alignment"
 	keyFileType     = "general.file_type"
+	// keyPart counts from 0.
+	keyPart      = "split.no"
+	keyPartCount = "split.count"
 
-	keyContextLength     = ".context_length"
-	keyEmbeddingLength   = ".embedding_length"
-	keyBlockCount        = ".block_count"
-	keyFeedForwardLength = ".feed_forward_length"
-	keyHeadCount         = ".attention.head_count"
-	keyHeadCountKV       = ".attention.head_count_kv"
-	keyKeyLength         = ".attention.key_length"
-	keyValueLength       = ".attention.value_length"
-	keyNormEpsilon       = ".attention.layer_norm_rms_epsilon"
-	keyRopeDimensions    = ".rope.dimension_count"
-	keyVocabSize         = ".vocab_size"
+	keyTokenizer    = "tokenizer.ggml.model"
+	keyPreTokenizer = "tokenizer.ggml.pre"
+	keyTokens       = "tokenizer.ggml.tokens"
+	keyTokenTypes   = "tokenizer.ggml.token_type"
+)
+
+// Metadata keys that follow the name of the architecture and a dot.
+const (
+	keyContextLength     = "context_length"
+	keyEmbeddingLength   = "embedding_length"
+	keyBlockCount        = "block_count"
+	keyFeedForwardLength = "feed_forward_length"
+	keyHeadCount         = "attention.head_count"
+	keyHeadCountKV       = "attention.head_count_kv"
+	keyKeyLength         = "attention.key_length"
+	keyValueLength       = "attention.value_length"
+	keyNormEpsilon       = "attention.layer_norm_rms_epsilon"
+	keyRopeDimensions    = "rope.dimension_count"
+	keyVocabSize         = "vocab_size"
 )
 
 // valueType is the type of a metadata value, numbered as in the file.

@@ -7,10 +7,11 @@ import (
 
 // Kinds of tokens, numbered as in llama.cpp (LLAMA_TOKEN_TYPE).
 const (
-	tokenNormal  = 1
-	tokenUnknown = 2
-	tokenControl = 3
-	tokenByte    = 6
+	tokenNormal      = 1
+	tokenUnknown     = 2
+	tokenControl     = 3
+	tokenUserDefined = 4
+	tokenByte        = 6
 )
 
 // Ids of the special tokens, which come first in the vocabulary.
@@ -48,8 +49,8 @@ const chatTemplate = "{{ bos_token }}{% for message in messages %}[{{ message['r
 
 func tokenizer(e *encoder) {
 	tokens := vocabulary()
-	e.pairString("tokenizer.ggml.model", "llama")
-	e.pairArray("tokenizer.ggml.tokens", typeString, len(tokens))
+	e.pairString(keyTokenizer, "llama")
+	e.pairArray(keyTokens, typeString, len(tokens))
 	for _, t := range tokens {
 		e.string(t.text)
 	}
@@ -57,7 +58,7 @@ func tokenizer(e *encoder) {
 	for _, t := range tokens {
 		e.uint32(math.Float32bits(t.score))
 	}
-	e.pairArray("tokenizer.ggml.token_type", typeInt32, len(tokens))
+	e.pairArray(keyTokenTypes, typeInt32, len(tokens))
 	for _, t := range tokens {
 		e.uint32(t.kind)
 	}

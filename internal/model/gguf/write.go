@@ -148,22 +148,22 @@ func (m Model) head(tensors []Tensor) []byte {
 }
 
 func (m Model) metadata(e *encoder) {
-	const architecture = "llama"
+	const architecture, prefix = "llama", "llama."
 	e.pairString(keyArchitecture, architecture)
 	e.pairString(keyName, m.Name)
 	e.pairUint32(keyAlignment, defaultAlignment)
 	e.pairUint32(keyFileType, 0) // LLAMA_FTYPE_ALL_F32
-	e.pairUint32(architecture+keyVocabSize, uint32(len(vocabulary())))
-	e.pairUint32(architecture+keyContextLength, m.ContextLength)
-	e.pairUint32(architecture+keyEmbeddingLength, m.EmbeddingLength)
-	e.pairUint32(architecture+keyBlockCount, m.BlockCount)
-	e.pairUint32(architecture+keyFeedForwardLength, m.FeedForwardLength)
-	e.pairUint32(architecture+keyHeadCount, m.HeadCount)
-	e.pairUint32(architecture+keyHeadCountKV, m.HeadCountKV)
-	e.pairUint32(architecture+keyKeyLength, m.headLength())
-	e.pairUint32(architecture+keyValueLength, m.headLength())
-	e.pairUint32(architecture+keyRopeDimensions, m.headLength())
-	e.pairFloat32(architecture+keyNormEpsilon, 1e-5)
+	e.pairUint32(prefix+keyVocabSize, uint32(len(vocabulary())))
+	e.pairUint32(prefix+keyContextLength, m.ContextLength)
+	e.pairUint32(prefix+keyEmbeddingLength, m.EmbeddingLength)
+	e.pairUint32(prefix+keyBlockCount, m.BlockCount)
+	e.pairUint32(prefix+keyFeedForwardLength, m.FeedForwardLength)
+	e.pairUint32(prefix+keyHeadCount, m.HeadCount)
+	e.pairUint32(prefix+keyHeadCountKV, m.HeadCountKV)
+	e.pairUint32(prefix+keyKeyLength, m.headLength())
+	e.pairUint32(prefix+keyValueLength, m.headLength())
+	e.pairUint32(prefix+keyRopeDimensions, m.headLength())
+	e.pairFloat32(prefix+keyNormEpsilon, 1e-5)
 	tokenizer(e)
 }
 
