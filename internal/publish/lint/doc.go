@@ -54,7 +54,7 @@
 //	context-input       CONTEXT refers to an input that is not there
 //	input-fields        with four fields the CLI aborts, and Sunstone loses the default
 //	input-type          an unknown type, or options that are not those of the type
-//	input-default       a default that the options do not allow
+//	input-default       a default that the options do not allow, or with a $ in it
 //	input-name          with fewer than four segments Sunstone shows it in its "others" tab
 //	input-order         an input that INPUTS_ORDER lacks is asked for first
 //	input-unused        nothing uses the answer

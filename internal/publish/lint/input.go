@@ -44,6 +44,8 @@ func (l *linter) input(a attribute) {
 		l.add(a.line, rulePasswordDefault, "%s has a default, which everybody who can see the template knows", a.name)
 	case !allowed(kind, options, standard):
 		l.add(a.line, ruleInputDefault, "%s of type %s (%s) has the default %q", a.name, kind, options, standard)
+	case strings.Contains(standard, "$"):
+		l.add(a.line, ruleInputDefault, "%s has the default %q, of which onevm updateconf takes what follows the $ for a variable", a.name, standard)
 	case standard == "" && slices.Contains(capacityInputs, a.name):
 		l.add(a.line, ruleInputDefault, "%s chooses the size of the machine, and has no default", a.name)
 	}
