@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -203,4 +204,39 @@ func TestCheckCanBeInterrupted(t *testing.T) {
 	code, _, stderr := s.check(ctx, s.root, "")
 	assert.Equal(t, 1, code)
 	assert.Contains(t, stderr, "the checks were interrupted: context canceled")
+}
+
+// A firewall may leave only the HTTPS port open.
+func TestCheckSkipsAnHTTPPortThatItCannotReach(t *testing.T) {
+	s := serveWithNginx(t)
+	s.http = "127.0.0.1:1"
+	code, stdout, stderr := s.check(t.Context(), s.root, "")
+	require.Zero(t, code, stdout+stderr)
+	assert.Contains(t, stdout, "skip  the checks of the HTTP port: ")
+	assert.NotContains(t, stdout, "http redirects to https")
+	assert.Contains(t, stdout, "all "+strconv.Itoa(len(acceptance.OverHTTPS(acceptance.Checks())))+" checks of")
+}
+
+// What a shell passes as the output of a command is a FIFO; one that nobody writes to is empty.
+func TestThePasswordMayComeFromAFIFO(t *testing.T) {
+	s := serveWithNginx(t)
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
+	code, _, stderr := s.check(t.Context(), s.root, "", "--password-file", fifo)
+	assert.Equal(t, 1, code)
+	assert.Contains(t, stderr, "read the password: it is empty")
+	code, _, stderr = s.check(t.Context(), s.root, "", "--ca", "/dev/zero")
+	assert.Equal(t, 1, code)
+	assert.Contains(t, stderr, "a device or a directory, not a file")
+
+	writer, err := os.OpenFile(fifo, os.O_RDWR, 0)
+	require.NoError(t, err)
+	reader, err := os.OpenFile(fifo, os.O_RDONLY, 0)
+	require.NoError(t, err)
+	defer reader.Close()
+	_, err = writer.WriteString(checkedPassword + "\n")
+	require.NoError(t, err)
+	require.NoError(t, writer.Close())
+	code, stdout, stderr := s.check(t.Context(), s.root, "", "--password-file", fifo)
+	assert.Zero(t, code, stdout+stderr)
 }

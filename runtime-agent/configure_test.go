@@ -319,3 +319,16 @@ func TestConfigureFailsClearly(t *testing.T) {
 		})
 	}
 }
+
+func TestNothingInAContextControlsTheTerminal(t *testing.T) {
+	v := newVM(t)
+	code, stdout, stderr := v.run("configure", "--context", v.context(map[string]string{
+		appliance.Prefix + "\x1b[2J": "1", appliance.VarDomain: "\x1b]0;owned\a", appliance.VarACMEDirectory: "https://ops:hush@ca.example.org/" + strings.Repeat("x", 3000),
+	}))
+	assert.Equal(t, 1, code)
+	for _, text := range []string{stdout, stderr, v.read(appliance.LogFile), v.read(appliance.MOTDFile), v.read(appliance.StatusJSON), v.read(appliance.ReportFile)} {
+		assert.NotContains(t, text, "\x1b")
+		assert.NotContains(t, text, "hush")
+		assert.NotContains(t, text, strings.Repeat("x", 100))
+	}
+}

@@ -43,6 +43,11 @@ func TestPrivateKey(t *testing.T) {
 func FuzzValues(f *testing.F) {
 	f.Add("https://ca.example.org/dir")
 	f.Add("https://a.b:1 http://c")
+	for _, hostile := range []string{
+		"app://$host", "vscode-webview:// null", "https://[::1]:0443", "https://a:b@c", "http://[1.2.3.4]", "a+b://" + strings.Repeat("x", 300), "HTTPS://A/",
+	} {
+		f.Add(hostile)
+	}
 	f.Add("a@b.c")
 	f.Add(testCertificate)
 	f.Fuzz(func(t *testing.T, value string) {
