@@ -49,6 +49,7 @@ func testInside(t *testing.T, made demo) {
 		{"the ACME server's certificate is served", func(g *guest) { g.assertServed(authority.Root()) }},
 		{"certbot renews it", func(g *guest) { g.assertRenewed(authority.Root()) }},
 		{"the units are sandboxed", (*guest).assertSandboxed},
+		{"nginx takes many connections", (*guest).assertConnections},
 		{"nothing else listens", (*guest).assertPorts},
 		{"the context comes first", (*guest).assertOrder},
 		{"no secret can be read", (*guest).assertNoSecrets},
@@ -56,6 +57,7 @@ func testInside(t *testing.T, made demo) {
 		{"another context reaches the engine", (*guest).changeContext},
 		{"the backend is killed", (*guest).killBackend},
 		{"the engine is killed", (*guest).killEngine},
+		{"readiness is lost, and returns", func(g *guest) { g.loseReadiness(gate) }},
 		{"the disk is full", (*guest).fillDisk},
 		{"/etc is read-only", (*guest).freezeEtc},
 		{"the model is missing, then damaged", (*guest).spoilModel},
@@ -121,6 +123,12 @@ func (g *guest) assertSandboxed() {
 	assert.NoError(g.t, err)
 	g.t.Log(out[strings.LastIndex(out, "\n")+1:])
 	assert.Equal(g.t, appliance.ServiceUser, g.run("ps -o user= -p $(systemctl show -P MainPID "+appliance.LocalAIUnit+")"))
+}
+
+// assertConnections: more slow clients than this take the API away from the others.
+func (g *guest) assertConnections() {
+	assert.Contains(g.t, g.run("grep worker_connections /etc/nginx/nginx.conf"), fmt.Sprint(appliance.NginxConnections))
+	assert.Contains(g.t, g.run("grep 'open files' /proc/$(pgrep -f 'nginx: worker' | head -n 1)/limits"), fmt.Sprint(appliance.NginxOpenFiles))
 }
 
 func (g *guest) assertPorts() {
@@ -238,7 +246,7 @@ func (g *guest) killBackend() {
 	}
 	assert.Equal(g.t, engine, g.enginePID(), "LocalAI itself went on")
 	assert.Contains(g.t, g.run("tail -n 20 "+appliance.LogFile), "watch:")
-	assert.Equal(g.t, appliance.BootstrapSuccess, g.status())
+	g.becomes(appliance.BootstrapSuccess) // on a slow host the loss may have been noticed
 }
 
 func (g *guest) killEngine() {
@@ -248,6 +256,32 @@ func (g *guest) killEngine() {
 		assert.Equal(g.t, http.StatusServiceUnavailable, status)
 	}
 	assert.NotEqual(g.t, engine, g.enginePID())
+}
+
+// loseReadiness stops the engine. Everybody who may ask must learn it, and that it is back.
+func (g *guest) loseReadiness(gate *oneGate) {
+	g.becomes(appliance.BootstrapSuccess)
+	gate.forget()
+	g.run("systemctl stop " + appliance.LocalAIUnit)
+	_, err := g.try("slm-copilot status")
+	assert.ErrorContains(g.t, err, "not ready")
+	g.eventually("READY=NO", func() error {
+		if told := gate.told(); !strings.Contains(told, "READY=NO") {
+			return errors.New("told so far: " + told)
+		}
+		return nil
+	})
+	assert.NotContains(g.t, g.run("cat "+appliance.MOTDFile), appliance.ReadyPhrase)
+	gate.forget()
+	g.run("systemctl start " + appliance.LocalAIUnit)
+	g.eventually("READY=YES", func() error {
+		if told := gate.told(); !strings.Contains(told, "READY=YES") {
+			return errors.New("told so far: " + told)
+		}
+		return nil
+	})
+	g.becomes(appliance.BootstrapSuccess)
+	g.run("slm-copilot status")
 }
 
 // otherContext writes a context that would change several files.
