@@ -56,7 +56,7 @@ func (a app) checkModel() error {
 		return err
 	}
 	// The memory may be less than when the engine was configured.
-	if _, err := fitModel(a.root, facts.Memory, fit.MinContext); err != nil {
+	if _, _, err := fitModel(a.root, facts.Memory, fit.MinContext); err != nil {
 		return fmt.Errorf("the engine is not started: %w", err)
 	}
 	return nil

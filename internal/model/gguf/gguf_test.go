@@ -50,6 +50,7 @@ func TestReadGivesBackWhatWasWritten(t *testing.T) {
 	assert.Equal(t, Header{
 		Architecture: "llama", Name: "Größer", ContextLength: 4096, EmbeddingLength: 96,
 		BlockCount: 3, HeadCount: 6, HeadCountKV: 3, KeyLength: 16, ValueLength: 16,
+		ChatTemplate: chatTemplate,
 	}, header)
 
 	require.Len(t, tensors, 3+3*9)

@@ -29,7 +29,9 @@ type Header struct {
 	// KeyLength and ValueLength are the sizes of one head.
 	KeyLength   uint64
 	ValueLength uint64
-	Tensors     []Tensor
+	// ChatTemplate makes a prompt of a conversation, in Jinja; it may be empty.
+	ChatTemplate string
+	Tensors      []Tensor
 }
 
 // Tensor is one entry of the file's tensor table.
@@ -69,6 +71,8 @@ const (
 	maxPairs   = 1 << 12
 	maxTensors = 1 << 16
 	maxName    = 1 << 10
+	// maxTemplate is in bytes; the longest in use have some ten thousand.
+	maxTemplate = 1 << 20
 	// maxKey is the format's own limit.
 	maxKey        = 1<<16 - 1
 	maxDimensions = 4 // GGML_MAX_DIMS
@@ -254,6 +258,7 @@ func (m metadata) header() (Header, error) {
 		Architecture:    architecture,
 		Name:            m.strings[keyName],
 		FileType:        m.numbers[keyFileType],
+		ChatTemplate:    m.strings[keyChatTemplate],
 		ContextLength:   required(keyContextLength),
 		EmbeddingLength: required(keyEmbeddingLength),
 		BlockCount:      required(keyBlockCount),

@@ -15,6 +15,7 @@ const (
 const (
 	keyArchitecture = "general.architecture"
 	keyName         = "general.name"
+	keyChatTemplate = "tokenizer.chat_template"
 	keyAlignment    = "general.alignment"
 	keyFileType     = "general.file_type"
 
