@@ -137,6 +137,11 @@ func (a answer) expect(status int) error {
 	if a.status == status {
 		return nil
 	}
+	return fmt.Errorf("expected status %d, got %d: %q", status, a.status, quoted(a.body))
+}
+
+// quoted returns as much of a body as an error should contain.
+func quoted(body []byte) []byte {
 	const enough = 200
-	return fmt.Errorf("expected status %d, got %d: %q", status, a.status, a.body[:min(len(a.body), enough)])
+	return body[:min(len(body), enough)]
 }
