@@ -17,6 +17,12 @@ type Model struct {
 	// told to retry after RetryAfterSeconds.
 	MaxConcurrent     int
 	RetryAfterSeconds int
+	// Lenient says that the chat template takes every history; otherwise it refuses what the one
+	// of Devstral Small 2 does.
+	Lenient bool
+	// TextIsText says that the model file leaves LocalAI nothing to look through for tool calls
+	// in the text of an answer (function.replace_llm_results).
+	TextIsText bool
 }
 
 // Options configure the server. The zero value is a server with the model "devstral-small-2",
@@ -53,6 +59,9 @@ type Engine interface {
 	// Check returns an error if the backend of a loaded model does not answer any more. It is
 	// called before every token.
 	Check(model Model) error
+	// Tokenize splits a prompt whose longest run of one letter has run bytes. It returns an error
+	// if the backend dies of that.
+	Tokenize(model Model, run int) error
 	// Unload stops what Load started, dead or alive. It is called for loaded models only.
 	Unload(model Model)
 }
@@ -68,6 +77,7 @@ type alwaysReady struct{}
 func (alwaysReady) Backends() []string                { return []string{backendName} }
 func (alwaysReady) Load(context.Context, Model) error { return nil }
 func (alwaysReady) Check(Model) error                 { return nil }
+func (alwaysReady) Tokenize(Model, int) error         { return nil }
 func (alwaysReady) Unload(Model)                      {}
 
 const (

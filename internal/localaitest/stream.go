@@ -18,6 +18,10 @@ func (g generation) stream(ctx context.Context, w http.ResponseWriter) {
 		events.fail(failed.Message)
 		return
 	}
+	if failed := g.prompt(); failed != nil {
+		events.fail(failed.Error())
+		return
+	}
 	if overflow := contextOverflow(g.request, g.model); overflow != "" {
 		g.opening(events)
 		events.send(g.chunk(g.dialect.chunk(&overflow)))
