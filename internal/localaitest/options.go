@@ -26,7 +26,8 @@ type Model struct {
 }
 
 // Options configure the server. The zero value is a server with the model "devstral-small-2",
-// no API key, and LocalAI's defaults for everything else.
+// whose chat template is relaxed as in the appliance, no API key, and LocalAI's defaults for
+// everything else.
 type Options struct {
 	// Models are in the order they were found; the first one answers requests that name none.
 	// An empty slice that is not nil means a server without models.
@@ -91,7 +92,7 @@ const (
 
 func (o Options) withDefaults() Options {
 	if o.Models == nil {
-		o.Models = []Model{{Name: "devstral-small-2"}}
+		o.Models = []Model{{Name: "devstral-small-2", Lenient: true}}
 	}
 	models := make([]Model, len(o.Models))
 	for i, model := range o.Models {

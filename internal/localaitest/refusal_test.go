@@ -23,8 +23,11 @@ var refusedHistories = map[string]struct{ body, want string }{
 	"a system message later": {
 		`{"max_tokens":8,"messages":[{"role":"user","content":"one"},{"role":"system","content":"two"}]}`, "tool roles are supported, got system.",
 	},
-	"a developer message": {
-		`{"max_tokens":8,"messages":[{"role":"developer","content":"one"},{"role":"user","content":"two"}]}`, "tool roles are supported, got developer.",
+	"a second developer message": {
+		`{"max_tokens":8,"messages":[{"role":"developer","content":"one"},{"role":"developer","content":"two"},{"role":"user","content":"three"}]}`, "tool roles are supported, got system.",
+	},
+	"a role that nobody knows": {
+		`{"max_tokens":8,"messages":[{"role":"critic","content":"one"}]}`, "tool roles are supported, got critic.",
 	},
 }
 
@@ -54,10 +57,10 @@ func TestHistoriesThatAStrictTemplateRefuses(t *testing.T) {
 }
 
 func TestHistoriesThatAStrictTemplateAccepts(t *testing.T) {
-	user, system := message{Role: "user"}, message{Role: "system"}
+	user, system, developer := message{Role: "user"}, message{Role: "system"}, message{Role: "developer"}
 	call, result, answer := message{Role: "assistant", ToolCalls: []any{1}}, message{Role: "tool"}, message{Role: "assistant"}
 	for _, history := range [][]message{
-		nil, {system}, {user}, {system, user}, {user, answer, user}, {user, call, result, answer, user}, {user, call, result, call, result},
+		nil, {system}, {user}, {developer, user}, {system, user}, {user, answer, user}, {user, call, result, answer, user}, {user, call, result, call, result},
 	} {
 		assert.Empty(t, refusal(history))
 	}
