@@ -11,6 +11,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/guardedfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/fit"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/gguf"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs/acme"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/nginx"
@@ -57,9 +58,11 @@ func (s sources) gather(settings appliance.Settings, found vmcontext.Found) (pla
 	}
 	in.Hosts = hosts(settings, found.Values, in.Facts)
 	in.Warnings = slices.Concat(in.Warnings, in.TLS.Own.Warnings, in.TLS.Warnings)
-	if in.Fit, err = fitModel(s.root, in.Facts.Memory, settings.ContextSize); err != nil {
+	header, fits, err := fitModel(s.root, in.Facts.Memory, settings.ContextSize)
+	if err != nil {
 		return in, &refusal{[]string{err.Error()}}
 	}
+	in.Fit, in.ChatTemplate = fits, header.ChatTemplate
 	in.Warnings = slices.Concat(in.Warnings, in.Fit.Warnings, in.Facts.Warnings(settings.Threads))
 	return in, nil
 }
@@ -96,11 +99,12 @@ func appendNonEmpty(warnings []string, warning string) []string {
 	return append(warnings, warning)
 }
 
-// fitModel checks whether the model fits into the memory.
-func fitModel(root string, memory uint64, contextSize int) (fit.Result, error) {
+// fitModel reads the header of the model and checks whether the model fits into the memory.
+func fitModel(root string, memory uint64, contextSize int) (gguf.Header, fit.Result, error) {
 	header, err := readModel(root)
 	if err != nil {
-		return fit.Result{}, err
+		return gguf.Header{}, fit.Result{}, err
 	}
-	return fit.Decide(memory, header, contextSize)
+	result, err := fit.Decide(memory, header, contextSize)
+	return header, result, err
 }

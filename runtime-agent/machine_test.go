@@ -20,6 +20,9 @@ func TestTheWholeMachine(t *testing.T) {
 	engine := localaitest.Install(t).Start(t, localaitest.Rendered{
 		Environment: []byte(v.read(appliance.LocalAIEnvFile)),
 		ModelFile:   []byte(v.read(appliance.ModelConfigDir + "/model.yaml")),
+		// The model refuses what agents send, as Devstral does, and so it has a relaxed template.
+		ChatTemplate: []byte(v.read(appliance.ChatTemplateFile)),
+		Unit:         []byte(v.read(appliance.UnitDir + "/" + appliance.LocalAIUnit)),
 	})
 	machine := v.behindNginx(t, strings.TrimPrefix(engine.URL, "http://"))
 	v.baseURL = "https://" + machine.https

@@ -71,7 +71,7 @@ func (a app) checkModel(context.Context) error {
 		return err
 	}
 	// The memory may be less than when the engine was configured.
-	if _, err := fitModel(a.root, facts.Memory, fit.MinContext); err != nil {
+	if _, _, err := fitModel(a.root, facts.Memory, fit.MinContext); err != nil {
 		return fmt.Errorf("the engine is not started: %w", err)
 	}
 	return nil

@@ -67,11 +67,14 @@ const (
 	// ModelConfigDir is the value of LOCALAI_MODELS_PATH: LocalAI reads model configurations
 	// (YAML) and finds the weights (a symlink into ModelsDir) in one directory.
 	ModelConfigDir = ConfigDir + "/models"
-	NginxSite      = ConfigDir + "/nginx-site.conf"
+	// ChatTemplateFile is used in place of the chat template that the model's file carries, if
+	// that refuses what coding agents send.
+	ChatTemplateFile = ConfigDir + "/chat-template.jinja"
+	NginxSite        = ConfigDir + "/nginx-site.conf"
 	// NginxNames is included by NginxSite: what changes with certificates and addresses.
-	NginxNames     = ConfigDir + "/nginx-names.conf"
-	NginxEnabled   = "/etc/nginx/sites-enabled/slm-copilot.conf"
-	TLSDir         = ConfigDir + "/tls"
+	NginxNames   = ConfigDir + "/nginx-names.conf"
+	NginxEnabled = "/etc/nginx/sites-enabled/slm-copilot.conf"
+	TLSDir       = ConfigDir + "/tls"
 	// CACert and CAKey are the per-VM root CA; the key never leaves the VM.
 	CACert = TLSDir + "/ca.pem"
 	CAKey  = TLSDir + "/ca.key"

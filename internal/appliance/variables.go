@@ -95,12 +95,15 @@ type Settings struct {
 	RateLimit int
 }
 
-// DefaultContextSize is the number of tokens of one conversation unless the user sets another.
-const DefaultContextSize = 32768
+const (
+	// DefaultContextSize is the number of tokens of one conversation unless the user sets another.
+	DefaultContextSize = 32768
+	// MaxContextSize is the largest number that can be set.
+	MaxContextSize = 131072
+)
 
 const (
 	minContextSize = 512
-	maxContextSize = 131072
 	maxThreads     = 1024
 	// minReadTimeout and maxReadTimeout are in seconds, maxRateLimit is per minute.
 	minReadTimeout = 60
@@ -115,11 +118,11 @@ var variables = []Variable{
 		Name:        VarContextSize,
 		Input:       Prefix + "MODEL_CONTEXT_SIZE",
 		Type:        InputRange,
-		Options:     fmt.Sprintf("%d..%d", minContextSize, maxContextSize),
+		Options:     fmt.Sprintf("%d..%d", minContextSize, MaxContextSize),
 		Default:     strconv.Itoa(DefaultContextSize),
 		Description: "Context window in tokens (512-131072). More needs more memory.",
 		store: func(value string, s *Settings) (err error) {
-			s.ContextSize, err = integer(value, minContextSize, maxContextSize)
+			s.ContextSize, err = integer(value, minContextSize, MaxContextSize)
 			return err
 		},
 	},

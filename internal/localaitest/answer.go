@@ -3,6 +3,8 @@ package localaitest
 import (
 	"fmt"
 	"hash/fnv"
+	"iter"
+	"slices"
 	"strings"
 )
 
@@ -51,6 +53,10 @@ func compose(request completionRequest, model Model) answer {
 		length, reason = room, "stop"
 	}
 	tokens := words(seed(request), length)
+	if text, told := request.told(); told {
+		tokens = slices.Collect(split(text))
+		tokens, reason = tokens[:min(len(tokens), length)], "stop"
+	}
 	for _, stop := range request.stopWords() {
 		var cut bool
 		if tokens, cut = cutAt(tokens, stop); cut {
@@ -58,6 +64,22 @@ func compose(request completionRequest, model Model) answer {
 		}
 	}
 	return answer{tokens: tokens, finishReason: reason, promptTokens: prompt}
+}
+
+// split yields each word of the text with the blank before it.
+func split(text string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for text != "" {
+			end := strings.IndexByte(text[1:], ' ') + 1
+			if end == 0 {
+				end = len(text)
+			}
+			if !yield(text[:end]) {
+				return
+			}
+			text = text[end:]
+		}
+	}
 }
 
 func seed(request completionRequest) uint64 {

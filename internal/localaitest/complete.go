@@ -3,6 +3,7 @@ package localaitest
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -114,6 +115,10 @@ func (g generation) whole(ctx context.Context, w http.ResponseWriter) {
 		writeError(w, failed)
 		return
 	}
+	if failed := g.prompt(); failed != nil {
+		writeError(w, &httpError{Status: http.StatusInternalServerError, Message: failed.Error()})
+		return
+	}
 	if overflow := contextOverflow(g.request, g.model); overflow != "" {
 		writeError(w, &httpError{Status: http.StatusInternalServerError, Message: internalCallError(overflow)})
 		return
@@ -130,6 +135,14 @@ func (g generation) whole(ctx context.Context, w http.ResponseWriter) {
 		Created: time.Now().Unix(), Object: g.dialect.object, ID: newID(), Model: g.model.Name,
 		Choices: []choice{g.dialect.full(a)}, Usage: &total,
 	})
+}
+
+// prompt renders the history and splits it into tokens.
+func (g generation) prompt() error {
+	if refused := refusal(g.request.Messages); refused != "" && !g.model.Lenient {
+		return errors.New(argumentCallError(templateError(refused)))
+	}
+	return g.options.Engine.Tokenize(g.model, g.request.longestRun())
 }
 
 // token waits as long as token number i takes to generate.
@@ -152,6 +165,11 @@ func (g generation) token(ctx context.Context, i int) error {
 // gRPC.
 func internalCallError(message string) string {
 	return "rpc error: code = Internal desc = " + message
+}
+
+// argumentCallError is the same for a request that the backend refuses.
+func argumentCallError(message string) string {
+	return "rpc error: code = InvalidArgument desc = " + message
 }
 
 // newID returns a random UUID (RFC 9562, version 4).

@@ -47,6 +47,7 @@ type failing struct{ err error }
 func (failing) Backends() []string                  { return []string{} }
 func (f failing) Load(context.Context, Model) error { return f.err }
 func (failing) Check(Model) error                   { return nil }
+func (failing) Tokenize(Model, int) error           { return nil }
 func (failing) Unload(Model)                        {}
 
 // badWeights is a models directory with every kind of unusable file.
@@ -69,9 +70,10 @@ func badWeights(t *testing.T) Options {
 // fromDisk reports the paths of the recording for files that are elsewhere.
 type fromDisk struct{ dir string }
 
-func (fromDisk) Backends() []string { return []string{backendName} }
-func (fromDisk) Check(Model) error  { return nil }
-func (fromDisk) Unload(Model)       {}
+func (fromDisk) Backends() []string        { return []string{backendName} }
+func (fromDisk) Check(Model) error         { return nil }
+func (fromDisk) Unload(Model)              {}
+func (fromDisk) Tokenize(Model, int) error { return nil }
 func (e fromDisk) Load(_ context.Context, model Model) error {
 	path := filepath.Join(e.dir, filepath.Base(model.File))
 	err := CheckWeights(path)

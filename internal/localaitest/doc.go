@@ -3,6 +3,8 @@
 // model is ever run. It exists so that nginx configuration, the agent and the demo can be
 // tested without gigabytes of weights. It is never part of a real appliance.
 //
+// An answer can be asked for: a last message "Say: TEXT" is answered with TEXT.
+//
 // It implements what the appliance and its clients use. It does not implement the other APIs
 // (Anthropic, Responses, Ollama, embeddings), grammars, model names with a slash or of a
 // weights file, and any open maintenance routes except those that unload and load a model.

@@ -17,10 +17,17 @@ type Model struct {
 	// told to retry after RetryAfterSeconds.
 	MaxConcurrent     int
 	RetryAfterSeconds int
+	// Lenient says that the chat template takes every history; otherwise it refuses what the one
+	// of Devstral Small 2 does.
+	Lenient bool
+	// TextIsText says that the model file leaves LocalAI nothing to look through for tool calls
+	// in the text of an answer (function.replace_llm_results).
+	TextIsText bool
 }
 
 // Options configure the server. The zero value is a server with the model "devstral-small-2",
-// no API key, and LocalAI's defaults for everything else.
+// whose chat template is relaxed as in the appliance, no API key, and LocalAI's defaults for
+// everything else.
 type Options struct {
 	// Models are in the order they were found; the first one answers requests that name none.
 	// An empty slice that is not nil means a server without models.
@@ -53,6 +60,9 @@ type Engine interface {
 	// Check returns an error if the backend of a loaded model does not answer any more. It is
 	// called before every token.
 	Check(model Model) error
+	// Tokenize splits a prompt whose longest run of one letter has run bytes. It returns an error
+	// if the backend dies of that.
+	Tokenize(model Model, run int) error
 	// Unload stops what Load started, dead or alive. It is called for loaded models only.
 	Unload(model Model)
 }
@@ -68,6 +78,7 @@ type alwaysReady struct{}
 func (alwaysReady) Backends() []string                { return []string{backendName} }
 func (alwaysReady) Load(context.Context, Model) error { return nil }
 func (alwaysReady) Check(Model) error                 { return nil }
+func (alwaysReady) Tokenize(Model, int) error         { return nil }
 func (alwaysReady) Unload(Model)                      {}
 
 const (
@@ -81,7 +92,7 @@ const (
 
 func (o Options) withDefaults() Options {
 	if o.Models == nil {
-		o.Models = []Model{{Name: "devstral-small-2"}}
+		o.Models = []Model{{Name: "devstral-small-2", Lenient: true}}
 	}
 	models := make([]Model, len(o.Models))
 	for i, model := range o.Models {

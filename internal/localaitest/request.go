@@ -22,8 +22,9 @@ type completionRequest struct {
 }
 
 type message struct {
-	Role    string `json:"role"`
-	Content any    `json:"content"`
+	Role      string `json:"role"`
+	Content   any    `json:"content"`
+	ToolCalls []any  `json:"tool_calls"`
 }
 
 type streamOptions struct {
@@ -80,6 +81,18 @@ func (r completionRequest) stopWords() []string {
 	return nil
 }
 
+// sayPrefix begins a last message whose rest is the answer, for tests that need a certain one.
+const sayPrefix = "Say: "
+
+// told returns the answer that the last message asks for.
+func (r completionRequest) told() (text string, told bool) {
+	if len(r.Messages) == 0 {
+		return "", false
+	}
+	content, _ := r.Messages[len(r.Messages)-1].Content.(string)
+	return strings.CutPrefix(content, sayPrefix)
+}
+
 // templateTokens is how many tokens the recorded model's chat template adds to a conversation.
 const templateTokens = 15
 
@@ -93,6 +106,37 @@ func (r completionRequest) promptTokens() int {
 		tokens += textLength(message.Content)
 	}
 	return tokens
+}
+
+// longestRun returns the length, in bytes, of the longest run of one letter in the prompt.
+func (r completionRequest) longestRun() int {
+	longest := longestRun(r.Prompt)
+	for _, message := range r.Messages {
+		longest = max(longest, longestRun(message.Content))
+	}
+	return longest
+}
+
+func longestRun(value any) int {
+	longest := 0
+	switch value := value.(type) {
+	case string:
+		run := 0
+		for i := range len(value) {
+			if i > 0 && value[i] != value[i-1] {
+				run = 0
+			}
+			run++
+			longest = max(longest, run)
+		}
+	case []any:
+		for _, entry := range value {
+			longest = max(longest, longestRun(entry))
+		}
+	case map[string]any:
+		longest = longestRun(value["text"])
+	}
+	return longest
 }
 
 // textLength adds up the text in a string, a list of strings or a list of content parts.

@@ -18,6 +18,10 @@ func (g generation) stream(ctx context.Context, w http.ResponseWriter) {
 		events.fail(failed.Message)
 		return
 	}
+	if failed := g.prompt(); failed != nil {
+		events.fail(failed.Error())
+		return
+	}
 	if overflow := contextOverflow(g.request, g.model); overflow != "" {
 		g.opening(events)
 		events.send(g.chunk(g.dialect.chunk(&overflow)))
@@ -25,6 +29,7 @@ func (g generation) stream(ctx context.Context, w http.ResponseWriter) {
 		return
 	}
 	a := compose(g.request, g.model)
+	sent := ""
 	for i := range a.tokens {
 		err := g.token(ctx, i)
 		if ctx.Err() != nil {
@@ -39,6 +44,12 @@ func (g generation) stream(ctx context.Context, w http.ResponseWriter) {
 			g.empty(events)
 		}
 		events.send(g.chunk(g.dialect.chunk(&a.tokens[i])))
+		sent += a.tokens[i]
+		if name := namedJSON(sent); name != "" && len(g.request.Tools) > 0 && !g.model.TextIsText {
+			events.send(g.chunk(inventedCall(g.id, name)))
+			a.finishReason = "tool_calls"
+			break // the rest of the text is lost
+		}
 	}
 	g.closing(events, a)
 }

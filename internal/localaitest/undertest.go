@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -72,7 +73,23 @@ func Install(t testing.TB) Installation {
 
 // Rendered is a configuration as the agent renders it for the appliance. The test replaces its
 // paths and its address.
-type Rendered struct{ Environment, ModelFile []byte }
+type Rendered struct {
+	Environment, ModelFile []byte
+	// ChatTemplate is the file that the model file names, if it names one.
+	ChatTemplate []byte
+	// Unit is the systemd unit, for its limit of the stack; nil keeps that of the test.
+	Unit []byte
+}
+
+// stackLimit returns the unit's LimitSTACK in KiB, 0 if it has none.
+func (r Rendered) stackLimit() int {
+	found := regexp.MustCompile(`(?m)^LimitSTACK=(\d+)G$`).FindSubmatch(r.Unit)
+	if found == nil {
+		return 0
+	}
+	gibibytes, _ := strconv.Atoi(string(found[1]))
+	return gibibytes << 20
+}
 
 // Process is a running LocalAI.
 type Process struct {
@@ -82,8 +99,10 @@ type Process struct {
 	Weights string
 
 	binary string
-	env    []string
-	log    *Output
+	// stack is the limit of the stack in KiB, 0 for that of the test.
+	stack int
+	env   []string
+	log   *Output
 
 	mu      sync.Mutex
 	current run
@@ -103,6 +122,7 @@ func (i Installation) Start(t testing.TB, r Rendered) *Process {
 	address := unusedAddress(t)
 	own := strings.NewReplacer(
 		appliance.ModelConfigDir, filepath.Join(dir, "models"),
+		appliance.ChatTemplateFile, filepath.Join(dir, "chat-template.jinja"),
 		appliance.BackendsDir, i.backends,
 		appliance.LocalAIStateDir, filepath.Join(dir, "state"),
 		appliance.LocalAIAddress, address)
@@ -112,7 +132,13 @@ func (i Installation) Start(t testing.TB, r Rendered) *Process {
 		}
 	}
 	writeFile(t, filepath.Join(dir, "models", "model.yaml"), []byte(own.Replace(string(r.ModelFile))))
-	p := &Process{URL: "http://" + address, Weights: filepath.Join(dir, "models", appliance.ModelFile), binary: i.binary, log: &Output{}}
+	if r.ChatTemplate != nil {
+		writeFile(t, filepath.Join(dir, "chat-template.jinja"), r.ChatTemplate)
+	}
+	p := &Process{
+		URL: "http://" + address, Weights: filepath.Join(dir, "models", appliance.ModelFile),
+		binary: i.binary, stack: r.stackLimit(), log: &Output{},
+	}
 	if err := os.Symlink(i.weights, p.Weights); err != nil {
 		t.Fatal(err)
 	}
@@ -136,6 +162,9 @@ func (p *Process) launch(t testing.TB) {
 	t.Helper()
 	// The context of a test ends before its cleanup, which waits for the process.
 	command := exec.Command(p.binary, "run")
+	if p.stack > 0 {
+		command = exec.Command("sh", "-c", `ulimit -s "$1" && exec "$0" run`, p.binary, strconv.Itoa(p.stack))
+	}
 	command.Env, command.Stdout, command.Stderr = p.env, p.log, p.log
 	if err := command.Start(); err != nil {
 		t.Fatalf("start LocalAI: %v", err)

@@ -25,6 +25,7 @@ var (
 		},
 		"template": {"use_tokenizer_template"},
 		"limits":   {"max_concurrent", "retry_after_seconds"},
+		"function": {"replace_llm_results"},
 	}
 	knownOptions = []string{
 		"context_shift", "use_jinja", "jinja", "cache_ram", "parallel", "n_parallel", "n_cache_reuse", "cache_reuse",
@@ -35,6 +36,8 @@ var (
 		"spec_ngram_size_n", "spec_ngram_size_m", "spec_ngram_min_hits",
 		"spec_ngram_mod_n_min", "spec_ngram_mod_n_max", "spec_ngram_mod_n_match",
 	}
+	// knownFlags are llama-server's own, which LocalAI passes on as they are.
+	knownFlags = []string{"--chat-template-file"}
 )
 
 // ignored lists the keys of a model file that LocalAI would ignore.
@@ -58,7 +61,7 @@ func ignored(t *testing.T, file []byte) []string {
 	options, _ := keys["options"].([]any)
 	for _, option := range options {
 		name, _, _ := strings.Cut(option.(string), ":")
-		if !slices.Contains(knownOptions, name) {
+		if !slices.Contains(knownOptions, name) && !slices.Contains(knownFlags, name) {
 			found = append(found, "options "+name)
 		}
 	}

@@ -21,6 +21,8 @@ type Config struct {
 	CacheType string
 	// CacheRAM is the size of the prompt cache in MiB; 0 is none.
 	CacheRAM int
+	// ChatTemplateFile is used in place of the chat template in the model's file; empty is that.
+	ChatTemplateFile string
 	// Threads is never 0: LocalAI counts cores by CPUID and may find only one.
 	Threads int
 	// APIKey is LocalAI's own key, which is never sent to clients.
@@ -51,7 +53,7 @@ func Unit() []byte { return Config{}.render("local-ai.service.tmpl") }
 func (c Config) render(name string) []byte {
 	view := map[string]any{
 		"ModelID": c.ModelID, "ContextSize": c.ContextSize, "Threads": c.Threads, "APIKey": c.APIKey,
-		"CacheType": c.CacheType, "CacheRAM": c.CacheRAM, "Batch": fit.Batch,
+		"CacheType": c.CacheType, "CacheRAM": c.CacheRAM, "ChatTemplateFile": c.ChatTemplateFile, "Batch": fit.Batch,
 		"QuotedModelID": strconv.Quote(c.ModelID), "ModelFile": appliance.ModelFile,
 		"Address": appliance.LocalAIAddress, "ModelConfigDir": appliance.ModelConfigDir,
 		"BackendsDir": appliance.BackendsDir, "Backend": appliance.BackendName,

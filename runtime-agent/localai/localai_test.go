@@ -16,8 +16,11 @@ import (
 )
 
 var (
-	config = Config{ModelID: appliance.ModelID, ContextSize: 32768, CacheRAM: 8192, Threads: 16, APIKey: "0123456789abcdef"}
-	// small is for a machine with little memory.
+	config = Config{
+		ModelID: appliance.ModelID, ContextSize: 32768, CacheRAM: 8192, Threads: 16, APIKey: "0123456789abcdef",
+		ChatTemplateFile: appliance.ChatTemplateFile,
+	}
+	// small is for a machine with little memory, and a model whose chat template is good as it is.
 	small = Config{ModelID: appliance.ModelID, ContextSize: 8448, CacheType: "q8_0", CacheRAM: 13, Threads: 4, APIKey: "0123456789abcdef"}
 )
 
@@ -49,6 +52,7 @@ func TestRequiredLines(t *testing.T) {
 			"IPAddressAllow=localhost": "but to nginx",
 			"NoNewPrivileges=yes":      "it stays what it is",
 			"ProtectSystem=strict":     "it writes in one place",
+			"LimitSTACK=1G":            "one request does not end the engine",
 		}},
 		"the environment": {config.Environment(), map[string]string{
 			"LOCALAI_LOAD_TO_MEMORY=" + appliance.ModelID: "the port opens once the model is loaded",
@@ -70,8 +74,11 @@ func TestRequiredLines(t *testing.T) {
 			"  - parallel:1":                 "a conversation has the engine to itself",
 			"  use_tokenizer_template: true": "the model's own chat template",
 			`flash_attention: "on"`:          "buffers do not grow with the context",
-			"mmap: true":                     "the kernel can take the file's memory back",
-			"mmlock: false":                  "the kernel can take the file's memory back",
+			"  - slot_prompt_similarity:0.9": "two sessions of one client keep their states",
+			`    - key: "(?s).*"`:            "JSON in an answer is no tool call",
+			`  - "--chat-template-file:` + appliance.ChatTemplateFile + `"`: "agents are not refused",
+			"mmap: true":    "the kernel can take the file's memory back",
+			"mmlock: false": "the kernel can take the file's memory back",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -101,6 +108,7 @@ func TestTheModelFileIsYAML(t *testing.T) {
 		assert.Equal(t, 32768, model.Context)
 		assert.Equal(t, 16, model.Threads)
 		assert.Contains(t, model.Options, "threads_batch:16")
+		assert.Contains(t, model.Options, "--chat-template-file:"+appliance.ChatTemplateFile)
 	}
 }
 

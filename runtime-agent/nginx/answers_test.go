@@ -151,6 +151,8 @@ func (gate) Load(context.Context, localaitest.Model) error { return nil }
 
 func (gate) Unload(localaitest.Model) {}
 
+func (gate) Tokenize(localaitest.Model, int) error { return nil }
+
 func (g gate) Check(localaitest.Model) error {
 	select {
 	case <-g.permit:

@@ -35,10 +35,12 @@ type Input struct {
 	Baked appliance.Baked
 	Facts machine.Facts
 	// Fit is what the machine's memory allows. Refused does without it.
-	Fit       fit.Result
-	Password  string
-	EngineKey string
-	TLS       certs.Chosen
+	Fit fit.Result
+	// ChatTemplate is the one that the model's file carries, in Jinja.
+	ChatTemplate string
+	Password     string
+	EngineKey    string
+	TLS          certs.Chosen
 	// Hosts are the names and addresses that the machine goes by, addresses of IPv6 in brackets.
 	Hosts []string
 	// Warnings are what the user should know about how the settings were applied.
@@ -146,14 +148,19 @@ func rest(in Input) []Entry {
 		Threads:     in.Threads(),
 		APIKey:      in.EngineKey,
 	}
-	entries := []Entry{
+	var template []Entry
+	if relaxed := localai.RelaxedTemplate(in.ChatTemplate); relaxed != "" {
+		config.ChatTemplateFile = appliance.ChatTemplateFile
+		template = []Entry{file(appliance.ChatTemplateFile, 0o644, []byte(relaxed), appliance.LocalAIUnit, appliance.BootstrapUnit)}
+	}
+	entries := append(template, []Entry{
 		secretFile(appliance.PasswordFile, secret.Content(in.Password)),
 		secretFile(appliance.EngineKeyFile, secret.Content(in.EngineKey)),
 		hide(localai.Secrets, file(appliance.LocalAIEnvFile, 0o600, config.Environment(), appliance.LocalAIUnit, appliance.BootstrapUnit)),
 		file(appliance.ModelConfigDir+"/"+modelFileName, 0o644, config.ModelFile(), appliance.LocalAIUnit, appliance.BootstrapUnit),
 		link(appliance.ModelConfigDir+"/"+appliance.ModelFile, appliance.ModelsDir+"/"+appliance.ModelFile, appliance.LocalAIUnit, appliance.BootstrapUnit),
 		file(appliance.UnitDir+"/"+appliance.LocalAIUnit, 0o644, localai.Unit(), appliance.LocalAIUnit, appliance.BootstrapUnit),
-	}
+	}...)
 	entries = append(entries, restCertificates(in.TLS, in.Settings.ACMECA)...)
 	if in.Context != nil {
 		entries = append(entries,

@@ -41,6 +41,33 @@ func TestPlan(t *testing.T) {
 	goldentest.Equal(t, golden, got)
 }
 
+// The file and the option that names it come together, and LocalAI is restarted for it.
+func TestARelaxedChatTemplateIsPlannedForAModelThatNeedsIt(t *testing.T) {
+	option := "--chat-template-file:" + appliance.ChatTemplateFile
+	in := input()
+	assert.NotContains(t, string(entry(t, Make(in), appliance.ModelConfigDir+"/model.yaml").Content), option)
+	assert.NotContains(t, describe(Make(in)), appliance.ChatTemplateFile)
+
+	in.ChatTemplate = "[SYSTEM_PROMPT]{{- raise_exception('conversation roles must alternate') }}"
+	assert.Contains(t, string(entry(t, Make(in), appliance.ModelConfigDir+"/model.yaml").Content), option)
+	template := entry(t, Make(in), appliance.ChatTemplateFile)
+	assert.Equal(t, "[SYSTEM_PROMPT]{{- '' }}", string(template.Content))
+	assert.Equal(t, fs.FileMode(0o644), template.Mode, "LocalAI's user reads it")
+	assert.Contains(t, template.Units, appliance.LocalAIUnit)
+}
+
+// entry returns what is planned for a path.
+func entry(t *testing.T, p Plan, path string) Entry {
+	t.Helper()
+	for _, e := range p.Rest {
+		if e.Path == path {
+			return e
+		}
+	}
+	require.FailNow(t, "nothing is planned for "+path)
+	return Entry{}
+}
+
 func describe(p Plan) string {
 	var out strings.Builder
 	for _, d := range p.Directories {

@@ -67,7 +67,7 @@ func TestDefaults(t *testing.T) {
 func TestModelFiles(t *testing.T) {
 	l := layout{t.TempDir()}
 	l.write(t, "a.yaml", "name: a\nparameters: {model: a.gguf, no_such: 1}\ncontextsize: 4096\ncontext_size: 512\nlimits: {max_concurrent: 4, retry_after_seconds: 30}\n")
-	l.write(t, "b.yml", "name: b\nparameters: {model: b.gguf}\n")
+	l.write(t, "b.yml", "name: b\nparameters: {model: b.gguf}\nfunction: {replace_llm_results: [{key: \"(?s).*\", value: \"\"}]}\n")
 	l.write(t, "many.yaml", "name: many\ncontext_size: many\n")
 	l.write(t, "nameless.yaml", "parameters: {model: c.gguf}\n")
 	l.write(t, "syntax.yaml", "name: [\n")
@@ -76,8 +76,8 @@ func TestModelFiles(t *testing.T) {
 	models, err := readModels(config{modelsPath: l.dir, contextSize: 1024}, newLogger(&log, "text"))
 	require.NoError(t, err)
 	assert.Equal(t, []localaitest.Model{
-		{Name: "a", File: "a.gguf", ContextSize: 512, MaxConcurrent: 4, RetryAfterSeconds: 30},
-		{Name: "b", File: "b.gguf", ContextSize: 1024},
+		{Name: "a", File: "a.gguf", ContextSize: 512, MaxConcurrent: 4, RetryAfterSeconds: 30, Lenient: true},
+		{Name: "b", File: "b.gguf", ContextSize: 1024, Lenient: true, TextIsText: true},
 	}, models)
 	assert.Contains(t, log.String(), "cannot unmarshal !!str `many` into int")
 	assert.Contains(t, log.String(), `File Name="syntax.yaml"`)

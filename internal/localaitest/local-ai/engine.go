@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/localaitest"
 )
 
@@ -76,6 +78,30 @@ func (e *engine) Check(model localaitest.Model) error {
 		return localaitest.BackendDied()
 	}
 	return nil
+}
+
+// stackPerByte is what the tokenizer's recursion takes of the stack for each byte of a run of one
+// letter: 20 to 30 KB overflow 8 MiB, and 1 GiB is good for 1 MB but not for 10.
+const stackPerByte = 350
+
+// Tokenize kills the backend if the run overflows its stack, as the real one dies of it.
+func (e *engine) Tokenize(model localaitest.Model, run int) error {
+	e.mu.Lock()
+	b := e.backends[model.Name]
+	e.mu.Unlock()
+	if b == nil {
+		return nil
+	}
+	var stack unix.Rlimit
+	if err := unix.Prlimit(b.command.Process.Pid, unix.RLIMIT_STACK, nil, &stack); err != nil {
+		return localaitest.BackendDied()
+	}
+	if uint64(run)*stackPerByte <= stack.Cur {
+		return nil
+	}
+	_ = b.command.Process.Kill() // it may be dead already
+	<-b.gone
+	return localaitest.BackendDied()
 }
 
 // Load starts the backend of a model unless it is running, and waits until it listens.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 const preloadTiny = "LOCALAI_LOAD_TO_MEMORY=tiny"
@@ -320,4 +321,43 @@ func unusedAddress(t *testing.T) string {
 	address, err := freeAddress()
 	require.NoError(t, err)
 	return address
+}
+
+// A long run of one letter overflows the stack of the backend's tokenizer, unless that is large.
+func TestALongRunKillsABackendWithASmallStack(t *testing.T) {
+	for name, c := range map[string]struct {
+		stack, run uint64
+		survives   bool
+	}{
+		"8 MiB, 20 kB": {8 << 20, 20_000, true},
+		"8 MiB, 30 kB": {8 << 20, 30_000, false},
+		"1 GiB, 1 MB":  {1 << 30, 1_000_000, true},
+		"1 GiB, 10 MB": {1 << 30, 10_000_000, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newLayout(t).start(t, preloadTiny)
+			url := p.url(t)
+			backend := p.backend(t)
+			require.NoError(t, unix.Prlimit(backend, unix.RLIMIT_STACK, &unix.Rlimit{Cur: c.stack, Max: unix.RLIM_INFINITY}, nil))
+			status, body := post(t, url+"/v1/chat/completions", `{"model":"tiny","messages":[{"role":"user","content":"`+strings.Repeat("a", int(c.run))+`"}]}`)
+			assert.Equal(t, http.StatusInternalServerError, status)
+			assert.Equal(t, c.survives, strings.Contains(body, "exceeds the available context size"), body)
+			assert.Equal(t, c.survives, runs(backend))
+			assert.Equal(t, !c.survives, strings.Contains(body, "error reading from server: EOF"), body)
+		})
+	}
+}
+
+// The template is that of the option, or else that of the weights.
+func TestChatTemplateFile(t *testing.T) {
+	const twoUsers = `{"model":"tiny","max_tokens":1,"messages":[{"role":"user","content":"one"},{"role":"user","content":"two"}]}`
+	l := newLayout(t)
+	status, body := post(t, l.start(t).url(t)+"/v1/chat/completions", twoUsers)
+	assert.Equal(t, http.StatusInternalServerError, status)
+	assert.Contains(t, body, "conversation roles must alternate")
+
+	l.write(t, "relaxed.jinja", "{% for message in messages %}{{ message['content'] }}{% endfor %}")
+	l.write(t, "models/tiny.yaml", "name: tiny\nparameters: {model: tiny.gguf}\ncontext_size: 2048\noptions: [\"--chat-template-file:"+l.path("relaxed.jinja")+"\"]\n")
+	status, body = post(t, l.start(t).url(t)+"/v1/chat/completions", twoUsers)
+	assert.Equal(t, http.StatusOK, status, body)
 }

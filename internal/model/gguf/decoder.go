@@ -129,6 +129,9 @@ func (d *decoder) pair(m *metadata) error {
 	case kind == typeString && slices.Contains(keptStrings, key):
 		m.strings[key], err = d.string(key, maxName)
 		return err
+	case kind == typeString && key == keyChatTemplate:
+		m.strings[key], err = d.string(key, maxTemplate)
+		return err
 	case kind == typeString:
 		return d.skipString()
 	case kind == typeArray:

@@ -54,8 +54,9 @@ func TestReadGivesBackWhatWasWritten(t *testing.T) {
 			keyHeadCount: 6, keyHeadCountKV: 3, keyKeyLength: 16, keyValueLength: 16, keyRopeDimensions: 16,
 			keyVocabSize: uint64(len(vocabulary())),
 		},
-		Lists:      map[string][]uint64{},
-		Vocabulary: Vocabulary{longest: len(" return"), marksSpaces: true},
+		Lists:        map[string][]uint64{},
+		Vocabulary:   Vocabulary{longest: len(" return"), marksSpaces: true},
+		ChatTemplate: chatTemplate,
 	}, header)
 
 	require.Len(t, tensors, 3+3*9)

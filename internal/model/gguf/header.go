@@ -30,7 +30,9 @@ type Header struct {
 	// Lists are those of which a model may have one for each layer.
 	Lists      map[string][]uint64
 	Vocabulary Vocabulary
-	Tensors    []Tensor
+	// ChatTemplate makes a prompt of a conversation, in Jinja; it may be empty.
+	ChatTemplate string
+	Tensors      []Tensor
 }
 
 // PartError is the error for one of the files into which llama.cpp's llama-gguf-split divides a
@@ -85,6 +87,8 @@ const (
 	// maxLayers is llama.cpp's own limit (LLAMA_MAX_LAYERS).
 	maxLayers = 512
 	maxName   = 1 << 10
+	// maxTemplate is in bytes; the longest in use have some ten thousand.
+	maxTemplate = 1 << 20
 	// maxKey is the format's own limit.
 	maxKey        = 1<<16 - 1
 	maxDimensions = 4 // GGML_MAX_DIMS
@@ -266,6 +270,7 @@ func (m metadata) header() (Header, error) {
 		FileType:     m.numbers[keyFileType],
 		Numbers:      ofArchitecture(m.numbers, architecture),
 		Lists:        ofArchitecture(m.lists, architecture),
+		ChatTemplate: m.strings[keyChatTemplate],
 	}
 	h.ContextLength = h.Numbers[keyContextLength]
 	h.EmbeddingLength = h.Numbers[keyEmbeddingLength]

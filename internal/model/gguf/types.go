@@ -16,6 +16,7 @@ const (
 	keyArchitecture = "general.architecture"
 	keyName         = "general.name"
 	keyType         = "general.type"
+	keyChatTemplate = "tokenizer.chat_template"
 	keyAlignment    = "general.alignment"
 	keyFileType     = "general.file_type"
 	// keyPart counts from 0.

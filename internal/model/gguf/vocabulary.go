@@ -44,8 +44,40 @@ func vocabulary() []token {
 	return tokens
 }
 
-// chatTemplate is for engines that render the model's own template.
-const chatTemplate = "{{ bos_token }}{% for message in messages %}[{{ message['role'] }}] {{ message['content'] }}\n{% endfor %}[assistant]"
+// chatTemplate is for engines that render the model's own template. It refuses what the one of
+// Devstral Small 2 refuses, in the same words.
+const chatTemplate = `{{ bos_token }}
+{%- if messages[0]['role'] == 'system' %}
+    {{- '[SYSTEM_PROMPT]' + messages[0]['content'] + '[/SYSTEM_PROMPT]' }}
+    {%- set rest = messages[1:] %}
+{%- else %}
+    {%- set rest = messages %}
+{%- endif %}
+{%- set turns = namespace(count=0) %}
+{%- for message in rest %}
+    {%- if message.role == 'user' or (message.role == 'assistant' and (message.tool_calls is not defined or message.tool_calls is none or message.tool_calls | length == 0)) %}
+        {%- if (message['role'] == 'user') != (turns.count % 2 == 0) %}
+            {{- raise_exception('After the optional system message, conversation roles must alternate user and assistant roles except for tool calls and results.') }}
+        {%- endif %}
+        {%- set turns.count = turns.count + 1 %}
+    {%- endif %}
+{%- endfor %}
+{%- for message in rest %}
+    {%- if message['role'] in ['user', 'assistant', 'tool'] %}
+        {{- '[' + message['role'] + '] ' }}
+        {%- if message['content'] is string %}
+            {{- message['content'] }}
+        {%- elif message['content'] %}
+            {%- for part in message['content'] %}
+                {{- part['text'] }}
+            {%- endfor %}
+        {%- endif %}
+        {{- '\n' }}
+    {%- else %}
+        {{- raise_exception('Only user, assistant and tool roles are supported, got ' + message['role'] + '.') }}
+    {%- endif %}
+{%- endfor %}
+{{- '[assistant]' }}`
 
 func tokenizer(e *encoder) {
 	tokens := vocabulary()
@@ -65,5 +97,5 @@ func tokenizer(e *encoder) {
 	e.pairUint32("tokenizer.ggml.bos_token_id", idBegin)
 	e.pairUint32("tokenizer.ggml.eos_token_id", idEnd)
 	e.pairUint32("tokenizer.ggml.unknown_token_id", idUnknown)
-	e.pairString("tokenizer.chat_template", chatTemplate)
+	e.pairString(keyChatTemplate, chatTemplate)
 }

@@ -41,6 +41,8 @@ func Checks() []Check {
 		{"models lists the model", answerTimeout, modelListed},
 		{"chat answers", modelTimeout, chatAnswers},
 		{"chat streams", modelTimeout, chatStreams},
+		{"histories of agents are accepted", modelTimeout, agentHistoriesAccepted},
+		{"a prompt too long is survived", modelTimeout, longPromptSurvived},
 		{"preflight needs no password", answerTimeout, preflightOpen},
 		{"CORS headers appear once", answerTimeout, corsOnce},
 		{"unknown path is not found", answerTimeout, unknownNotFound},

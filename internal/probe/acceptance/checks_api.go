@@ -103,14 +103,19 @@ func chatAnswers(ctx context.Context, t *Target) (string, error) {
 		Choices []struct {
 			Message struct {
 				Content string `json:"content"`
+				// Reasoning is LocalAI's name for what a model says to itself.
+				Reasoning string `json:"reasoning"`
 			} `json:"message"`
 		} `json:"choices"`
 	}
 	if err := json.Unmarshal(answer.body, &chat); err != nil {
 		return "", fmt.Errorf("the answer is not JSON: %w", err)
 	}
-	if len(chat.Choices) == 0 || chat.Choices[0].Message.Content == "" {
+	switch {
+	case len(chat.Choices) == 0 || chat.Choices[0].Message.Content == "" && chat.Choices[0].Message.Reasoning == "":
 		return "", errors.New("the answer holds no text")
+	case chat.Choices[0].Message.Content == "":
+		return "", completion.ErrReasoning
 	}
 	return fmt.Sprintf("%d characters", len(chat.Choices[0].Message.Content)), nil
 }

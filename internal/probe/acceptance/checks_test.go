@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -55,6 +57,34 @@ func TestModels(t *testing.T) {
 	target.Password = "wrong"
 	_, err = target.Models(t.Context())
 	assert.ErrorContains(t, err, "expected status 200, got 401")
+}
+
+// strictly refuses every conversation but one user message, as some chat templates do.
+func strictly(w http.ResponseWriter, r *http.Request) bool {
+	body, err := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	if err != nil || bytes.Count(body, []byte(`"role"`)) < 2 {
+		return false
+	}
+	http.Error(w, "roles must alternate", http.StatusInternalServerError)
+	return true
+}
+
+// dying answers no chat after a long prompt.
+func dying() func(http.ResponseWriter, *http.Request) bool {
+	var dead atomic.Bool
+	return func(w http.ResponseWriter, r *http.Request) bool {
+		switch {
+		case dead.Load():
+			http.Error(w, "connection refused", http.StatusInternalServerError)
+		case r.ContentLength > longRun:
+			dead.Store(true)
+			http.Error(w, "EOF", http.StatusInternalServerError)
+		default:
+			return false
+		}
+		return true
+	}
 }
 
 // on answers requests for one path, the others are left to the good appliance.
@@ -164,32 +194,37 @@ func TestEachCheckFindsItsBreakage(t *testing.T) {
 		"case does not matter": {"wrong credentials are refused", fake{https: accepting(func(r *http.Request) bool {
 			return strings.EqualFold(r.Header.Get("Authorization"), "Bearer "+rightPassword)
 		})}, "Bearer with the password in other case: expected status 401"},
-		"any Basic gets in":   {"wrong credentials are refused", fake{https: accepting(hasPrefix("Authorization", "Basic"))}, "Basic with"},
-		"any x-api-key":       {"wrong credentials are refused", fake{https: accepting(hasPrefix("X-Api-Key", "n"))}, "x-api-key with"},
-		"a prefix is enough":  {"wrong credentials are refused", fake{https: accepting(hasPrefix("X-Api-Key", rightPassword+"x"))}, "x-api-key with a longer password"},
-		"no Bearer":           {"Bearer is accepted", fake{https: refusing("Authorization", "Bearer")}, "expected status 200, got 401"},
-		"no Basic":            {"Basic is accepted", fake{https: refusing("Authorization", "Basic")}, "expected status 200, got 401"},
-		"no x-api-key":        {"x-api-key is accepted", fake{https: refusing("X-Api-Key", "")}, "expected status 200, got 401"},
-		"another model":       {"models lists the model", fake{https: on("/v1/models", status(200, `{"data":[{"id":"tiny"}]}`))}, `expected "devstral-small-2" in the list, got ["tiny"]`},
-		"no list":             {"models lists the model", fake{https: on("/v1/models", status(200, `[]`))}, "the list is not JSON"},
-		"an empty answer":     {"chat answers", fake{https: chat(`{"choices":[{"message":{"content":""}}]}`)}, "the answer holds no text"},
-		"no choices":          {"chat answers", fake{https: chat(`{}`)}, "the answer holds no text"},
-		"a dead backend":      {"chat answers", fake{https: on("/v1/chat/completions", status(500, "connection refused"))}, `got 500: "connection refused"`},
-		"a single token":      {"chat streams", fake{https: chatStream(func(w io.Writer) { stream(w, "one") })}, "expected several tokens, got 1"},
-		"no end mark":         {"chat streams", fake{https: chatStream(func(w io.Writer) { _, _ = io.WriteString(w, "data: {}\n\n") })}, "before its end mark"},
-		"not a stream":        {"chat streams", fake{https: chat(`{"choices":[]}`)}, "expected a stream of events"},
-		"preflight asks":      {"preflight needs no password", fake{https: preflight(status(401, ""))}, "expected status 204, got 401"},
-		"preflight of 200":    {"preflight needs no password", fake{https: preflight(status(200, ""))}, "expected status 204, got 200"},
-		"preflight twice":     {"preflight needs no password", fake{https: edited("/v1/chat/completions", duplicate)}, `got ["*" "*"]`},
-		"no methods":          {"preflight needs no password", fake{https: edited("/v1/chat/completions", without("Access-Control-Allow-Methods"))}, "Access-Control-Allow-Methods once, got []"},
-		"wildcard headers":    {"preflight needs no password", fake{https: edited("/v1/chat/completions", wildcardHeaders)}, `expected authorization in Access-Control-Allow-Headers, got "*"`},
-		"CORS twice":          {"CORS headers appear once", fake{https: edited("/v1/models", duplicate)}, `GET /v1/models, status 200: expected the header`},
-		"CORS never":          {"CORS headers appear once", fake{https: edited("/v1/models", without("Access-Control-Allow-Origin"))}, "got []"},
-		"CORS not on errors":  {"CORS headers appear once", fake{https: edited("/v1/models", withoutOn401)}, "GET /v1/models, status 401"},
-		"CORS for another":    {"CORS headers appear once", fake{https: edited("/health", another)}, `GET /health, status 200`},
-		"unknown is answered": {"unknown path is not found", fake{https: on("/v1/no-such-path", status(200, ""))}, "expected status 404, got 200"},
-		"unknown is a page":   {"unknown path is not found", fake{https: on("/v1/no-such-path", status(404, "<html>"))}, "expected a JSON error"},
-		"an open route":       {"administration is closed", fake{https: on("/system", status(200, "{}"))}, "GET /system: expected status 404, got 200"},
+		"any Basic gets in":            {"wrong credentials are refused", fake{https: accepting(hasPrefix("Authorization", "Basic"))}, "Basic with"},
+		"any x-api-key":                {"wrong credentials are refused", fake{https: accepting(hasPrefix("X-Api-Key", "n"))}, "x-api-key with"},
+		"a prefix is enough":           {"wrong credentials are refused", fake{https: accepting(hasPrefix("X-Api-Key", rightPassword+"x"))}, "x-api-key with a longer password"},
+		"no Bearer":                    {"Bearer is accepted", fake{https: refusing("Authorization", "Bearer")}, "expected status 200, got 401"},
+		"no Basic":                     {"Basic is accepted", fake{https: refusing("Authorization", "Basic")}, "expected status 200, got 401"},
+		"no x-api-key":                 {"x-api-key is accepted", fake{https: refusing("X-Api-Key", "")}, "expected status 200, got 401"},
+		"another model":                {"models lists the model", fake{https: on("/v1/models", status(200, `{"data":[{"id":"tiny"}]}`))}, `expected "devstral-small-2" in the list, got ["tiny"]`},
+		"no list":                      {"models lists the model", fake{https: on("/v1/models", status(200, `[]`))}, "the list is not JSON"},
+		"an empty answer":              {"chat answers", fake{https: chat(`{"choices":[{"message":{"content":""}}]}`)}, "the answer holds no text"},
+		"no choices":                   {"chat answers", fake{https: chat(`{}`)}, "the answer holds no text"},
+		"a dead backend":               {"chat answers", fake{https: on("/v1/chat/completions", status(500, "connection refused"))}, `got 500: "connection refused"`},
+		"a single token":               {"chat streams", fake{https: chatStream(func(w io.Writer) { stream(w, "one") })}, "expected several tokens, got 1"},
+		"an answer of reasoning":       {"chat answers", fake{https: chat(`{"choices":[{"message":{"content":"","reasoning":"hm"}}]}`)}, "the model only thought"},
+		"a strict template":            {"histories of agents are accepted", fake{https: strictly}, "two user messages in a row: expected status 200, got 500: \"roles must alternate"},
+		"a template with no developer": {"histories of agents are accepted", fake{https: strictly}, "developer messages: expected status 200, got 500"},
+		"an endless context":           {"a prompt too long is survived", fake{https: chat(`{}`)}, "were answered with status 200"},
+		"an engine that dies":          {"a prompt too long is survived", fake{https: dying()}, `and the engine does not answer any more: expected status 200, got 500: "connection refused`},
+		"no end mark":                  {"chat streams", fake{https: chatStream(func(w io.Writer) { _, _ = io.WriteString(w, "data: {}\n\n") })}, "before its end mark"},
+		"not a stream":                 {"chat streams", fake{https: chat(`{"choices":[]}`)}, "expected a stream of events"},
+		"preflight asks":               {"preflight needs no password", fake{https: preflight(status(401, ""))}, "expected status 204, got 401"},
+		"preflight of 200":             {"preflight needs no password", fake{https: preflight(status(200, ""))}, "expected status 204, got 200"},
+		"preflight twice":              {"preflight needs no password", fake{https: edited("/v1/chat/completions", duplicate)}, `got ["*" "*"]`},
+		"no methods":                   {"preflight needs no password", fake{https: edited("/v1/chat/completions", without("Access-Control-Allow-Methods"))}, "Access-Control-Allow-Methods once, got []"},
+		"wildcard headers":             {"preflight needs no password", fake{https: edited("/v1/chat/completions", wildcardHeaders)}, `expected authorization in Access-Control-Allow-Headers, got "*"`},
+		"CORS twice":                   {"CORS headers appear once", fake{https: edited("/v1/models", duplicate)}, `GET /v1/models, status 200: expected the header`},
+		"CORS never":                   {"CORS headers appear once", fake{https: edited("/v1/models", without("Access-Control-Allow-Origin"))}, "got []"},
+		"CORS not on errors":           {"CORS headers appear once", fake{https: edited("/v1/models", withoutOn401)}, "GET /v1/models, status 401"},
+		"CORS for another":             {"CORS headers appear once", fake{https: edited("/health", another)}, `GET /health, status 200`},
+		"unknown is answered":          {"unknown path is not found", fake{https: on("/v1/no-such-path", status(200, ""))}, "expected status 404, got 200"},
+		"unknown is a page":            {"unknown path is not found", fake{https: on("/v1/no-such-path", status(404, "<html>"))}, "expected a JSON error"},
+		"an open route":                {"administration is closed", fake{https: on("/system", status(200, "{}"))}, "GET /system: expected status 404, got 200"},
 		"a disguised route": {"administration is closed", fake{https: func(w http.ResponseWriter, r *http.Request) bool {
 			return r.URL.RawPath != "" // answers 200
 		}}, "POST /%62ackend/shutdown: expected status 404, got 200"},

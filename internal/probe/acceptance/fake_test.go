@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 )
 
 const (
@@ -119,11 +121,16 @@ func authorized(r *http.Request) bool {
 
 func serveChat(w http.ResponseWriter, r *http.Request) {
 	var request struct {
-		Model  string
-		Stream bool
+		Model    string
+		Stream   bool
+		Messages []struct{ Content string }
 	}
 	if json.NewDecoder(r.Body).Decode(&request) != nil || request.Model != modelID {
 		openAIError(w, http.StatusBadRequest)
+		return
+	}
+	if len(request.Messages[0].Content) > appliance.MaxContextSize {
+		openAIError(w, http.StatusInternalServerError)
 		return
 	}
 	if !request.Stream {

@@ -133,14 +133,17 @@ func send(client *http.Client, request *http.Request) (answer, error) {
 	return answer{response.StatusCode, response.Header, body}, nil
 }
 
-// enoughBody is how much of a body an error quotes, in bytes.
-const enoughBody = 200
-
 // expect returns an error unless the response has the status; the error quotes the body, which
 // usually contains the reason.
 func (a answer) expect(status int) error {
 	if a.status == status {
 		return nil
 	}
-	return fmt.Errorf("expected status %d, got %d: %q", status, a.status, a.body[:min(len(a.body), enoughBody)])
+	return fmt.Errorf("expected status %d, got %d: %q", status, a.status, quoted(a.body))
+}
+
+// quoted returns as much of a body as an error should contain.
+func quoted(body []byte) []byte {
+	const enough = 200
+	return body[:min(len(body), enough)]
 }

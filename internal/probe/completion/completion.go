@@ -46,6 +46,10 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("HTTP %d: %s", e.Status, e.Message)
 }
 
+// ErrReasoning is the error for a model of whose answer nothing but its reasoning came.
+var ErrReasoning = errors.New("the model only thought: every token came as reasoning, none as an answer. " +
+	"Its chat template has it think first ([THINK], <think>); use a model, or a template, that answers at once")
+
 // Stream requests at most maxTokens tokens from model and reads the answer to its end. baseURL
 // is scheme, host and port. An answer without any text is an error, and so is a stream that
 // stops before its end mark: LocalAI sends status 200 even for a request that then fails.
@@ -150,6 +154,10 @@ type event struct {
 	Choices []struct {
 		Delta struct {
 			Content string `json:"content"`
+			// Reasoning and ReasoningContent are what a model says to itself, by LocalAI's
+			// name and by llama.cpp's.
+			Reasoning        string `json:"reasoning"`
+			ReasoningContent string `json:"reasoning_content"`
 		} `json:"delta"`
 	} `json:"choices"`
 	Usage *struct {
@@ -164,6 +172,7 @@ type event struct {
 func readStream(body io.Reader, started time.Time) (Result, error) {
 	var result Result
 	var text strings.Builder
+	thinks := false
 	lines := bufio.NewScanner(body)
 	lines.Buffer(nil, maxEvent)
 	for lines.Scan() {
@@ -173,7 +182,7 @@ func readStream(body io.Reader, started time.Time) (Result, error) {
 			continue
 		}
 		if data == "[DONE]" {
-			return finish(result, text.String(), started)
+			return finish(result, text.String(), thinks, started)
 		}
 		var e event
 		if err := json.Unmarshal([]byte(data), &e); err != nil {
@@ -183,11 +192,21 @@ func readStream(body io.Reader, started time.Time) (Result, error) {
 			return Result{}, fmt.Errorf("the stream ends in an error: %s", e.Error.Message)
 		}
 		result.add(e, &text, started)
+		thinks = thinks || e.thinks()
 	}
 	if err := lines.Err(); err != nil {
 		return Result{}, fmt.Errorf("the stream broke off after %d tokens: %w", result.Tokens, err)
 	}
 	return Result{}, fmt.Errorf("the stream broke off after %d tokens, before its end mark", result.Tokens)
+}
+
+func (e event) thinks() bool {
+	for _, choice := range e.Choices {
+		if choice.Delta.Reasoning != "" || choice.Delta.ReasoningContent != "" {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *Result) add(e event, text *strings.Builder, started time.Time) {
@@ -206,8 +225,11 @@ func (r *Result) add(e event, text *strings.Builder, started time.Time) {
 	}
 }
 
-func finish(result Result, text string, started time.Time) (Result, error) {
-	if text == "" {
+func finish(result Result, text string, thinks bool, started time.Time) (Result, error) {
+	switch {
+	case text == "" && thinks:
+		return Result{}, ErrReasoning
+	case text == "":
 		return Result{}, errors.New("the stream ended without a single token")
 	}
 	result.Text = text

@@ -85,6 +85,14 @@ func TestStreamFails(t *testing.T) {
 			answer(http.StatusOK, "application/json", `{"choices":[]}`),
 			`expected a stream of events, got Content-Type "application/json"`,
 		},
+		"nothing but reasoning, as LocalAI names it": {
+			answer(http.StatusOK, eventStream, strings.ReplaceAll(stream, `"content":" `, `"reasoning":" `)),
+			"the model only thought: every token came as reasoning",
+		},
+		"nothing but reasoning, as llama.cpp names it": {
+			answer(http.StatusOK, eventStream, strings.ReplaceAll(stream, `"content":" `, `"reasoning_content":" `)),
+			"the model only thought: every token came as reasoning",
+		},
 		"an error inside the stream": {
 			answer(http.StatusOK, eventStream, strings.Replace(stream, `{"choices":[],`, `{"error":{"message":"too long"},`, 1)),
 			"the stream ends in an error: too long",
