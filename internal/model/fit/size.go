@@ -18,10 +18,10 @@ const (
 	// (measured: 128 MiB), nginx (measured: 8 MiB), the backend's vocabulary, the tables of
 	// its speculative decoding (16 MiB) and requests in progress (15 MiB each at most).
 	services = 384 * mib
-	// Checkpoints is of how many moments llama-server keeps a copy of windows and states, which it
-	// cannot roll back otherwise: LocalAI's default of n_ctx_checkpoints (its grpc-server.cpp),
-	// since its configuration sets no other.
-	Checkpoints = 32
+	// Checkpoints is of how many moments the engine keeps a copy of windows and states, which it
+	// cannot roll back otherwise: the model file sets it (n_ctx_checkpoints), because LocalAI's
+	// default of 32 (its grpc-server.cpp) takes gigabytes.
+	Checkpoints = 8
 	// checkpointStep is how many tokens lie between two of them at least (LocalAI's default of
 	// checkpoint_min_step), but for lastCheckpoints near the end of a prompt
 	// (create_checkpoint in server-context.cpp of llama.cpp v0.4.0).

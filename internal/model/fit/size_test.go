@@ -142,10 +142,10 @@ func TestCheckpoints(t *testing.T) {
 		want    uint64
 	}{
 		"neither windows nor states": {devstral.header(), 32768, f16, 0},
-		"the window, not the batch":  {windowed(), 32768, f16, 32 * 200 * mib},
-		"as the cache":               {windowed(), 32768, q8, 32 * 200 * mib * 17 / 32},
+		"the window, not the batch":  {windowed(), 32768, f16, 8 * 200 * mib},
+		"as the cache":               {windowed(), 32768, q8, 8 * 200 * mib * 17 / 32},
 		"the whole of a context":     {windowed(), 512, f16, 6 * 100 * mib},
-		"a state":                    {recurrent(), 32768, q8, 32 * 79036416},
+		"a state":                    {recurrent(), 32768, q8, 8 * 79036416},
 		"not so many at first":       {recurrent(), 1024, f16, 8 * 79036416},
 	} {
 		s := sizes(tt.model)
