@@ -64,17 +64,17 @@ func (s sources) ownCertificates(settings appliance.Settings, values map[string]
 		}
 		*content = text
 	}
-	now, clockUnset := s.now(), false
+	now, unsure := s.now(), facts.ClockUnsynchronized
 	if !clockIsSet(now) {
 		// A root certificate of 1970 would have expired once the clock is set, and users
 		// would have to trust another one.
-		now, clockUnset = clockFloor, true
+		now, unsure = clockFloor, true
 	}
 	return certs.Renew(old, certs.Request{
 		Names:     names(settings, values, facts),
 		Addresses: addresses(values, facts),
 		NewBoot:   strings.TrimSpace(string(bootID)) != facts.BootID,
-		Now:       now, ClockUnset: clockUnset,
+		Now:       now, ClockUnsure: unsure,
 		RootCopy: rootCopy, Expected: everConfigured(s.root),
 	})
 }

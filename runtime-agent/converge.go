@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -58,9 +59,9 @@ func (c converger) applyContext(ctx context.Context, file string) error {
 	return c.conclude(ctx, in, outcome, found.Source)
 }
 
-// renewCertificates renews what is due by the context in force. It changes certificates, and
-// completes what a killed configure left; it does not look at the rest of the machine, whose
-// number of processors or amount of memory may have changed.
+// renewCertificates renews what is due by the context in force. It does not look at the rest of
+// the machine, whose number of processors or amount of memory may have changed, and leaves to
+// configure what a killed one has left.
 func (c converger) renewCertificates(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, configureTimeout)
 	defer cancel()
@@ -83,23 +84,40 @@ func (c converger) renewCertificates(ctx context.Context) error {
 		return err
 	}
 	next, err := c.state.Load()
+	if err == nil && next.Stage == "" {
+		err = errors.New("the status is lost")
+	}
+	if err != nil {
+		return fmt.Errorf("%w; slm-copilot configure writes it again", err)
+	}
+	target, err := c.target()
 	if err != nil {
 		return err
 	}
-	outcome, err := c.apply(ctx, plan.Certificates(chosen, hosts(settings, found.Values, facts), settings.ACMECA), next)
-	if err != nil {
+	target.LeavePending = true
+	if _, err := target.Apply(ctx, plan.Certificates(chosen, hosts(settings, found.Values, facts, chosen), settings.ACMECA)); err != nil {
 		return err
 	}
-	// What is refused stays refused.
-	if outcome.Proving && applied(next.Stage) {
-		next.Stage = appliance.ConfigureSuccess
-	}
-	for _, warning := range chosen.Own.Warnings {
-		if !slices.Contains(next.Warnings, warning) {
-			next.Warnings = append(next.Warnings, warning)
-		}
-	}
+	next.Warnings = append(next.Warnings, missing(next.Warnings, chosen.Own.Warnings)...)
 	return c.noteCertificate(ctx, chosen, next)
+}
+
+// missing returns the warnings that are not among the known ones.
+func missing(known, warnings []string) []string {
+	return slices.DeleteFunc(slices.Clone(warnings), func(warning string) bool { return slices.Contains(known, warning) })
+}
+
+// addWarnings stores and logs what is not known yet, although nothing else has changed.
+func (c converger) addWarnings(present status.Status, warnings []string) error {
+	added := missing(present.Warnings, status.Status{Warnings: warnings}.Public().Warnings)
+	if len(added) == 0 {
+		return nil
+	}
+	for _, warning := range added {
+		c.log.Warn("%s", warning)
+	}
+	present.Warnings = append(present.Warnings, added...)
+	return c.state.Save(present)
 }
 
 // serveWithout keeps the machine serving when its context is refused or cannot be read: with the
@@ -127,26 +145,28 @@ func (c converger) serveWithout(ctx context.Context) error {
 // apply stores starting, in the stage of a configure, if bootstrap has to check again.
 func (c converger) apply(ctx context.Context, wanted plan.Plan, starting status.Status) (apply.Outcome, error) {
 	starting.Stage = appliance.ConfigureStarted
-	owners, err := c.owners()
+	target, err := c.target()
 	if err != nil {
 		return apply.Outcome{}, err
 	}
-	target := apply.Target{
-		Root: c.state.Root, Owners: owners, CheckProxy: c.checkProxy, Units: c.units,
-		Starting: func() error { return c.state.Save(starting) },
-	}
+	target.Starting = func() error { return c.state.Save(starting) }
 	return target.Apply(ctx, wanted)
+}
+
+func (c converger) target() (apply.Target, error) {
+	owners, err := c.owners()
+	return apply.Target{Root: c.state.Root, Owners: owners, CheckProxy: c.checkProxy, Units: c.units}, err
 }
 
 // conclude stores the success, unless bootstrap has nothing to check and it was stored before.
 func (c converger) conclude(ctx context.Context, in plan.Input, outcome apply.Outcome, source string) error {
 	present, err := c.state.Load()
 	if err != nil {
-		return err
+		c.log.Warn("the status is damaged, and is written again: %v", err)
 	}
 	if !outcome.Proving && applied(present.Stage) && c.state.Complete(present) {
 		if !outcome.Changed {
-			return nil
+			return c.addWarnings(present, in.Warnings)
 		}
 		next := describe(in, present.Stage)
 		next.LastError = present.LastError

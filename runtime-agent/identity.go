@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/plan"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/vmcontext"
@@ -32,8 +33,11 @@ func addresses(values map[string]string, facts machine.Facts) []netip.Addr {
 }
 
 // hosts are all names and addresses that the machine goes by, as they stand in a URL.
-func hosts(settings appliance.Settings, values map[string]string, facts machine.Facts) []string {
+func hosts(settings appliance.Settings, values map[string]string, facts machine.Facts, chosen certs.Chosen) []string {
 	known := append(names(settings, values, facts), "localhost")
+	if served, err := certs.ParseLeaf(chosen.Served); err == nil {
+		known = append(known, served.DNSNames...)
+	}
 	for _, address := range append(addresses(values, facts), netip.MustParseAddr("127.0.0.1"), netip.IPv6Loopback()) {
 		text := address.WithZone("").String()
 		if address.Is6() {

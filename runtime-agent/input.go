@@ -56,7 +56,7 @@ func (s sources) gather(settings appliance.Settings, found vmcontext.Found) (pla
 	if in.TLS, err = s.certificates(settings, found.Values, in.Facts); err != nil {
 		return in, err
 	}
-	in.Hosts = hosts(settings, found.Values, in.Facts)
+	in.Hosts = hosts(settings, found.Values, in.Facts, in.TLS)
 	in.Warnings = slices.Concat(in.Warnings, in.TLS.Own.Warnings, in.TLS.Warnings)
 	header, fits, err := fitModel(s.root, in.Facts.Memory, settings.ContextSize)
 	if err != nil {
@@ -75,7 +75,9 @@ func (s sources) secrets(in *plan.Input) error {
 	}
 	password, key := nginx.SecretsInUse(site)
 	var warning string
-	in.EngineKey, warning, err = secret.Key(secret.Stored{Path: filepath.Join(s.root, appliance.EngineKeyFile), InUse: key})
+	in.EngineKey, warning, err = secret.Key(secret.Stored{
+		Path: filepath.Join(s.root, appliance.EngineKeyFile), InUse: key, Expected: everConfigured(s.root),
+	})
 	if err != nil {
 		return err
 	}
@@ -87,6 +89,7 @@ func (s sources) secrets(in *plan.Input) error {
 	before, _, _ := lastGood(s.root)
 	in.Password, warning, err = secret.Password(secret.Stored{
 		Path: filepath.Join(s.root, appliance.PasswordFile), InUse: password, Withdrawn: before.Password,
+		Expected: everConfigured(s.root),
 	})
 	in.Warnings = appendNonEmpty(in.Warnings, warning)
 	return err

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -14,7 +16,7 @@ import (
 // reportToOneGate reports to OneGate if the context names it. A failure changes nothing else.
 func reportToOneGate(ctx context.Context, root string, log *logfile.Log, pairs map[string]string) {
 	found, err := vmcontext.FindLastGood(root)
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		log.Warn("no report to OneGate: %v", err)
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
@@ -39,7 +40,8 @@ func newReport(root string, present status.Status) (content report.Report, err e
 		return content, err
 	default:
 		if content.RootFingerprint, err = rootFingerprint(root); err != nil {
-			return content, err
+			content.Status.Warnings = append(slices.Clone(content.Status.Warnings),
+				fmt.Sprintf("root certificate: %v; slm-copilot configure restores or replaces it", err))
 		}
 	}
 	return content, nil

@@ -68,7 +68,7 @@ func (c converger) noteCertificate(ctx context.Context, chosen certs.Chosen, nex
 	shown, surprise := c.proxy.served(ctx, chosen, next.Host)
 	next.Certificate, next.Since = shown, present.Since
 	next.Warnings = certificateWarnings(next.Warnings, chosen.Warnings, surprise)
-	if reflect.DeepEqual(next, present) {
+	if next = next.Public(); reflect.DeepEqual(next, present) {
 		return nil
 	}
 	logNews(c.log, present, next)

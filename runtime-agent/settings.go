@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
@@ -38,11 +39,15 @@ func operatorPair(settings appliance.Settings) (*certs.Pair, error) {
 	return &given, nil
 }
 
-// lastGood returns the context that is in force.
+// lastGood returns the context that is in force: the defaults before there is any. Defaults must not
+// take the place of one that is lost, which may have had a password and a certificate.
 func lastGood(root string) (appliance.Settings, vmcontext.Found, error) {
 	found, err := vmcontext.FindLastGood(root)
+	if errors.Is(err, fs.ErrNotExist) && !everConfigured(root) {
+		err = nil
+	}
 	if err != nil {
-		return appliance.Settings{}, found, err
+		return appliance.Settings{}, found, fmt.Errorf("the last good context cannot be read; slm-copilot configure stores it again: %w", err)
 	}
 	settings, err := parseSettings(found.Values)
 	if err != nil {

@@ -66,6 +66,7 @@ func (s state) configureFailed(reason error) error {
 	if errors.As(reason, &refused) {
 		present.Mistakes = refused.mistakes
 	}
+	present = present.Public()
 	err := s.Save(present)
 	return errors.Join(err, writeReport(s.Root, present))
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -35,34 +36,44 @@ func checkPassword(value string) error {
 const minDistinct = 4
 
 // common reports whether a password is of the kinds that lists of common passwords consist of:
-// few different characters, digits alone, rows of keys, and well-known words, also with digits
-// and signs around them and in place of letters.
+// few different characters, no letters, rows of keys, and well-known words, also with digits and
+// signs around and between them and in place of letters.
 func common(password string) bool {
 	lower := strings.ToLower(password)
 	distinct := map[rune]bool{}
 	for _, r := range lower {
 		distinct[r] = true
 	}
-	words := strings.TrimFunc(lower, func(r rune) bool { return r < 'a' || r > 'z' })
-	return len(distinct) < minDistinct || digits.MatchString(lower) || known.MatchString(words) ||
-		known.MatchString(unleet("i").Replace(words)) || known.MatchString(unleet("l").Replace(words))
+	if len(distinct) < minDistinct || strings.IndexFunc(lower, isLetter) < 0 {
+		return true
+	}
+	// A sign at an end may be part of a word or stand beside it.
+	words := strings.TrimFunc(lower, func(r rune) bool { return !isLetter(r) })
+	spellings := []string{lower}
+	for _, text := range []string{lower, words, strings.TrimLeftFunc(lower, func(r rune) bool { return !isLetter(r) }), strings.TrimRightFunc(lower, func(r rune) bool { return !isLetter(r) })} {
+		spellings = append(spellings, unleet("i").Replace(text), unleet("l").Replace(text))
+	}
+	return slices.ContainsFunc(spellings, known.MatchString)
 }
+
+func isLetter(r rune) bool { return 'a' <= r && r <= 'z' }
 
 // unleet undoes the usual replacements of letters; a 1 stands for an i or an l.
 func unleet(one string) *strings.Replacer {
 	return strings.NewReplacer("0", "o", "1", one, "!", one, "3", "e", "4", "a", "@", "a", "5", "s", "$", "s", "7", "t")
 }
 
-var digits = regexp.MustCompile(`^[0-9]+$`)
-
-// known matches passwords made of nothing but well-known words and rows of keys. They are what
-// passwords in published lists are made of, and the names of this product.
-var known = regexp.MustCompile(`^((` + strings.Join([]string{
-	"abcdef[a-z]*", "abcd?", "xyz", "qwerty(uiop)?", "qwertz(uiop)?", "azerty(uiop)?", "asdf(gh(jkl)?)?", "[zy]xcv(bnm?)?",
-	"q1w2e3r4t5y", "q1w2e3r", "q2w3e4r5t6y", "q2w3e4r", "qaz2wsx(3edc)?", "qaz(wsx(edc)?)?", "zaq1?2?wsx", "a1b2c3d?",
+// known matches passwords made of nothing but well-known words and rows of keys, and what is not
+// a letter between them. They are what passwords in published lists are made of, and the names of
+// this product.
+var known = regexp.MustCompile(`^[^a-z]*((` + strings.Join([]string{
+	"abcdef[a-z]*", "abcd?", "xyz", "a+", "b+", "c+", "d+", "x+", "z+",
+	"qwe(rty(uiop)?)?", "qwertz(uiop)?", "azerty(uiop)?", "asd(f(gh(jkl)?)?)?", "[zy]x(cv?)?(bnm?)?", "uiop", "ghjkl", "rfv", "tgb", "yhn", "ujm", "qaz", "wsx", "edc",
+	"q[0-9]w[0-9]e[0-9]r([0-9]t([0-9]y([0-9]u)?)?)?", "a1b2c3(d4)?", "zaq", "xsw", "cde",
 	"password", "passwort", "passwd", "passphrase", "pass", "secret", "geheim", "private", "default", "changeme", "change", "letmein", "access", "login", "logmein", "trustno",
 	"welcome", "hello", "iloveyou", "loveyou", "love", "monkey", "dragon", "master", "shadow", "sunshine", "princess", "football", "baseball", "superman", "batman", "starwars",
-	"whatever", "computer", "internet", "michael", "charlie", "summer", "winter", "spring", "autumn", "company", "correcthorsebatterystaple",
-	"administrator", "admin", "root", "user", "guest", "test", "demo", "temp", "oneadmin", "opennebula", "nebula", "slm", "copilot", "devstral", "mistral", "localai", "openai",
+	"whatever", "computer", "internet", "michael", "charlie", "jordan", "liverpool", "arsenal", "chelsea", "barcelona", "summer", "winter", "spring", "autumn", "sommer", "company",
+	"january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december", "correcthorsebatterystaple",
+	"administrator", "admin", "root", "user", "guest", "test", "demo", "temp", "oneadmin", "oneapp", "opennebula", "nebula", "slm", "copilot", "devstral", "mistral", "localai", "openai",
 	"ubuntu", "debian", "linux", "server", "cloud", "example", "apikey", "token",
-}, "|") + `)[-_.]?)+$`)
+}, "|") + `)[^a-z]*)+$`)

@@ -177,6 +177,8 @@ func TestCommonPasswordsAreRefused(t *testing.T) {
 	for _, value := range []string{
 		"password1234", "Password123!", "P@ssw0rd1234", "p4$$w0rd!!!!", "qwertyuiop12", "1q2w3e4r5t6y", "123456789012", "aaaaaaaaaaaa",
 		"abababababab", "letmein12345", "!welcome2026!", "adminadmin12", "iloveyou1234", "opennebula2026", "Copilot12345", "slm-copilot1", "passwordpassword",
+		"1234567890-=", "1234-5678-9012", "$ummer2024!!", "0penNebula2024", "4dmin4dmin4dmin", "password123password", "trustno1trustno1", "letmein!letmein!",
+		"copilot-2024-slm", "ONEAPP_COPILOT_PASSWORD", "qazwsxedcrfv", "123qweasdzxc", "1q2w3e4r5t6y7u", "!QAZ2wsx#EDC", "January2024!", "liverpool123", "aaabbbcccddd",
 		"abcdefghijkl", "1qaz2wsx3edc", "changeme1234", "correcthorsebatterystaple", "098765432109",
 	} {
 		_, err := ParseSettings(map[string]string{VarPassword: value})

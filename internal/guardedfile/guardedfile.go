@@ -16,7 +16,8 @@ import (
 const patience = 5 * time.Second
 
 // Open opens a file for reading without waiting for it. If it is not a regular file, reads fail
-// five seconds later, and devices that cannot be read with a deadline are refused.
+// five seconds later; a FIFO that nobody has opened to write to is empty; devices that cannot be
+// read with a deadline are refused.
 func Open(path string) (*os.File, error) {
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {

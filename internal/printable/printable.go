@@ -1,7 +1,9 @@
-// Package printable removes what a terminal would obey from text that others wrote.
+// Package printable removes from text that others wrote what a terminal would obey and what nobody
+// else may see.
 package printable
 
 import (
+	"regexp"
 	"strings"
 	"unicode"
 )
@@ -16,3 +18,10 @@ func Text(text string) string {
 		return ' '
 	}, text)
 }
+
+// Masked returns text with *** in place of user and password of each URL.
+func Masked(text string) string { return credentials.ReplaceAllString(text, "://***@") }
+
+// credentials matches up to the last @, because a password may contain a slash that should have
+// been escaped.
+var credentials = regexp.MustCompile(`://[^\s"']*@`)

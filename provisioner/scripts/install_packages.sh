@@ -91,8 +91,9 @@ rm -f /etc/nginx/sites-enabled/default
 # half-sent requests of a single client take all of them.
 if [ -e /etc/nginx/nginx.conf ]; then
 	replaced=
-	while IFS= read -r line; do
+	while IFS= read -r line || [ -n "$line" ]; do
 		case $line in
+		*\#*worker_connections*) ;;
 		*[[:blank:]]worker_connections[[:blank:]]*\;*)
 			line="	worker_connections $NGINX_CONNECTIONS;"
 			replaced=yes

@@ -45,6 +45,8 @@ type Target struct {
 	// CheckProxy has nginx check its configuration.
 	CheckProxy func(context.Context) error
 	Units      Units
+	// LeavePending leaves to another run what a killed one has left.
+	LeavePending bool
 	// Starting is called before the first change after which bootstrap must check again
 	// that the model answers.
 	Starting func() error
@@ -74,6 +76,10 @@ func (t Target) Apply(ctx context.Context, p plan.Plan) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
+	var left []string
+	if t.LeavePending {
+		left, missed = missed, nil
+	}
 	if err := t.sweep(p); err != nil {
 		return Outcome{}, err
 	}
@@ -90,19 +96,19 @@ func (t Target) Apply(ctx context.Context, p plan.Plan) (Outcome, error) {
 			return Outcome{}, err
 		}
 	}
-	if err := t.setPending(units); err != nil {
+	if err := t.setPending(slices.Concat(left, units)); err != nil {
 		return Outcome{}, err
 	}
 	if replaced, err := t.replace(ctx, proxy, rest, units); err != nil {
 		if !replaced {
-			err = errors.Join(err, t.setPending(missed))
+			err = errors.Join(err, t.setPending(slices.Concat(left, missed)))
 		}
 		return Outcome{}, err
 	}
 	if err := t.notify(ctx, units); err != nil {
 		return outcome, err
 	}
-	return outcome, t.setPending(nil)
+	return outcome, t.setPending(left)
 }
 
 func (t Target) path(path string) string { return filepath.Join(t.Root, path) }

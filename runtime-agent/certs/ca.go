@@ -50,9 +50,10 @@ type Request struct {
 	Addresses []netip.Addr
 	// NewBoot asks for a new server certificate even if the old one would do.
 	NewBoot bool
-	// Now decides what is valid, unless ClockUnset is true: then it is only a guess.
-	Now        time.Time
-	ClockUnset bool
+	// Now decides what is valid. It may be wrong if ClockUnsure is true, as before the clock was
+	// synchronized for the first time.
+	Now         time.Time
+	ClockUnsure bool
 	// RootCopy is the published root certificate, which replaces a damaged one.
 	RootCopy []byte
 	// Expected is true if there has been a root before.
@@ -61,7 +62,8 @@ type Request struct {
 
 // Renew returns old with new certificates for those that are missing, damaged or do not fit
 // the request. A root is kept even when it has expired, because users trust it and the clock may
-// be wrong; but nobody can have come to trust one that is not valid yet.
+// be wrong. One that is not valid yet, by a clock that is right, was made while the clock was
+// ahead, and no client accepts it.
 func Renew(old Material, request Request) (Material, error) {
 	material, root, err := keepRoot(old, request)
 	if err != nil {
@@ -95,7 +97,7 @@ func keepRoot(old Material, request Request) (Material, tls.Certificate, error) 
 		}
 		kept.Warnings = []string{"root certificate: it was lost or damaged, and was restored from the published copy"}
 	}
-	if !request.ClockUnset && request.Now.Before(root.Leaf.NotBefore) {
+	if !request.ClockUnsure && request.Now.Before(root.Leaf.NotBefore) {
 		return Material{}, root, fmt.Errorf("it is not valid before %s, so the clock was ahead when it was made", root.Leaf.NotBefore.UTC().Format(time.RFC3339))
 	}
 	return kept, root, nil

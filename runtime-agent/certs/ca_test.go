@@ -111,7 +111,7 @@ func TestWhatIsRenewed(t *testing.T) {
 		"IPv4 written as IPv6":   {nil, func(r *Request) { r.Addresses[0] = netip.AddrFrom16(r.Addresses[0].As16()) }, true, false},
 		"31 days left":           {nil, func(r *Request) { r.Now = now.Add(365 * 24 * time.Hour) }, true, false},
 		"29 days left":           {nil, func(r *Request) { r.Now = now.Add(368 * 24 * time.Hour) }, true, true},
-		"a clock not set":        {nil, func(r *Request) { r.Now, r.ClockUnset = now.Add(-48*time.Hour), true }, true, true},
+		"a clock not yet right":  {nil, func(r *Request) { r.Now, r.ClockUnsure = now.Add(-48*time.Hour), true }, true, true},
 		"a root not yet valid":   {nil, func(r *Request) { r.Now = now.Add(-48 * time.Hour) }, false, true},
 		"a clock far ahead":      {nil, func(r *Request) { r.Now = now.Add(20 * rootValidity) }, true, true},
 		"the leaf is cut":        {func(m *Material) { m.Leaf = m.Leaf[:100] }, nil, true, true},

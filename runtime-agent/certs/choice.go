@@ -74,15 +74,19 @@ const expiryNotice = 90 * 24 * time.Hour
 // itself: on the day the clock is wrong that would take the trust of every client.
 func (c *Chosen) warnOfExpiry(at time.Time) {
 	root, err := parseRoot(c.Own)
-	if err != nil || root.Leaf.NotAfter.Sub(at) > expiryNotice {
+	if err != nil {
 		return
 	}
-	verb := "expires"
-	if at.After(root.Leaf.NotAfter) {
-		verb = "expired"
+	end := root.Leaf.NotAfter.UTC().Format(time.DateOnly)
+	const remedy = "To make it, remove " + appliance.CAKey + " and run slm-copilot configure; clients get it as slm-copilot report says"
+	switch {
+	case at.Before(root.Leaf.NotBefore):
+		c.warn("the root certificate is not valid before %s: the clock of this machine is behind, or was ahead when it was made", root.Leaf.NotBefore.UTC().Format(time.RFC3339))
+	case at.After(root.Leaf.NotAfter):
+		c.warn("every client must trust a new root certificate, because this one expired on %s. %s", end, remedy)
+	case root.Leaf.NotAfter.Sub(at) < expiryNotice:
+		c.warn("every client must trust a new root certificate before %s, when this one expires. %s", end, remedy)
 	}
-	c.warn("the root certificate %s on %s. Remove %s, run slm-copilot configure, and have every client trust the new one: see slm-copilot report",
-		verb, root.Leaf.NotAfter.UTC().Format(time.DateOnly), appliance.CAKey)
 }
 
 // WarningPrefix starts every warning about certificates.

@@ -73,9 +73,10 @@ func TestTheEndOfTheRootIsSaidInTime(t *testing.T) {
 		want string
 	}{
 		"91 days before":    {end.AddDate(0, 0, -91), ""},
-		"89 days before":    {end.AddDate(0, 0, -89), "the root certificate expires on 2036-11-19. Remove /etc/slm-copilot/tls/ca.key, run slm-copilot configure, and have every client trust the new one"},
-		"afterwards":        {end.AddDate(0, 0, 1), "the root certificate expired on 2036-11-19. Remove /etc/slm-copilot/tls/ca.key"},
+		"89 days before":    {end.AddDate(0, 0, -89), "every client must trust a new root certificate before 2036-11-19, when this one expires. To make it, remove /etc/slm-copilot/tls/ca.key and run slm-copilot configure"},
+		"afterwards":        {end.AddDate(0, 0, 1), "every client must trust a new root certificate, because this one expired on 2036-11-19. To make it, remove"},
 		"without the clock": {time.Time{}, ""},
+		"a clock behind":    {now.AddDate(0, -1, 0), "the root certificate is not valid before 2026-11-22T11:00:00Z: the clock of this machine is behind"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := Offers{Own: own, At: tt.at}.Choose()

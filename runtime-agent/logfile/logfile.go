@@ -72,7 +72,7 @@ func (l *Log) Error(format string, args ...any) { l.write("ERROR", format, args)
 func (l *Log) write(level, format string, args []any) {
 	stamp := l.now().UTC().Format(time.RFC3339)
 	for line := range strings.Lines(fmt.Sprintf(format, args...)) {
-		entry := fmt.Sprintf("%s %-5s %s\n", stamp, level, printable.Text(strings.TrimRight(line, "\n")))
+		entry := fmt.Sprintf("%s %-5s %s\n", stamp, level, printable.Masked(printable.Text(strings.TrimRight(line, "\n"))))
 		_, _ = io.WriteString(l.err, entry)
 		if l.out != nil {
 			_, _ = io.WriteString(l.out, entry)

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Facts are what the plan depends on, apart from the settings.
@@ -28,6 +30,9 @@ type Facts struct {
 	IPv6      bool
 	// BootID is different after each boot.
 	BootID string
+	// ClockUnsynchronized is true until something, such as NTP, has told the kernel that its
+	// clock is right.
+	ClockUnsynchronized bool
 }
 
 // Read asks the kernel. It reads /proc and /sys below root, which is "/" except in tests;
@@ -57,12 +62,18 @@ func identity(root string) (Facts, error) {
 	if err != nil {
 		return Facts{}, fmt.Errorf("read the network addresses: %w", err)
 	}
+	var clock unix.Timex
+	if _, err := unix.Adjtimex(&clock); err != nil {
+		return Facts{}, fmt.Errorf("read the state of the clock: %w", err)
+	}
 	_, noIPv6 := os.Stat(filepath.Join(root, "/proc/net/if_inet6"))
 	return Facts{
 		Hostname:  Certifiable(hostname),
 		Addresses: global(interfaces),
 		IPv6:      noIPv6 == nil,
 		BootID:    strings.TrimSpace(string(bootID)),
+
+		ClockUnsynchronized: clock.Status&unix.STA_UNSYNC != 0,
 	}, nil
 }
 

@@ -120,6 +120,7 @@ func TestPreflight(t *testing.T) {
 		appliance.PathChat: "POST, OPTIONS", appliance.PathModels: "GET, HEAD, OPTIONS", appliance.PathHealth: "GET, HEAD, OPTIONS",
 		// The page is to read the 404 of its request.
 		"/v1/embeddings": "GET, HEAD, POST, OPTIONS",
+		appliance.PathCA: "GET, HEAD, OPTIONS",
 	} {
 		request, err := http.NewRequest(http.MethodOptions, s.url()+path, nil)
 		require.NoError(t, err)

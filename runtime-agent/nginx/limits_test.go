@@ -137,6 +137,7 @@ func TestSlowConnectionsDoNotTakeTheAPIAway(t *testing.T) {
 		"in the body":      {"POST /v1/chat/completions HTTP/1.1\r\nHost: vm-7\r\nX-Api-Key: " + "wrong" + "\r\nContent-Length: 1000\r\n\r\n{", true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			var stopped sync.WaitGroup
 			dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP("127.0.0.9")}}
 			for range slowConnections {
 				conn, err := dialer.DialContext(t.Context(), "tcp", s.https)
@@ -146,11 +147,13 @@ func TestSlowConnectionsDoNotTakeTheAPIAway(t *testing.T) {
 					_, _ = io.WriteString(conn, tt.text)
 					continue
 				}
-				go func() {
+				stopped.Go(func() {
 					secure := tls.Client(conn, s.tls())
-					_, _ = io.WriteString(secure, tt.text)
-				}()
+					_, err := io.WriteString(secure, tt.text)
+					assert.NoError(t, err)
+				})
 			}
+			stopped.Wait()
 			client := s.clientAt("127.0.0.1")
 			client.Timeout = 10 * time.Second
 			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url()+appliance.PathModels, nil)

@@ -35,6 +35,7 @@ func TestPort80(t *testing.T) {
 		"in the request line":  {"GET http://attacker.example/ HTTP/1.1\r\nHost: 192.0.2.7\r\n", 400, ""},
 		"HTTP/1.0, no host":    {"GET / HTTP/1.0\r\n", 400, ""},
 		"a chat":               {"POST /v1/chat/completions HTTP/1.1\r\nHost: 192.0.2.7\r\nContent-Length: 2\r\n", 400, ""},
+		"a long chat":          {"POST /v1/chat/completions HTTP/1.1\r\nHost: 192.0.2.7\r\nContent-Length: 14000000\r\n", 400, ""},
 		"DELETE":               {"DELETE /v1/models HTTP/1.1\r\nHost: 192.0.2.7\r\n", 400, ""},
 		"a preflight":          {"OPTIONS /v1/models HTTP/1.1\r\nHost: 192.0.2.7\r\n", 400, ""},
 	} {
@@ -57,6 +58,7 @@ func TestPort80(t *testing.T) {
 			assert.Equal(t, tt.location, response.Header.Get("Location"))
 			if tt.status == 400 {
 				assert.Equal(t, "https_required", errorCode(t, answer{response, string(text)}))
+				assert.Len(t, response.Header.Get("X-Request-Id"), 32)
 				assert.Equal(t, []string{"*"}, response.Header.Values("Access-Control-Allow-Origin"))
 			}
 		})
@@ -67,7 +69,7 @@ func TestPort80(t *testing.T) {
 func TestTransportSecurityIsForPublicCertificates(t *testing.T) {
 	s := start(t, engine(t, localaitest.Options{}).Address, func(s *Site) { s.PublicCertificate = true })
 	for _, path := range []string{appliance.PathHealth, appliance.PathModels, "/unknown"} {
-		assert.Equal(t, []string{"max-age=31536000"}, get(t, s, s.client(), path, "").Header.Values("Strict-Transport-Security"), path)
+		assert.Equal(t, []string{"max-age=2592000"}, get(t, s, s.client(), path, "").Header.Values("Strict-Transport-Security"), path)
 	}
 	request, err := http.NewRequest(http.MethodGet, "http://"+s.http+"/", nil)
 	require.NoError(t, err)

@@ -42,6 +42,8 @@ type Stored struct {
 	// InUse is the secret that the configuration in force contains; empty if there is none. It
 	// replaces a file that is lost or damaged.
 	InUse string
+	// Expected is true if there has been one before.
+	Expected bool
 	// Withdrawn is a secret that must not be used any more; empty if there is none.
 	Withdrawn string
 }
@@ -66,20 +68,18 @@ func Content(secret string) []byte { return []byte(secret + "\n") }
 func (k kind) keep(s Stored) (value, warning string, err error) {
 	value, err = Read(s.Path)
 	lost := errors.Is(err, fs.ErrNotExist)
-	inUse := s.InUse
-	if inUse == s.Withdrawn {
-		inUse = ""
-	}
+	// A password that an operator has set is not among those that are kept.
+	usable := func(value string) bool { return value != s.Withdrawn && k.form.MatchString(value) }
 	switch {
 	case err != nil && !lost:
 		return "", "", fmt.Errorf("read the stored secret: %w", err)
 	case s.Withdrawn != "" && value == s.Withdrawn:
 		return k.make(), "", nil
-	case value != "" && (value == inUse || k.form.MatchString(value)):
+	case usable(value):
 		return value, "", nil
-	case inUse != "":
-		return inUse, fmt.Sprintf("%s with the %s is %s; it was restored from the configuration in force", s.Path, k.name, state(lost)), nil
-	case lost && s.InUse == "":
+	case usable(s.InUse):
+		return s.InUse, fmt.Sprintf("%s with the %s is %s; it was restored from the configuration in force", s.Path, k.name, state(lost)), nil
+	case lost && !s.Expected:
 		return k.make(), "", nil
 	}
 	return k.make(), fmt.Sprintf("%s with the %s is %s; a new one was made", s.Path, k.name, state(lost)), nil

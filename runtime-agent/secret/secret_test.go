@@ -58,12 +58,13 @@ func TestALostOrDamagedSecretIsNotReplacedSilently(t *testing.T) {
 		"whole":                      {holds(good + "\n"), good, good, ""},
 		"without a line end":         {holds(good), good, good, ""},
 		"newer than the one in use":  {holds(other + "\n"), good, other, ""},
-		"of an operator":             {holds("an operator's\n"), "an operator's", "an operator's", ""},
+		"of an operator":             {holds("an operator's\n"), "an operator's", "", "is damaged; a new one was made"},
+		"lost, and no other copy":    {absent, "", "", "is lost; a new one was made"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "password")
 			tt.damage(path)
-			got, warning, err := Password(Stored{Path: path, InUse: tt.inUse})
+			got, warning, err := Password(Stored{Path: path, InUse: tt.inUse, Expected: true})
 			require.NoError(t, err)
 			if tt.want == "" {
 				assert.Regexp(t, password.form, got)

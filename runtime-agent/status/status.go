@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -103,7 +102,7 @@ func (s Store) Complete(status Status) bool {
 // names the files that could not be written.
 func (s Store) Save(status Status) error {
 	status.Since = s.Now().UTC().Truncate(time.Second)
-	status = status.public()
+	status = status.Public()
 	document, err := json.MarshalIndent(status, "", "  ")
 	if err != nil {
 		return err
@@ -131,9 +130,9 @@ func (s Store) write(path, content string) error {
 // maxLine is how much of a sentence is stored, in characters.
 const maxLine = 1000
 
-// public returns the status without what a message must not repeat of a setting: credentials in a
+// Public returns the status as it is stored, without what a message must not repeat of a setting: credentials in a
 // URL, and more than a line.
-func (s Status) public() Status {
+func (s Status) Public() Status {
 	s.Warnings, s.Mistakes = publicLines(s.Warnings), publicLines(s.Mistakes)
 	s.LastError = strings.Join(publicLines(strings.Split(s.LastError, "\n")), "\n")
 	return s
@@ -142,7 +141,7 @@ func (s Status) public() Status {
 func publicLines(lines []string) []string {
 	public := slices.Clone(lines)
 	for i, line := range public {
-		line = credentials.ReplaceAllString(line, "://***@")
+		line = printable.Masked(line)
 		if characters := []rune(line); len(characters) > maxLine {
 			line = string(characters[:maxLine]) + "..."
 		}
@@ -150,9 +149,6 @@ func publicLines(lines []string) []string {
 	}
 	return public
 }
-
-// credentials matches the user and the password in a URL.
-var credentials = regexp.MustCompile(`://[^\s"'/]*@`)
 
 // String writes the status for people.
 func (s Status) String() string {

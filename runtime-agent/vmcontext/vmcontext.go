@@ -2,6 +2,7 @@
 package vmcontext
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -81,6 +82,8 @@ func orLastGood(root string, found Found, failure error) (Found, error) {
 	}
 	last, err := read(root, filepath.Join(root, LastGood))
 	switch {
+	case err == nil && len(last.Values) == 0 && errors.Is(failure, fs.ErrNotExist):
+		return Found{Source: "defaults, because there is no context"}, nil
 	case err == nil:
 		last.Warning = fmt.Sprintf("%v; using the last good context", failure)
 		return last, nil
@@ -92,13 +95,10 @@ func orLastGood(root string, found Found, failure error) (Found, error) {
 	return Found{}, failure
 }
 
-// FindLastGood returns the context configure applied last; the zero Found if there is none.
+// FindLastGood returns the context configure applied last. The error is fs.ErrNotExist if there
+// is none.
 func FindLastGood(root string) (Found, error) {
-	found, err := read(root, filepath.Join(root, LastGood))
-	if errors.Is(err, fs.ErrNotExist) {
-		return Found{}, nil
-	}
-	return found, err
+	return read(root, filepath.Join(root, LastGood))
 }
 
 func read(root, path string) (Found, error) {
@@ -110,12 +110,14 @@ func read(root, path string) (Found, error) {
 }
 
 func parseFile(path string) (map[string]string, error) {
-	file, err := guardedfile.Open(path)
+	text, err := guardedfile.Read(path, onecontext.MaxSize)
 	if err != nil {
 		return nil, fmt.Errorf("read the context: %w", err)
 	}
-	defer file.Close()
-	values, err := onecontext.Parse(file)
+	if len(bytes.TrimSpace(text)) == 0 {
+		return nil, fmt.Errorf("read the context: %s is empty; one without a variable has at least a comment", path)
+	}
+	values, err := onecontext.Parse(bytes.NewReader(text))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

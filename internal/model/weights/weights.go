@@ -5,10 +5,10 @@ package weights
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/guardedfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/gguf"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/kvcache"
 )
@@ -31,7 +31,7 @@ func (e *UnsuitableError) Error() string { return e.reason }
 // could not be read, an *UnsuitableError if it holds something else, and otherwise says that the
 // file is damaged or incomplete.
 func Read(path string) (gguf.Header, error) {
-	file, err := os.Open(path)
+	file, err := guardedfile.Open(path)
 	if err != nil {
 		return gguf.Header{}, err
 	}

@@ -14,9 +14,9 @@ import (
 	"strings"
 )
 
-// maxSize limits what is read into memory. oned loses template values over about 10 MB, so it
+// MaxSize limits what is read into memory, in bytes. oned loses template values over about 10 MB, so it
 // did not write a larger file.
-const maxSize = 16 << 20
+const MaxSize = 16 << 20
 
 // header and the quoting match what oned writes (src/vm/VirtualMachineContext.cc).
 const (
@@ -33,12 +33,12 @@ const byteOrderMark = "\uFEFF"
 // a name wins. What a shell would replace, such as $HOME, is refused: nothing is executed or
 // looked up here, and the value would be another one than the writer meant.
 func Parse(r io.Reader) (map[string]string, error) {
-	text, err := io.ReadAll(io.LimitReader(r, maxSize+1))
+	text, err := io.ReadAll(io.LimitReader(r, MaxSize+1))
 	if err != nil {
 		return nil, fmt.Errorf("read the context: %w", err)
 	}
-	if len(text) > maxSize {
-		return nil, fmt.Errorf("the context is larger than %d bytes", maxSize)
+	if len(text) > MaxSize {
+		return nil, fmt.Errorf("the context is larger than %d bytes", MaxSize)
 	}
 	values := map[string]string{}
 	p := parser{rest: strings.TrimPrefix(string(text), byteOrderMark), line: 1}

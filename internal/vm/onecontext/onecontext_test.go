@@ -152,7 +152,7 @@ func FuzzAShellReadsTheSame(f *testing.F) {
 var shellName = regexp.MustCompile(`^[A-Z][A-Z]?$`)
 
 func TestParseRefusesAnEndlessFile(t *testing.T) {
-	_, err := Parse(strings.NewReader("A='" + strings.Repeat("x", maxSize) + "'"))
+	_, err := Parse(strings.NewReader("A='" + strings.Repeat("x", MaxSize) + "'"))
 	assert.ErrorContains(t, err, "larger than 16777216 bytes")
 }
 

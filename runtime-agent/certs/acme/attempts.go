@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
@@ -56,10 +54,7 @@ func (a Attempts) Save(path string) error {
 
 // Forget removes the file after a success.
 func Forget(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
+	return errors.Join(atomicfile.Sweep(path), atomicfile.RemoveIfThere(path))
 }
 
 // Due reports whether the next attempt may be made. A time further ahead than the longest
