@@ -332,3 +332,77 @@ func TestNothingInAContextControlsTheTerminal(t *testing.T) {
 		assert.NotContains(t, text, strings.Repeat("x", 100))
 	}
 }
+
+// Defaults in the place of a context that is lost would take away password and certificate.
+func TestALostContextIsNotReplacedByDefaults(t *testing.T) {
+	for name, damage := range map[string]func(v *vm, path string){
+		"lost":    func(v *vm, path string) { require.NoError(v.t, os.Remove(path)) },
+		"empty":   func(v *vm, path string) { require.NoError(v.t, os.WriteFile(path, nil, 0o600)) },
+		"rubbish": func(v *vm, path string) { require.NoError(v.t, os.WriteFile(path, []byte("\x00"), 0o600)) },
+	} {
+		t.Run("the last good one, "+name, func(t *testing.T) {
+			v := newVM(t)
+			v.configure(map[string]string{appliance.VarPassword: "the-password", appliance.VarDomain: "copilot.example.org"})
+			leaf := v.read(plan.LeafFile)
+			damage(v, filepath.Join(v.root, vmcontext.LastGood))
+			code, _, stderr := v.run("certificate")
+			assert.Equal(t, 1, code)
+			assert.Contains(t, stderr, "the last good context cannot be read; slm-copilot configure stores it again")
+			assert.Equal(t, leaf, v.read(plan.LeafFile))
+		})
+		t.Run("one-context's copy, "+name, func(t *testing.T) {
+			v := newVM(t)
+			v.put(appliance.ContextCopy, "ONEAPP_COPILOT_PASSWORD='the-password'\n")
+			code, _, stderr := v.run("configure")
+			require.Zero(t, code, stderr)
+			damage(v, filepath.Join(v.root, appliance.ContextCopy))
+			code, _, stderr = v.run("configure")
+			require.Zero(t, code, stderr)
+			assert.Equal(t, "the-password\n", v.read(appliance.PasswordFile))
+			if name != "lost" {
+				assert.Contains(t, stderr, "using the last good context")
+				assert.Contains(t, v.read(appliance.StatusJSON), "using the last good context")
+			}
+		})
+	}
+}
+
+func TestALostOrDamagedStatusIsWrittenAgain(t *testing.T) {
+	for name, content := range map[string]string{"lost": "", "damaged": "{"} {
+		t.Run(name, func(t *testing.T) {
+			v := newVM(t)
+			v.configure(nil)
+			if content == "" {
+				require.NoError(t, os.Remove(filepath.Join(v.root, appliance.StatusJSON)))
+			} else {
+				v.put(appliance.StatusJSON, content)
+			}
+			code, _, stderr := v.run("certificate")
+			assert.Equal(t, 1, code)
+			assert.Contains(t, stderr, "slm-copilot configure writes it again")
+			v.configure(nil)
+			assert.Contains(t, v.read(appliance.StatusJSON), appliance.ConfigureSuccess)
+			assert.Equal(t, []string{restartBootstrap}, v.units.calls)
+		})
+	}
+}
+
+// The password is needed most when something is broken.
+func TestTheReportWithoutARoot(t *testing.T) {
+	v := newVM(t)
+	v.configure(map[string]string{appliance.VarPassword: "the-password"})
+	require.NoError(t, os.Remove(filepath.Join(v.root, appliance.CACert)))
+	code, stdout, stderr := v.run("report")
+	require.Zero(t, code, stderr)
+	assert.Contains(t, stdout, "password = the-password\n")
+	assert.Contains(t, stdout, "warning = root certificate: ")
+}
+
+func TestAModelThatIsAFIFOHoldsNobodyUp(t *testing.T) {
+	v := newVM(t)
+	require.NoError(t, os.Remove(filepath.Join(v.root, modelFile)))
+	require.NoError(t, syscall.Mkfifo(filepath.Join(v.root, modelFile), 0o644))
+	code, _, stderr := v.run("check-model")
+	assert.Equal(t, 1, code)
+	assert.Contains(t, stderr, "the engine is not started")
+}

@@ -35,6 +35,9 @@ type sources struct {
 // the error is a refusal, the rest is there, and enough for plan.Refused.
 func (s sources) gather(settings appliance.Settings, found vmcontext.Found) (plan.Input, error) {
 	in := plan.Input{Settings: settings, Context: found.Values, Token: found.Token}
+	if in.Context == nil {
+		in.Context = map[string]string{} // stored too: its absence means that it was lost
+	}
 	if found.Warning != "" {
 		in.Warnings = append(in.Warnings, found.Warning)
 	}

@@ -98,11 +98,19 @@ func (s *Server) await(ctx context.Context) error {
 
 func (s *Server) path(name string) string { return filepath.Join(s.Dir, name) }
 
+// openFiles returns how many files a worker may have open: as many as in an appliance, or as this
+// process may allow.
+func openFiles() uint64 {
+	limit := syscall.Rlimit{Max: appliance.NginxOpenFiles}
+	_ = syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) // nginx says if it is too much
+	return min(limit.Max, appliance.NginxOpenFiles)
+}
+
 // mainConfig returns the minimal configuration around a site, with every path in the
 // directory, and the limits of an appliance.
 func (s *Server) mainConfig(user string) []byte {
 	config := fmt.Sprintf("daemon off;\npid %s;\nerror_log stderr;\nworker_rlimit_nofile %d;\nevents { worker_connections %d; }\n",
-		s.path("pid"), appliance.NginxOpenFiles, appliance.NginxConnections)
+		s.path("pid"), openFiles(), appliance.NginxConnections)
 	if os.Geteuid() == 0 {
 		config += fmt.Sprintf("user %s;\n", user)
 	}

@@ -76,7 +76,7 @@ func (t Target) Apply(ctx context.Context, p plan.Plan) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	var left []string
+	before, left := missed, []string(nil)
 	if t.LeavePending {
 		left, missed = missed, nil
 	}
@@ -96,12 +96,12 @@ func (t Target) Apply(ctx context.Context, p plan.Plan) (Outcome, error) {
 			return Outcome{}, err
 		}
 	}
-	if err := t.setPending(slices.Concat(left, units)); err != nil {
+	if err := t.setPending(append(slices.Clone(units), left...)); err != nil {
 		return Outcome{}, err
 	}
 	if replaced, err := t.replace(ctx, proxy, rest, units); err != nil {
 		if !replaced {
-			err = errors.Join(err, t.setPending(slices.Concat(left, missed)))
+			err = errors.Join(err, t.setPending(before))
 		}
 		return Outcome{}, err
 	}

@@ -217,6 +217,32 @@ func TestTheNextRunCompletesAKilledOne(t *testing.T) {
 	assert.False(t, changed)
 }
 
+// The certificate run does not know what a killed configure was about.
+func TestWhatAKilledRunLeftCanBeLeft(t *testing.T) {
+	m := newMachine(t)
+	_, _, err := m.apply(t, wanted("a", "a"))
+	require.NoError(t, err)
+	m.units.fail = "reload nginx.service"
+	_, _, err = m.apply(t, wanted("b", "a"))
+	require.Error(t, err)
+	left := m.read(t, pendingFile)
+	m.units.fail, m.LeavePending = "", true
+
+	_, calls, err := m.apply(t, wanted("b", "a"))
+	require.NoError(t, err)
+	assert.Empty(t, calls)
+	_, calls, err = m.apply(t, plan.Plan{Directories: wanted("b", "a").Directories, Rest: []plan.Entry{{Path: "/other", Mode: 0o600, Units: []string{"other.service"}}}})
+	require.NoError(t, err)
+	assert.Empty(t, calls, "not one of the three units that are told")
+	assert.Equal(t, left, m.read(t, pendingFile))
+
+	m.LeavePending = false
+	_, calls, err = m.apply(t, wanted("b", "a"))
+	require.NoError(t, err)
+	assert.NotEmpty(t, calls)
+	assert.NoFileExists(t, filepath.Join(m.Root, pendingFile))
+}
+
 func TestAFileOfTheWrongTypeIsReported(t *testing.T) {
 	m := newMachine(t)
 	require.NoError(t, os.MkdirAll(filepath.Join(m.Root, "site"), 0o755))

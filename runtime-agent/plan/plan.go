@@ -28,7 +28,7 @@ const (
 // Input is everything the files depend on.
 type Input struct {
 	Settings appliance.Settings
-	// Context is stored as the last good one.
+	// Context is stored as the last good one; nil keeps the stored one.
 	Context map[string]string
 	// Token came with the context; empty if there was none.
 	Token string
@@ -162,9 +162,11 @@ func rest(in Input) []Entry {
 		file(appliance.UnitDir+"/"+appliance.LocalAIUnit, 0o644, localai.Unit(), appliance.LocalAIUnit, appliance.BootstrapUnit),
 	}...)
 	entries = append(entries, restCertificates(in.TLS, in.Settings.ACMECA)...)
-	entries = append(entries,
-		secretFile(vmcontext.LastGood, onecontext.Format(in.Context)),
-		secretFile(vmcontext.LastToken, secret.Content(in.Token)))
+	if in.Context != nil {
+		entries = append(entries,
+			secretFile(vmcontext.LastGood, onecontext.Format(in.Context)),
+			secretFile(vmcontext.LastToken, secret.Content(in.Token)))
+	}
 	// Last, so that the run after an interrupted one makes the certificate of this boot again.
 	return append(entries, bootID(in))
 }

@@ -41,6 +41,9 @@ type Found struct {
 	Warning string
 	// Token authenticates this machine to OneGate; empty if there is none. It is a secret.
 	Token string
+	// blank is true if there was not even the comment that oned writes. Where there has been a
+	// context, that is a damage, and not the wish for defaults.
+	blank bool
 }
 
 // directory is where a context may be that was copied into the machine as files. one-context
@@ -58,7 +61,11 @@ func Find(ctx context.Context, root, file string, say func(string)) (Found, erro
 
 func find(ctx context.Context, root, file string, m mounter, say func(string)) (Found, error) {
 	if file != "" {
-		return read(root, file)
+		found, err := read(root, file)
+		if err == nil && found.blank && hasLastGood(root) {
+			return Found{}, fmt.Errorf("read the context: %s is empty", file)
+		}
+		return found, err
 	}
 	for _, source := range []func() (Found, error){
 		func() (Found, error) { return read(root, filepath.Join(root, appliance.ContextCopy)) },
@@ -67,7 +74,11 @@ func find(ctx context.Context, root, file string, m mounter, say func(string)) (
 		func() (Found, error) { return read(root, filepath.Join(root, appliance.EarlyContextCopy)) },
 		func() (Found, error) { return read(root, filepath.Join(root, directory, appliance.ContextFile)) },
 	} {
-		if found, err := source(); !errors.Is(err, fs.ErrNotExist) {
+		found, err := source()
+		if err == nil && found.blank && hasLastGood(root) {
+			err = fmt.Errorf("read the context: %s is empty", found.Source)
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
 			return orLastGood(root, found, err)
 		}
 	}
@@ -80,7 +91,7 @@ func orLastGood(root string, found Found, failure error) (Found, error) {
 	if failure == nil {
 		return found, nil
 	}
-	last, err := read(root, filepath.Join(root, LastGood))
+	last, err := FindLastGood(root)
 	switch {
 	case err == nil && len(last.Values) == 0 && errors.Is(failure, fs.ErrNotExist):
 		return Found{Source: "defaults, because there is no context"}, nil
@@ -98,33 +109,34 @@ func orLastGood(root string, found Found, failure error) (Found, error) {
 // FindLastGood returns the context configure applied last. The error is fs.ErrNotExist if there
 // is none.
 func FindLastGood(root string) (Found, error) {
-	return read(root, filepath.Join(root, LastGood))
+	found, err := read(root, filepath.Join(root, LastGood))
+	if err == nil && found.blank {
+		err = fmt.Errorf("read the context: %s is empty", found.Source)
+	}
+	return found, err
+}
+
+func hasLastGood(root string) bool {
+	last, err := FindLastGood(root)
+	return err == nil && len(last.Values) > 0
 }
 
 func read(root, path string) (Found, error) {
-	values, err := parseFile(path)
-	if err != nil {
-		return Found{}, err
-	}
-	return Found{Values: values, Source: path, Token: findToken(root, filepath.Dir(path), values)}, nil
-}
-
-func parseFile(path string) (map[string]string, error) {
 	text, err := guardedfile.Read(path, onecontext.MaxSize)
 	if err != nil {
-		return nil, fmt.Errorf("read the context: %w", err)
-	}
-	if len(bytes.TrimSpace(text)) == 0 {
-		return nil, fmt.Errorf("read the context: %s is empty; one without a variable has at least a comment", path)
+		return Found{}, fmt.Errorf("read the context: %w", err)
 	}
 	values, err := onecontext.Parse(bytes.NewReader(text))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return Found{}, fmt.Errorf("%s: %w", path, err)
 	}
 	for name, value := range values {
 		values[name] = strings.TrimSpace(value) // forms add white space, which is never meant
 	}
-	return values, nil
+	return Found{
+		Values: values, Source: path, Token: findToken(root, filepath.Dir(path), values),
+		blank: len(bytes.TrimSpace(text)) == 0,
+	}, nil
 }
 
 // mounter mounts a CD-ROM on a directory, and unmounts it.

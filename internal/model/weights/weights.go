@@ -5,10 +5,10 @@ package weights
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/guardedfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/gguf"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/kvcache"
 )
@@ -31,20 +31,20 @@ func (e *UnsuitableError) Error() string { return e.reason }
 // could not be read, an *UnsuitableError if it holds something else, and otherwise says that the
 // file is damaged or incomplete.
 func Read(path string) (gguf.Header, error) {
-	file, err := guardedfile.Open(path)
-	if err != nil {
-		return gguf.Header{}, err
-	}
-	defer file.Close()
-	info, err := file.Stat()
+	info, err := os.Stat(path)
 	switch {
 	case err != nil:
 		return gguf.Header{}, err
-	case !info.Mode().IsRegular():
+	case !info.Mode().IsRegular(): // a FIFO would not even be opened
 		return gguf.Header{}, errors.New("it is not a regular file")
 	case info.Size() == 0:
 		return gguf.Header{}, errors.New("the file is empty")
 	}
+	file, err := os.Open(path)
+	if err != nil {
+		return gguf.Header{}, err
+	}
+	defer file.Close()
 	header, err := gguf.Read(file, info.Size())
 	if part := (*gguf.PartError)(nil); errors.As(err, &part) {
 		return gguf.Header{}, &UnsuitableError{part.Error()}
