@@ -70,6 +70,12 @@ func TestConfigureKilledAtAnyMoment(t *testing.T) {
 			died++
 		}
 		v.assertWhole()
+		if i%3 == 0 {
+			// The timer of the certificates does not wait for the next configure.
+			out, err := exec.Command(agent, "--root", v.root, "certificate", "--deployed").CombinedOutput()
+			require.NoError(t, err, string(out))
+			v.assertWhole()
+		}
 		whole = complete(contexts[next])
 		require.Empty(t, differing(clean[next], v.withoutKeys()), "kill %d", i)
 	}
