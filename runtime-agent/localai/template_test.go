@@ -3,10 +3,8 @@ package localai
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -174,7 +172,7 @@ func FuzzRelaxedTemplate(f *testing.F) {
 			return
 		}
 		require.NotEqual(t, template, relaxed)
-		require.False(t, alternation.MatchString(relaxed), fmt.Sprintf("%q", relaxed))
-		require.True(t, strings.Contains(relaxed, systemMark))
+		require.NotRegexp(t, alternation, relaxed)
+		require.Contains(t, relaxed, systemMark)
 	})
 }

@@ -148,19 +148,19 @@ func rest(in Input) []Entry {
 		Threads:     in.Threads(),
 		APIKey:      in.EngineKey,
 	}
-	var template []Entry
+	var entries []Entry
 	if relaxed := localai.RelaxedTemplate(in.ChatTemplate); relaxed != "" {
 		config.ChatTemplateFile = appliance.ChatTemplateFile
-		template = []Entry{file(appliance.ChatTemplateFile, 0o644, []byte(relaxed), appliance.LocalAIUnit, appliance.BootstrapUnit)}
+		entries = []Entry{file(appliance.ChatTemplateFile, 0o644, []byte(relaxed), appliance.LocalAIUnit, appliance.BootstrapUnit)}
 	}
-	entries := append(template, []Entry{
+	entries = append(entries,
 		secretFile(appliance.PasswordFile, secret.Content(in.Password)),
 		secretFile(appliance.EngineKeyFile, secret.Content(in.EngineKey)),
 		hide(localai.Secrets, file(appliance.LocalAIEnvFile, 0o600, config.Environment(), appliance.LocalAIUnit, appliance.BootstrapUnit)),
 		file(appliance.ModelConfigDir+"/"+modelFileName, 0o644, config.ModelFile(), appliance.LocalAIUnit, appliance.BootstrapUnit),
 		link(appliance.ModelConfigDir+"/"+appliance.ModelFile, appliance.ModelsDir+"/"+appliance.ModelFile, appliance.LocalAIUnit, appliance.BootstrapUnit),
 		file(appliance.UnitDir+"/"+appliance.LocalAIUnit, 0o644, localai.Unit(), appliance.LocalAIUnit, appliance.BootstrapUnit),
-	}...)
+	)
 	entries = append(entries, restCertificates(in.TLS, in.Settings.ACMECA)...)
 	if in.Context != nil {
 		entries = append(entries,

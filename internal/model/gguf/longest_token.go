@@ -44,10 +44,10 @@ const spaceMark = "\u2581"
 // is 0 if there is no length beyond which a text is sure to need more tokens.
 func (v Vocabulary) LongestToken() int { return v.longest }
 
-// AtLeast returns a number of tokens below which text cannot come, 0 if nothing is known. It wants
+// MinTokens returns a number of tokens below which text cannot come, 0 if nothing is known. It wants
 // the whole of a prompt, joined: a token may span two parts, so the results for parts must not be
 // added up.
-func (v Vocabulary) AtLeast(text string) int {
+func (v Vocabulary) MinTokens(text string) int {
 	if v.longest == 0 {
 		return 0
 	}

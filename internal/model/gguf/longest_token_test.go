@@ -120,13 +120,13 @@ func TestLongestToken(t *testing.T) {
 			got := tt.vocab.read(t)
 			assert.Equal(t, tt.want, got.LongestToken())
 			if tt.want == 0 {
-				assert.Zero(t, got.AtLeast(strings.Repeat("any text", 1000)), "nothing is known")
+				assert.Zero(t, got.MinTokens(strings.Repeat("any text", 1000)), "nothing is known")
 			}
 		})
 	}
 }
 
-func TestAtLeastSoManyTokens(t *testing.T) {
+func TestMinTokens(t *testing.T) {
 	merges := vocab{model: "gpt2", tokens: append(spelledBytes(), token{text: spell("return  "), kind: tokenNormal})}.read(t)
 	pieces := vocab{model: "llama", tokens: append(namedBytes(), token{text: "▁▁▁▁▁▁▁▁", kind: tokenNormal})}.read(t)
 	for text, want := range map[string]struct{ merges, pieces int }{
@@ -140,8 +140,8 @@ func TestAtLeastSoManyTokens(t *testing.T) {
 		strings.Repeat("12345678", 1000+1):  {1001, 1001},
 		"return  " + strings.Repeat("é", 4): {2, 2},
 	} {
-		assert.Equal(t, want.merges, merges.AtLeast(text), text)
-		assert.Equal(t, want.pieces, pieces.AtLeast(text), text)
+		assert.Equal(t, want.merges, merges.MinTokens(text), text)
+		assert.Equal(t, want.pieces, pieces.MinTokens(text), text)
 	}
 }
 

@@ -146,7 +146,7 @@ func (p *parser) double() (string, error) {
 			return value.String(), nil
 		case strings.HasPrefix(p.rest, "\\\n"):
 			p.take(2)
-		case p.rest[0] == '\\' && len(p.rest) > 1 && strings.Contains("$`\"\\", p.rest[1:2]):
+		case p.rest[0] == '\\' && len(p.rest) > 1 && strings.ContainsRune("$`\"\\", rune(p.rest[1])):
 			value.WriteString(p.take(2)[1:])
 		case expansion.MatchString(p.rest):
 			return "", errors.New("a shell would replace what follows a $ or a ` in double quotes: write a backslash before it, or use single quotes")
@@ -170,7 +170,7 @@ func (p *parser) plain() (string, error) {
 		return "", nil
 	case p.rest[0] == '\\' && len(p.rest) > 1:
 		return p.take(2)[1:], nil
-	case strings.Contains(special+"\\", p.rest[:1]):
+	case strings.ContainsRune(special+"\\", rune(p.rest[0])):
 		return "", fmt.Errorf("%q outside quotes means something to a shell: put the value into single quotes", p.rest[:1])
 	}
 	return p.take(1), nil
