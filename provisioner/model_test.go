@@ -36,7 +36,7 @@ func TestModelIsCopiedFromItsDisk(t *testing.T) {
 	assert.Equal(t, os.FileMode(0o644), info.Mode().Perm())
 	assert.NotContains(t, m.Uploads(), modelFile+".part")
 	assert.Contains(t, *said, "the model is attached as virtio-"+appliance.AttachedSerial(b.payload.model.SHA256))
-	assert.Regexp(t, `^copy the model: 433\.3 KiB in `, (*said)[indexOf(*said, "copy the model: ")])
+	assert.Regexp(t, `^copy the model: 434\.6 KiB in `, (*said)[indexOf(*said, "copy the model: ")])
 }
 
 func indexOf(lines []string, prefix string) int {
