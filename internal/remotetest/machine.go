@@ -16,7 +16,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 	"github.com/stretchr/testify/require"
@@ -38,11 +40,23 @@ type Machine struct {
 	mu sync.Mutex
 	// uploads are the paths in the order of upload.
 	uploads []string
+	// running are the commands, which end at the latest with the test.
+	running sync.WaitGroup
+	ended   context.Context
 }
 
 // New returns a machine with an empty root and the harmless programs.
 func New(t testing.TB) *Machine {
 	m := &Machine{Root: t.TempDir(), t: t}
+	ended, end := context.WithCancel(context.Background())
+	m.ended = ended
+	// Of a connection that was cut, the command may go on for a moment, and write below Root.
+	t.Cleanup(func() {
+		m.mu.Lock()
+		end()
+		m.mu.Unlock()
+		m.running.Wait()
+	})
 	require.NoError(t, os.MkdirAll(m.programs(), 0o755))
 	for _, name := range harmless {
 		program, err := exec.LookPath(name)
@@ -125,17 +139,29 @@ func (m *Machine) Start(ctx context.Context, cmd *packersdk.RemoteCmd) error {
 			return err
 		}
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ended.Err() != nil {
+		return errors.New("the test has ended")
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	context.AfterFunc(m.ended, cancel)
 	shell := exec.CommandContext(ctx, "/bin/sh", "-c", m.below(cmd.Command))
+	shell.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	shell.Cancel = func() error { return syscall.Kill(-shell.Process.Pid, syscall.SIGKILL) }
+	shell.WaitDelay = time.Second // its input may never end
 	shell.Env = []string{"PATH=" + m.programs(), "HOME=" + m.Path("/root")}
 	shell.Dir = m.Root
 	shell.Stdin, shell.Stdout, shell.Stderr = stdin, cmd.Stdout, cmd.Stderr
 	if err := shell.Start(); err != nil {
+		cancel()
 		return err
 	}
-	go func() {
+	m.running.Go(func() {
+		defer cancel()
 		_ = shell.Wait()
 		cmd.SetExited(shell.ProcessState.ExitCode())
-	}()
+	})
 	return nil
 }
 
