@@ -44,19 +44,19 @@ func common(password string) bool {
 	for _, r := range lower {
 		distinct[r] = true
 	}
-	if len(distinct) < minDistinct || strings.IndexFunc(lower, isLetter) < 0 {
+	words := strings.TrimFunc(lower, isNoLetter)
+	if len(distinct) < minDistinct || words == "" {
 		return true
 	}
 	// A sign at an end may be part of a word or stand beside it.
-	words := strings.TrimFunc(lower, func(r rune) bool { return !isLetter(r) })
 	spellings := []string{lower}
-	for _, text := range []string{lower, words, strings.TrimLeftFunc(lower, func(r rune) bool { return !isLetter(r) }), strings.TrimRightFunc(lower, func(r rune) bool { return !isLetter(r) })} {
+	for _, text := range []string{lower, words, strings.TrimLeftFunc(lower, isNoLetter), strings.TrimRightFunc(lower, isNoLetter)} {
 		spellings = append(spellings, unleet("i").Replace(text), unleet("l").Replace(text))
 	}
 	return slices.ContainsFunc(spellings, known.MatchString)
 }
 
-func isLetter(r rune) bool { return 'a' <= r && r <= 'z' }
+func isNoLetter(r rune) bool { return r < 'a' || r > 'z' }
 
 // unleet undoes the usual replacements of letters; a 1 stands for an i or an l.
 func unleet(one string) *strings.Replacer {

@@ -62,10 +62,7 @@ func Find(ctx context.Context, root, file string, say func(string)) (Found, erro
 func find(ctx context.Context, root, file string, m mounter, say func(string)) (Found, error) {
 	if file != "" {
 		found, err := read(root, file)
-		if err == nil && found.blank && hasLastGood(root) {
-			return Found{}, fmt.Errorf("read the context: %s is empty", file)
-		}
-		return found, err
+		return refuseBlank(root, found, err)
 	}
 	for _, source := range []func() (Found, error){
 		func() (Found, error) { return read(root, filepath.Join(root, appliance.ContextCopy)) },
@@ -75,9 +72,7 @@ func find(ctx context.Context, root, file string, m mounter, say func(string)) (
 		func() (Found, error) { return read(root, filepath.Join(root, directory, appliance.ContextFile)) },
 	} {
 		found, err := source()
-		if err == nil && found.blank && hasLastGood(root) {
-			err = fmt.Errorf("read the context: %s is empty", found.Source)
-		}
+		found, err = refuseBlank(root, found, err)
 		if !errors.Is(err, fs.ErrNotExist) {
 			return orLastGood(root, found, err)
 		}
@@ -111,15 +106,23 @@ func orLastGood(root string, found Found, failure error) (Found, error) {
 func FindLastGood(root string) (Found, error) {
 	found, err := read(root, filepath.Join(root, LastGood))
 	if err == nil && found.blank {
-		err = fmt.Errorf("read the context: %s is empty", found.Source)
+		err = found.emptiness()
 	}
 	return found, err
 }
 
-func hasLastGood(root string) bool {
-	last, err := FindLastGood(root)
-	return err == nil && len(last.Values) > 0
+// refuseBlank passes on what was read, unless it is blank and there has been a context.
+func refuseBlank(root string, found Found, err error) (Found, error) {
+	if err != nil || !found.blank {
+		return found, err
+	}
+	if last, err := FindLastGood(root); err == nil && len(last.Values) > 0 {
+		return Found{}, found.emptiness()
+	}
+	return found, nil
 }
+
+func (f Found) emptiness() error { return fmt.Errorf("read the context: %s is empty", f.Source) }
 
 func read(root, path string) (Found, error) {
 	text, err := guardedfile.Read(path, onecontext.MaxSize)
