@@ -54,3 +54,11 @@ func TestPreviewListsTheMistakes(t *testing.T) {
 	assert.Contains(t, stderr, appliance.VarDomain)
 	assert.NoFileExists(t, v.root+appliance.StatusFile)
 }
+
+// A name in an error is shown as it is, but for what a terminal would obey.
+func TestAnErrorCannotControlTheTerminal(t *testing.T) {
+	v := newVM(t)
+	code, _, stderr := v.run("configure", "--dry-run", "--context", v.root+"/no\x1b[2Jsuch\tfile")
+	assert.Equal(t, 1, code)
+	assert.Contains(t, stderr, "/no [2Jsuch\tfile")
+}
