@@ -29,9 +29,14 @@ type Error struct {
 	// Prompt and Limit are in tokens: how long the prompt is, and how long it may be. They are
 	// set with ContextLengthExceeded alone.
 	Prompt, Limit int
+	// Cause is for the log: clients are not told.
+	Cause error
 }
 
 func (e *Error) Error() string { return e.Message }
+
+// Unwrap returns Cause.
+func (e *Error) Unwrap() error { return e.Cause }
 
 // Object is the error object in the format of OpenAI's API. Anthropic's clients read it too: they
 // want "type" beside it (https://docs.anthropic.com/en/api/errors).
