@@ -26,15 +26,12 @@ var refusedHistories = map[string]struct{ body, want string }{
 	"a second developer message": {
 		`{"max_tokens":8,"messages":[{"role":"developer","content":"one"},{"role":"developer","content":"two"},{"role":"user","content":"three"}]}`, "tool roles are supported, got system.",
 	},
-	"a role that nobody knows": {
-		`{"max_tokens":8,"messages":[{"role":"critic","content":"one"}]}`, "tool roles are supported, got critic.",
-	},
 }
 
 func TestHistoriesThatAStrictTemplateRefuses(t *testing.T) {
 	strict := NewServer(t, Options{Models: []Model{tiny}})
 	lenient := tiny
-	lenient.Lenient = true
+	lenient.Template = Relaxed
 	relaxed := NewServer(t, Options{Models: []Model{lenient}})
 	for name, history := range refusedHistories {
 		t.Run(name, func(t *testing.T) {
@@ -54,27 +51,4 @@ func TestHistoriesThatAStrictTemplateRefuses(t *testing.T) {
 			assert.Contains(t, body, `"finish_reason":"length"`)
 		})
 	}
-}
-
-func TestHistoriesThatAStrictTemplateAccepts(t *testing.T) {
-	user, system, developer := message{Role: "user"}, message{Role: "system"}, message{Role: "developer"}
-	call, result, answer := message{Role: "assistant", ToolCalls: []any{1}}, message{Role: "tool"}, message{Role: "assistant"}
-	for _, history := range [][]message{
-		nil, {system}, {user}, {developer, user}, {system, user}, {user, answer, user}, {user, call, result, answer, user}, {user, call, result, call, result},
-	} {
-		assert.Empty(t, refusal(history))
-	}
-}
-
-func TestLongestRun(t *testing.T) {
-	for _, c := range []struct {
-		content any
-		want    int
-	}{
-		{"", 0}, {"abc", 1}, {"abbbc", 3},
-		{[]any{map[string]any{"type": "text", "text": "aaaa"}, map[string]any{"type": "text", "text": "aab"}}, 4},
-	} {
-		assert.Equal(t, c.want, completionRequest{Messages: []message{{Content: ""}, {Content: c.content}}}.longestRun())
-	}
-	assert.Equal(t, 5, completionRequest{Prompt: "xaaaaa"}.longestRun())
 }
