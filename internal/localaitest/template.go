@@ -138,6 +138,9 @@ func refuseQwen35(messages []message) string {
 		text := strings.TrimSpace(m.text())
 		return m.Role == "user" && !(strings.HasPrefix(text, "<tool_response>") && strings.HasSuffix(text, "</tool_response>"))
 	}
+	if len(messages) == 0 {
+		return "No messages provided."
+	}
 	if !slices.ContainsFunc(messages, query) {
 		return "No user query found in messages."
 	}
