@@ -97,7 +97,11 @@ func OfEngine(status int, body []byte) *Error {
 		return tooLongFor(message)
 	case said.Error.Type == "admission_rejected", unreachable(message):
 		return Unavailable(cause)
-	case status >= 500:
+	}
+	if failed := ofTemplate(message, cause); failed != nil {
+		return failed
+	}
+	if status >= 500 {
 		return Internal(cause)
 	}
 	return refused(status, message, cause)
@@ -112,7 +116,25 @@ func OfEngineStream(message string) *Error {
 	case unreachable(message):
 		return Cut(cause)
 	}
+	if failed := ofTemplate(message, cause); failed != nil {
+		return failed
+	}
 	return Internal(cause)
+}
+
+// refusedByTemplate finds why the model's chat template refuses a history.
+var refusedByTemplate = regexp.MustCompile(`Jinja Exception: (.*)`)
+
+// ofTemplate is the error for a history that the chat template refuses, which the gateway should
+// have changed: nil if the message is about something else.
+func ofTemplate(message string, cause error) *Error {
+	found := refusedByTemplate.FindStringSubmatch(message)
+	if found == nil {
+		return nil
+	}
+	failed := Invalid("messages", "The model's chat template refuses this conversation: %s", found[1])
+	failed.Cause = cause
+	return failed
 }
 
 // unreachable reports whether a message is about a backend that is dead, or not there yet.

@@ -61,21 +61,29 @@ func (r Rules) Normalize(raw []json.RawMessage) (History, *failure.Error) {
 	return out, nil
 }
 
+// apply follows the rules, each of which leaves alone what the others want.
 func (r Rules) apply(all []message) []message {
-	if !r.Developer {
-		all = each(all, developerIsSystem)
+	all = identified(each(all, developerIsSystem))
+	if r.NoThoughts {
+		all = each(all, withoutThoughts)
 	}
 	if r.NoTools {
 		all = each(all, withoutTools)
 	}
-	if r.SystemFirst || r.NoSystem {
+	if r.SystemFirst {
 		all = systemFirst(all)
 	}
-	if r.NoSystem {
-		all = each(all, systemIsUser)
+	if r.CallFirst {
+		all = callsFirst(all)
 	}
-	if r.Alternate || r.NoSystem {
-		all = takeTurns(all)
+	if r.Alternate {
+		all = takeTurns(joined(spoken(all)))
+	}
+	if r.OneCall {
+		all = oneCall(all)
+	}
+	if r.User && !slices.ContainsFunc(all, func(m message) bool { return m.role == chat.User }) {
+		all = append(all, message{role: chat.User, text: goOn})
 	}
 	if r.CallIDs > 0 {
 		all = each(all, r.shortIDs)
@@ -95,6 +103,8 @@ func (m message) as(role string) message {
 	return m
 }
 
+// developerIsSystem renames a role that llama.cpp renames for all templates but one (gpt-oss, for
+// which it is the same).
 func developerIsSystem(m message) message {
 	if m.role != chat.Developer {
 		return m
@@ -109,12 +119,45 @@ func systemIsUser(m message) message {
 	return m.as(chat.User)
 }
 
+func withoutThoughts(m message) message {
+	if !m.thoughts {
+		return m
+	}
+	return m.as(m.role)
+}
+
+// identified gives an id to each call that has none, and to each result that has none that of the
+// next call.
+func identified(all []message) []message {
+	var open []string
+	for i := range all {
+		m := &all[i]
+		for j := range m.calls {
+			if m.calls[j].ID == "" {
+				m.calls[j].ID, m.raw = fmt.Sprintf("call_%d_%d", i, j), nil
+			}
+		}
+		switch {
+		case len(m.calls) > 0:
+			open = nil
+			for _, call := range m.calls {
+				open = append(open, call.ID)
+			}
+		case m.role == chat.Tool && len(open) > 0:
+			if m.callID == "" {
+				m.callID, m.raw = open[0], nil
+			}
+			open = slices.DeleteFunc(open, func(id string) bool { return id == m.callID })
+		}
+	}
+	return all
+}
+
 // withoutTools writes calls and results as text.
 func withoutTools(m message) message {
 	switch {
 	case m.role == chat.Tool:
-		m.text = "Result of the tool call:\n" + m.text
-		return m.as(chat.User)
+		return asText(m)
 	case len(m.calls) > 0:
 		lines := []string{m.text}
 		for _, call := range m.calls {
@@ -125,6 +168,12 @@ func withoutTools(m message) message {
 		return m.as(chat.Assistant)
 	}
 	return m
+}
+
+// asText writes the result of a tool as the user would.
+func asText(m message) message {
+	m.text = "Result of a tool call:\n" + m.text
+	return m.as(chat.User)
 }
 
 // systemFirst makes one message of the system messages at the beginning; later ones become the
@@ -138,40 +187,34 @@ func systemFirst(all []message) []message {
 	return append(first, each(all[begin:], systemIsUser)...)
 }
 
-// takeTurns has the user begin, and user and assistant take turns. Results stand right behind
-// their calls; those of a call that is not there become text of the user.
+// takeTurns has the user begin, and user and assistant take turns: neighbours are joined already,
+// so what is missing is what the assistant said to results, and what the user said first.
 func takeTurns(all []message) []message {
 	var out []message
-	for _, m := range joined(sorted(all)) {
-		previous := chat.User
-		if len(out) > 0 {
-			previous = out[len(out)-1].role
-		}
+	for i, m := range all {
+		begins := i == 0 || all[i-1].role == chat.System
 		switch {
-		case m.role == chat.Assistant && (len(out) == 0 || previous == chat.System):
+		case m.role == chat.Assistant && begins:
 			out = append(out, message{role: chat.User, text: goOn})
-		case m.role == chat.User && (previous == chat.Tool || len(out) > 0 && len(out[len(out)-1].calls) > 0):
+		case m.role == chat.User && !begins && (all[i-1].role == chat.Tool || len(all[i-1].calls) > 0):
 			out = append(out, message{role: chat.Assistant, text: noted})
 		}
 		out = append(out, m)
 	}
-	if !slices.ContainsFunc(out, func(m message) bool { return m.role == chat.User }) {
-		out = append(out, message{role: chat.User, text: goOn})
-	}
 	return out
 }
 
-// sorted leaves out what says nothing, and puts results behind their calls.
-func sorted(all []message) []message {
+// callsFirst puts results right behind their calls. One whose call is not there becomes text of the
+// user.
+func callsFirst(all []message) []message {
 	var out []message
 	taken := make([]bool, len(all))
 	for i, m := range all {
-		switch {
-		case taken[i] || m.role != chat.Tool && m.empty():
+		if taken[i] {
 			continue
-		case m.role == chat.Tool:
-			m.text = "Result of a tool call:\n" + m.text
-			m = m.as(chat.User)
+		}
+		if m.role == chat.Tool {
+			m = asText(m)
 		}
 		out = append(out, m)
 		// Ids may come again: some clients number the calls of each turn alike.
@@ -181,6 +224,41 @@ func sorted(all []message) []message {
 				out = append(out, all[j])
 			}
 		}
+	}
+	return out
+}
+
+// spoken leaves out what says nothing.
+func spoken(all []message) []message {
+	return slices.DeleteFunc(all, func(m message) bool { return m.role != chat.Tool && m.empty() })
+}
+
+// oneCall gives each call a message of its own, with its result behind it.
+func oneCall(all []message) []message {
+	var out []message
+	for i := 0; i < len(all); i++ {
+		m := all[i]
+		if len(m.calls) < 2 {
+			out = append(out, m)
+			continue
+		}
+		results := i + 1
+		for results < len(all) && all[results].role == chat.Tool {
+			results++
+		}
+		for j, call := range m.calls {
+			one := message{role: m.role, calls: []chat.ToolCall{call}}
+			if j == 0 {
+				one.text = m.text
+			}
+			out = append(out, one)
+			for _, result := range all[i+1 : results] {
+				if result.callID == call.ID {
+					out = append(out, result)
+				}
+			}
+		}
+		i = results - 1
 	}
 	return out
 }

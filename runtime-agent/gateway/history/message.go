@@ -18,6 +18,8 @@ type message struct {
 	text   string
 	callID string
 	calls  []chat.ToolCall
+	// thoughts is true if raw has what the model thought, besides what it said.
+	thoughts bool
 }
 
 // wire is a message as clients write it.
@@ -31,6 +33,9 @@ type wire struct {
 	// result is "function" then.
 	Name         string         `json:"name"`
 	FunctionCall *chat.Function `json:"function_call"`
+	// ReasoningContent and Reasoning are what the model thought, by the names of two servers.
+	ReasoningContent json.RawMessage `json:"reasoning_content"`
+	Reasoning        json.RawMessage `json:"reasoning"`
 }
 
 // read decodes message number i.
@@ -40,7 +45,7 @@ func read(raw []byte, i int) (message, *failure.Error) {
 	if err := json.Unmarshal(raw, &said); err != nil {
 		return message{}, failure.Invalid(field, "%s is not a message: %v.", field, err)
 	}
-	m := message{raw: raw, role: said.Role, callID: said.ToolCallID}
+	m := message{raw: raw, role: said.Role, callID: said.ToolCallID, thoughts: said.ReasoningContent != nil || said.Reasoning != nil}
 	switch said.Role {
 	case chat.System, chat.Developer, chat.User, chat.Assistant, chat.Tool:
 	case "function":

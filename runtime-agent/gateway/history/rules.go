@@ -11,50 +11,69 @@ import (
 type Rules struct {
 	// SystemFirst: a system message stands at the beginning, and nowhere else.
 	SystemFirst bool `json:"system_first,omitempty"`
-	// NoSystem: there are no system messages at all.
-	NoSystem bool `json:"no_system,omitempty"`
 	// Alternate: user and assistant take turns, and the user begins.
 	Alternate bool `json:"alternate,omitempty"`
-	// NoTools: the template has no place for tool calls and results, and would leave them out.
-	NoTools bool `json:"no_tools,omitempty"`
-	// Developer: the template knows the role "developer"; for others it is "system".
-	Developer bool `json:"developer,omitempty"`
+	// User: there is a message of the user.
+	User bool `json:"user,omitempty"`
+	// CallFirst: the result of a tool comes after the call.
+	CallFirst bool `json:"call_first,omitempty"`
+	// OneCall: a message has one tool call at most.
+	OneCall bool `json:"one_call,omitempty"`
 	// CallIDs is the length that the ids of tool calls must have, 0 if any will do.
 	CallIDs int `json:"call_ids,omitempty"`
+	// NoTools: the template has no place for tool calls and results, and leaves them out.
+	NoTools bool `json:"no_tools,omitempty"`
+	// NoThoughts: what the model thought is refused, or printed in place of what it said.
+	NoThoughts bool `json:"no_thoughts,omitempty"`
 }
 
 // strict is for a template that refuses something unknown: no template is known to refuse a
-// history that keeps all of it.
-var strict = Rules{SystemFirst: true, Alternate: true}
+// history that follows all of it.
+var strict = Rules{SystemFirst: true, Alternate: true, User: true, CallFirst: true, OneCall: true}
 
 // raised finds the message of each exception that a template raises.
-var raised = regexp.MustCompile(`raise_exception\(\s*['"]((?:[^'"\\]|\\.)*)`)
+var raised = regexp.MustCompile(`raise_exception\(\s*(?:"([^"]*)|'([^']*))`)
 
-// refusals are the messages of the templates that llama.cpp b10361 has in models/templates, by
-// what they are about.
+// refusals are what the 65 templates that llama.cpp b10361 has in models/templates say when they
+// refuse a history, and what it is about; each was tried with that llama.cpp. Nothing is to be done
+// about what the gateway never sends.
 var refusals = []struct {
-	words *regexp.Regexp
+	words string
 	rules Rules
 }{
-	{regexp.MustCompile(`(?i)alternat`), Rules{Alternate: true, SystemFirst: true}},
-	{regexp.MustCompile(`(?i)system role not supported`), Rules{NoSystem: true}},
-	{regexp.MustCompile(`(?i)system message must be (at )?the (beginning|first)|system message should be|system messages? (is|are) only allowed`), Rules{SystemFirst: true}},
-	{regexp.MustCompile(`(?i)length 9|9 characters|alphanumeric`), Rules{CallIDs: 9}},
-	{regexp.MustCompile(`(?i)after the optional system message`), Rules{Alternate: true, SystemFirst: true}},
+	{"must alternate", Rules{Alternate: true, SystemFirst: true, User: true, CallFirst: true}}, // Mistral, Gemma 2
+	{"initial optional system message", Rules{SystemFirst: true}},                              // Mistral Nemo
+	{"System message must be at the beginning", Rules{SystemFirst: true}},                      // Qwen 3.5
+	{"Invalid message role", Rules{SystemFirst: true}},                                         // Apertus
+	{"System role not supported", Rules{SystemFirst: true}},                                    // Gemma 2: llama.cpp puts the first one elsewhere
+	{"No user query found", Rules{User: true}},                                                 // Qwen 3.5
+	{"no first user message", Rules{User: true}},                                               // Llama 3
+	{"single tool-calls", Rules{OneCall: true}},                                                // Llama 3
+	{"no previous assistant message with a tool call", Rules{CallFirst: true}},                 // MiniMax, gpt-oss
+	{"Tool message outside of assistant", Rules{CallFirst: true}},                              // Apertus
+	{"alphanumeric strings with length 9", Rules{CallIDs: 9}},                                  // Mistral
+	{"both content and thinking", Rules{NoThoughts: true}},                                     // gpt-oss
+	{"are supported", Rules{}},                                                                 // roles, and parts of a content
+	{"Unexpected", Rules{}},
+	{"Unrecognized content type", Rules{}},
+	{"cannot contain", Rules{}},
+	{"must have a string", Rules{}},
+	{"No messages provided", Rules{}},
+	{"non-empty messages", Rules{}},
+	{"Invalid ", Rules{}},
+	{"Cannot have both tool outputs", Rules{}},
+	{"tags in the", Rules{}},
+	{"reasoning_effort", Rules{}},
 }
-
-// harmless are messages about what the gateway refuses itself, or never sends.
-var harmless = regexp.MustCompile(`(?i)unknown role|roles are supported|unexpected (item type|message role)|image|video|audio|` +
-	`chunks? are supported|content type|blocks? are supported`)
 
 // Of returns the rules of a chat template in Jinja, as a GGUF file carries it.
 func Of(template string) Rules {
 	rules := Rules{
-		NoTools:   !strings.Contains(template, "tool"),
-		Developer: strings.Contains(template, "developer"),
+		NoTools:    !strings.Contains(template, "tool"),
+		NoThoughts: !strings.Contains(template, "reasoning_content") && !strings.Contains(template, "thinking"),
 	}
 	for _, found := range raised.FindAllStringSubmatch(template, -1) {
-		rules = rules.with(about(found[1]))
+		rules = rules.with(about(found[1] + found[2]))
 	}
 	return rules
 }
@@ -62,20 +81,22 @@ func Of(template string) Rules {
 // about returns the rules that a message stands for.
 func about(message string) Rules {
 	for _, refusal := range refusals {
-		if refusal.words.MatchString(message) {
+		if strings.Contains(message, refusal.words) {
 			return refusal.rules
 		}
-	}
-	if harmless.MatchString(message) {
-		return Rules{}
 	}
 	return strict
 }
 
 func (r Rules) with(other Rules) Rules {
-	r.SystemFirst = r.SystemFirst || other.SystemFirst
-	r.NoSystem = r.NoSystem || other.NoSystem
-	r.Alternate = r.Alternate || other.Alternate
-	r.CallIDs = max(r.CallIDs, other.CallIDs)
-	return r
+	return Rules{
+		SystemFirst: r.SystemFirst || other.SystemFirst,
+		Alternate:   r.Alternate || other.Alternate,
+		User:        r.User || other.User,
+		CallFirst:   r.CallFirst || other.CallFirst,
+		OneCall:     r.OneCall || other.OneCall,
+		CallIDs:     max(r.CallIDs, other.CallIDs),
+		NoTools:     r.NoTools || other.NoTools,
+		NoThoughts:  r.NoThoughts || other.NoThoughts,
+	}
 }
