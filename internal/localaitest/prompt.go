@@ -3,6 +3,7 @@ package localaitest
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -31,14 +32,11 @@ func (r completionRequest) prompt(template Template) (string, error) {
 // (tools/server/server-common.cpp, oaicompat_chat_params_parse, and common/chat.cpp,
 // common_chat_templates_apply_jinja). An assistant message at the end is the start of the answer.
 func (r completionRequest) history(rules rules) (messages []message, answer string, err error) {
-	if lastUser(r.Messages) >= 0 && slices.ContainsFunc(r.Messages, message.hasImage) {
-		return nil, "", errors.New("image input is not supported - hint: if this is unexpected, you may need to provide the mmproj")
+	if err := r.check(); err != nil {
+		return nil, "", err
 	}
 	messages = slices.Clone(r.Messages)
 	if last := len(messages) - 1; messages[last].Role == "assistant" {
-		if last > 0 && messages[last-1].Role == "assistant" {
-			return nil, "", errors.New("Cannot have 2 or more assistant messages at the end of the list.")
-		}
 		messages, answer = messages[:last], messages[last].text()
 	}
 	for i := range messages {
@@ -53,6 +51,41 @@ func (r completionRequest) history(rules rules) (messages []message, answer stri
 		err = checkArguments(messages)
 	}
 	return messages, answer, err
+}
+
+// check returns what llama.cpp refuses whatever the template is.
+func (r completionRequest) check() error {
+	if lastUser(r.Messages) >= 0 && slices.ContainsFunc(r.Messages, message.hasImage) {
+		return errors.New("image input is not supported - hint: if this is unexpected, you may need to provide the mmproj")
+	}
+	for _, m := range r.Messages {
+		if err := checkCalls(m.ToolCalls); err != nil {
+			return err
+		}
+	}
+	if i := slices.IndexFunc(r.Tools, func(t tool) bool { return t.Type != "function" }); i >= 0 {
+		all, _ := json.MarshalIndent(r.Tools, "", "  ") // what came from JSON can be encoded
+		return fmt.Errorf("Failed to parse tools: Unsupported tool type: %s; tools = %s", compactJSON(r.Tools[i]), all)
+	}
+	if choice, isText := r.ToolChoice.(string); isText && !slices.Contains([]string{"", "auto", "none", "required"}, choice) {
+		return errors.New("Invalid tool_choice: " + choice)
+	}
+	if n := len(r.Messages); n > 1 && r.Messages[n-1].Role == "assistant" && r.Messages[n-2].Role == "assistant" {
+		return errors.New("Cannot have 2 or more assistant messages at the end of the list.")
+	}
+	return nil
+}
+
+func checkCalls(calls []toolCall) error {
+	for _, c := range calls {
+		switch {
+		case c.Type != "function":
+			return errors.New("Failed to parse messages: Unsupported tool call type: " + compactJSON(c))
+		case c.Function.Name == "":
+			return errors.New("Failed to parse messages: Missing tool call name: " + compactJSON(c))
+		}
+	}
+	return nil
 }
 
 // mergeSystem puts the first message into the second one, if there is one.
@@ -79,11 +112,10 @@ func checkArguments(messages []message) error {
 // parseError returns what the JSON library of llama.cpp says. The real text tells more about the
 // place.
 func parseError(arguments string) string {
-	const parsing = "[json.exception.parse_error.101] parse error at line 1, column "
 	if arguments == "" {
-		return parsing + "1: attempted to parse an empty input; check that your input string or stream contains the expected JSON"
+		return "[json.exception.parse_error.101] parse error at line 1, column 1: attempting to parse an empty input; check that your input string or stream contains the expected JSON"
 	}
-	return parsing + "2: syntax error while parsing value - invalid literal; last read: '" + arguments + "'"
+	return "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error while parsing value - invalid literal; last read: '" + arguments + "'"
 }
 
 // templateError returns what llama.cpp says when a template raises an exception. The real one

@@ -46,6 +46,8 @@ type functionCall struct {
 	Arguments string `json:"arguments"`
 }
 
+// tool is what LocalAI keeps of a tool: one of another type than function becomes a function
+// without a name.
 type tool struct {
 	Type     string   `json:"type"`
 	Function function `json:"function"`
@@ -54,6 +56,7 @@ type tool struct {
 type function struct {
 	Name        string         `json:"name"`
 	Description string         `json:"description"`
+	Strict      bool           `json:"strict"`
 	Parameters  map[string]any `json:"parameters"`
 }
 
