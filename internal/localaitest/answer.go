@@ -61,7 +61,7 @@ func compose(request completionRequest, prompt string, model Model) answer {
 	}
 	length = min(length, model.ContextSize-tokenCount(prompt))
 	tokens := words(seed(request), length)
-	if text, told := request.directive(sayPrefix); told {
+	if text, told := request.told(); told {
 		tokens = slices.Collect(split(text))
 		tokens = tokens[:min(len(tokens), length)]
 	}

@@ -41,7 +41,7 @@ func chunkOf(delta, reason string) string {
 
 func TestAToolIsCalledOnRequest(t *testing.T) {
 	server := NewServer(t, Options{Models: []Model{tiny}})
-	asked := `"messages":[{"role":"system","content":"S"},{"role":"user","content":[{"type":"text","text":"hints"},{"type":"text","text":"Call: ls {\"path\": \"/\"}\nthank you"}]}]`
+	asked := `"messages":[{"role":"system","content":"S"},{"role":"user","content":[{"type":"text","text":"hints"},{"type":"text","text":"<input>Call: ls {\"path\": \"/\"}</input>\nthank you"}]}]`
 
 	_, answer := ask(t, server, `{"stream":true,`+asked+`,`+lsTool+`}`)
 	assert.Equal(t,
@@ -116,13 +116,15 @@ func TestAnswerThatIsTold(t *testing.T) {
 	for name, c := range map[string]struct{ request, text, reason string }{
 		"whole":             {`"messages":[{"role":"user","content":"Say: two words"}]`, "two words", "stop"},
 		"on a later line":   {`"messages":[{"role":"user","content":"<task>\nSay: two words"}]`, "two words", "stop"},
+		"after a tag":       {`"messages":[{"role":"user","content":"<task>Say: two words"}]`, "two words", "stop"},
+		"in a sentence":     {`"max_tokens":1,"messages":[{"role":"user","content":"He did Say: two words"}]`, " ", "length"},
 		"cut":               {`"max_tokens":1,"messages":[{"role":"user","content":"Say: two words"}]`, "two", "length"},
 		"cut by the alias":  {`"max_tokens":9,"max_completion_tokens":1,"messages":[{"role":"user","content":"Say: two words"}]`, "two", "length"},
 		"as long as it may": {`"max_tokens":2,"messages":[{"role":"user","content":"Say: two words"}]`, "two words", "length"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, answer := ask(t, server, "{"+c.request+"}")
-			assert.Contains(t, answer, `"finish_reason":"`+c.reason+`","message":{"role":"assistant","content":"`+c.text+`"}`)
+			assert.Contains(t, answer, `"finish_reason":"`+c.reason+`","message":{"role":"assistant","content":"`+c.text)
 		})
 	}
 }

@@ -2,11 +2,15 @@ package localaitest
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 )
+
+// refusal is what llama.cpp says of a request that it does not take.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
 
 // prompt returns the text that the engine reads for a request, or why llama.cpp refuses it.
 func (r completionRequest) prompt(template Template) (string, error) {
@@ -19,7 +23,7 @@ func (r completionRequest) prompt(template Template) (string, error) {
 		return "", err
 	}
 	if raised := rules.refuse(messages); raised != "" {
-		return "", errors.New(rules.templateError(raised))
+		return "", refusal(rules.templateError(raised))
 	}
 	var tools []tool
 	if rules.call != nil {
@@ -56,7 +60,7 @@ func (r completionRequest) history(rules rules) (messages []message, answer stri
 // check returns what llama.cpp refuses whatever the template is.
 func (r completionRequest) check() error {
 	if lastUser(r.Messages) >= 0 && slices.ContainsFunc(r.Messages, message.hasImage) {
-		return errors.New("image input is not supported - hint: if this is unexpected, you may need to provide the mmproj")
+		return refusal("image input is not supported - hint: if this is unexpected, you may need to provide the mmproj")
 	}
 	for _, m := range r.Messages {
 		if err := checkCalls(m.ToolCalls); err != nil {
@@ -65,13 +69,13 @@ func (r completionRequest) check() error {
 	}
 	if i := slices.IndexFunc(r.Tools, func(t tool) bool { return t.Type != "function" }); i >= 0 {
 		all, _ := json.MarshalIndent(r.Tools, "", "  ") // what came from JSON can be encoded
-		return fmt.Errorf("Failed to parse tools: Unsupported tool type: %s; tools = %s", compactJSON(r.Tools[i]), all)
+		return refusal(fmt.Sprintf("Failed to parse tools: Unsupported tool type: %s; tools = %s", compactJSON(r.Tools[i]), all))
 	}
 	if choice, isText := r.ToolChoice.(string); isText && !slices.Contains([]string{"", "auto", "none", "required"}, choice) {
-		return errors.New("Invalid tool_choice: " + choice)
+		return refusal("Invalid tool_choice: " + choice)
 	}
 	if n := len(r.Messages); n > 1 && r.Messages[n-1].Role == "assistant" && r.Messages[n-2].Role == "assistant" {
-		return errors.New("Cannot have 2 or more assistant messages at the end of the list.")
+		return refusal("Cannot have 2 or more assistant messages at the end of the list.")
 	}
 	return nil
 }
@@ -80,9 +84,9 @@ func checkCalls(calls []toolCall) error {
 	for _, c := range calls {
 		switch {
 		case c.Type != "function":
-			return errors.New("Failed to parse messages: Unsupported tool call type: " + compactJSON(c))
+			return refusal("Failed to parse messages: Unsupported tool call type: " + compactJSON(c))
 		case c.Function.Name == "":
-			return errors.New("Failed to parse messages: Missing tool call name: " + compactJSON(c))
+			return refusal("Failed to parse messages: Missing tool call name: " + compactJSON(c))
 		}
 	}
 	return nil
@@ -102,7 +106,7 @@ func checkArguments(messages []message) error {
 	for _, m := range messages {
 		for _, c := range m.ToolCalls {
 			if !json.Valid([]byte(c.Function.Arguments)) {
-				return errors.New("Failed to parse tool call arguments as JSON: " + parseError(c.Function.Arguments))
+				return refusal("Failed to parse tool call arguments as JSON: " + parseError(c.Function.Arguments))
 			}
 		}
 	}

@@ -35,6 +35,15 @@ func (s *slot) take(ctx context.Context) error {
 
 func (s *slot) leave() { <-s.taken }
 
+// forget is for a backend that has ended: the next one knows nothing.
+func (s *slot) forget(ctx context.Context) {
+	if s.take(ctx) != nil {
+		return
+	}
+	s.cached = ""
+	s.leave()
+}
+
 // readingSteps is how often in a second of reading a dead backend or a client that left is
 // noticed.
 const readingSteps = 20
@@ -64,9 +73,6 @@ func (s *slot) read(ctx context.Context, prompt string, speed int, check func() 
 	}
 	return rest, nil
 }
-
-// wrote adds a token of the answer to what the slot keeps.
-func (s *slot) wrote(token string) { s.cached += token }
 
 func commonPrefix(a, b string) int {
 	n := 0

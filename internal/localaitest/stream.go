@@ -16,7 +16,7 @@ func (g generation) stream(ctx context.Context, w http.ResponseWriter) {
 	w.Header().Set("Cache-Control", "no-cache")
 	w.Header().Set("Connection", "keep-alive")
 	events := eventWriter{w: w}
-	if failed := g.loader.load(ctx, g.model); failed != nil {
+	if failed := g.load(ctx); failed != nil {
 		g.dialect.fail(g, events, failed.Message)
 		return
 	}

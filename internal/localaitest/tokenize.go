@@ -16,7 +16,7 @@ func (h *Handler) serveTokenize(w http.ResponseWriter, r *http.Request) {
 		Content string `json:"content"`
 	}
 	if err := json.NewDecoder(r.Body).Decode(&request); err != nil && !errors.Is(err, io.EOF) {
-		writeError(w, parsingFailed("code=400, message="+decodeMessage(err)+", internal="+err.Error()))
+		writeError(w, decodingFailed(err))
 		return
 	}
 	model, failed := h.model(request.Model)
