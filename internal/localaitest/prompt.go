@@ -23,7 +23,10 @@ func (r completionRequest) prompt(template Template) (string, error) {
 		return "", err
 	}
 	if raised := rules.refuse(messages); raised != "" {
-		return "", refusal(rules.templateError(raised))
+		return "", refusal(rules.templateError("Jinja Exception: " + raised))
+	}
+	if rules.objects && slices.ContainsFunc(messages, message.hasListAsArguments) {
+		return "", refusal(rules.templateError("Unknown (built-in) filter 'items' for type Array"))
 	}
 	var tools []tool
 	if rules.call != nil {
@@ -122,10 +125,10 @@ func parseError(arguments string) string {
 	return "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error while parsing value - invalid literal; last read: '" + arguments + "'"
 }
 
-// templateError returns what llama.cpp says when a template raises an exception. The real one
-// tells line and column, and quotes the template.
+// templateError returns what llama.cpp says when a template fails. The real one tells line and
+// column, and quotes the template.
 func (r rules) templateError(raised string) string {
-	const executing = "\n------------\nWhile executing CallExpression at line 1, column 1 in source:\n...\nError: Jinja Exception: "
+	const executing = "\n------------\nWhile executing CallExpression at line 1, column 1 in source:\n...\nError: "
 	if r.derived {
 		return "Unable to generate parser for this template. Automatic parser generation failed: " + executing + raised
 	}
@@ -158,6 +161,12 @@ func (m message) hasImage() bool {
 		image, _ := fields["image_url"].(map[string]any)
 		address, _ := image["url"].(string)
 		return strings.HasPrefix(address, "data:image/")
+	})
+}
+
+func (m message) hasListAsArguments() bool {
+	return slices.ContainsFunc(m.ToolCalls, func(c toolCall) bool {
+		return strings.HasPrefix(strings.TrimSpace(c.Function.Arguments), "[")
 	})
 }
 

@@ -21,6 +21,7 @@ var kindsOfMessages = map[string]message{
 	"9": {Role: "assistant", ToolCalls: []toolCall{{ID: "abcdefghi", Type: "function", Function: functionCall{"ls", `{"a":1}`}}}},
 	"7": {Role: "assistant", ToolCalls: []toolCall{{ID: "call_01", Type: "function", Function: functionCall{"ls", `{"a":1}`}}}},
 	"x": {Role: "assistant", ToolCalls: []toolCall{{ID: "abcdefghi", Type: "function", Function: functionCall{"ls", ""}}}},
+	"l": {Role: "assistant", ToolCalls: []toolCall{{ID: "abcdefghi", Type: "function", Function: functionCall{"ls", "[1]"}}}},
 	"t": {Role: "tool", Content: "t", ToolCallID: "abcdefghi"},
 	"n": {Role: "tool", Content: "t"},
 	"c": {Role: "critic", Content: "c"},
@@ -38,7 +39,8 @@ func historyOf(kinds string) []message {
 }
 
 // Every history of up to four messages was held against the models' own templates, rendered by
-// @huggingface/jinja 0.5.11: the errors were the same to the letter.
+// @huggingface/jinja 0.5.11, and some against llama.cpp's own code (b10361), which renders them
+// without an engine: the errors were the same to the letter.
 func TestRulesOfTemplates(t *testing.T) {
 	const (
 		accepted  = ""
@@ -55,6 +57,7 @@ func TestRulesOfTemplates(t *testing.T) {
 		noSystem = "System role not supported"
 		begins   = "System message must be at the beginning."
 		noQuery  = "No user query found in messages."
+		list     = "Unknown (built-in) filter 'items' for type Array"
 		nothing  = "No messages provided."
 		qwenRole = "Unexpected message role."
 	)
@@ -84,6 +87,7 @@ func TestRulesOfTemplates(t *testing.T) {
 		{"u9n", [7]string{accepted, accepted, nemoID, gemma, gemma, accepted, accepted}},
 		{"ut", [7]string{}},
 		{"uxt", [7]string{arguments, arguments, arguments, gemma, gemma, arguments, arguments}},
+		{"ult", [7]string{accepted, accepted, accepted, gemma, gemma, accepted, list}},
 		{"t", [7]string{accepted, accepted, accepted, gemma, gemma, accepted, noQuery}},
 		{"r", [7]string{accepted, accepted, accepted, accepted, accepted, accepted, noQuery}},
 		{"S", [7]string{accepted, accepted, accepted, accepted, accepted, accepted, noQuery}},
@@ -100,6 +104,9 @@ func TestRulesOfTemplates(t *testing.T) {
 			}
 			want := c.want[i]
 			if !slices.Contains([]string{twice, image, arguments}, want) {
+				if want != list {
+					want = "Jinja Exception: " + want
+				}
 				want = templates[template].templateError(want)
 				assert.Equal(t, templates[template].derived, strings.HasPrefix(want, "Unable to generate parser for this template."))
 			}
