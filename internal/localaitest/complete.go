@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -56,12 +57,17 @@ var chatDialect = dialect{
 	usage:       answer.usage,
 }
 
+// fullChat numbers no calls, as LocalAI.
 func fullChat(a answer) choice {
 	text := a.text()
 	if a.calls != nil {
 		text = ""
 	}
-	return choice{FinishReason: &a.finishReason, Message: &chatMessage{Role: "assistant", Content: &text, ToolCalls: a.calls}}
+	calls := slices.Clone(a.calls)
+	for i := range calls {
+		calls[i].Index = 0
+	}
+	return choice{FinishReason: &a.finishReason, Message: &chatMessage{Role: "assistant", Content: &text, ToolCalls: calls}}
 }
 
 var completionDialect = dialect{

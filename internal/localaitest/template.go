@@ -24,7 +24,7 @@ const (
 	Gemma2
 	// Gemma3 is the same with a system message of its own at the start.
 	Gemma3
-	// ChatML takes every history; Qwen 2.5 and Qwen3-Coder have it.
+	// ChatML takes every history; Qwen 2.5 has it.
 	ChatML
 	// Qwen35 wants a user message, and system messages at the start only.
 	Qwen35
