@@ -12,6 +12,10 @@ import (
 // so does this one, always at the same length.
 const defaultTokens = 24
 
+// longestAnswer is the length, in tokens, after which the longest answer ends by itself: agents ask for up to
+// 32000 tokens, and get what they need.
+const longestAnswer = 2048
+
 // answer is the generated answer: its tokens, and why they end.
 type answer struct {
 	// tokens are the text, or what the model writes to call a tool.
@@ -57,7 +61,7 @@ func compose(request completionRequest, prompt string, model Model) answer {
 	length := defaultTokens
 	limit := request.maxTokens()
 	if limit > 0 {
-		length = limit
+		length = min(limit, longestAnswer)
 	}
 	length = min(length, model.ContextSize-tokenCount(prompt))
 	tokens := words(seed(request), length)

@@ -39,6 +39,15 @@ func TestAnswerEndsWithTheContext(t *testing.T) {
 	assert.Equal(t, "stop", a.finishReason)
 }
 
+func TestAnswerEndsByItself(t *testing.T) {
+	many := 32000
+	model := tiny
+	model.ContextSize = 50000
+	a := compose(completionRequest{Prompt: "hello", MaxTokens: &many}, "hello", model)
+	assert.Len(t, a.tokens, longestAnswer)
+	assert.Equal(t, "stop", a.finishReason)
+}
+
 func TestStopWordCutsWithinAToken(t *testing.T) {
 	for name, test := range map[string]struct {
 		stop any

@@ -207,10 +207,10 @@ func (g generation) token(ctx context.Context, slot *slot, token string) error {
 		return err
 	}
 	if err := g.options.Engine.Check(g.model); err != nil {
-		slot.cached = ""
+		slot.cached = nil
 		return err
 	}
-	slot.cached += token
+	slot.cached = append(slot.cached, token...)
 	return nil
 }
 

@@ -62,7 +62,7 @@ func TestReadingThatIsBroken(t *testing.T) {
 		assert.Equal(t, 600, read)
 	})
 	died := errors.New("died")
-	s := &slot{cached: "word"}
+	s := &slot{cached: []byte("word")}
 	_, err := s.read(t.Context(), "word word", 1000, func() error { return died })
 	require.ErrorIs(t, err, died)
 	read, err := s.read(t.Context(), "word word", 0, alive)
