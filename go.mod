@@ -182,3 +182,5 @@ require (
 // Packer's RPC encodes cty values with gob, which upstream go-cty dropped in 1.11;
 // every Packer plugin carries this replacement (packer-sdc fix writes it).
 replace github.com/zclconf/go-cty => github.com/nywilken/go-cty v1.13.3
+
+require github.com/VictoriaMetrics/metrics v1.45.0

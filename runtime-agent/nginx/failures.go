@@ -7,10 +7,6 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 )
 
-// bodyLimit is in bytes. LocalAI's default is "15M" for echo's body limit, which reads that
-// as millions of bytes (github.com/labstack/gommon/bytes).
-const bodyLimit = 15_000_000
-
 // Seconds for Retry-After. retryUnavailable is about how long the engine takes to restart
 // with the model in the page cache (measured: 2.3 s to 4.3 s, and the load on top).
 const (
@@ -45,7 +41,7 @@ var failures = []failure{
 	{"404", 404, "invalid_request_error", "unknown_url", "This appliance has no such path.", false},
 	{"405", 405, "invalid_request_error", "method_not_allowed", "This path does not answer that method.", false},
 	{"413", 413, "invalid_request_error", "request_too_large",
-		fmt.Sprintf("The request is larger than %d MB.", bodyLimit/1_000_000), false},
+		fmt.Sprintf("The request is larger than %d MB.", appliance.BodyLimit/1_000_000), false},
 	{"414", 414, "invalid_request_error", "url_too_long", "The URL is too long.", true},
 	{"429", 429, "requests", "rate_limit_exceeded",
 		"Too many requests from this address. Try again in a while.", false},

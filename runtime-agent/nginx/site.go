@@ -136,7 +136,7 @@ func (s Site) retryLimited() int {
 
 func render(name string, view map[string]any) []byte {
 	maps.Copy(view, map[string]any{
-		"Title": appliance.Title, "BodyLimit": bodyLimit,
+		"Title": appliance.Title, "BodyLimit": appliance.BodyLimit,
 		"Plain": plain.Body(), "Reading": reading, "Connections": maxConnections,
 		"PathCA": appliance.PathCA, "PathReadyz": appliance.PathReadyz,
 		"PathChat": appliance.PathChat, "PathCompletions": appliance.PathCompletions,
