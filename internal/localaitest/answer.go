@@ -12,8 +12,8 @@ import (
 // so does this one, always at the same length.
 const defaultTokens = 24
 
-// longestAnswer is the length, in tokens, after which the longest answer ends by itself: agents ask for up to
-// 32000 tokens, and get what they need.
+// longestAnswer is the length, in tokens, at which every answer has ended by itself: agents ask for
+// up to 32000 tokens, and get what they need.
 const longestAnswer = 2048
 
 // answer is the generated answer: its tokens, and why they end.
