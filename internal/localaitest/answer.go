@@ -12,6 +12,10 @@ import (
 // so does this one, always at the same length.
 const defaultTokens = 24
 
+// longestAnswer is the length, in tokens, at which every answer has ended by itself: agents ask for
+// up to 32000 tokens, and get what they need.
+const longestAnswer = 2048
+
 // answer is the generated answer: its tokens, and why they end.
 type answer struct {
 	// tokens are the text, or what the model writes to call a tool.
@@ -57,11 +61,11 @@ func compose(request completionRequest, prompt string, model Model) answer {
 	length := defaultTokens
 	limit := request.maxTokens()
 	if limit > 0 {
-		length = limit
+		length = min(limit, longestAnswer)
 	}
 	length = min(length, model.ContextSize-tokenCount(prompt))
 	tokens := words(seed(request), length)
-	if text, told := request.directive(sayPrefix); told {
+	if text, told := request.told(); told {
 		tokens = slices.Collect(split(text))
 		tokens = tokens[:min(len(tokens), length)]
 	}

@@ -39,6 +39,15 @@ func TestAnswerEndsWithTheContext(t *testing.T) {
 	assert.Equal(t, "stop", a.finishReason)
 }
 
+func TestAnswerEndsByItself(t *testing.T) {
+	many := 32000
+	model := tiny
+	model.ContextSize = 50000
+	a := compose(completionRequest{Prompt: "hello", MaxTokens: &many}, "hello", model)
+	assert.Len(t, a.tokens, longestAnswer)
+	assert.Equal(t, "stop", a.finishReason)
+}
+
 func TestStopWordCutsWithinAToken(t *testing.T) {
 	for name, test := range map[string]struct {
 		stop any
@@ -114,6 +123,14 @@ type stepping struct {
 func (s stepping) Check(Model) error {
 	<-s.tokens
 	return nil
+}
+
+func TestArgumentsAreText(t *testing.T) {
+	status, answer := ask(t, NewServer(t, Options{}), `{"messages":[{"role":"assistant","tool_calls":[{"function":{"name":"ls","arguments":{}}}]}]}`)
+	assert.Equal(t, http.StatusBadRequest, status)
+	assert.Regexp(t, `^\{"error":\{"code":400,"message":"code=400, message=failed parsing request body: code=400, `+
+		`message=Unmarshal type error: expected=string, got=object, field=messages.tool_calls.function.arguments, offset=\d+, `+
+		`internal=json: cannot unmarshal object into Go struct field OpenAIRequest.messages.tool_calls.function.arguments of type string","type":""\}\}\n$`, answer)
 }
 
 func FuzzReadRequest(f *testing.F) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -52,16 +53,21 @@ var chatDialect = dialect{
 	chunkObject: "chat.completion.chunk",
 	full:        fullChat,
 	chunk:       func(text *string) choice { return choice{Delta: &chatMessage{Content: text}} },
-	fail:        func(g generation, events eventWriter, message string) { events.fail(message) },
+	fail:        func(_ generation, events eventWriter, message string) { events.fail(message) },
 	usage:       answer.usage,
 }
 
+// fullChat numbers no calls, as LocalAI.
 func fullChat(a answer) choice {
 	text := a.text()
 	if a.calls != nil {
 		text = ""
 	}
-	return choice{FinishReason: &a.finishReason, Message: &chatMessage{Role: "assistant", Content: &text, ToolCalls: a.calls}}
+	calls := slices.Clone(a.calls)
+	for i := range calls {
+		calls[i].Index = 0
+	}
+	return choice{FinishReason: &a.finishReason, Message: &chatMessage{Role: "assistant", Content: &text, ToolCalls: calls}}
 }
 
 var completionDialect = dialect{
@@ -127,7 +133,7 @@ type generation struct {
 
 // whole sends the answer in one piece, after the time that all its tokens take.
 func (g generation) whole(ctx context.Context, w http.ResponseWriter) {
-	if failed := g.loader.load(ctx, g.model); failed != nil {
+	if failed := g.load(ctx); failed != nil {
 		writeError(w, failed)
 		return
 	}
@@ -141,6 +147,15 @@ func (g generation) whole(ctx context.Context, w http.ResponseWriter) {
 		Created: time.Now().Unix(), Object: g.dialect.object, ID: newID(), Model: g.model.Name,
 		Choices: []choice{g.dialect.full(a)}, Usage: &total,
 	})
+}
+
+// load loads the model. A backend that failed knows no prompt any more.
+func (g generation) load(ctx context.Context) *httpError {
+	failed := g.loader.load(ctx, g.model)
+	if failed != nil {
+		g.slots[g.model.Name].forget(ctx)
+	}
+	return failed
 }
 
 // overflowError is the error of a prompt that does not fit into the context.
@@ -188,14 +203,14 @@ func (g generation) read(ctx context.Context, slot *slot, prompt string) error {
 
 // token waits as long as a token takes to generate.
 func (g generation) token(ctx context.Context, slot *slot, token string) error {
-	err := wait(ctx, g.options.TokenDelay)
-	if err == nil {
-		err = g.options.Engine.Check(g.model)
-	}
-	if err != nil {
+	if err := wait(ctx, g.options.TokenDelay); err != nil {
 		return err
 	}
-	slot.wrote(token)
+	if err := g.options.Engine.Check(g.model); err != nil {
+		slot.cached = nil
+		return err
+	}
+	slot.cached = append(slot.cached, token...)
 	return nil
 }
 

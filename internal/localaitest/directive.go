@@ -2,29 +2,30 @@ package localaitest
 
 import (
 	"encoding/json"
+	"regexp"
 	"slices"
 	"strings"
 )
 
-// A line of the last message of the user that begins with one of these asks for an answer, for
-// tests that need a certain one.
-const (
-	// sayPrefix comes before the text of the answer, which is the rest of the message.
-	sayPrefix = "Say: "
-	// callPrefix and callTwicePrefix come before the name of a tool and its arguments in JSON.
-	// The first such line is answered first, the second one after the results of that, and so on.
-	callPrefix      = "Call: "
-	callTwicePrefix = "Call twice: "
+// Tests that need a certain answer ask for it in the last message of the user, at the start of a
+// line or right after a tag, because coding agents put a prompt between such.
+var (
+	// sayLine comes before the text of the answer, which is the rest of the message.
+	sayLine = regexp.MustCompile(`(?m)(?:^|>)Say: `)
+	// callLine comes before the arguments of a tool in JSON. The first such line is answered
+	// first, the second one after the results of that, and so on.
+	callLine = regexp.MustCompile(`(?m)(?:^|>)Call( twice)?: (\S+) `)
 )
 
-// directive returns what comes after the last such line.
-func (r completionRequest) directive(prefix string) (rest string, found bool) {
-	lines := "\n" + r.lastUserText()
-	at := strings.LastIndex(lines, "\n"+prefix)
-	if at < 0 {
+// told returns the text that the user asks for.
+func (r completionRequest) told() (text string, told bool) {
+	content := r.lastUserText()
+	places := sayLine.FindAllStringIndex(content, -1)
+	if places == nil {
 		return "", false
 	}
-	return lines[at+len("\n"+prefix):], true
+	last := places[len(places)-1]
+	return content[last[1]:], true
 }
 
 // lastUserText returns the text of the last message of the user, each part on its own lines.
@@ -67,19 +68,11 @@ func (r completionRequest) order(template Template) (order, bool) {
 
 func (r completionRequest) orders() []order {
 	var all []order
-	text := r.lastUserText()
-	for line := range strings.Lines(text) {
-		rest, twice := strings.CutPrefix(line, callTwicePrefix)
-		if !twice {
-			var called bool
-			if rest, called = strings.CutPrefix(line, callPrefix); !called {
-				continue
-			}
-		}
-		name, arguments, _ := strings.Cut(strings.TrimSpace(rest), " ")
-		var value json.RawMessage
-		if json.NewDecoder(strings.NewReader(arguments)).Decode(&value) == nil {
-			all = append(all, order{name: name, arguments: string(value), twice: twice})
+	content := r.lastUserText()
+	for _, place := range callLine.FindAllStringSubmatchIndex(content, -1) {
+		var arguments json.RawMessage
+		if json.NewDecoder(strings.NewReader(content[place[1]:])).Decode(&arguments) == nil {
+			all = append(all, order{name: content[place[4]:place[5]], arguments: string(arguments), twice: place[2] >= 0})
 		}
 	}
 	return all

@@ -41,7 +41,7 @@ func chunkOf(delta, reason string) string {
 
 func TestAToolIsCalledOnRequest(t *testing.T) {
 	server := NewServer(t, Options{Models: []Model{tiny}})
-	asked := `"messages":[{"role":"system","content":"S"},{"role":"user","content":[{"type":"text","text":"hints"},{"type":"text","text":"Call: ls {\"path\": \"/\"}\nthank you"}]}]`
+	asked := `"messages":[{"role":"system","content":"S"},{"role":"user","content":[{"type":"text","text":"hints"},{"type":"text","text":"<input>Call: ls {\"path\": \"/\"}</input>\nthank you"}]}]`
 
 	_, answer := ask(t, server, `{"stream":true,`+asked+`,`+lsTool+`}`)
 	assert.Equal(t,
@@ -109,6 +109,10 @@ func TestACallThatArrivesTwice(t *testing.T) {
 	assert.Equal(t, []string{"X", "X-1", "X-1"}, ids)
 	assert.Equal(t, []string{`ls{"path":"/"}`, "ls", `{"path":"/"}`}, arguments)
 	assert.Contains(t, answer, `"finish_reason":"tool_calls"`)
+
+	const call = `{"index":0,"id":"CALL","type":"function","function":{"name":"ls","arguments":"{\"path\":\"/\"}"}}`
+	_, answer = ask(t, server, `{`+asked+`,`+lsTool+`}`)
+	assert.Contains(t, constant(answer), `"tool_calls":[`+call+`,`+call+`]`)
 }
 
 func TestAnswerThatIsTold(t *testing.T) {
@@ -116,13 +120,15 @@ func TestAnswerThatIsTold(t *testing.T) {
 	for name, c := range map[string]struct{ request, text, reason string }{
 		"whole":             {`"messages":[{"role":"user","content":"Say: two words"}]`, "two words", "stop"},
 		"on a later line":   {`"messages":[{"role":"user","content":"<task>\nSay: two words"}]`, "two words", "stop"},
+		"after a tag":       {`"messages":[{"role":"user","content":"<task>Say: two words"}]`, "two words", "stop"},
+		"in a sentence":     {`"max_tokens":1,"messages":[{"role":"user","content":"He did Say: two words"}]`, " ", "length"},
 		"cut":               {`"max_tokens":1,"messages":[{"role":"user","content":"Say: two words"}]`, "two", "length"},
 		"cut by the alias":  {`"max_tokens":9,"max_completion_tokens":1,"messages":[{"role":"user","content":"Say: two words"}]`, "two", "length"},
 		"as long as it may": {`"max_tokens":2,"messages":[{"role":"user","content":"Say: two words"}]`, "two words", "length"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, answer := ask(t, server, "{"+c.request+"}")
-			assert.Contains(t, answer, `"finish_reason":"`+c.reason+`","message":{"role":"assistant","content":"`+c.text+`"}`)
+			assert.Contains(t, answer, `"finish_reason":"`+c.reason+`","message":{"role":"assistant","content":"`+c.text)
 		})
 	}
 }

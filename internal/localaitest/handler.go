@@ -52,6 +52,7 @@ func NewHandler(options Options) *Handler {
 		"/system":       {http.MethodGet, h.serveSystem},
 		pathChat:        {http.MethodPost, h.serveChat},
 		pathCompletions: {http.MethodPost, h.serveCompletions},
+		"/v1/tokenize":  {http.MethodPost, h.serveTokenize},
 
 		"/backend/shutdown": {http.MethodPost, h.serveShutdown},
 		"/backend/load":     {http.MethodPost, h.serveLoad},

@@ -32,7 +32,7 @@ func TestJSONInAStreamedAnswer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := NewServer(t, Options{Models: []Model{c.model}})
-			body := `{"stream":true,"messages":[{"role":"user","content":"` + sayPrefix + strings.ReplaceAll(quoted, `"`, `\"`) + `"}]` + c.tools + `}`
+			body := `{"stream":true,"messages":[{"role":"user","content":"Say: ` + strings.ReplaceAll(quoted, `"`, `\"`) + `"}]` + c.tools + `}`
 			_, answer := play(t, server, transcript{method: http.MethodPost, path: pathChat, header: http.Header{"Content-Type": {"application/json"}}, requestBody: body})
 			assert.Equal(t, c.text, streamedText(answer))
 			assert.Contains(t, answer, `"finish_reason":"`+c.reason+`"`)

@@ -125,11 +125,28 @@ func calls(m message, call func(toolCall) string) string {
 	return text.String()
 }
 
-// toJSON is Jinja's filter of that name.
+// toJSON is Jinja's filter of that name. It gets the fields of a tool that llama.cpp knows.
 func toJSON(tools []tool) string {
+	type known struct {
+		Name        string         `json:"name"`
+		Description string         `json:"description"`
+		Parameters  map[string]any `json:"parameters"`
+	}
+	type function struct {
+		Type     string `json:"type"`
+		Function known  `json:"function"`
+	}
+	functions := make([]function, len(tools))
+	for i, t := range tools {
+		functions[i] = function{t.Type, known{t.Function.Name, t.Function.Description, t.Function.Parameters}}
+	}
+	return spaced(compactJSON(functions))
+}
+
+func compactJSON(value any) string {
 	var text bytes.Buffer
-	_ = encodeJSON(&text, tools) // what came from JSON can be encoded
-	return spaced(strings.TrimSpace(text.String()))
+	_ = encodeJSON(&text, value) // what came from JSON can be encoded
+	return strings.TrimSpace(text.String())
 }
 
 // spaced returns JSON with a blank after each comma and colon, as Jinja writes it.

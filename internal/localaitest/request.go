@@ -46,6 +46,8 @@ type functionCall struct {
 	Arguments string `json:"arguments"`
 }
 
+// tool is what LocalAI keeps of a tool: one of another type than function becomes a function
+// without a name.
 type tool struct {
 	Type     string   `json:"type"`
 	Function function `json:"function"`
@@ -54,6 +56,7 @@ type tool struct {
 type function struct {
 	Name        string         `json:"name"`
 	Description string         `json:"description"`
+	Strict      bool           `json:"strict"`
 	Parameters  map[string]any `json:"parameters"`
 }
 
@@ -88,7 +91,16 @@ func readRequest(r *http.Request) (completionRequest, *httpError) {
 	case errors.As(err, &tooLarge):
 		return request, frameworkError(http.StatusRequestEntityTooLarge, "Request Entity Too Large")
 	}
-	return request, parsingFailed(fmt.Sprintf("code=400, message=%s, internal=%s", decodeMessage(err), err))
+	return request, decodingFailed(err)
+}
+
+// decodingFailed returns a JSON error in echo's words, with the name that LocalAI's type has.
+func decodingFailed(err error) *httpError {
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) {
+		wrong.Struct = "OpenAIRequest"
+	}
+	return parsingFailed(fmt.Sprintf("code=400, message=%s, internal=%s", decodeMessage(err), err))
 }
 
 func parsingFailed(cause string) *httpError {
@@ -100,6 +112,10 @@ func decodeMessage(err error) string {
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
 		return fmt.Sprintf("Syntax error: offset=%d, error=%s", syntax.Offset, err)
+	}
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) {
+		return fmt.Sprintf("Unmarshal type error: expected=%s, got=%s, field=%s, offset=%d", wrong.Type, wrong.Value, wrong.Field, wrong.Offset)
 	}
 	return err.Error()
 }

@@ -12,7 +12,7 @@ type slot struct {
 	// taken holds a value while an answer is computed. Who waits for it is served in turn.
 	taken chan struct{}
 	// cached is used by who has taken the slot.
-	cached string
+	cached []byte
 }
 
 func newSlots(models []Model) map[string]*slot {
@@ -35,6 +35,15 @@ func (s *slot) take(ctx context.Context) error {
 
 func (s *slot) leave() { <-s.taken }
 
+// forget is for a backend that has ended: the next one knows nothing.
+func (s *slot) forget(ctx context.Context) {
+	if s.take(ctx) != nil {
+		return
+	}
+	s.cached = nil
+	s.leave()
+}
+
 // readingSteps is how often in a second of reading a dead backend or a client that left is
 // noticed.
 const readingSteps = 20
@@ -46,29 +55,26 @@ func (s *slot) read(ctx context.Context, prompt string, speed int, check func() 
 	shared := min(commonPrefix(s.cached, prompt), max(0, len(prompt)-1))
 	rest := len(prompt) - shared
 	if speed == 0 {
-		s.cached = prompt
+		s.cached = append(s.cached[:shared], prompt[shared:]...)
 		return rest, nil
 	}
-	s.cached = prompt[:shared]
+	s.cached = s.cached[:shared]
 	for read := 0; read < rest; {
 		n := min(rest-read, max(1, speed/readingSteps))
 		if err := wait(ctx, time.Duration(n)*time.Second/time.Duration(speed)); err != nil {
 			return read, err
 		}
 		if err := check(); err != nil {
-			s.cached = ""
+			s.cached = nil
 			return read, err
 		}
+		s.cached = append(s.cached, prompt[shared+read:shared+read+n]...)
 		read += n
-		s.cached = prompt[:shared+read]
 	}
 	return rest, nil
 }
 
-// wrote adds a token of the answer to what the slot keeps.
-func (s *slot) wrote(token string) { s.cached += token }
-
-func commonPrefix(a, b string) int {
+func commonPrefix(a []byte, b string) int {
 	n := 0
 	for n < min(len(a), len(b)) && a[n] == b[n] {
 		n++

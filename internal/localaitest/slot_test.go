@@ -62,7 +62,7 @@ func TestReadingThatIsBroken(t *testing.T) {
 		assert.Equal(t, 600, read)
 	})
 	died := errors.New("died")
-	s := &slot{cached: "word"}
+	s := &slot{cached: []byte("word")}
 	_, err := s.read(t.Context(), "word word", 1000, func() error { return died })
 	require.ErrorIs(t, err, died)
 	read, err := s.read(t.Context(), "word word", 0, alive)
@@ -109,6 +109,31 @@ func TestNemoReadsAnewFromTheLastUserMessage(t *testing.T) {
 		require.Equal(t, http.StatusOK, status, answer)
 	}
 	assert.Equal(t, len(begin)+len("["), readings[1].Prompt-readings[1].Read)
+}
+
+// A backend that ends takes what it knew with it.
+func TestANewBackendReadsEverything(t *testing.T) {
+	var readings []Reading
+	engine := &dying{answers: 1 + 1}
+	server := NewServer(t, Options{Models: []Model{tiny}, Engine: engine, OnRead: func(r Reading) { readings = append(readings, r) }})
+	hello := func() int {
+		status, _ := ask(t, server, `{"max_tokens":1,"messages":[{"role":"user","content":"hello"}]}`)
+		return status
+	}
+	assert.Equal(t, http.StatusOK, hello())
+	assert.Equal(t, http.StatusOK, hello())
+	assert.Equal(t, http.StatusInternalServerError, hello())
+	engine.answers = 2
+	assert.Equal(t, http.StatusOK, hello())
+	shutdown := transcript{method: http.MethodPost, path: "/backend/shutdown", header: http.Header{}, requestBody: `{"model":"tiny"}`}
+	response, answer := play(t, server, shutdown)
+	require.Equal(t, http.StatusOK, response.StatusCode, answer)
+	assert.Equal(t, http.StatusOK, hello())
+	var read []int
+	for _, r := range readings {
+		read = append(read, r.Read)
+	}
+	assert.Equal(t, []int{20, 1, 1, 20, 20}, read)
 }
 
 // counting is an engine whose tokens are permitted one by one; it counts the answers that are

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -16,7 +17,7 @@ func (g generation) stream(ctx context.Context, w http.ResponseWriter) {
 	w.Header().Set("Cache-Control", "no-cache")
 	w.Header().Set("Connection", "keep-alive")
 	events := eventWriter{w: w}
-	if failed := g.loader.load(ctx, g.model); failed != nil {
+	if failed := g.load(ctx); failed != nil {
 		g.dialect.fail(g, events, failed.Message)
 		return
 	}
@@ -45,7 +46,6 @@ func (g generation) stream(ctx context.Context, w http.ResponseWriter) {
 type textStream struct {
 	generation
 	events eventWriter
-	sent   string
 	// invented says that LocalAI has taken a part of the text for the call of a tool; the rest
 	// of the text is lost.
 	invented bool
@@ -60,11 +60,10 @@ func (s *textStream) token(a answer, i int) {
 		s.empty(s.events)
 	}
 	s.events.send(s.chunk(s.dialect.chunk(&a.tokens[i])))
-	s.sent += a.tokens[i]
-	if len(s.request.Tools) == 0 || s.model.TextIsText && !a.twice {
+	if len(s.request.Tools) == 0 || s.model.TextIsText && !a.twice || !strings.Contains(a.tokens[i], "}") {
 		return
 	}
-	if call, found := callInText(s.sent); found {
+	if call, found := callInText(strings.Join(a.tokens[:i+1], "")); found {
 		s.events.send(s.chunk(inventedCall(s.id, call)))
 		s.invented = true
 	}

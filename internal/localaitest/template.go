@@ -24,7 +24,7 @@ const (
 	Gemma2
 	// Gemma3 is the same with a system message of its own at the start.
 	Gemma3
-	// ChatML takes every history; Qwen 2.5 and Qwen3-Coder have it.
+	// ChatML takes every history; Qwen 2.5 has it.
 	ChatML
 	// Qwen35 wants a user message, and system messages at the start only.
 	Qwen35
@@ -59,6 +59,8 @@ type rules struct {
 	render func([]message, []tool) string
 	// call returns how the model writes the call of a tool; nil means that it has no tools.
 	call func(toolCall) string
+	// objects means that the template wants objects as arguments of tool calls.
+	objects bool
 	// systemless means that the first system message becomes a part of the next one.
 	systemless bool
 	// derived means that llama.cpp has no parser for the answers of this template, and derives
@@ -73,7 +75,7 @@ var templates = map[Template]rules{
 	Gemma2:      {refuse: refuseGemma2, render: renderGemma, systemless: true, derived: true},
 	Gemma3:      {refuse: refuseGemma3, render: renderGemma, derived: true},
 	ChatML:      {refuse: refuseNothing, render: renderChatML, call: callChatML, derived: true},
-	Qwen35:      {refuse: refuseQwen35, render: renderChatML, call: callChatML},
+	Qwen35:      {refuse: refuseQwen35, render: renderChatML, call: callChatML, objects: true},
 }
 
 func refuseNothing([]message) string { return "" }

@@ -21,6 +21,7 @@ var kindsOfMessages = map[string]message{
 	"9": {Role: "assistant", ToolCalls: []toolCall{{ID: "abcdefghi", Type: "function", Function: functionCall{"ls", `{"a":1}`}}}},
 	"7": {Role: "assistant", ToolCalls: []toolCall{{ID: "call_01", Type: "function", Function: functionCall{"ls", `{"a":1}`}}}},
 	"x": {Role: "assistant", ToolCalls: []toolCall{{ID: "abcdefghi", Type: "function", Function: functionCall{"ls", ""}}}},
+	"l": {Role: "assistant", ToolCalls: []toolCall{{ID: "abcdefghi", Type: "function", Function: functionCall{"ls", "[1]"}}}},
 	"t": {Role: "tool", Content: "t", ToolCallID: "abcdefghi"},
 	"n": {Role: "tool", Content: "t"},
 	"c": {Role: "critic", Content: "c"},
@@ -38,13 +39,14 @@ func historyOf(kinds string) []message {
 }
 
 // Every history of up to four messages was held against the models' own templates, rendered by
-// @huggingface/jinja 0.5.11: the errors were the same to the letter.
+// @huggingface/jinja 0.5.11, and some against llama.cpp's own code (b10361), which renders them
+// without an engine: the errors were the same to the letter.
 func TestRulesOfTemplates(t *testing.T) {
 	const (
 		accepted  = ""
 		twice     = "Cannot have 2 or more assistant messages at the end of the list."
 		image     = "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj"
-		arguments = "Failed to parse tool call arguments as JSON: [json.exception.parse_error.101] parse error at line 1, column 1: attempted to parse an empty input; check that your input string or stream contains the expected JSON"
+		arguments = "Failed to parse tool call arguments as JSON: [json.exception.parse_error.101] parse error at line 1, column 1: attempting to parse an empty input; check that your input string or stream contains the expected JSON"
 
 		mistral  = "After the optional system message, conversation roles must alternate user and assistant roles except for tool calls and results."
 		role     = "Only user, assistant and tool roles are supported, got "
@@ -55,6 +57,7 @@ func TestRulesOfTemplates(t *testing.T) {
 		noSystem = "System role not supported"
 		begins   = "System message must be at the beginning."
 		noQuery  = "No user query found in messages."
+		list     = "Unknown (built-in) filter 'items' for type Array"
 		nothing  = "No messages provided."
 		qwenRole = "Unexpected message role."
 	)
@@ -84,6 +87,7 @@ func TestRulesOfTemplates(t *testing.T) {
 		{"u9n", [7]string{accepted, accepted, nemoID, gemma, gemma, accepted, accepted}},
 		{"ut", [7]string{}},
 		{"uxt", [7]string{arguments, arguments, arguments, gemma, gemma, arguments, arguments}},
+		{"ult", [7]string{accepted, accepted, accepted, gemma, gemma, accepted, list}},
 		{"t", [7]string{accepted, accepted, accepted, gemma, gemma, accepted, noQuery}},
 		{"r", [7]string{accepted, accepted, accepted, accepted, accepted, accepted, noQuery}},
 		{"S", [7]string{accepted, accepted, accepted, accepted, accepted, accepted, noQuery}},
@@ -100,6 +104,9 @@ func TestRulesOfTemplates(t *testing.T) {
 			}
 			want := c.want[i]
 			if !slices.Contains([]string{twice, image, arguments}, want) {
+				if want != list {
+					want = "Jinja Exception: " + want
+				}
 				want = templates[template].templateError(want)
 				assert.Equal(t, templates[template].derived, strings.HasPrefix(want, "Unable to generate parser for this template."))
 			}
@@ -109,7 +116,7 @@ func TestRulesOfTemplates(t *testing.T) {
 }
 
 func TestPrompts(t *testing.T) {
-	ls := []tool{{"function", function{Name: "ls", Parameters: map[string]any{"type": "object"}}}}
+	ls := []tool{{"function", function{Name: "ls", Strict: true, Parameters: map[string]any{"type": "object"}}}}
 	const tools = `[{"type": "function", "function": {"name": "ls", "description": "", "parameters": {"type": "object"}}}]`
 	for name, c := range map[string]struct {
 		template Template
@@ -169,6 +176,14 @@ func TestRefusedHistories(t *testing.T) {
 	for name, c := range map[string]struct{ messages, want string }{
 		"by the template": {`{"role":"user","content":"a"},{"role":"user","content":"b"}`,
 			`rpc error: code = InvalidArgument desc = \n------------\nWhile executing CallExpression at line 1, column 1 in source:\n...\nError: Jinja Exception: After the optional system message, conversation roles must alternate user and assistant roles except for tool calls and results.`},
+		"an assistant message after the last one": {`{"role":"user","content":"a"},{"role":"assistant","content":"b"},{"role":"assistant","content":"c"}`,
+			`rpc error: code = InvalidArgument desc = Cannot have 2 or more assistant messages at the end of the list.`},
+		"arguments that are none": {`{"role":"assistant","tool_calls":[{"id":"x","type":"function","function":{"name":"ls","arguments":""}}]},{"role":"tool","tool_call_id":"x","content":"c"}`,
+			`rpc error: code = InvalidArgument desc = Failed to parse tool call arguments as JSON: [json.exception.parse_error.101] parse error at line 1, column 1: attempting to parse an empty input; check that your input string or stream contains the expected JSON`},
+		"a call without a type": {`{"role":"assistant","tool_calls":[{"id":"x","function":{"name":"ls","arguments":"{}"}}]},{"role":"tool","tool_call_id":"x","content":"c"}`,
+			`rpc error: code = InvalidArgument desc = Failed to parse messages: Unsupported tool call type: {\"index\":0,\"id\":\"x\",\"type\":\"\",\"function\":{\"name\":\"ls\",\"arguments\":\"{}\"}}`},
+		"a call without a name": {`{"role":"assistant","tool_calls":[{"id":"x","type":"function","function":{"arguments":"{}"}}]},{"role":"tool","tool_call_id":"x","content":"c"}`,
+			`rpc error: code = InvalidArgument desc = Failed to parse messages: Missing tool call name: {\"index\":0,\"id\":\"x\",\"type\":\"function\",\"function\":{\"arguments\":\"{}\"}}`},
 		"an image": {`{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA"}}]}`,
 			`rpc error: code = InvalidArgument desc = image input is not supported - hint: if this is unexpected, you may need to provide the mmproj`},
 	} {
@@ -180,6 +195,18 @@ func TestRefusedHistories(t *testing.T) {
 			assert.Equal(t, http.StatusOK, status)
 			assert.Equal(t, `data: {"error":{"code":"server_error","message":"`+c.want+`","type":"server_error"}}`+"\n\ndata: [DONE]\n\n", answer)
 		})
+	}
+}
+
+func TestRefusedTools(t *testing.T) {
+	server := NewServer(t, Options{})
+	for tools, want := range map[string]string{
+		`"tools":[{"type":"web_search"}]`: `Failed to parse tools: Unsupported tool type: {\"type\":\"web_search\",\"function\":{\"name\":\"\",\"description\":\"\",\"strict\":false,\"parameters\":null}}; tools = [\n  {\n    \"type\": \"web_search\",`,
+		lsTool + `,"tool_choice":"ls"`:    "Invalid tool_choice: ls",
+	} {
+		status, answer := ask(t, server, `{"messages":[{"role":"user","content":"a"}],`+tools+`}`)
+		assert.Equal(t, http.StatusInternalServerError, status)
+		assert.Contains(t, answer, `"message":"rpc error: code = InvalidArgument desc = `+want)
 	}
 }
 
