@@ -184,13 +184,15 @@ func TestAnswers(t *testing.T) {
 		status string
 		output []string
 	}{
-		"nothing":                {"", nil, "completed", nil},
-		"without usage":          {"", []chat.Chunk{text("a"), end(chat.Stop)}, "completed", []string{"message a"}},
-		"calls alone":            {"", []chat.Chunk{call(0, "c", "list", "{}"), end(chat.ToolCalls)}, "completed", []string{"function_call list{}"}},
-		"a call of what is not":  {"", []chat.Chunk{call(0, "c", "rm", "{}"), end(chat.ToolCalls)}, "completed", []string{"function_call rm{}"}},
-		"a call without a name":  {"", []chat.Chunk{call(0, "c", "", "{}"), end(chat.ToolCalls)}, "completed", nil},
-		"wrong arguments":        {"", []chat.Chunk{call(0, "c", "list", "{"), end(chat.ToolCalls)}, "completed", []string{"function_call list{"}},
-		"calls without an index": {"", []chat.Chunk{delta(chat.Delta{ToolCalls: []chat.ToolCall{{ID: "a", Function: chat.Function{Name: "list"}}, {ID: "b", Function: chat.Function{Name: "list"}}}})}, "completed", []string{"function_call list{}", "function_call list{}"}},
+		"nothing":               {"", nil, "completed", nil},
+		"without usage":         {"", []chat.Chunk{text("a"), end(chat.Stop)}, "completed", []string{"message a"}},
+		"calls alone":           {"", []chat.Chunk{call(0, "c", "list", "{}"), end(chat.ToolCalls)}, "completed", []string{"function_call list{}"}},
+		"a call of what is not": {"", []chat.Chunk{call(0, "c", "rm", "{}"), end(chat.ToolCalls)}, "completed", []string{"function_call rm{}"}},
+		"a call without a name": {"", []chat.Chunk{call(0, "c", "", "{}"), end(chat.ToolCalls)}, "completed", nil},
+		"wrong arguments":       {"", []chat.Chunk{call(0, "c", "list", "{"), end(chat.ToolCalls)}, "completed", []string{"function_call list{"}},
+		"calls without an index": {"", []chat.Chunk{delta(chat.Delta{ToolCalls: []chat.ToolCall{
+			{ID: "a", Function: chat.Function{Name: "list"}}, {ID: "b", Function: chat.Function{Name: "list"}},
+		}})}, "completed", []string{"function_call list{}", "function_call list{}"}},
 		"calls in parallel":      {"", []chat.Chunk{call(0, "c", "list", "{}"), call(1, "d", "list", "{}")}, "completed", []string{"function_call list{}", "function_call list{}"}},
 		"one call only":          {`,"parallel_tool_calls":false`, []chat.Chunk{call(0, "c", "list", "{}"), call(1, "d", "patch", "{}")}, "completed", []string{"function_call list{}"}},
 		"cut text":               {"", []chat.Chunk{text("a"), end(chat.Length)}, "incomplete", []string{"message a"}},
