@@ -92,7 +92,7 @@ func (a *Answer) responseEvent(kind string) []byte {
 func (a *Answer) response() response {
 	asked := a.request
 	object := response{
-		ID:                "resp_" + a.id,
+		ID:                idPrefix + a.id,
 		Object:            "response",
 		CreatedAt:         a.created.Unix(),
 		Status:            a.status,
