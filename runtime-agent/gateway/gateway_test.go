@@ -392,8 +392,8 @@ func TestClients(t *testing.T) {
 	for name, want := range map[string]string{
 		"192.0.2.1": "192.0.2.1", "2001:db8::1": "2001:db8::/64", "2001:db8::ffff:1": "2001:db8::/64", "2001:db8:0:1::1": "2001:db8:0:1::/64", "alice": "alice", "": "",
 	} {
-		request := httptest.NewRequest(http.MethodGet, "/", nil)
-		request.Header.Set(appliance.HeaderClient, name)
-		assert.Equal(t, want, (&request{r: request}).client(), name)
+		asked := httptest.NewRequest(http.MethodGet, "/", nil)
+		asked.Header.Set(appliance.HeaderClient, name)
+		assert.Equal(t, want, (&request{r: asked}).client(), name)
 	}
 }
