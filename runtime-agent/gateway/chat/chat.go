@@ -20,6 +20,9 @@ const (
 	ToolCalls = "tool_calls"
 )
 
+// ChunkObject is the "object" of a Chunk; plain completions have another.
+const ChunkObject = "chat.completion.chunk"
+
 // Request is a request as the gateway writes one itself, for other APIs that it translates.
 type Request struct {
 	Model    string    `json:"model,omitempty"`

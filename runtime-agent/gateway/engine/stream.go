@@ -30,7 +30,8 @@ type Event struct {
 //   - An answer that ends where the context ends has the finish reason "length", not "stop".
 //   - A tool call that LocalAI finds twice, in what the backend calls and in the text, is
 //     delivered once.
-//   - What ends without "[DONE]" is an error.
+//   - What ends without "[DONE]" is an error, and so is an answer that says nothing for a prompt of
+//     no tokens: the backend of LocalAI v4.9.0 loses errors that come while it reads the prompt.
 type Stream struct {
 	body        io.ReadCloser
 	events      *sse.Reader
@@ -57,7 +58,9 @@ func (s *Stream) Next() (Event, error) {
 		if err != nil {
 			return Event{}, err
 		}
-		s.take(event)
+		if err := s.take(event); err != nil {
+			return Event{}, err
+		}
 	}
 	event := s.ready[0]
 	s.ready = s.ready[1:]
@@ -104,8 +107,10 @@ func cut(err error) error {
 
 // take decides when an event is delivered. One with a role, or with the text of an error, waits for
 // the first one that shows that this is an answer; calls and finish reason wait for the last ones.
-func (s *Stream) take(event Event) {
+func (s *Stream) take(event Event) error {
 	switch {
+	case event.Done && s.lost():
+		return failure.Cut(errLost)
 	case event.Done:
 		s.ready = append(s.settle(), event)
 	case event.Chunk.Usage != nil:
@@ -120,6 +125,20 @@ func (s *Stream) take(event Event) {
 		s.ready = append(s.held, event)
 		s.held = nil
 	}
+	return nil
+}
+
+var errLost = errors.New("the engine answered with no token to a prompt of no tokens")
+
+// lost reports whether the answer stands for an error of the backend. What plain completions cost is
+// never told.
+func (s *Stream) lost() bool {
+	for _, event := range s.held {
+		if usage := event.Chunk.Usage; usage != nil && event.Chunk.Object == chat.ChunkObject {
+			return usage.PromptTokens+usage.CompletionTokens == 0
+		}
+	}
+	return false
 }
 
 func ends(event Event) bool {
@@ -162,7 +181,7 @@ func (s *Stream) settle() []Event {
 func (s *Stream) full(events []Event) bool {
 	for _, event := range events {
 		if usage := event.Chunk.Usage; usage != nil {
-			return usage.PromptTokens+usage.CompletionTokens >= s.contextSize-1
+			return usage.PromptTokens+usage.CompletionTokens >= s.contextSize
 		}
 	}
 	return false

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// partEnd is between two parts of a content, as llama.cpp joins them.
-	partEnd = "\n"
+	// partEnd is between two parts of a content: LocalAI joins them so.
+	partEnd = ""
 	// messageEnd is between two messages that become one, as Mistral's own client joins them
 	// (mistral-common, InstructRequestNormalizer).
 	messageEnd = "\n\n"
