@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/guardedfile"
@@ -45,4 +46,13 @@ func readModel(root string) (gguf.Header, error) {
 		return gguf.Header{}, fmt.Errorf("the model disk, labelled %s, is missing: attach it to the virtual machine and restart the machine", appliance.ModelDiskLabel)
 	}
 	return header, err
+}
+
+// modelTime returns when the model's file was made.
+func modelTime(root string) (time.Time, error) {
+	info, err := os.Stat(filepath.Join(root, appliance.ModelsDir, appliance.ModelFile))
+	if err != nil {
+		return time.Time{}, err
+	}
+	return info.ModTime(), nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/fit"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/gguf"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs/acme"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/localai"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/nginx"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/plan"
@@ -20,8 +21,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/vmcontext"
 )
 
-// maxSite bounds what is read of the site file, in bytes.
-const maxSite = 1 << 20
+// maxInUse bounds what is read of a file with secrets, in bytes.
+const maxInUse = 1 << 20
 
 // sources are where the plan's input comes from, apart from the context.
 type sources struct {
@@ -65,21 +66,27 @@ func (s sources) gather(settings appliance.Settings, found vmcontext.Found) (pla
 	if err != nil {
 		return in, &refusal{[]string{err.Error()}}
 	}
-	in.Fit, in.ChatTemplate = fits, header.ChatTemplate
+	in.Fit, in.ChatTemplate, in.Vocabulary = fits, header.ChatTemplate, header.Vocabulary
+	if in.ModelTime, err = modelTime(s.root); err != nil {
+		return in, err
+	}
 	in.Warnings = slices.Concat(in.Warnings, in.Fit.Warnings, in.Facts.Warnings(settings.Threads))
 	return in, nil
 }
 
 // secrets sets the password and LocalAI's key: the operator's, those of the machine, or new ones.
 func (s sources) secrets(in *plan.Input) error {
-	site, err := guardedfile.Read(filepath.Join(s.root, appliance.NginxSite), maxSite)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("read the secrets in use: %w", err)
+	site, err := s.inUse(appliance.NginxSite)
+	if err != nil {
+		return err
 	}
-	password, key := nginx.SecretsInUse(site)
+	environment, err := s.inUse(appliance.LocalAIEnvFile)
+	if err != nil {
+		return err
+	}
 	var warning string
 	in.EngineKey, warning, err = secret.Key(secret.Stored{
-		Path: filepath.Join(s.root, appliance.EngineKeyFile), InUse: key, Expected: everConfigured(s.root),
+		Path: filepath.Join(s.root, appliance.EngineKeyFile), InUse: localai.KeyInUse(environment), Expected: everConfigured(s.root),
 	})
 	if err != nil {
 		return err
@@ -91,11 +98,20 @@ func (s sources) secrets(in *plan.Input) error {
 	// A mistake elsewhere in the context in force does not matter here.
 	before, _, _ := lastGood(s.root)
 	in.Password, warning, err = secret.Password(secret.Stored{
-		Path: filepath.Join(s.root, appliance.PasswordFile), InUse: password, Withdrawn: before.Password,
+		Path: filepath.Join(s.root, appliance.PasswordFile), InUse: nginx.PasswordInUse(site), Withdrawn: before.Password,
 		Expected: everConfigured(s.root),
 	})
 	in.Warnings = appendNonEmpty(in.Warnings, warning)
 	return err
+}
+
+// inUse reads a file that contains a secret in use; it is nil if there is none yet.
+func (s sources) inUse(path string) ([]byte, error) {
+	text, err := guardedfile.Read(filepath.Join(s.root, path), maxInUse)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read the secrets in use: %w", err)
+	}
+	return text, nil
 }
 
 func appendNonEmpty(warnings []string, warning string) []string {

@@ -24,6 +24,7 @@ Commands:
   check [URL] [--ca FILE] [--password-file FILE] [--http-port PORT]
                                run the acceptance checks on an appliance (default: this one)
   check-model                  fail with the reason if LocalAI could not load the model
+  gateway                      answer clients with what LocalAI says
   watch                        load the model again whenever LocalAI's backend dies, and
                                notice when the appliance stops answering
   status                       show the status; exit status 0 means that it is ready and
@@ -137,7 +138,7 @@ func (a app) command(ctx context.Context, name string, args []string) error {
 	}
 	simple, known := map[string]func(context.Context) error{
 		"status": a.showStatus, "report": a.showReport, "version": a.showVersion,
-		"check-model": a.checkModel,
+		"check-model": a.checkModel, "gateway": a.gateway,
 	}[name]
 	if !known {
 		return fmt.Errorf("%w: there is no command %q", errUsage, name)

@@ -12,6 +12,10 @@ const (
 	// ServiceUser and ServiceGroup own only what LocalAI writes at run time.
 	ServiceUser  = "localai"
 	ServiceGroup = "localai"
+	// GatewayUser owns nothing. ProxyGroup is that of nginx's workers on Debian and Ubuntu: only
+	// they may connect to the gateway.
+	GatewayUser = "slm-gateway"
+	ProxyGroup  = "www-data"
 )
 
 // The default model, baked in unless the template specifies another.
@@ -70,7 +74,9 @@ const (
 	// ChatTemplateFile is used in place of the chat template that the model's file carries, if
 	// that refuses what coding agents send.
 	ChatTemplateFile = ConfigDir + "/chat-template.jinja"
-	NginxSite        = ConfigDir + "/nginx-site.conf"
+	// GatewayConfigFile is the gateway's, without a secret.
+	GatewayConfigFile = ConfigDir + "/gateway.json"
+	NginxSite         = ConfigDir + "/nginx-site.conf"
 	// NginxNames is included by NginxSite: what changes with certificates and addresses.
 	NginxNames   = ConfigDir + "/nginx-names.conf"
 	NginxEnabled = "/etc/nginx/sites-enabled/slm-copilot.conf"
@@ -98,8 +104,8 @@ const (
 	ReloadingFile = "/run/slm-copilot/reloading"
 
 	PasswordFile = StateDir + "/password"
-	// EngineKeyFile contains LocalAI's own API key: nginx replaces the client's credentials
-	// with it, so that nothing on the VM can use LocalAI without the key.
+	// EngineKeyFile contains LocalAI's own API key, which the gateway sends: nothing on the VM can
+	// use LocalAI without it.
 	EngineKeyFile = StateDir + "/engine-key"
 )
 
@@ -122,6 +128,9 @@ const (
 	NginxUnit     = "nginx.service"
 	ConfigureUnit = "slm-copilot-configure.service"
 	BootstrapUnit = "slm-copilot-bootstrap.service"
+	// GatewayUnit is what stands between nginx and LocalAI, GatewaySocketUnit its socket.
+	GatewayUnit       = "slm-copilot-gateway.service"
+	GatewaySocketUnit = "slm-copilot-gateway.socket"
 	// WatchUnit reloads the engine's backend when it dies.
 	WatchUnit = "slm-copilot-watch.service"
 	// CertificateUnit renews certificates; CertificateTimer starts it.
@@ -162,6 +171,12 @@ const (
 	ContextHook = "/etc/one-context.d/net-92-slm-copilot"
 )
 
+// GatewaySocket is where the gateway listens.
+const GatewaySocket = "/run/slm-copilot-gateway.sock"
+
+// EngineSlots is how many answers LocalAI computes at a time.
+const EngineSlots = 1
+
 // Ports. LocalAI listens on the loopback address only.
 const (
 	LocalAIAddress = "127.0.0.1:8080"
@@ -178,6 +193,10 @@ const (
 	NginxOpenFiles = 4 * NginxConnections
 )
 
+// BodyLimit is the size of the largest request, in bytes. LocalAI's default is "15M" for echo's
+// body limit, which reads that as millions of bytes (github.com/labstack/gommon/bytes).
+const BodyLimit = 15_000_000
+
 // HTTP paths the appliance serves. Everything else is 404.
 const (
 	PathHealth      = "/health"
@@ -187,6 +206,20 @@ const (
 	PathModels      = "/v1/models"
 	PathChat        = "/v1/chat/completions"
 	PathCompletions = "/v1/completions"
+	PathResponses   = "/v1/responses"
+	PathMessages    = "/v1/messages"
+	PathCountTokens = "/v1/messages/count_tokens"
+)
+
+// HeaderClient is the header in which nginx tells the gateway who asks. Clients cannot set it.
+const HeaderClient = "X-Copilot-Client"
+
+// Numbers of the gateway, which are a part of PathMetrics.
+const (
+	MetricRequests  = "slm_copilot_gateway_requests_total"
+	MetricWaiting   = "slm_copilot_gateway_waiting"
+	MetricRunning   = "slm_copilot_gateway_running"
+	MetricFirstByte = "slm_copilot_gateway_first_byte_seconds"
 )
 
 // Status words written to StatusFile: "<step>_<result>".

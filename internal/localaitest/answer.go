@@ -12,11 +12,19 @@ import (
 // so does this one, always at the same length.
 const defaultTokens = 24
 
+// longestAnswer is the length, in tokens, at which every answer has ended by itself: agents ask for
+// up to 32000 tokens, and get what they need.
+const longestAnswer = 2048
+
 // answer is the generated answer: its tokens, and why they end.
 type answer struct {
+	// tokens are the text, or what the model writes to call a tool.
 	tokens       []string
 	finishReason string
 	promptTokens int
+	// calls are the tools called. With twice they are the same one, which arrives as text too.
+	calls []toolCall
+	twice bool
 }
 
 func (a answer) text() string { return strings.Join(a.tokens, "") }
@@ -32,38 +40,45 @@ type usage struct {
 	TotalTokens      int `json:"total_tokens"`
 }
 
+// tokenCount counts one token per byte, as the tokenizer of the recorded model did.
+func tokenCount(prompt string) int { return max(1, len(prompt)) }
+
 // contextOverflow returns the backend's message for a prompt that does not fit, "" if it does.
-func contextOverflow(request completionRequest, model Model) string {
-	tokens := request.promptTokens()
+func contextOverflow(prompt string, model Model) string {
+	tokens := tokenCount(prompt)
 	if tokens < model.ContextSize {
 		return ""
 	}
 	return fmt.Sprintf("request (%d tokens) exceeds the available context size (%d tokens), try increasing it", tokens, model.ContextSize)
 }
 
-// compose generates the answer: the same words for the same request.
-func compose(request completionRequest, model Model) answer {
-	prompt := request.promptTokens()
-	length, reason := defaultTokens, "stop"
-	if request.MaxTokens != nil && *request.MaxTokens > 0 {
-		length, reason = *request.MaxTokens, "length"
+// compose generates the answer to a request whose prompt fits: the same one for the same request,
+// but for the ids of tool calls.
+func compose(request completionRequest, prompt string, model Model) answer {
+	if order, ordered := request.order(model.Template); ordered {
+		return order.answer(prompt, model.Template)
 	}
-	// LocalAI reports "stop" for the end of the context too.
-	if room := model.ContextSize - prompt; length > room {
-		length, reason = room, "stop"
+	length := defaultTokens
+	limit := request.maxTokens()
+	if limit > 0 {
+		length = min(limit, longestAnswer)
 	}
+	length = min(length, model.ContextSize-tokenCount(prompt))
 	tokens := words(seed(request), length)
 	if text, told := request.told(); told {
 		tokens = slices.Collect(split(text))
-		tokens, reason = tokens[:min(len(tokens), length)], "stop"
+		tokens = tokens[:min(len(tokens), length)]
 	}
 	for _, stop := range request.stopWords() {
-		var cut bool
-		if tokens, cut = cutAt(tokens, stop); cut {
-			reason = "stop"
-		}
+		tokens = cutAt(tokens, stop)
 	}
-	return answer{tokens: tokens, finishReason: reason, promptTokens: prompt}
+	// LocalAI compares the numbers (core/http/endpoints/openai/inference.go, reachedTokenBudget):
+	// it reports "stop" for the end of the context too.
+	reason := "stop"
+	if limit > 0 && len(tokens) >= limit {
+		reason = "length"
+	}
+	return answer{tokens: tokens, finishReason: reason, promptTokens: tokenCount(prompt)}
 }
 
 // split yields each word of the text with the blank before it.
@@ -113,11 +128,11 @@ func next(state *uint64) uint64 {
 	return z ^ z>>31
 }
 
-// cutAt ends the tokens where stop begins in their text, and reports whether it occurs.
-func cutAt(tokens []string, stop string) ([]string, bool) {
+// cutAt ends the tokens where stop begins in their text.
+func cutAt(tokens []string, stop string) []string {
 	end := strings.Index(strings.Join(tokens, ""), stop)
 	if end < 0 {
-		return tokens, false
+		return tokens
 	}
 	var kept []string
 	for _, token := range tokens {
@@ -127,5 +142,5 @@ func cutAt(tokens []string, stop string) ([]string, bool) {
 		kept = append(kept, token[:min(end, len(token))])
 		end -= len(token)
 	}
-	return kept, true
+	return kept
 }

@@ -24,18 +24,27 @@ func TestAnswersAreDeterministic(t *testing.T) {
 		assert.Equal(t, "devstral-small-2", got.Model)
 		assert.Equal(t, "stop", *got.Choices[0].FinishReason)
 		assert.Equal(t, usage{PromptTokens: 17, CompletionTokens: defaultTokens, TotalTokens: 17 + defaultTokens}, *got.Usage)
-		assert.Len(t, strings.Fields(got.Choices[0].Message.Content), defaultTokens, "one word per token")
-		contents = append(contents, got.Choices[0].Message.Content)
+		assert.Len(t, strings.Fields(*got.Choices[0].Message.Content), defaultTokens, "one word per token")
+		contents = append(contents, *got.Choices[0].Message.Content)
 	}
 	assert.Equal(t, contents[0], contents[1])
-	other := compose(completionRequest{Prompt: "something else"}, tiny)
+	other := compose(completionRequest{Prompt: "something else"}, "something else", tiny)
 	assert.NotEqual(t, contents[0], other.text())
 }
 
 func TestAnswerEndsWithTheContext(t *testing.T) {
 	many := 100000
-	a := compose(completionRequest{Prompt: "hello", MaxTokens: &many}, tiny)
+	a := compose(completionRequest{Prompt: "hello", MaxTokens: &many}, "hello", tiny)
 	assert.Len(t, a.tokens, 2048-5)
+	assert.Equal(t, "stop", a.finishReason)
+}
+
+func TestAnswerEndsByItself(t *testing.T) {
+	many := 32000
+	model := tiny
+	model.ContextSize = 50000
+	a := compose(completionRequest{Prompt: "hello", MaxTokens: &many}, "hello", model)
+	assert.Len(t, a.tokens, longestAnswer)
 	assert.Equal(t, "stop", a.finishReason)
 }
 
@@ -53,7 +62,7 @@ func TestStopWordCutsWithinAToken(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			tokens := []string{" ab", " cd"}
 			for _, stop := range (completionRequest{Stop: test.stop}).stopWords() {
-				tokens, _ = cutAt(tokens, stop)
+				tokens = cutAt(tokens, stop)
 			}
 			assert.Equal(t, test.want, tokens)
 		})
@@ -116,9 +125,18 @@ func (s stepping) Check(Model) error {
 	return nil
 }
 
+func TestArgumentsAreText(t *testing.T) {
+	status, answer := ask(t, NewServer(t, Options{}), `{"messages":[{"role":"assistant","tool_calls":[{"function":{"name":"ls","arguments":{}}}]}]}`)
+	assert.Equal(t, http.StatusBadRequest, status)
+	assert.Regexp(t, `^\{"error":\{"code":400,"message":"code=400, message=failed parsing request body: code=400, `+
+		`message=Unmarshal type error: expected=string, got=object, field=messages.tool_calls.function.arguments, offset=\d+, `+
+		`internal=json: cannot unmarshal object into Go struct field OpenAIRequest.messages.tool_calls.function.arguments of type string","type":""\}\}\n$`, answer)
+}
+
 func FuzzReadRequest(f *testing.F) {
 	for _, body := range []string{
 		`{"model":"tiny","messages":[{"role":"user","content":"hi"}],"stop":["a"],"max_tokens":4}`,
+		`{"messages":[{"role":"user","content":[{"type":"text","text":"Call: ls {}"}]},{"role":"assistant","tool_calls":[{"id":"1","function":{"name":"ls","arguments":"{"}}]},{"role":"tool","tool_call_id":"1"}],"tools":[{"function":{"name":"ls"}}]}`,
 		`{"prompt":["a",{"text":"b"}],"stop":"x","stream":true}`, `[]`, `{`, ``,
 	} {
 		f.Add(body)
@@ -132,8 +150,14 @@ func FuzzReadRequest(f *testing.F) {
 			assert.Equal(t, http.StatusBadRequest, failed.Status)
 			return
 		}
-		if contextOverflow(request, tiny) == "" {
-			assert.LessOrEqual(t, compose(request, tiny).usage().TotalTokens, tiny.ContextSize)
+		for template := range templates {
+			prompt, err := request.prompt(template)
+			if err != nil || contextOverflow(prompt, tiny) != "" {
+				continue
+			}
+			if a := compose(request, prompt, tiny); a.calls == nil {
+				assert.LessOrEqual(t, a.usage().TotalTokens, tiny.ContextSize)
+			}
 		}
 	})
 }

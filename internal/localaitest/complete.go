@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -17,6 +18,8 @@ type dialect struct {
 	full func(answer) choice
 	// chunk returns the choice for one event; a nil text means an event without text.
 	chunk func(text *string) choice
+	// fail ends a stream with an error.
+	fail func(g generation, events eventWriter, message string)
 	// usage returns the usage the route reports; plain completions always report nothing.
 	usage func(answer) usage
 }
@@ -31,26 +34,40 @@ type completion struct {
 }
 
 type choice struct {
-	Index        int            `json:"index"`
-	FinishReason *string        `json:"finish_reason"`
-	Message      *chatMessage   `json:"message,omitempty"`
-	Delta        map[string]any `json:"delta,omitempty"`
-	Text         *string        `json:"text,omitempty"`
+	Index        int          `json:"index"`
+	FinishReason *string      `json:"finish_reason"`
+	Message      *chatMessage `json:"message,omitempty"`
+	Delta        *chatMessage `json:"delta,omitempty"`
+	Text         *string      `json:"text,omitempty"`
 }
 
+// chatMessage is an answer or a piece of one.
 type chatMessage struct {
-	Role    string `json:"role"`
-	Content string `json:"content"`
+	Role      string     `json:"role,omitempty"`
+	Content   *string    `json:"content"`
+	ToolCalls []toolCall `json:"tool_calls,omitempty"`
 }
 
 var chatDialect = dialect{
 	object:      "chat.completion",
 	chunkObject: "chat.completion.chunk",
-	full: func(a answer) choice {
-		return choice{FinishReason: &a.finishReason, Message: &chatMessage{Role: "assistant", Content: a.text()}}
-	},
-	chunk: func(text *string) choice { return choice{Delta: map[string]any{"content": text}} },
-	usage: answer.usage,
+	full:        fullChat,
+	chunk:       func(text *string) choice { return choice{Delta: &chatMessage{Content: text}} },
+	fail:        func(_ generation, events eventWriter, message string) { events.fail(message) },
+	usage:       answer.usage,
+}
+
+// fullChat numbers no calls, as LocalAI.
+func fullChat(a answer) choice {
+	text := a.text()
+	if a.calls != nil {
+		text = ""
+	}
+	calls := slices.Clone(a.calls)
+	for i := range calls {
+		calls[i].Index = 0
+	}
+	return choice{FinishReason: &a.finishReason, Message: &chatMessage{Role: "assistant", Content: &text, ToolCalls: calls}}
 }
 
 var completionDialect = dialect{
@@ -61,6 +78,11 @@ var completionDialect = dialect{
 		return choice{FinishReason: &reason, Text: &text}
 	},
 	chunk: func(text *string) choice { return choice{Text: text} },
+	// The error looks like the end of the text, and no [DONE] follows.
+	fail: func(g generation, events eventWriter, message string) {
+		text, reason := "Internal error: "+message, "stop"
+		events.send(g.chunk(choice{FinishReason: &reason, Text: &text}))
+	},
 	usage: func(answer) usage { return usage{} },
 }
 
@@ -111,24 +133,14 @@ type generation struct {
 
 // whole sends the answer in one piece, after the time that all its tokens take.
 func (g generation) whole(ctx context.Context, w http.ResponseWriter) {
-	if failed := g.loader.load(ctx, g.model); failed != nil {
+	if failed := g.load(ctx); failed != nil {
 		writeError(w, failed)
 		return
 	}
-	if failed := g.prompt(); failed != nil {
-		writeError(w, &httpError{Status: http.StatusInternalServerError, Message: failed.Error()})
+	a, err := g.answer(ctx, func(answer, int) {})
+	if err != nil {
+		writeError(w, &httpError{Status: http.StatusInternalServerError, Message: err.Error()})
 		return
-	}
-	if overflow := contextOverflow(g.request, g.model); overflow != "" {
-		writeError(w, &httpError{Status: http.StatusInternalServerError, Message: internalCallError(overflow)})
-		return
-	}
-	a := compose(g.request, g.model)
-	for i := range a.tokens {
-		if err := g.token(ctx, i); err != nil {
-			writeError(w, &httpError{Status: http.StatusInternalServerError, Message: err.Error()})
-			return
-		}
 	}
 	total := g.dialect.usage(a)
 	writeJSON(w, http.StatusOK, completion{
@@ -137,28 +149,69 @@ func (g generation) whole(ctx context.Context, w http.ResponseWriter) {
 	})
 }
 
-// prompt renders the history and splits it into tokens.
-func (g generation) prompt() error {
-	if refused := refusal(g.request.Messages); refused != "" && !g.model.Lenient {
-		return errors.New(argumentCallError(templateError(refused)))
+// load loads the model. A backend that failed knows no prompt any more.
+func (g generation) load(ctx context.Context) *httpError {
+	failed := g.loader.load(ctx, g.model)
+	if failed != nil {
+		g.slots[g.model.Name].forget(ctx)
 	}
-	return g.options.Engine.Tokenize(g.model, g.request.longestRun())
+	return failed
 }
 
-// token waits as long as token number i takes to generate.
-func (g generation) token(ctx context.Context, i int) error {
-	delay := g.options.TokenDelay
-	if i == 0 {
-		delay = g.options.FirstTokenDelay
+// overflowError is the error of a prompt that does not fit into the context.
+type overflowError string
+
+func (e overflowError) Error() string { return internalCallError(string(e)) }
+
+// answer has the backend read the prompt and generate the answer, whose tokens are told one by
+// one. It waits until the answers before it are complete.
+func (g generation) answer(ctx context.Context, generated func(a answer, token int)) (answer, error) {
+	prompt, err := g.request.prompt(g.model.Template)
+	if err != nil {
+		return answer{}, errors.New(argumentCallError(err.Error()))
 	}
-	timer := time.NewTimer(delay)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return g.options.Engine.Check(g.model)
+	if err := g.options.Engine.Tokenize(g.model, longestRun(prompt)); err != nil {
+		return answer{}, err
 	}
+	slot := g.slots[g.model.Name]
+	if err := slot.take(ctx); err != nil {
+		return answer{}, err
+	}
+	defer slot.leave()
+	if overflow := contextOverflow(prompt, g.model); overflow != "" {
+		return answer{}, overflowError(overflow)
+	}
+	if err := g.read(ctx, slot, prompt); err != nil {
+		return answer{}, err
+	}
+	a := compose(g.request, prompt, g.model)
+	for i, token := range a.tokens {
+		if err := g.token(ctx, slot, token); err != nil {
+			return answer{}, err
+		}
+		generated(a, i)
+	}
+	return a, nil
+}
+
+// read has the prompt read and tells how much that was.
+func (g generation) read(ctx context.Context, slot *slot, prompt string) error {
+	read, err := slot.read(ctx, prompt, g.options.ReadingSpeed, func() error { return g.options.Engine.Check(g.model) })
+	g.options.OnRead(Reading{Model: g.model.Name, Prompt: tokenCount(prompt), Read: read})
+	return err
+}
+
+// token waits as long as a token takes to generate.
+func (g generation) token(ctx context.Context, slot *slot, token string) error {
+	if err := wait(ctx, g.options.TokenDelay); err != nil {
+		return err
+	}
+	if err := g.options.Engine.Check(g.model); err != nil {
+		slot.cached = nil
+		return err
+	}
+	slot.cached = append(slot.cached, token...)
+	return nil
 }
 
 // internalCallError returns an error of the backend in the form in which it arrives through

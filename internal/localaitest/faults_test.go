@@ -200,3 +200,34 @@ func TestServerWithoutModels(t *testing.T) {
 	_, body = play(t, server, readTranscript(t, "03-models.txt"))
 	assert.JSONEq(t, `{"object":"list","data":[]}`, body)
 }
+
+// Plain completions tell an error as text, and never [DONE]: read in LocalAI's source
+// (core/http/endpoints/openai/completion.go).
+func TestErrorsOfStreamedCompletions(t *testing.T) {
+	model := tiny
+	model.ContextSize = 8
+	overflow := `{"created":1,"object":"text_completion","id":"ID","model":"tiny","choices":[{"index":0,"finish_reason":null,"text":"request (12 tokens) exceeds the available context size (8 tokens), try increasing it"}]}`
+	for name, c := range map[string]struct {
+		options Options
+		events  []string
+	}{
+		"overflow": {Options{Models: []Model{model}}, []string{
+			overflow,
+			`{"created":1,"object":"text_completion","id":"ID","model":"tiny","choices":[{"index":0,"finish_reason":"stop","text":"Internal error: rpc error: code = Internal desc = request (12 tokens) exceeds the available context size (8 tokens), try increasing it"}]}`,
+		}},
+		"no backend": {noBackend(t), []string{
+			`{"created":1,"object":"text_completion","id":"ID","model":"tiny","choices":[{"index":0,"finish_reason":"stop","text":"Internal error: ` + BackendMissing().Error() + `"}]}`,
+		}},
+		"a dead backend": {Options{Models: []Model{tiny}, Engine: &dying{}}, []string{
+			`{"created":1,"object":"text_completion","id":"ID","model":"tiny","choices":[{"index":0,"finish_reason":"stop","text":"Internal error: ` + BackendDied().Error() + `"}]}`,
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tr := readTranscript(t, "17-completions-stream.txt")
+			tr.requestBody = `{"model":"tiny","prompt":"a longer one","stream":true}`
+			response, answer := play(t, NewServer(t, c.options), tr)
+			assert.Equal(t, http.StatusOK, response.StatusCode)
+			assert.Equal(t, "data: "+strings.Join(c.events, "\n\ndata: ")+"\n\n", constant(answer))
+		})
+	}
+}

@@ -22,6 +22,7 @@ type Handler struct {
 	options   Options
 	loader    *loader
 	admission *admission
+	slots     map[string]*slot
 	metrics   *metrics
 	routes    map[string]route
 	// entry is the first handler in the middleware chain.
@@ -39,7 +40,10 @@ type route struct {
 // NewHandler returns a handler that has no model loaded yet.
 func NewHandler(options Options) *Handler {
 	options = options.withDefaults()
-	h := &Handler{options: options, loader: newLoader(options.Engine), admission: newAdmission(), metrics: &metrics{}}
+	h := &Handler{
+		options: options, loader: newLoader(options.Engine), admission: newAdmission(),
+		slots: newSlots(options.Models), metrics: &metrics{},
+	}
 	h.routes = map[string]route{
 		"/readyz":       {http.MethodGet, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }},
 		"/healthz":      {http.MethodGet, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }},
@@ -48,6 +52,7 @@ func NewHandler(options Options) *Handler {
 		"/system":       {http.MethodGet, h.serveSystem},
 		pathChat:        {http.MethodPost, h.serveChat},
 		pathCompletions: {http.MethodPost, h.serveCompletions},
+		"/v1/tokenize":  {http.MethodPost, h.serveTokenize},
 
 		"/backend/shutdown": {http.MethodPost, h.serveShutdown},
 		"/backend/load":     {http.MethodPost, h.serveLoad},

@@ -14,7 +14,7 @@ import (
 func TestJSONInAStreamedAnswer(t *testing.T) {
 	const (
 		quoted    = `Here is package.json: {"name": "demo"} and that is all.`
-		call      = `{"content":null,"role":"assistant","tool_calls":[{"function":{"arguments":"{}","name":"demo"},"id":"ID","index":0,"type":"function"}]}`
+		call      = `{"role":"assistant","content":null,"tool_calls":[{"index":0,"id":"ID","type":"function","function":{"name":"demo","arguments":"{}"}}]}`
 		withTools = `,"tools":[{"type":"function","function":{"name":"ls"}}]`
 	)
 	textIsText := tiny
@@ -32,7 +32,7 @@ func TestJSONInAStreamedAnswer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := NewServer(t, Options{Models: []Model{c.model}})
-			body := `{"stream":true,"messages":[{"role":"user","content":"` + sayPrefix + strings.ReplaceAll(quoted, `"`, `\"`) + `"}]` + c.tools + `}`
+			body := `{"stream":true,"messages":[{"role":"user","content":"Say: ` + strings.ReplaceAll(quoted, `"`, `\"`) + `"}]` + c.tools + `}`
 			_, answer := play(t, server, transcript{method: http.MethodPost, path: pathChat, header: http.Header{"Content-Type": {"application/json"}}, requestBody: body})
 			assert.Equal(t, c.text, streamedText(answer))
 			assert.Contains(t, answer, `"finish_reason":"`+c.reason+`"`)
@@ -52,10 +52,17 @@ func streamedText(events string) string {
 	return text.String()
 }
 
-func TestNamedJSON(t *testing.T) {
-	for text, want := range map[string]string{
-		"": "", "text": "", `{"name": "a"}`: "a", `x {"b": {"name": "a"}} y`: "a", `{"name": "a`: "", `{"name": 1}`: "", `{"title": "a"}`: "", `{{"name": "a"}`: "a",
+func TestCallInText(t *testing.T) {
+	for text, want := range map[string]functionCall{
+		"": {}, "text": {}, `{"name": "a`: {}, `{"name": 1}`: {}, `{"title": "a"}`: {},
+		`{"name": "a"}`:                            {"a", "{}"},
+		`x {"b": {"name": "a"}} y`:                 {"a", "{}"},
+		`{{"name": "a"}`:                           {"a", "{}"},
+		`{"name": "a", "arguments": {"b": 1}}`:     {"a", `{"b": 1}`},
+		`{"name": "a", "arguments": "{\"b\": 1}"}`: {"a", `{"b": 1}`},
 	} {
-		assert.Equal(t, want, namedJSON(text), text)
+		call, found := callInText(text)
+		assert.Equal(t, want, call, text)
+		assert.Equal(t, want != functionCall{}, found, text)
 	}
 }

@@ -31,6 +31,7 @@ func (h *Handler) serveShutdown(w http.ResponseWriter, r *http.Request) {
 		writeError(w, notFound())
 		return
 	}
+	h.slots[model.Name].forget(r.Context())
 	writeJSON(w, http.StatusOK, map[string]string{"message": "model stopped"})
 }
 

@@ -17,9 +17,8 @@ type Model struct {
 	// told to retry after RetryAfterSeconds.
 	MaxConcurrent     int
 	RetryAfterSeconds int
-	// Lenient says that the chat template takes every history; otherwise it refuses what the one
-	// of Devstral Small 2 does.
-	Lenient bool
+	// Template is the chat template in use.
+	Template Template
 	// TextIsText says that the model file leaves LocalAI nothing to look through for tool calls
 	// in the text of an answer (function.replace_llm_results).
 	TextIsText bool
@@ -41,13 +40,24 @@ type Options struct {
 	DisableMetrics bool
 	// OpaqueErrors omits the body of a 401.
 	OpaqueErrors bool
-	// FirstTokenDelay simulates prompt processing. LocalAI sends no byte, not even the
-	// response header, before the first token.
-	FirstTokenDelay time.Duration
-	// TokenDelay passes before every further token.
+	// ReadingSpeed is how many tokens of a prompt are read in a second, 0 for all at once. LocalAI
+	// sends no byte, not even the response header, before the first token of the answer.
+	ReadingSpeed int
+	// OnRead, unless nil, is told of each prompt when it has been read, or is read no further.
+	OnRead func(Reading)
+	// TokenDelay passes before every token of an answer.
 	TokenDelay time.Duration
 	// Engine loads models and can fail; nil never fails.
 	Engine Engine
+}
+
+// Reading is what happened to one prompt.
+type Reading struct {
+	// Model is the name of the model.
+	Model string
+	// Prompt is the length of the prompt, and Read how much of it was read, both in tokens: the
+	// rest was known from the request before, or the client left.
+	Prompt, Read int
 }
 
 // Engine is the backend of the HTTP API. LocalAI has one backend process per model.
@@ -58,7 +68,7 @@ type Engine interface {
 	// retried before a cooldown is over, unless the error is a CallError.
 	Load(ctx context.Context, model Model) error
 	// Check returns an error if the backend of a loaded model does not answer any more. It is
-	// called before every token.
+	// called before every token, and while a prompt is read at a speed.
 	Check(model Model) error
 	// Tokenize splits a prompt whose longest run of one letter has run bytes. It returns an error
 	// if the backend dies of that.
@@ -92,7 +102,7 @@ const (
 
 func (o Options) withDefaults() Options {
 	if o.Models == nil {
-		o.Models = []Model{{Name: "devstral-small-2", Lenient: true}}
+		o.Models = []Model{{Name: "devstral-small-2", Template: Relaxed}}
 	}
 	models := make([]Model, len(o.Models))
 	for i, model := range o.Models {
@@ -102,6 +112,9 @@ func (o Options) withDefaults() Options {
 		models[i] = model
 	}
 	o.Models = models
+	if o.OnRead == nil {
+		o.OnRead = func(Reading) {}
+	}
 	if o.Engine == nil {
 		o.Engine = alwaysReady{}
 	}

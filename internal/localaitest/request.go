@@ -11,24 +11,67 @@ import (
 
 // completionRequest is what the two generating routes read from a request.
 type completionRequest struct {
-	Model         string         `json:"model"`
-	Messages      []message      `json:"messages"`
-	Prompt        any            `json:"prompt"`
-	Tools         []any          `json:"tools"`
-	MaxTokens     *int           `json:"max_tokens"`
-	Stop          any            `json:"stop"`
-	Stream        bool           `json:"stream"`
-	StreamOptions *streamOptions `json:"stream_options"`
+	Model               string         `json:"model"`
+	Messages            []message      `json:"messages"`
+	Prompt              any            `json:"prompt"`
+	Tools               []tool         `json:"tools"`
+	ToolChoice          any            `json:"tool_choice"`
+	MaxTokens           *int           `json:"max_tokens"`
+	MaxCompletionTokens *int           `json:"max_completion_tokens"`
+	Stop                any            `json:"stop"`
+	Stream              bool           `json:"stream"`
+	StreamOptions       *streamOptions `json:"stream_options"`
 }
 
 type message struct {
-	Role      string `json:"role"`
-	Content   any    `json:"content"`
-	ToolCalls []any  `json:"tool_calls"`
+	Role       string     `json:"role"`
+	Content    any        `json:"content"`
+	ToolCalls  []toolCall `json:"tool_calls"`
+	ToolCallID string     `json:"tool_call_id"`
+}
+
+// text returns the content in the form in which LocalAI gives it to its backend.
+func (m message) text() string { return text(m.Content) }
+
+// toolCall has the fields of LocalAI's in the same order, in requests and in answers.
+type toolCall struct {
+	Index    int          `json:"index"`
+	ID       string       `json:"id"`
+	Type     string       `json:"type"`
+	Function functionCall `json:"function"`
+}
+
+type functionCall struct {
+	Name      string `json:"name,omitempty"`
+	Arguments string `json:"arguments"`
+}
+
+// tool is what LocalAI keeps of a tool: one of another type than function becomes a function
+// without a name.
+type tool struct {
+	Type     string   `json:"type"`
+	Function function `json:"function"`
+}
+
+type function struct {
+	Name        string         `json:"name"`
+	Description string         `json:"description"`
+	Strict      bool           `json:"strict"`
+	Parameters  map[string]any `json:"parameters"`
 }
 
 type streamOptions struct {
 	IncludeUsage bool `json:"include_usage"`
+}
+
+// maxTokens returns the limit of the answer's length, 0 for none.
+func (r completionRequest) maxTokens() int {
+	for _, limit := range []*int{r.MaxCompletionTokens, r.MaxTokens} {
+		if limit != nil {
+			return max(0, *limit)
+		}
+	}
+	return 0
 }
 
 // readRequest decodes the body. An empty body is a request without any field, as in LocalAI.
@@ -48,7 +91,16 @@ func readRequest(r *http.Request) (completionRequest, *httpError) {
 	case errors.As(err, &tooLarge):
 		return request, frameworkError(http.StatusRequestEntityTooLarge, "Request Entity Too Large")
 	}
-	return request, parsingFailed(fmt.Sprintf("code=400, message=%s, internal=%s", decodeMessage(err), err))
+	return request, decodingFailed(err)
+}
+
+// decodingFailed returns a JSON error in echo's words, with the name that LocalAI's type has.
+func decodingFailed(err error) *httpError {
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) {
+		wrong.Struct = "OpenAIRequest"
+	}
+	return parsingFailed(fmt.Sprintf("code=400, message=%s, internal=%s", decodeMessage(err), err))
 }
 
 func parsingFailed(cause string) *httpError {
@@ -60,6 +112,10 @@ func decodeMessage(err error) string {
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
 		return fmt.Sprintf("Syntax error: offset=%d, error=%s", syntax.Offset, err)
+	}
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) {
+		return fmt.Sprintf("Unmarshal type error: expected=%s, got=%s, field=%s, offset=%d", wrong.Type, wrong.Value, wrong.Field, wrong.Offset)
 	}
 	return err.Error()
 }
@@ -79,79 +135,4 @@ func (r completionRequest) stopWords() []string {
 		return words
 	}
 	return nil
-}
-
-// sayPrefix begins a last message whose rest is the answer, for tests that need a certain one.
-const sayPrefix = "Say: "
-
-// told returns the answer that the last message asks for.
-func (r completionRequest) told() (text string, told bool) {
-	if len(r.Messages) == 0 {
-		return "", false
-	}
-	content, _ := r.Messages[len(r.Messages)-1].Content.(string)
-	return strings.CutPrefix(content, sayPrefix)
-}
-
-// templateTokens is how many tokens the recorded model's chat template adds to a conversation.
-const templateTokens = 15
-
-// promptTokens counts one token per byte, as the tokenizer of the recorded model did.
-func (r completionRequest) promptTokens() int {
-	if len(r.Messages) == 0 {
-		return max(1, textLength(r.Prompt))
-	}
-	tokens := templateTokens
-	for _, message := range r.Messages {
-		tokens += textLength(message.Content)
-	}
-	return tokens
-}
-
-// longestRun returns the length, in bytes, of the longest run of one letter in the prompt.
-func (r completionRequest) longestRun() int {
-	longest := longestRun(r.Prompt)
-	for _, message := range r.Messages {
-		longest = max(longest, longestRun(message.Content))
-	}
-	return longest
-}
-
-func longestRun(value any) int {
-	longest := 0
-	switch value := value.(type) {
-	case string:
-		run := 0
-		for i := range len(value) {
-			if i > 0 && value[i] != value[i-1] {
-				run = 0
-			}
-			run++
-			longest = max(longest, run)
-		}
-	case []any:
-		for _, entry := range value {
-			longest = max(longest, longestRun(entry))
-		}
-	case map[string]any:
-		longest = longestRun(value["text"])
-	}
-	return longest
-}
-
-// textLength adds up the text in a string, a list of strings or a list of content parts.
-func textLength(value any) int {
-	switch value := value.(type) {
-	case string:
-		return len(value)
-	case []any:
-		total := 0
-		for _, entry := range value {
-			total += textLength(entry)
-		}
-		return total
-	case map[string]any:
-		return textLength(value["text"])
-	}
-	return 0
 }

@@ -3,7 +3,10 @@ package localaitest
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -14,51 +17,89 @@ func (g generation) stream(ctx context.Context, w http.ResponseWriter) {
 	w.Header().Set("Cache-Control", "no-cache")
 	w.Header().Set("Connection", "keep-alive")
 	events := eventWriter{w: w}
-	if failed := g.loader.load(ctx, g.model); failed != nil {
-		events.fail(failed.Message)
+	if failed := g.load(ctx); failed != nil {
+		g.dialect.fail(g, events, failed.Message)
 		return
 	}
-	if failed := g.prompt(); failed != nil {
-		events.fail(failed.Error())
+	text := textStream{generation: g, events: events}
+	a, err := g.answer(ctx, text.token)
+	var overflow overflowError
+	switch {
+	case ctx.Err() != nil:
+		return
+	case errors.As(err, &overflow):
+		g.overflow(events, string(overflow))
+		g.dialect.fail(g, events, err.Error())
+		return
+	case err != nil:
+		g.dialect.fail(g, events, err.Error())
 		return
 	}
-	if overflow := contextOverflow(g.request, g.model); overflow != "" {
-		g.opening(events)
-		events.send(g.chunk(g.dialect.chunk(&overflow)))
-		events.fail(internalCallError(overflow))
-		return
+	if text.invented {
+		a.finishReason = "tool_calls"
 	}
-	a := compose(g.request, g.model)
-	sent := ""
-	for i := range a.tokens {
-		err := g.token(ctx, i)
-		if ctx.Err() != nil {
-			return
-		}
-		if err != nil {
-			events.fail(err.Error())
-			return
-		}
-		if i == 0 {
-			g.opening(events)
-			g.empty(events)
-		}
-		events.send(g.chunk(g.dialect.chunk(&a.tokens[i])))
-		sent += a.tokens[i]
-		if name := namedJSON(sent); name != "" && len(g.request.Tools) > 0 && !g.model.TextIsText {
-			events.send(g.chunk(inventedCall(g.id, name)))
-			a.finishReason = "tool_calls"
-			break // the rest of the text is lost
-		}
-	}
+	g.toolCalls(events, a)
 	g.closing(events, a)
+}
+
+// textStream sends the tokens of a text.
+type textStream struct {
+	generation
+	events eventWriter
+	// invented says that LocalAI has taken a part of the text for the call of a tool; the rest
+	// of the text is lost.
+	invented bool
+}
+
+func (s *textStream) token(a answer, i int) {
+	if s.invented || a.calls != nil && !a.twice {
+		return
+	}
+	if i == 0 {
+		s.opening(s.events)
+		s.empty(s.events)
+	}
+	s.events.send(s.chunk(s.dialect.chunk(&a.tokens[i])))
+	if len(s.request.Tools) == 0 || s.model.TextIsText && !a.twice || !strings.Contains(a.tokens[i], "}") {
+		return
+	}
+	if call, found := callInText(strings.Join(a.tokens[:i+1], "")); found {
+		s.events.send(s.chunk(inventedCall(s.id, call)))
+		s.invented = true
+	}
+}
+
+// toolCalls sends each call in two events, its name and then its arguments in one piece. Of a call
+// that came as text the first one is sent already.
+func (g generation) toolCalls(events eventWriter, a answer) {
+	for _, call := range a.calls {
+		if a.twice {
+			if call.Index == 0 {
+				continue
+			}
+			call.ID = fmt.Sprintf("%s-%d", g.id, call.Index)
+		}
+		name, arguments := call, call
+		name.Function.Arguments, arguments.Function.Name = "", ""
+		for _, half := range []toolCall{name, arguments} {
+			events.send(g.chunk(choice{Delta: &chatMessage{Role: "assistant", ToolCalls: []toolCall{half}}}))
+		}
+	}
+}
+
+// overflow sends the backend's error as if it were the first token.
+func (g generation) overflow(events eventWriter, message string) {
+	if g.dialect.object == chatDialect.object {
+		g.opening(events)
+	}
+	events.send(g.chunk(g.dialect.chunk(&message)))
 }
 
 // opening sends the event with the role; for plain completions it is empty.
 func (g generation) opening(events eventWriter) {
 	first := g.dialect.chunk(nil)
 	if first.Delta != nil {
-		first.Delta["role"] = "assistant"
+		first.Delta.Role = "assistant"
 	}
 	events.send(g.chunk(first))
 }

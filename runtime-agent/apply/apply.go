@@ -307,8 +307,9 @@ func union(pending []string, groups ...[]plan.Entry) []string {
 	return slices.Compact(units)
 }
 
-// notify has the units read what changed. nginx reloads, which does not interrupt the answers
-// in progress; the engine restarts; and bootstrap checks it all again.
+// notify has the units read what changed. nginx and the gateway reload, which does not interrupt
+// the answers in progress; the engine restarts, and the gateway with it, which may need a new key;
+// and bootstrap checks it all again.
 func (t Target) notify(ctx context.Context, units []string) error {
 	if slices.Contains(units, appliance.LocalAIUnit) {
 		// It costs little, and it is not known whether a killed run changed the unit
@@ -319,6 +320,13 @@ func (t Target) notify(ctx context.Context, units []string) error {
 		// The engine has not run yet if earlier settings were refused. At boot this joins
 		// the start job that is queued anyway.
 		if err := t.Units.Restart(ctx, appliance.LocalAIUnit); err != nil {
+			return err
+		}
+		if err := t.Units.TryRestart(ctx, appliance.GatewayUnit); err != nil {
+			return err
+		}
+	} else if slices.Contains(units, appliance.GatewayUnit) {
+		if err := t.Units.TryReload(ctx, appliance.GatewayUnit); err != nil {
 			return err
 		}
 	}

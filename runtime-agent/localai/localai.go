@@ -41,6 +41,16 @@ const TempDir = appliance.LocalAIStateDir + "/tmp"
 // Secrets matches the secrets in the environment file.
 var Secrets = regexp.MustCompile(`(?m)^LOCALAI_API_KEY=.*$`)
 
+var keyInUse = regexp.MustCompile(`(?m)^LOCALAI_API_KEY=(\S+)$`)
+
+// KeyInUse returns the key that an environment file contains, "" if it has none.
+func KeyInUse(environment []byte) string {
+	if found := keyInUse.FindSubmatch(environment); found != nil {
+		return string(found[1])
+	}
+	return ""
+}
+
 // Environment returns the environment file. LocalAI reads its whole configuration from it.
 func (c Config) Environment() []byte { return c.render("local-ai.env.tmpl") }
 
@@ -54,7 +64,7 @@ func (c Config) render(name string) []byte {
 	view := map[string]any{
 		"ModelID": c.ModelID, "ContextSize": c.ContextSize, "Threads": c.Threads, "APIKey": c.APIKey,
 		"CacheType": c.CacheType, "CacheRAM": c.CacheRAM, "ChatTemplateFile": c.ChatTemplateFile, "Batch": fit.Batch,
-		"Checkpoints":   fit.Checkpoints,
+		"Checkpoints": fit.Checkpoints, "Slots": appliance.EngineSlots,
 		"QuotedModelID": strconv.Quote(c.ModelID), "ModelFile": appliance.ModelFile,
 		"Address": appliance.LocalAIAddress, "ModelConfigDir": appliance.ModelConfigDir,
 		"BackendsDir": appliance.BackendsDir, "Backend": appliance.BackendName,

@@ -66,7 +66,7 @@ func TestEveryAnswer(t *testing.T) {
 		"dots in the path":   {up, "GET", appliance.PathModels + "/../../system", "", authorized, 404, "unknown_url", nil},
 		"wrong method":       {up, "GET", appliance.PathChat, "", authorized, 405, "method_not_allowed", map[string]string{"Allow": "POST, OPTIONS"}},
 		"health by POST":     {up, "POST", appliance.PathHealth, "", anonymous, 405, "method_not_allowed", map[string]string{"Allow": "GET, HEAD, OPTIONS"}},
-		"too large":          {up, "POST", appliance.PathChat, strings.Repeat(" ", bodyLimit+1), authorized, 413, "request_too_large", nil},
+		"too large":          {up, "POST", appliance.PathChat, strings.Repeat(" ", appliance.BodyLimit+1), authorized, 413, "request_too_large", nil},
 		"engine down":        {down, "POST", appliance.PathChat, chatBody, authorized, 503, "model_unavailable", map[string]string{"Retry-After": "10"}},
 		"health, down":       {down, "GET", appliance.PathHealth, "", anonymous, 503, "model_unavailable", map[string]string{"Retry-After": "10"}},
 		"down, anonymous":    {down, "GET", appliance.PathModels, "", anonymous, 401, "invalid_api_key", nil},

@@ -7,10 +7,6 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 )
 
-// bodyLimit is in bytes. LocalAI's default is "15M" for echo's body limit, which reads that
-// as millions of bytes (github.com/labstack/gommon/bytes).
-const bodyLimit = 15_000_000
-
 // Seconds for Retry-After. retryUnavailable is about how long the engine takes to restart
 // with the model in the page cache (measured: 2.3 s to 4.3 s, and the load on top).
 const (
@@ -42,15 +38,15 @@ var failures = []failure{
 	{"401", 401, "authentication_error", "invalid_api_key",
 		"Missing or wrong password. Send it as a Bearer token, as the password of HTTP Basic with the user " +
 			appliance.APIUser + ", or as x-api-key.", false},
-	{"404", 404, "invalid_request_error", "unknown_url", "This appliance has no such path.", false},
+	{"404", 404, "invalid_request_error", "unknown_url", "This appliance has no such path. The base URL for OpenAI clients is its address with /v1, for Anthropic clients the address alone.", false},
 	{"405", 405, "invalid_request_error", "method_not_allowed", "This path does not answer that method.", false},
 	{"413", 413, "invalid_request_error", "request_too_large",
-		fmt.Sprintf("The request is larger than %d MB.", bodyLimit/1_000_000), false},
+		fmt.Sprintf("The request is larger than %d MB.", appliance.BodyLimit/1_000_000), false},
 	{"414", 414, "invalid_request_error", "url_too_long", "The URL is too long.", true},
 	{"429", 429, "requests", "rate_limit_exceeded",
 		"Too many requests from this address. Try again in a while.", false},
 	{"500", 500, "server_error", "internal_error", "The appliance could not handle the request.", false},
-	// nginx returns 502 when nothing listens: the engine opens its port once the model is loaded.
+	// nginx returns 502 when the gateway ends in the middle of a request.
 	{"502 503", 503, "server_error", "model_unavailable",
 		"The model is loading or restarting. Try again in a few seconds.", false},
 	{"504", 504, "server_error", "timeout",
@@ -60,6 +56,10 @@ var failures = []failure{
 // plain is the answer to what is sent without TLS and cannot be redirected.
 var plain = failure{"", 400, "invalid_request_error", "https_required",
 	"This port only redirects to https. Use a base URL that starts with https://. What was sent here was not encrypted, a password included.", false}
+
+// noEmbeddings is the answer to programs that index code.
+var noEmbeddings = failure{"", 404, "invalid_request_error", "unsupported",
+	"This appliance computes no embeddings: its one model is for chat and code.", false}
 
 // Location is where nginx finds the answer.
 func (f failure) Location() string {
@@ -72,6 +72,7 @@ func (f failure) Location() string {
 // Body is the answer in the format OpenAI's clients parse.
 func (f failure) Body() string {
 	body, _ := json.Marshal(map[string]any{
+		"type":  "error", // for clients of Anthropic's API
 		"error": map[string]any{"message": f.Message, "type": f.Kind, "param": nil, "code": f.Code},
 	})
 	return string(body)

@@ -230,12 +230,12 @@ func TestLargeRequests(t *testing.T) {
 		request.Header.Set("Content-Type", "application/json")
 		return do(t, s, request)
 	}
-	assert.Equal(t, 200, ask(bodyLimit).StatusCode, "the engine takes no less than nginx")
-	assert.Equal(t, 413, ask(bodyLimit+1).StatusCode)
+	assert.Equal(t, 200, ask(appliance.BodyLimit).StatusCode, "the engine takes no less than nginx")
+	assert.Equal(t, 413, ask(appliance.BodyLimit+1).StatusCode)
 
 	// From here on nginx cannot write a request body to the disk.
 	require.NoError(t, os.RemoveAll(filepath.Join(s.dir, "client_body")))
-	assert.Equal(t, 500, ask(bodyLimit).StatusCode)
+	assert.Equal(t, 500, ask(appliance.BodyLimit).StatusCode)
 	assert.Equal(t, 200, ask(1_000_000).StatusCode)
 }
 

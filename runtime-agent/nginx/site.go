@@ -1,4 +1,4 @@
-// Package nginx renders the site through which clients reach the engine, and has nginx
+// Package nginx renders the site through which clients reach the gateway, and has nginx
 // test the result before it is used.
 package nginx
 
@@ -10,9 +10,9 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"text/template"
-	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 )
@@ -26,14 +26,14 @@ type Site struct {
 	Certificate string
 	Key         string
 	WebRoot     string
-	// Upstream is the engine's host and port.
+	// Upstream is where the gateway listens, as an argument of "server": "unix:" and a path, or
+	// host and port.
 	Upstream string
 	// ReloadingFile is the path of a file that exists while the engine cannot answer. The
 	// user of nginx's workers must be able to see it.
 	ReloadingFile string
-	// Password is what clients send, EngineKey what nginx sends to the engine instead.
-	Password  string
-	EngineKey string
+	// Password is what clients send.
+	Password string
 	// Hosts are the names and addresses that the machine goes by, addresses of IPv6 in brackets:
 	// requests by http are redirected to no other. None means that they are not known.
 	Hosts []string
@@ -41,10 +41,8 @@ type Site struct {
 	PublicCertificate bool
 	// NamesFile is the path of what RenderNames returns; empty has it in the site itself.
 	NamesFile string
-	// CORSOrigins, ReadTimeout (whole seconds) and RateLimit are those of
-	// appliance.Settings.
+	// CORSOrigins and RateLimit are those of appliance.Settings.
 	CORSOrigins []string
-	ReadTimeout time.Duration
 	RateLimit   int
 }
 
@@ -58,39 +56,52 @@ func Listen(port int, ipv6 bool) []string {
 	return listen
 }
 
-// Secrets matches the secrets in the text of a site.
-var Secrets = regexp.MustCompile(`(\\x[0-9a-f]{2})+|Authorization "[^"]*"`)
+// Secrets matches the secret in the text of a site.
+var Secrets = regexp.MustCompile(`(\\x[0-9a-f]{2})+`)
 
-// inUse matches the lines of a site that contain the password and the engine's key.
-var (
-	passwordInUse = regexp.MustCompile(`\(\?i:bearer\) \+((\\x[0-9a-f]{2})+)\$"`)
-	keyInUse      = regexp.MustCompile(`proxy_set_header Authorization "Bearer ([0-9a-f]+)"`)
-)
+// inUse matches the line of a site that contains the password.
+var inUse = regexp.MustCompile(`\(\?i:bearer\) \+((\\x[0-9a-f]{2})+)\$"`)
 
-// SecretsInUse returns the password and the engine's key that a rendered site contains, "" for
-// what it does not.
-func SecretsInUse(site []byte) (password, engineKey string) {
-	if found := passwordInUse.FindSubmatch(site); found != nil {
-		text, _ := hex.DecodeString(strings.ReplaceAll(string(found[1]), `\x`, ""))
-		password = string(text)
+// PasswordInUse returns the password that a rendered site contains, "" if it has none.
+func PasswordInUse(site []byte) string {
+	found := inUse.FindSubmatch(site)
+	if found == nil {
+		return ""
 	}
-	if found := keyInUse.FindSubmatch(site); found != nil {
-		engineKey = string(found[1])
-	}
-	return password, engineKey
+	text, _ := hex.DecodeString(strings.ReplaceAll(string(found[1]), `\x`, ""))
+	return string(text)
 }
 
-// guarded is a path that requires the password, and a regular expression for its methods. Those
+// guarded are paths that require the password, and a regular expression for their methods. Those
 // that generate text need the engine's backend, the others do not.
 type guarded struct {
-	Path, Methods string
-	Generates     bool
+	// Where is the argument of "location".
+	Where, Methods string
+	Generates      bool
 }
 
-// reading are the paths that are read with GET or HEAD.
-var reading = []string{
-	appliance.PathModels, appliance.PathMetrics, appliance.PathHealth, appliance.PathReadyz, appliance.PathCA,
+// A path is answered with and without /v1, and with a slash at its end: the gateway knows what is
+// meant, whatever base URL its client was given.
+const (
+	generating = `~ "^(/v1)*/(chat/completions|completions|responses|messages|messages/count_tokens)/?$"`
+	models     = `~ "^(/v1)*/models(/[^/]+)?/?$"`
+	embeddings = `~ "^(/v1)*/embeddings/?$"`
+)
+
+// api are the paths of the gateway.
+var api = []guarded{
+	{generating, "POST", true},
+	{models, "GET|HEAD", false},
 }
+
+// Pattern is Where for an entry of a map.
+func (g guarded) Pattern() string { return strings.Replace(g.Where, `~ "`, `"~`, 1) }
+
+// Allow lists the methods as a header does.
+func (g guarded) Allow() string { return strings.ReplaceAll(g.Methods, "|", ", ") + ", OPTIONS" }
+
+// reading are the other paths that are read with GET or HEAD.
+var reading = []string{appliance.PathMetrics, appliance.PathHealth, appliance.PathReadyz, appliance.PathCA}
 
 // maxConnections is how many requests of one client, or of all clients behind one NAT, are
 // answered at a time. Agents with sub-agents have about five each.
@@ -101,19 +112,15 @@ var templateFiles embed.FS
 
 var templates = template.Must(template.New("").Funcs(template.FuncMap{"regex": regex, "origin": origin}).ParseFS(templateFiles, "*.conf.tmpl"))
 
-// Render returns the site file. It contains both secrets.
+// Render returns the site file. It contains the password.
 func (s Site) Render() []byte {
 	return render("site.conf.tmpl", map[string]any{
 		"Site":         s,
 		"Basic":        base64.StdEncoding.EncodeToString([]byte(appliance.APIUser + ":" + s.Password)),
 		"Burst":        s.RateLimit - 1,
 		"RetryLimited": s.retryLimited(), "RetryUnavailable": retryUnavailable,
-		"Guarded": []guarded{
-			{appliance.PathChat, "POST", true},
-			{appliance.PathCompletions, "POST", true},
-			{appliance.PathModels, "GET|HEAD", false},
-			{appliance.PathMetrics, "GET|HEAD", false},
-		},
+		"Guarded":    append(slices.Clone(api), guarded{"= " + appliance.PathMetrics, "GET|HEAD", false}),
+		"Embeddings": embeddings, "NoEmbeddings": noEmbeddings, "HeaderClient": appliance.HeaderClient,
 		"Open":   []string{appliance.PathHealth, appliance.PathReadyz},
 		"Errors": failures,
 	})
@@ -136,10 +143,10 @@ func (s Site) retryLimited() int {
 
 func render(name string, view map[string]any) []byte {
 	maps.Copy(view, map[string]any{
-		"Title": appliance.Title, "BodyLimit": bodyLimit,
+		"Title": appliance.Title, "BodyLimit": appliance.BodyLimit,
 		"Plain": plain.Body(), "Reading": reading, "Connections": maxConnections,
 		"PathCA": appliance.PathCA, "PathReadyz": appliance.PathReadyz,
-		"PathChat": appliance.PathChat, "PathCompletions": appliance.PathCompletions,
+		"API": api,
 	})
 	var out bytes.Buffer
 	if err := templates.ExecuteTemplate(&out, name, view); err != nil {

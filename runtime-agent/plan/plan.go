@@ -6,11 +6,15 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
+	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/fit"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/gguf"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/onecontext"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/history"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/localai"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/nginx"
@@ -38,9 +42,12 @@ type Input struct {
 	Fit fit.Result
 	// ChatTemplate is the one that the model's file carries, in Jinja.
 	ChatTemplate string
-	Password     string
-	EngineKey    string
-	TLS          certs.Chosen
+	// Vocabulary is that of the model, ModelTime when its file was made.
+	Vocabulary gguf.Vocabulary
+	ModelTime  time.Time
+	Password   string
+	EngineKey  string
+	TLS        certs.Chosen
 	// Hosts are the names and addresses that the machine goes by, addresses of IPv6 in brackets.
 	Hosts []string
 	// Warnings are what the user should know about how the settings were applied.
@@ -121,15 +128,13 @@ func proxy(in Input, render func(nginx.Site) []byte) []Entry {
 	site := nginx.Site{
 		HTTPListen:    nginx.Listen(appliance.HTTPPort, in.Facts.IPv6),
 		HTTPSListen:   nginx.Listen(appliance.HTTPSPort, in.Facts.IPv6),
-		Upstream:      appliance.LocalAIAddress,
+		Upstream:      "unix:" + appliance.GatewaySocket,
 		Certificate:   appliance.ServerCert,
 		Key:           appliance.ServerKey,
 		WebRoot:       appliance.WebRoot,
 		ReloadingFile: appliance.ReloadingFile,
 		Password:      in.Password,
-		EngineKey:     in.EngineKey,
 		CORSOrigins:   in.Settings.CORSOrigins,
-		ReadTimeout:   in.Settings.ReadTimeout,
 		RateLimit:     in.Settings.RateLimit,
 		NamesFile:     appliance.NginxNames,
 	}
@@ -149,7 +154,9 @@ func rest(in Input) []Entry {
 		APIKey:      in.EngineKey,
 	}
 	var entries []Entry
-	if relaxed := localai.RelaxedTemplate(in.ChatTemplate); relaxed != "" {
+	template := in.ChatTemplate
+	if relaxed := localai.RelaxedTemplate(template); relaxed != "" {
+		template = relaxed
 		config.ChatTemplateFile = appliance.ChatTemplateFile
 		entries = []Entry{file(appliance.ChatTemplateFile, 0o644, []byte(relaxed), appliance.LocalAIUnit, appliance.BootstrapUnit)}
 	}
@@ -161,6 +168,7 @@ func rest(in Input) []Entry {
 		link(appliance.ModelConfigDir+"/"+appliance.ModelFile, appliance.ModelsDir+"/"+appliance.ModelFile, appliance.LocalAIUnit, appliance.BootstrapUnit),
 		file(appliance.UnitDir+"/"+appliance.LocalAIUnit, 0o644, localai.Unit(), appliance.LocalAIUnit, appliance.BootstrapUnit),
 	)
+	entries = append(entries, file(appliance.GatewayConfigFile, 0o644, gatewayConfig(in, template).Render(), appliance.GatewayUnit, appliance.BootstrapUnit))
 	entries = append(entries, restCertificates(in.TLS, in.Settings.ACMECA)...)
 	if in.Context != nil {
 		entries = append(entries,
@@ -169,6 +177,15 @@ func rest(in Input) []Entry {
 	}
 	// Last, so that the run after an interrupted one makes the certificate of this boot again.
 	return append(entries, bootID(in))
+}
+
+// gatewayConfig is for the chat template that the engine uses.
+func gatewayConfig(in Input, template string) gateway.Config {
+	return gateway.Config{
+		Model: in.Baked.ModelID, Created: in.ModelTime.Unix(), ContextSize: in.Fit.ContextSize, Slots: appliance.EngineSlots,
+		Engine: appliance.LocalAIAddress, ReadTimeout: int(in.Settings.ReadTimeout.Seconds()),
+		History: history.Of(template), Vocabulary: in.Vocabulary,
+	}
 }
 
 // bootID has bootstrap check at each boot that the model answers.

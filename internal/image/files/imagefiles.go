@@ -1,5 +1,5 @@
 // Package files contains what the provisioner bakes into an image besides the payload: units,
-// the context hook and the service account, and the list of what must not be in a finished
+// the context hook and the service accounts, and the list of what must not be in a finished
 // image because it belongs to a single VM.
 package files
 
@@ -21,19 +21,27 @@ var templates = template.Must(template.New("").Option("missingkey=error").ParseF
 
 // names are the values available to the templates.
 var names = map[string]string{
-	"AgentPath":       appliance.AgentPath,
-	"LocalAIUnit":     appliance.LocalAIUnit,
-	"NginxUnit":       appliance.NginxUnit,
-	"ConfigureUnit":   appliance.ConfigureUnit,
-	"BootstrapUnit":   appliance.BootstrapUnit,
-	"ServiceUser":     appliance.ServiceUser,
-	"LocalAIStateDir": appliance.LocalAIStateDir,
-	"CertbotEnvFile":  appliance.CertbotEnvFile,
-	"StateDir":        appliance.StateDir,
-	"LogDir":          path.Dir(appliance.LogFile),
-	"ModelsDir":       appliance.ModelsDir,
-	"ModelDiskLabel":  appliance.ModelDiskLabel,
-	"NginxOpenFiles":  strconv.Itoa(appliance.NginxOpenFiles),
+	"AgentPath":         appliance.AgentPath,
+	"LocalAIUnit":       appliance.LocalAIUnit,
+	"NginxUnit":         appliance.NginxUnit,
+	"ConfigureUnit":     appliance.ConfigureUnit,
+	"BootstrapUnit":     appliance.BootstrapUnit,
+	"ServiceUser":       appliance.ServiceUser,
+	"LocalAIStateDir":   appliance.LocalAIStateDir,
+	"CertbotEnvFile":    appliance.CertbotEnvFile,
+	"StateDir":          appliance.StateDir,
+	"LogDir":            path.Dir(appliance.LogFile),
+	"ModelsDir":         appliance.ModelsDir,
+	"ModelDiskLabel":    appliance.ModelDiskLabel,
+	"GatewayUnit":       appliance.GatewayUnit,
+	"GatewaySocketUnit": appliance.GatewaySocketUnit,
+	"GatewaySocket":     appliance.GatewaySocket,
+	"GatewayConfigFile": appliance.GatewayConfigFile,
+	"GatewayUser":       appliance.GatewayUser,
+	"ProxyGroup":        appliance.ProxyGroup,
+	"EngineKeyFile":     appliance.EngineKeyFile,
+	"EngineKeyName":     path.Base(appliance.EngineKeyFile),
+	"NginxOpenFiles":    strconv.Itoa(appliance.NginxOpenFiles),
 }
 
 // SysusersFile declares the service account; systemd-sysusers creates it.
@@ -52,6 +60,8 @@ func Files() []File {
 		{SysusersFile, 0o644, render("sysusers.conf")},
 		{appliance.UnitDir + "/" + appliance.ConfigureUnit, 0o644, render("configure.service")},
 		{appliance.UnitDir + "/" + appliance.BootstrapUnit, 0o644, render("bootstrap.service")},
+		{appliance.UnitDir + "/" + appliance.GatewayUnit, 0o644, render("gateway.service")},
+		{appliance.UnitDir + "/" + appliance.GatewaySocketUnit, 0o644, render("gateway.socket")},
 		{appliance.UnitDir + "/" + appliance.WatchUnit, 0o644, render("watch.service")},
 		{appliance.UnitDir + "/" + appliance.CertificateUnit, 0o644, render("certificate.service")},
 		{appliance.UnitDir + "/" + appliance.CertificateTimer, 0o644, render("certificate.timer")},
@@ -79,7 +89,7 @@ func ModelDiskFiles() []File {
 func Units() []string {
 	return []string{
 		appliance.LocalAIUnit, appliance.NginxUnit,
-		appliance.ConfigureUnit, appliance.BootstrapUnit, appliance.WatchUnit,
+		appliance.ConfigureUnit, appliance.BootstrapUnit, appliance.WatchUnit, appliance.GatewaySocketUnit,
 		appliance.CertificateTimer,
 	}
 }

@@ -76,8 +76,8 @@ func TestModelFiles(t *testing.T) {
 	models, err := readModels(config{modelsPath: l.dir, contextSize: 1024}, newLogger(&log, "text"))
 	require.NoError(t, err)
 	assert.Equal(t, []localaitest.Model{
-		{Name: "a", File: "a.gguf", ContextSize: 512, MaxConcurrent: 4, RetryAfterSeconds: 30, Lenient: true},
-		{Name: "b", File: "b.gguf", ContextSize: 1024, Lenient: true, TextIsText: true},
+		{Name: "a", File: "a.gguf", ContextSize: 512, MaxConcurrent: 4, RetryAfterSeconds: 30, Template: localaitest.Relaxed},
+		{Name: "b", File: "b.gguf", ContextSize: 1024, Template: localaitest.Relaxed, TextIsText: true},
 	}, models)
 	assert.Contains(t, log.String(), "cannot unmarshal !!str `many` into int")
 	assert.Contains(t, log.String(), `File Name="syntax.yaml"`)

@@ -99,8 +99,7 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 	handler := localaitest.NewHandler(localaitest.Options{
 		Models: models, Keys: c.keys, AllowOrigins: c.allowOrigins,
 		DisableMetrics: c.metricsDisabled, OpaqueErrors: c.opaqueErrors,
-		FirstTokenDelay: tokenDelay, TokenDelay: tokenDelay,
-		Engine: backends,
+		TokenDelay: tokenDelay, Engine: backends,
 	})
 	// With a limit of one backend LocalAI silently skips the preload.
 	if !c.oneBackend {

@@ -93,7 +93,7 @@ func (f modelFile) model(c config) (localaitest.Model, error) {
 		model.TextIsText = model.TextIsText || pattern.ReplaceAllString(`{"name": "ls"}`, replaced.Value) == ""
 	}
 	template, err := f.chatTemplate(c)
-	model.Lenient = !strings.Contains(template, "roles must alternate")
+	model.Template = localaitest.TemplateOf(template)
 	return model, err
 }
 

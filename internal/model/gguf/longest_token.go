@@ -12,7 +12,7 @@ import (
 // llama.cpp cuts the text of a prompt into pieces, and each piece becomes one token or more: no
 // token stands for more text than the longest token has. So a text of more than N times that
 // length is more than N tokens, whatever it says. This is a proof for a vocabulary of which the
-// following is true; for every other LongestToken is 0:
+// following is true; for every other Longest is 0:
 //
 //   - Its tokenizer (tokenizer.ggml.model) neither removes nor joins anything before it cuts.
 //     Of "gpt2", "llama" and "gemma4" that is so; those of BERT and T5 normalize the text.
@@ -32,31 +32,32 @@ import (
 //
 // Source: llama-vocab.cpp of llama.cpp v0.4.0.
 type Vocabulary struct {
-	longest int
-	// marksSpaces: a space is U+2581 in the tokens, and in a text both are the same to them.
-	marksSpaces bool
+	// Longest is the length of the longest token, in bytes of the text it stands for. It is 0 if
+	// there is no length beyond which a text is sure to need more tokens.
+	Longest int `json:"longest,omitempty"`
+	// MarksSpaces: a space is U+2581 in the tokens, and in a text both are the same to them.
+	MarksSpaces bool `json:"marks_spaces,omitempty"`
 }
 
 // spaceMark is what stands for a space in the tokens of SentencePiece.
 const spaceMark = "\u2581"
 
-// LongestToken returns the length of the longest token, in bytes of the text it stands for. It
-// is 0 if there is no length beyond which a text is sure to need more tokens.
-func (v Vocabulary) LongestToken() int { return v.longest }
-
-// MinTokens returns a number of tokens below which text cannot come, 0 if nothing is known. It wants
-// the whole of a prompt, joined: a token may span two parts, so the results for parts must not be
-// added up.
-func (v Vocabulary) MinTokens(text string) int {
-	if v.longest == 0 {
+// MinTokens returns a number of tokens below which a prompt cannot come, 0 if nothing is known. It
+// wants all parts of the prompt: a token may span two, so the results for parts must not be added
+// up.
+func (v Vocabulary) MinTokens(parts ...string) int {
+	if v.Longest == 0 {
 		return 0
 	}
-	length := len(text)
-	if v.marksSpaces {
-		// A mark in the text is taken for a space, so it counts as one.
-		length -= (len(spaceMark) - 1) * strings.Count(text, spaceMark)
+	length := 0
+	for _, part := range parts {
+		length += len(part)
+		if v.MarksSpaces {
+			// A mark in the text is taken for a space, so it counts as one.
+			length -= (len(spaceMark) - 1) * strings.Count(part, spaceMark)
+		}
 	}
-	return (length + v.longest - 1) / v.longest
+	return (length + v.Longest - 1) / v.Longest
 }
 
 // tokenLength holds the length of a token in bytes of the text that it stands for, by the way
@@ -163,13 +164,13 @@ func (v *vocabularyReader) vocabulary(m metadata) Vocabulary {
 	switch m.strings[keyTokenizer] {
 	case "gpt2":
 		if !slices.Contains(unspelled, m.strings[keyPreTokenizer]) && len(v.letters) == alphabet && len(v.types) == len(v.lengths) {
-			return Vocabulary{longest: v.longest(v.spelled)}
+			return Vocabulary{Longest: v.longest(v.spelled)}
 		}
 	case "llama":
-		return Vocabulary{longest: v.longest(v.marked), marksSpaces: true}
+		return Vocabulary{Longest: v.longest(v.marked), MarksSpaces: true}
 	case "gemma4":
 		if len(v.bytes) == alphabet {
-			return Vocabulary{longest: v.longest(v.marked), marksSpaces: true}
+			return Vocabulary{Longest: v.longest(v.marked), MarksSpaces: true}
 		}
 	}
 	return Vocabulary{}

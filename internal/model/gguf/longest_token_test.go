@@ -118,7 +118,7 @@ func TestLongestToken(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := tt.vocab.read(t)
-			assert.Equal(t, tt.want, got.LongestToken())
+			assert.Equal(t, tt.want, got.Longest)
 			if tt.want == 0 {
 				assert.Zero(t, got.MinTokens(strings.Repeat("any text", 1000)), "nothing is known")
 			}
@@ -155,5 +155,5 @@ func TestAHugeVocabularyIsSkipped(t *testing.T) {
 	h.Write(bytes.Repeat([]byte{tokenNormal}, maxTokens+1))
 	header, err := read(h.file(0))
 	require.NoError(t, err)
-	assert.Zero(t, header.Vocabulary.LongestToken())
+	assert.Zero(t, header.Vocabulary.Longest)
 }

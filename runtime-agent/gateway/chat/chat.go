@@ -92,8 +92,10 @@ type Chunk struct {
 
 // ChunkChoice is the part of the answer that an event adds.
 type ChunkChoice struct {
-	Index        int     `json:"index"`
-	Delta        Delta   `json:"delta"`
+	Index int   `json:"index"`
+	Delta Delta `json:"delta"`
+	// Text is what /v1/completions has in place of Delta.
+	Text         *string `json:"text,omitempty"`
 	FinishReason *string `json:"finish_reason"`
 }
 

@@ -29,14 +29,19 @@ type Error struct {
 	// Prompt and Limit are in tokens: how long the prompt is, and how long it may be. They are
 	// set with ContextLengthExceeded alone.
 	Prompt, Limit int
+	// Cause is for the log: clients are not told.
+	Cause error
 }
 
 func (e *Error) Error() string { return e.Message }
 
-// Object is the error object in the format of OpenAI's API. Anthropic's clients read it too: they
-// want "type" beside it (https://docs.anthropic.com/en/api/errors).
+// Unwrap returns Cause.
+func (e *Error) Unwrap() error { return e.Cause }
+
+// Object is the error object in the format of OpenAI's API, with the "type" of Anthropic's
+// (https://docs.anthropic.com/en/api/errors). OpenCode 1.18.33 wants it in streams, too.
 type Object struct {
-	Type  string `json:"type,omitempty"`
+	Type  string `json:"type"`
 	Error Detail `json:"error"`
 }
 
@@ -50,7 +55,7 @@ type Detail struct {
 
 // Object returns the error as OpenAI's clients parse it.
 func (e *Error) Object() Object {
-	return Object{Error: Detail{Message: e.Message, Type: e.Type, Param: orNull(e.Param), Code: orNull(e.Code)}}
+	return Object{Type: "error", Error: Detail{Message: e.Message, Type: e.Type, Param: orNull(e.Param), Code: orNull(e.Code)}}
 }
 
 // Body returns Object in JSON.

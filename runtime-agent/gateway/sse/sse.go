@@ -20,8 +20,7 @@ var ErrTooLarge = fmt.Errorf("an event of the stream is larger than %d bytes", M
 
 // Event is one event as it was read.
 type Event struct {
-	// Raw is the event with the empty line that ends it, byte for byte. It is valid until the
-	// next call of Next.
+	// Raw is the event with the empty line that ends it, byte for byte.
 	Raw []byte
 	// Data is what its data lines say; nil if it has none, as a comment has not.
 	Data []byte
@@ -39,7 +38,7 @@ func NewReader(source io.Reader) *Reader { return &Reader{source: bufio.NewReade
 // Next returns the next event. At the end of the stream the error is io.EOF, or
 // io.ErrUnexpectedEOF if it ends within an event.
 func (r *Reader) Next() (Event, error) {
-	r.raw = r.raw[:0]
+	r.raw = nil
 	var data []byte
 	for {
 		line, err := r.line()

@@ -1,0 +1,147 @@
+package gateway
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/chat"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/engine"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/failure"
+)
+
+// call is a request for an answer, ready for the engine.
+type call struct {
+	question engine.Question
+	// stream is false for a client that wants the answer in one piece.
+	stream bool
+	answer answer
+	// text is how many bytes of text the prompt has, tools included; least is a number of tokens
+	// below which it cannot come.
+	text, least int
+}
+
+// chatCall reads a request for Chat Completions.
+func chatCall(body []byte, c *Config) (*call, *failure.Error) {
+	fields, failed := parse(body)
+	if failed != nil {
+		return nil, failed
+	}
+	if failed := c.checkModel(fields); failed != nil {
+		return nil, failed
+	}
+	var messages []json.RawMessage
+	if failed := fields.decode("messages", &messages); failed != nil {
+		return nil, failed
+	}
+	history, failed := c.History.Normalize(messages)
+	if failed != nil {
+		return nil, failed
+	}
+	if history.Changed {
+		fields.set("messages", history.Messages)
+	}
+	if failed := fields.chooseTool(); failed != nil {
+		return nil, failed
+	}
+	if limit, found := fields["max_completion_tokens"]; found {
+		fields["max_tokens"] = limit
+		delete(fields, "max_completion_tokens")
+	}
+	made, failed := fields.call(engine.PathChat, &relayed{})
+	if failed != nil {
+		return nil, failed
+	}
+	made.text = len(fields["tools"])
+	for i, text := range history.Text {
+		made.text += len(text)
+		// A template may cut the blanks at both ends.
+		history.Text[i] = strings.TrimSpace(text)
+	}
+	made.least = c.Vocabulary.MinTokens(history.Text...)
+	return made, nil
+}
+
+// textCall reads a request for /v1/completions.
+func textCall(body []byte, c *Config) (*call, *failure.Error) {
+	fields, failed := parse(body)
+	if failed != nil {
+		return nil, failed
+	}
+	if failed := c.checkModel(fields); failed != nil {
+		return nil, failed
+	}
+	prompt, valid := textOf(fields["prompt"])
+	if !valid {
+		return nil, failure.Invalid("prompt", "prompt is neither a string nor a list of strings.")
+	}
+	made, failed := fields.call(engine.PathCompletions, &relayed{text: true})
+	if failed != nil {
+		return nil, failed
+	}
+	made.text, made.least = len(prompt), c.Vocabulary.MinTokens(strings.TrimSpace(prompt))
+	return made, nil
+}
+
+// call makes the question. The engine always streams, so that it notices a client that goes away
+// and the gateway what the answer is; and it always tells the numbers of tokens.
+func (o object) call(path string, a answer) (*call, *failure.Error) {
+	made := &call{answer: a, question: engine.Question{Path: path}}
+	if failed := o.decode("stream", &made.stream); failed != nil {
+		return nil, failed
+	}
+	var options chat.StreamOptions
+	if failed := o.decode("stream_options", &options); failed != nil {
+		return nil, failed
+	}
+	made.question.Usage = options.IncludeUsage && made.stream || !made.stream
+	o.set("stream", true)
+	o.set("stream_options", chat.StreamOptions{IncludeUsage: true})
+	made.question.Body, made.question.Length = o.reader()
+	return made, nil
+}
+
+// chooseTool puts a choice of one function in terms that LocalAI v4.9.0 understands: every object
+// is "required" to it, so the function must be the only one.
+func (o object) chooseTool() *failure.Error {
+	var choice struct {
+		Function struct {
+			Name string `json:"name"`
+		} `json:"function"`
+	}
+	if raw := o["tool_choice"]; len(raw) == 0 || raw[0] != '{' || json.Unmarshal(raw, &choice) != nil || choice.Function.Name == "" {
+		return nil
+	}
+	var tools []json.RawMessage
+	if failed := o.decode("tools", &tools); failed != nil {
+		return failed
+	}
+	for _, tool := range tools {
+		var one chat.ToolDef
+		if json.Unmarshal(tool, &one) == nil && one.Function.Name == choice.Function.Name {
+			o.set("tools", []json.RawMessage{tool})
+			o.set("tool_choice", "required")
+			return nil
+		}
+	}
+	return failure.Invalid("tool_choice", "tool_choice names %q, which is not one of the tools.", choice.Function.Name)
+}
+
+// checkModel refuses models that are not here. A request that names none is for the one that is.
+func (c *Config) checkModel(fields object) *failure.Error {
+	var model string
+	if failed := fields.decode("model", &model); failed != nil {
+		return failed
+	}
+	if model == "" || model == c.Model {
+		fields.set("model", c.Model)
+		return nil
+	}
+	return c.noModel(model)
+}
+
+func (c *Config) noModel(name string) *failure.Error {
+	failed := failure.Invalid("model", "There is no model %q here. This appliance serves %q.", name, c.Model)
+	failed.Status, failed.Code = http.StatusNotFound, "model_not_found"
+	return failed
+}

@@ -1,0 +1,57 @@
+package gateway
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/gguf"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/history"
+)
+
+// Config is what differs between two appliances.
+type Config struct {
+	// Model is the id that clients send, Created when its file was made (Unix time).
+	Model   string `json:"model"`
+	Created int64  `json:"created"`
+	// ContextSize is how many tokens prompt and answer have together.
+	ContextSize int `json:"context_size"`
+	// Slots is how many answers the engine computes at a time.
+	Slots int `json:"slots"`
+	// Engine is the engine's host and port.
+	Engine string `json:"engine"`
+	// ReadTimeout, in seconds, is how long the engine may be silent.
+	ReadTimeout int `json:"read_timeout"`
+	// History is what the model's chat template refuses, Vocabulary how long its tokens are.
+	History    history.Rules   `json:"history"`
+	Vocabulary gguf.Vocabulary `json:"vocabulary"`
+}
+
+// Render returns the configuration file.
+func (c Config) Render() []byte {
+	text, err := json.MarshalIndent(c, "", "  ")
+	if err != nil {
+		panic(err) // strings and numbers can always be encoded
+	}
+	return append(text, '\n')
+}
+
+// ParseConfig reads a configuration file.
+func ParseConfig(text []byte) (*Config, error) {
+	var c Config
+	if err := json.Unmarshal(text, &c); err != nil {
+		return nil, err
+	}
+	var missing []error
+	for name, there := range map[string]bool{
+		"model": c.Model != "", "engine": c.Engine != "", "context_size": c.ContextSize > 0, "slots": c.Slots > 0, "read_timeout": c.ReadTimeout > 0,
+	} {
+		if !there {
+			missing = append(missing, fmt.Errorf("%s is missing", name))
+		}
+	}
+	return &c, errors.Join(missing...)
+}
+
+func (c *Config) silence() time.Duration { return time.Duration(c.ReadTimeout) * time.Second }

@@ -1,0 +1,140 @@
+// Package engine asks LocalAI, and puts right what it says before anybody else sees it.
+package engine
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/failure"
+)
+
+// The paths of LocalAI that the gateway asks.
+const (
+	PathChat        = "/v1/chat/completions"
+	PathCompletions = "/v1/completions"
+	PathMetrics     = "/metrics"
+	PathReadyz      = "/readyz"
+)
+
+// maxRefusal is how much of the body of an error is read, in bytes.
+const maxRefusal = 64 << 10
+
+// connectTimeout is for the loopback address: a listening engine accepts at once.
+const connectTimeout = 5 * time.Second
+
+// Engine is LocalAI at an address.
+type Engine struct {
+	// Address is host and port, Key LocalAI's own key.
+	Address, Key string
+	// ContextSize is how many tokens prompt and answer have together.
+	ContextSize int
+
+	client *http.Client
+}
+
+// New returns the engine at an address.
+func New(address, key string, contextSize int) *Engine {
+	dialer := net.Dialer{Timeout: connectTimeout}
+	return &Engine{Address: address, Key: key, ContextSize: contextSize, client: &http.Client{
+		Transport: &http.Transport{DialContext: dialer.DialContext, DisableCompression: true, MaxIdleConnsPerHost: 4},
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		},
+	}}
+}
+
+// Question is a request for an answer that is streamed.
+type Question struct {
+	// Path is PathChat or PathCompletions.
+	Path string
+	// Body is the request in JSON, Length its size in bytes.
+	Body   io.Reader
+	Length int64
+	// RequestID ties the logs of nginx, gateway and engine together.
+	RequestID string
+	// Usage is true if the client wants the event with the numbers of tokens.
+	Usage bool
+}
+
+// Ask sends the question. LocalAI answers only once it has read the prompt, which may take many
+// minutes; the answer is then read with Stream.Next. The error is a *failure.Error, unless ctx is
+// over.
+func (e *Engine) Ask(ctx context.Context, q Question) (*Stream, error) {
+	request, err := e.request(ctx, http.MethodPost, q.Path, q.Body)
+	if err != nil {
+		return nil, err
+	}
+	request.ContentLength = q.Length
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("X-Request-Id", q.RequestID)
+	response, err := e.client.Do(request)
+	if err != nil {
+		return nil, notReached(ctx, err)
+	}
+	if response.StatusCode != http.StatusOK {
+		return nil, e.refused(response)
+	}
+	return newStream(response.Body, e.ContextSize, q.Usage), nil
+}
+
+// Get asks for a page of the engine. The caller closes the body.
+func (e *Engine) Get(ctx context.Context, path string) (*http.Response, error) {
+	request, err := e.request(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := e.client.Do(request)
+	if err != nil {
+		return nil, notReached(ctx, err)
+	}
+	return response, nil
+}
+
+func (e *Engine) request(ctx context.Context, method, path string, body io.Reader) (*http.Request, error) {
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+e.Address+path, body)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Authorization", "Bearer "+e.Key)
+	return request, nil
+}
+
+// Close ends connections that are not in use.
+func (e *Engine) Close() { e.client.CloseIdleConnections() }
+
+// notReached is for an engine that does not listen, which is so while it loads the model, or that
+// ends before it has said anything.
+func notReached(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return failure.Unavailable(err)
+}
+
+// refused reads the error that the engine gives instead of an answer.
+func (e *Engine) refused(response *http.Response) error {
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxRefusal))
+	if err != nil {
+		return failure.Unavailable(err)
+	}
+	failed := failure.OfEngine(response.StatusCode, body)
+	if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil && seconds > 0 {
+		failed.RetryAfter = time.Duration(seconds) * time.Second
+	}
+	return failed
+}
+
+// As returns the failure that err is, or one that says that the appliance could not go on.
+func As(err error) *failure.Error {
+	var failed *failure.Error
+	if errors.As(err, &failed) {
+		return failed
+	}
+	return failure.Internal(err)
+}

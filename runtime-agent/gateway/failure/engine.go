@@ -1,0 +1,165 @@
+package failure
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// restart is about how long the engine takes to restart with the model in the page cache
+// (measured: 2.3 s to 4.3 s, and the load on top).
+const restart = 10 * time.Second
+
+// overflow is what llama.cpp says of a prompt that is too long.
+var overflow = regexp.MustCompile(`request \((\d+) tokens\) exceeds the available context size \((\d+) tokens\)`)
+
+// IsOverflow reports whether a text is the engine's error about a prompt that is too long, which
+// LocalAI v4.9.0 sends as the first text of a streamed answer.
+func IsOverflow(text string) bool {
+	found := overflow.FindStringIndex(text)
+	return found != nil && found[0] == 0
+}
+
+// TooLong is the error for a prompt of more tokens than it may have. The words are those by which
+// coding agents notice that they should summarize the conversation and go on:
+//
+//   - "maximum context length" and "reduce the length of the messages": Continue 1.5.47
+//     (src/util/exponentialBackoff.ts), Qwen Code 0.24.4 (core, context-length-error), LiteLLM for
+//     aider (exception_mapping_utils.py), pi 0.73.1 and OpenCode 1.18.33 (utils/overflow);
+//   - "is N tokens ... resulted in M tokens": Qwen Code reads both numbers, the limit first;
+//   - the code: OpenCode, Cline 3.0.65, Codex 0.169.0.
+//
+// None of the words "rate limit", "too many requests" and "per minute" may occur: they are looked
+// for first.
+func TooLong(prompt, limit int) *Error {
+	return &Error{
+		Status: http.StatusBadRequest, Type: InvalidRequest, Code: ContextLengthExceeded, Param: "messages",
+		Message: fmt.Sprintf("This model's maximum context length is %d tokens. However, your messages resulted in %d tokens. "+
+			"Please reduce the length of the messages.", limit, prompt),
+		Prompt: prompt, Limit: limit,
+	}
+}
+
+// Unavailable is the error for an engine that does not answer: it loads the model, or restarts.
+func Unavailable(cause error) *Error {
+	return &Error{
+		Status: http.StatusServiceUnavailable, Type: Server, Code: "model_unavailable",
+		Message:    "The model is loading or restarting. Try again in a few seconds.",
+		RetryAfter: restart, Cause: cause,
+	}
+}
+
+// Cut is the error for an answer that ends in the middle.
+func Cut(cause error) *Error {
+	return &Error{
+		Status: http.StatusServiceUnavailable, Type: Server, Code: "answer_cut",
+		Message:    "The model stopped in the middle of its answer and restarts. Send the request again in a few seconds.",
+		RetryAfter: restart, Cause: cause,
+	}
+}
+
+// Internal is the error for what should not happen.
+func Internal(cause error) *Error {
+	return &Error{
+		Status: http.StatusInternalServerError, Type: Server, Code: "internal_error",
+		Message: "The appliance could not handle the request. Its operator finds the reason in the journal of the gateway.",
+		Cause:   cause,
+	}
+}
+
+// Invalid is the error for a request that is wrong in a field, "" if it is wrong as a whole.
+func Invalid(field, format string, args ...any) *Error {
+	return &Error{
+		Status: http.StatusBadRequest, Type: InvalidRequest, Code: "invalid_value", Param: field,
+		Message: fmt.Sprintf(format, args...),
+	}
+}
+
+// OfEngine is the error that the engine gives with a status other than 200.
+func OfEngine(status int, body []byte) *Error {
+	var said struct {
+		Error struct {
+			Message string `json:"message"`
+			Type    string `json:"type"`
+		} `json:"error"`
+	}
+	message := string(body)
+	if json.Unmarshal(body, &said) == nil && said.Error.Message != "" {
+		message = said.Error.Message
+	}
+	cause := fmt.Errorf("the engine answered %d: %s", status, message)
+	switch {
+	case overflow.MatchString(message):
+		return tooLongFor(message)
+	case said.Error.Type == "admission_rejected", unreachable(message):
+		return Unavailable(cause)
+	}
+	if failed := ofTemplate(message, cause); failed != nil {
+		return failed
+	}
+	if status >= 500 {
+		return Internal(cause)
+	}
+	return refused(status, message, cause)
+}
+
+// OfEngineStream is the error that the engine gives in a stream.
+func OfEngineStream(message string) *Error {
+	cause := fmt.Errorf("the engine ended its stream: %s", message)
+	switch {
+	case overflow.MatchString(message):
+		return tooLongFor(message)
+	case unreachable(message):
+		return Cut(cause)
+	}
+	if failed := ofTemplate(message, cause); failed != nil {
+		return failed
+	}
+	return Internal(cause)
+}
+
+// refusedByTemplate finds why the model's chat template refuses a history.
+var refusedByTemplate = regexp.MustCompile(`Jinja Exception: (.*)`)
+
+// ofTemplate is the error for a history that the chat template refuses, which the gateway should
+// have changed: nil if the message is about something else.
+func ofTemplate(message string, cause error) *Error {
+	found := refusedByTemplate.FindStringSubmatch(message)
+	if found == nil {
+		return nil
+	}
+	failed := Invalid("messages", "The model's chat template refuses this conversation: %s", found[1])
+	failed.Cause = cause
+	return failed
+}
+
+// unreachable reports whether a message is about a backend that is dead, or not there yet.
+func unreachable(message string) bool {
+	for _, sign := range []string{"code = Unavailable", "connection refused", "error reading from server", "failed to load model", "could not load model"} {
+		if strings.Contains(message, sign) {
+			return true
+		}
+	}
+	return false
+}
+
+func tooLongFor(message string) *Error {
+	found := overflow.FindStringSubmatch(message)
+	prompt, _ := strconv.Atoi(found[1])
+	limit, _ := strconv.Atoi(found[2])
+	return TooLong(prompt, limit)
+}
+
+// ofFramework is what LocalAI's HTTP framework puts before its messages.
+var ofFramework = regexp.MustCompile(`^.*code=\d+, message=|, internal=.*$`)
+
+func refused(status int, message string, cause error) *Error {
+	return &Error{
+		Status: status, Type: InvalidRequest, Code: "invalid_request",
+		Message: "The model cannot answer this request: " + ofFramework.ReplaceAllString(message, "") + ".", Cause: cause,
+	}
+}

@@ -1,0 +1,176 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/engine"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/failure"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/queue"
+)
+
+// reply is the answer to one request, as it is sent.
+type reply struct {
+	*request
+	*call
+	// alive fires when the client has heard nothing for a while.
+	alive *time.Timer
+}
+
+// wait returns when it is the request's turn.
+func (r *reply) wait(ticket *queue.Ticket) *failure.Error {
+	for {
+		select {
+		case <-ticket.Ready():
+			return nil
+		case <-r.r.Context().Done():
+			return nil
+		case <-r.stopping.Done():
+			return errRestarting
+		case <-r.alive.C:
+			r.live(fmt.Sprintf("waiting, place %d in the queue", ticket.Place()))
+		}
+	}
+}
+
+// relay asks the engine, and sends what it says.
+func (r *reply) relay(ctx context.Context, cancel context.CancelCauseFunc) *failure.Error {
+	asked := time.Now()
+	events := make(chan said)
+	go r.listen(ctx, events)
+	silence := time.NewTimer(r.silence())
+	defer silence.Stop()
+	for first := true; ; {
+		select {
+		case next := <-events:
+			if next.err != nil {
+				return engine.As(next.err)
+			}
+			if first {
+				first = false
+				r.numbers.firstByte(r.name, time.Since(asked))
+			}
+			r.learn(next.event)
+			r.add(next.event)
+			if next.event.Done {
+				return nil
+			}
+			silence.Reset(r.silence())
+		case <-r.alive.C:
+			r.live(fmt.Sprintf("reading the prompt, %d s so far", int(time.Since(asked).Seconds())))
+		case <-silence.C:
+			cancel(errSilent)
+			return r.silent()
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// listen asks the engine and passes on what it says, until ctx is over.
+func (r *reply) listen(ctx context.Context, events chan<- said) {
+	pass := func(next said) bool {
+		select {
+		case events <- next:
+			return next.err == nil && !next.event.Done
+		case <-ctx.Done():
+			return false
+		}
+	}
+	stream, err := r.engine.Ask(ctx, r.question)
+	if err != nil {
+		pass(said{err: err})
+		return
+	}
+	defer stream.Close()
+	for {
+		event, err := stream.Next()
+		if !pass(said{event, err}) {
+			return
+		}
+	}
+}
+
+// learn remembers how long the prompt was.
+func (r *reply) learn(event engine.Event) {
+	if usage := event.Chunk.Usage; usage != nil {
+		r.budget.learn(r.conversation(), r.text, usage.PromptTokens)
+	}
+}
+
+// add sends what an event adds to the answer.
+func (r *reply) add(event engine.Event) {
+	part := r.answer.Add(event)
+	switch {
+	case r.stream:
+		r.start()
+		r.write(part)
+	case event.Done:
+		r.end(r.answer.Whole())
+	}
+}
+
+// live sends a sign of life.
+func (r *reply) live(note string) {
+	if r.stream {
+		if !r.begun {
+			r.start()
+			r.write(r.answer.Begin())
+		}
+		r.write(r.answer.Alive(note))
+		return
+	}
+	// JSON may have white space before it.
+	r.start()
+	r.write([]byte("\n"))
+}
+
+// start sends the head, unless it is sent.
+func (r *reply) start() {
+	if r.begun {
+		return
+	}
+	contentType := "application/json"
+	if r.stream {
+		contentType = "text/event-stream"
+	}
+	r.w.Header().Set("Content-Type", contentType)
+	r.head(http.StatusOK)
+}
+
+// write sends a part at once.
+func (r *reply) write(part []byte) {
+	r.alive.Reset(r.interval)
+	if len(part) == 0 {
+		return
+	}
+	// A client that is gone ends the request's context.
+	_, _ = r.w.Write(part)
+	_ = http.NewResponseController(r.w).Flush()
+}
+
+// end sends an answer in one piece.
+func (r *reply) end(body []byte) {
+	if !r.begun {
+		r.send(http.StatusOK, body)
+		return
+	}
+	r.write(body)
+}
+
+// fail ends the answer with an error: with its status, as long as there is none.
+func (r *reply) fail(failed *failure.Error) {
+	if !r.begun {
+		r.refuse(failed)
+		return
+	}
+	r.report(failed)
+	r.status = failed.Status
+	if r.stream {
+		r.write(r.answer.Fail(failed))
+		return
+	}
+	r.write(r.errorBody(failed))
+}

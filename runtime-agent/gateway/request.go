@@ -1,0 +1,211 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/engine"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/failure"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/messages"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/queue"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/responses"
+)
+
+// statusGone is what the numbers say of a client that went away, as in nginx.
+const statusGone = 499
+
+var (
+	errRestarting = failure.Unavailable(errors.New("the gateway restarts"))
+	errSilent     = errors.New("the engine was silent for too long")
+)
+
+// request is one request on its way.
+type request struct {
+	*Gateway
+	*state
+	w    http.ResponseWriter
+	r    *http.Request
+	name string
+	log  *slog.Logger
+	// status is what became of it, 0 until that is known.
+	status int
+	// begun is true once the head is sent; it then can only end in a part of the body.
+	begun bool
+}
+
+func (r *request) count() { r.numbers.count(r.name, r.status) }
+
+// head sends the head of the answer.
+func (r *request) head(status int) {
+	r.begun, r.status = true, status
+	r.w.WriteHeader(status)
+}
+
+func (r *request) send(status int, body []byte) {
+	r.w.Header().Set("Content-Type", "application/json")
+	if r.r.Method != http.MethodHead {
+		r.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	}
+	r.head(status)
+	_, _ = r.w.Write(body) // the client is gone
+}
+
+// refuse answers with an error.
+func (r *request) refuse(failed *failure.Error) {
+	r.report(failed)
+	if failed.RetryAfter > 0 {
+		r.w.Header().Set("Retry-After", strconv.Itoa(int((failed.RetryAfter+time.Second-1)/time.Second)))
+	}
+	r.send(failed.Status, r.errorBody(failed))
+}
+
+// report logs what the operator should know: clients are not told the cause.
+func (r *request) report(failed *failure.Error) {
+	if failed.Cause != nil && failed != errRestarting {
+		r.log.Error(failed.Message, "cause", failed.Cause, "status", failed.Status)
+	}
+}
+
+func (r *request) errorBody(failed *failure.Error) []byte {
+	switch r.name {
+	case appliance.PathMessages, appliance.PathCountTokens:
+		return messages.ErrorBody(failed)
+	case appliance.PathResponses:
+		return responses.ErrorBody(failed)
+	}
+	return failed.Body()
+}
+
+// client is who asks, as nginx says: the address, or the network of an IPv6 one, of which a single
+// user has all of a /64.
+func (r *request) client() string {
+	name := r.r.Header.Get(appliance.HeaderClient)
+	address, err := netip.ParseAddr(name)
+	if err != nil || address.Is4() {
+		return name
+	}
+	network, err := address.Prefix(64)
+	if err != nil {
+		return name
+	}
+	return network.String()
+}
+
+// conversation tells the conversations of one client apart, where it says which one it is
+// (OpenCode, Codex and Claude Code do).
+func (r *request) conversation() string {
+	for _, header := range []string{"X-Session-Id", "Session-Id", "X-Claude-Code-Session-Id"} {
+		if id := r.r.Header.Get(header); id != "" {
+			return r.client() + " " + id
+		}
+	}
+	return r.client()
+}
+
+// decode reads the body for the API that was asked.
+func (r *request) decode(body []byte) (*call, *failure.Error) {
+	switch r.name {
+	case appliance.PathMessages, appliance.PathCountTokens:
+		said, failed := messages.Decode(body)
+		if failed != nil {
+			return nil, failed
+		}
+		return r.translated(said.Chat, said.Stream, said.Answer(newID("msg_"), time.Now()))
+	case appliance.PathResponses:
+		said, failed := responses.Decode(body)
+		if failed != nil {
+			return nil, failed
+		}
+		return r.translated(said.Chat, said.Stream, said.Answer(newID("resp_"), time.Now()))
+	case appliance.PathCompletions:
+		return textCall(body, r.Config)
+	}
+	return chatCall(body, r.Config)
+}
+
+func (r *request) read() (*call, *failure.Error) {
+	body, failed := readBody(r.w, r.r)
+	if failed != nil {
+		return nil, failed
+	}
+	return r.decode(body)
+}
+
+func (r *request) countTokens() {
+	said, failed := r.read()
+	if failed != nil {
+		r.refuse(failed)
+		return
+	}
+	r.send(http.StatusOK, messages.Count(r.budget.estimate(r.conversation(), said.text)))
+}
+
+// generate answers with what the engine generates.
+func (r *request) generate() {
+	said, failed := r.read()
+	if failed == nil {
+		failed = r.budget.admit(r.conversation(), said.text, said.least, r.ContextSize)
+	}
+	if failed != nil {
+		r.refuse(failed)
+		return
+	}
+	ticket, err := r.queue.Enter(r.client())
+	if err != nil {
+		r.refuse(r.busy())
+		return
+	}
+	defer ticket.Leave()
+	said.question.RequestID = r.r.Header.Get("X-Request-Id")
+	r.exchange(said, ticket)
+}
+
+// busy is the error of a queue that is full.
+func (r *request) busy() *failure.Error {
+	wait := max(r.queue.Wait(r.client()), time.Second)
+	load := r.queue.Load()
+	return &failure.Error{
+		Status: http.StatusTooManyRequests, Type: failure.RateLimit, Code: "queue_full", RetryAfter: wait,
+		Message: fmt.Sprintf("The model is busy: %d requests are being answered and %d wait, %d of one client at most. Please try again in %ds.",
+			load.Running, load.Waiting, maxWaitingOfOne, int(wait.Seconds()+0.5)),
+	}
+}
+
+// exchange waits for the request's turn and answers it.
+func (r *request) exchange(said *call, ticket *queue.Ticket) {
+	ctx, cancel := context.WithCancelCause(r.r.Context())
+	defer cancel(nil)
+	out := &reply{request: r, call: said, alive: time.NewTimer(r.grace)}
+	defer out.alive.Stop()
+	failed := out.wait(ticket)
+	if failed == nil && ctx.Err() == nil {
+		failed = out.relay(ctx, cancel)
+	}
+	switch {
+	case r.r.Context().Err() != nil:
+		r.status = statusGone
+	case failed != nil:
+		out.fail(failed)
+	}
+}
+
+// silent is the error of an engine that says nothing any more.
+func (r *request) silent() *failure.Error {
+	return &failure.Error{
+		Status: http.StatusGatewayTimeout, Type: failure.Server, Code: "timeout", Cause: errSilent,
+		Message: "The model did not answer in time. Send a shorter prompt, or have the operator raise " + appliance.VarReadTimeout + ".",
+	}
+}
+
+// said is what comes from the engine next.
+type said struct {
+	event engine.Event
+	err   error
+}

@@ -1,0 +1,106 @@
+package gateway
+
+import (
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/engine"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/failure"
+)
+
+// prefix is that of the API's paths. Clients that were given a base URL without it, or with it
+// twice, are answered as well.
+const prefix = "/v1"
+
+// unknown is the name of every path that is not served.
+const unknown = "unknown"
+
+// route returns the path that is meant, and the id of a model below PathModels.
+func route(path string) (name, model string) {
+	path = "/" + strings.Trim(path, "/")
+	if path == appliance.PathReadyz || path == appliance.PathMetrics {
+		return path, ""
+	}
+	for strings.HasPrefix(path, prefix+"/") {
+		path = path[len(prefix):]
+	}
+	path = prefix + path
+	if id, found := strings.CutPrefix(path, appliance.PathModels+"/"); found {
+		return pathModel, id
+	}
+	if _, found := methods[path]; found {
+		return path, ""
+	}
+	return unknown, ""
+}
+
+const pathModel = appliance.PathModels + "/{model}"
+
+// methods are the routes; each has one method, HEAD besides GET.
+var methods = map[string]string{
+	appliance.PathReadyz:      http.MethodGet,
+	appliance.PathMetrics:     http.MethodGet,
+	appliance.PathModels:      http.MethodGet,
+	pathModel:                 http.MethodGet,
+	appliance.PathChat:        http.MethodPost,
+	appliance.PathCompletions: http.MethodPost,
+	appliance.PathResponses:   http.MethodPost,
+	appliance.PathMessages:    http.MethodPost,
+	appliance.PathCountTokens: http.MethodPost,
+}
+
+func (r *request) serve(model string) {
+	method := r.r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	switch want := methods[r.name]; {
+	case want == "":
+		r.refuse(noSuchPath())
+		return
+	case method != want:
+		r.w.Header().Set("Allow", want)
+		r.refuse(&failure.Error{
+			Status: http.StatusMethodNotAllowed, Type: failure.InvalidRequest, Code: "method_not_allowed",
+			Message: "This path does not answer that method.",
+		})
+		return
+	}
+	switch r.name {
+	case appliance.PathReadyz:
+		r.pass(engine.PathReadyz)
+	case appliance.PathMetrics:
+		r.pass(engine.PathMetrics)
+		r.numbers.write(r.w)
+	case appliance.PathModels:
+		r.json(r.models())
+	case pathModel:
+		r.serveModel(model)
+	case appliance.PathCountTokens:
+		r.countTokens()
+	default:
+		r.generate()
+	}
+}
+
+func noSuchPath() *failure.Error {
+	return &failure.Error{
+		Status: http.StatusNotFound, Type: failure.InvalidRequest, Code: "unknown_url",
+		Message: "This appliance has no such path. The base URL for clients of OpenAI's API ends in " + prefix + ", for those of Anthropic's it does not.",
+	}
+}
+
+// pass answers with a page of the engine.
+func (r *request) pass(path string) {
+	response, err := r.engine.Get(r.r.Context(), path)
+	if err != nil {
+		r.refuse(engine.As(err))
+		return
+	}
+	defer response.Body.Close()
+	r.w.Header().Set("Content-Type", response.Header.Get("Content-Type"))
+	r.head(response.StatusCode)
+	_, _ = io.Copy(r.w, response.Body) // the client is gone
+}
