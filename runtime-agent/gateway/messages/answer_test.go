@@ -101,7 +101,7 @@ func TestUsage(t *testing.T) {
 }
 
 func TestCount(t *testing.T) {
-	assert.Equal(t, `{"input_tokens":12400}`, string(Count(12400)))
+	assert.JSONEq(t, `{"input_tokens":12400}`, string(Count(12400)))
 }
 
 // A stream that fails ends with its error at whatever point, and nothing before it says that a

@@ -82,132 +82,129 @@ func TestNothingOfTheVendorReachesThePrompt(t *testing.T) {
 
 const oneMessage = `"messages":[{"role":"user","content":"Hi"}]`
 
-// Each case is the messages and, where it says so, other fields of a request.
+// histories are requests and the messages that they become.
+var histories = map[string]struct {
+	body string
+	want []chat.Message
+}{
+	"a string": {
+		`{"messages":[{"role":"user","content":"Hi"}]}`,
+		[]chat.Message{says(chat.User, "Hi")},
+	},
+	"parts": {
+		`{"messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":""},{"type":"text","text":"b"}]}]}`,
+		[]chat.Message{says(chat.User, "a\n\nb")},
+	},
+	"system as a string": {
+		`{"system":"Be brief",` + oneMessage + `}`,
+		[]chat.Message{says(chat.System, "Be brief"), says(chat.User, "Hi")},
+	},
+	"system in blocks, the billing line first": {
+		`{"system":[{"type":"text","text":"x-anthropic-billing-header: cc_version=2.1.328.56a;"},
+		{"type":"text","text":"a"},{"type":"text","text":"b"}],` + oneMessage + `}`,
+		[]chat.Message{says(chat.System, "a\n\nb"), says(chat.User, "Hi")},
+	},
+	"the billing line alone": {
+		`{"system":[{"type":"text","text":"x-anthropic-billing-header: cc_version=2.1.328.56a;"}],` + oneMessage + `}`,
+		[]chat.Message{says(chat.User, "Hi")},
+	},
+	"a system message in its place": {
+		`{"messages":[{"role":"user","content":"Hi"},{"role":"system","content":[{"type":"text","text":"Today is Monday"}]}]}`,
+		[]chat.Message{says(chat.User, "Hi"), says(chat.System, "Today is Monday")},
+	},
+	"thinking of earlier turns": {
+		`{"messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"Hm","signature":"s"},
+		{"type":"redacted_thinking","data":"d"},{"type":"text","text":"Yes"}]}]}`,
+		[]chat.Message{says(chat.Assistant, "Yes")},
+	},
+	"nothing but thinking": {
+		`{"messages":[{"role":"user","content":"Hi"},{"role":"assistant","content":[{"type":"thinking","thinking":"Hm"}]}]}`,
+		[]chat.Message{says(chat.User, "Hi")},
+	},
+	"empty contents": {
+		`{"messages":[{"role":"user","content":""},{"role":"assistant","content":[]},{"role":"user","content":null},
+		{"role":"assistant"},{"role":"user","content":"Hi"}]}`,
+		[]chat.Message{says(chat.User, "Hi")},
+	},
+	"pieces of an answer": {
+		`{"messages":[{"role":"assistant","content":[{"type":"text","text":"It is "},{"type":"text","text":"7"}]}]}`,
+		[]chat.Message{says(chat.Assistant, "It is 7")},
+	},
+	"calls": {
+		`{"messages":[{"role":"assistant","content":[{"type":"text","text":"Look"},
+		{"type":"tool_use","id":"toolu_1","name":"Bash","input":{ "command" : "a  <b" , "a":1}},
+		{"type":"tool_use","id":"toolu_2","name":"List","input":{}}]}]}`,
+		[]chat.Message{{Role: chat.Assistant, Content: chat.Text("Look"), ToolCalls: []chat.ToolCall{
+			{ID: "toolu_1", Type: "function", Function: chat.Function{Name: "Bash", Arguments: `{"command":"a  <b","a":1}`}},
+			{ID: "toolu_2", Type: "function", Function: chat.Function{Name: "List", Arguments: `{}`}},
+		}}},
+	},
+	"a call alone has no content": {
+		`{"messages":[{"role":"assistant","content":[{"type":"tool_use","id":"toolu_1","name":"Bash","input":{}}]}]}`,
+		[]chat.Message{{Role: chat.Assistant, ToolCalls: []chat.ToolCall{
+			{ID: "toolu_1", Type: "function", Function: chat.Function{Name: "Bash", Arguments: `{}`}},
+		}}},
+	},
+	"text beside results comes after them": {
+		`{"messages":[{"role":"user","content":[{"type":"text","text":"Go on"},
+		{"type":"tool_result","tool_use_id":"toolu_1","content":"one"},
+		{"type":"tool_result","tool_use_id":"toolu_2","content":[{"type":"text","text":"two"},{"type":"text","text":"three"}]},
+		{"type":"text","text":"please"}]}]}`,
+		[]chat.Message{result("toolu_1", "one"), result("toolu_2", "two\n\nthree"), says(chat.User, "Go on\n\nplease")},
+	},
+	"results without content": {
+		`{"messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"toolu_1"},
+		{"type":"tool_result","tool_use_id":"toolu_2","content":[]}]}]}`,
+		[]chat.Message{result("toolu_1", ""), result("toolu_2", "")},
+	},
+	"results that are errors": {
+		`{"messages":[{"role":"user","content":[
+		{"type":"tool_result","tool_use_id":"toolu_1","is_error":true,"content":"Exit code 1"},
+		{"type":"tool_result","tool_use_id":"toolu_2","is_error":true,"content":[{"type":"text","text":"error: no such file"}]},
+		{"type":"tool_result","tool_use_id":"toolu_3","is_error":true},
+		{"type":"tool_result","tool_use_id":"toolu_4","is_error":false,"content":"Error in line 7"}]}]}`,
+		[]chat.Message{
+			result("toolu_1", "Error: Exit code 1"), result("toolu_2", "error: no such file"),
+			result("toolu_3", "Error"), result("toolu_4", "Error in line 7"),
+		},
+	},
+	"documents that are text": {
+		`{"messages":[{"role":"user","content":[
+		{"type":"document","title":"a.txt","context":"From the wiki","source":{"type":"text","media_type":"text/plain","data":"alpha"}},
+		{"type":"document","title":null,"source":{"type":"content","content":[{"type":"text","text":"beta"}]}},
+		{"type":"document","source":{"type":"content","content":"gamma"}},
+		{"type":"search_result","title":"Delta","source":"https://example.org/d","content":[{"type":"text","text":"delta"}]}]}]}`,
+		[]chat.Message{says(chat.User, "a.txt\nFrom the wiki\nalpha\n\nbeta\n\ngamma\n\nDelta\nhttps://example.org/d\ndelta")},
+	},
+	"a document in a result": {
+		`{"messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"toolu_1","content":[
+		{"type":"document","source":{"type":"text","data":"alpha"}}]}]}]}`,
+		[]chat.Message{result("toolu_1", "alpha")},
+	},
+	"what Anthropic's servers did": {
+		`{"messages":[{"role":"assistant","content":[{"type":"server_tool_use","id":"s","name":"web_search","input":{"query":"q"}},
+		{"type":"web_search_tool_result","tool_use_id":"s","content":{"type":"web_search_tool_result_error","error_code":"unavailable"}},
+		{"type":"text","text":"Found nothing"}]}]}`,
+		[]chat.Message{says(chat.Assistant, "Found nothing")},
+	},
+	"changes of tools": {
+		`{"messages":[{"role":"user","content":"Hi"},
+		{"role":"system","content":[{"type":"tool_addition","tool":{"type":"tool_reference","name":"X"}},
+		{"type":"tool_removal","tool":{"type":"tool_reference","name":"Y"}}]}]}`,
+		[]chat.Message{says(chat.User, "Hi")},
+	},
+}
+
 func TestHistory(t *testing.T) {
-	user, system := speaker(chat.User), speaker(chat.System)
-	assistant := speaker(chat.Assistant)
-	cases := map[string]struct {
-		body string
-		want []chat.Message
-	}{
-		"a string": {
-			`{"messages":[{"role":"user","content":"Hi"}]}`,
-			[]chat.Message{user.says("Hi")},
-		},
-		"parts": {
-			`{"messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":""},{"type":"text","text":"b"}]}]}`,
-			[]chat.Message{user.says("a\n\nb")},
-		},
-		"system as a string": {
-			`{"system":"Be brief",` + oneMessage + `}`,
-			[]chat.Message{system.says("Be brief"), user.says("Hi")},
-		},
-		"system in blocks, the billing line first": {
-			`{"system":[{"type":"text","text":"x-anthropic-billing-header: cc_version=2.1.328.56a;"},
-			{"type":"text","text":"a"},{"type":"text","text":"b"}],` + oneMessage + `}`,
-			[]chat.Message{system.says("a\n\nb"), user.says("Hi")},
-		},
-		"the billing line alone": {
-			`{"system":[{"type":"text","text":"x-anthropic-billing-header: cc_version=2.1.328.56a;"}],` + oneMessage + `}`,
-			[]chat.Message{user.says("Hi")},
-		},
-		"a system message in its place": {
-			`{"messages":[{"role":"user","content":"Hi"},{"role":"system","content":[{"type":"text","text":"Today is Monday"}]}]}`,
-			[]chat.Message{user.says("Hi"), system.says("Today is Monday")},
-		},
-		"thinking of earlier turns": {
-			`{"messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"Hm","signature":"s"},
-			{"type":"redacted_thinking","data":"d"},{"type":"text","text":"Yes"}]}]}`,
-			[]chat.Message{assistant.says("Yes")},
-		},
-		"nothing but thinking": {
-			`{"messages":[{"role":"user","content":"Hi"},{"role":"assistant","content":[{"type":"thinking","thinking":"Hm"}]}]}`,
-			[]chat.Message{user.says("Hi")},
-		},
-		"empty contents": {
-			`{"messages":[{"role":"user","content":""},{"role":"assistant","content":[]},{"role":"user","content":null},
-			{"role":"assistant"},{"role":"user","content":"Hi"}]}`,
-			[]chat.Message{user.says("Hi")},
-		},
-		"pieces of an answer": {
-			`{"messages":[{"role":"assistant","content":[{"type":"text","text":"It is "},{"type":"text","text":"7"}]}]}`,
-			[]chat.Message{assistant.says("It is 7")},
-		},
-		"calls": {
-			`{"messages":[{"role":"assistant","content":[{"type":"text","text":"Look"},
-			{"type":"tool_use","id":"toolu_1","name":"Bash","input":{ "command" : "a  <b" , "a":1}},
-			{"type":"tool_use","id":"toolu_2","name":"List","input":{}}]}]}`,
-			[]chat.Message{{Role: chat.Assistant, Content: chat.Text("Look"), ToolCalls: []chat.ToolCall{
-				{ID: "toolu_1", Type: "function", Function: chat.Function{Name: "Bash", Arguments: `{"command":"a  <b","a":1}`}},
-				{ID: "toolu_2", Type: "function", Function: chat.Function{Name: "List", Arguments: `{}`}},
-			}}},
-		},
-		"a call alone has no content": {
-			`{"messages":[{"role":"assistant","content":[{"type":"tool_use","id":"toolu_1","name":"Bash","input":{}}]}]}`,
-			[]chat.Message{{Role: chat.Assistant, ToolCalls: []chat.ToolCall{
-				{ID: "toolu_1", Type: "function", Function: chat.Function{Name: "Bash", Arguments: `{}`}},
-			}}},
-		},
-		"text beside results comes after them": {
-			`{"messages":[{"role":"user","content":[{"type":"text","text":"Go on"},
-			{"type":"tool_result","tool_use_id":"toolu_1","content":"one"},
-			{"type":"tool_result","tool_use_id":"toolu_2","content":[{"type":"text","text":"two"},{"type":"text","text":"three"}]},
-			{"type":"text","text":"please"}]}]}`,
-			[]chat.Message{result("toolu_1", "one"), result("toolu_2", "two\n\nthree"), user.says("Go on\n\nplease")},
-		},
-		"results without content": {
-			`{"messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"toolu_1"},
-			{"type":"tool_result","tool_use_id":"toolu_2","content":[]}]}]}`,
-			[]chat.Message{result("toolu_1", ""), result("toolu_2", "")},
-		},
-		"results that are errors": {
-			`{"messages":[{"role":"user","content":[
-			{"type":"tool_result","tool_use_id":"toolu_1","is_error":true,"content":"Exit code 1"},
-			{"type":"tool_result","tool_use_id":"toolu_2","is_error":true,"content":[{"type":"text","text":"error: no such file"}]},
-			{"type":"tool_result","tool_use_id":"toolu_3","is_error":true},
-			{"type":"tool_result","tool_use_id":"toolu_4","is_error":false,"content":"Error in line 7"}]}]}`,
-			[]chat.Message{
-				result("toolu_1", "Error: Exit code 1"), result("toolu_2", "error: no such file"),
-				result("toolu_3", "Error"), result("toolu_4", "Error in line 7"),
-			},
-		},
-		"documents that are text": {
-			`{"messages":[{"role":"user","content":[
-			{"type":"document","title":"a.txt","context":"From the wiki","source":{"type":"text","media_type":"text/plain","data":"alpha"}},
-			{"type":"document","title":null,"source":{"type":"content","content":[{"type":"text","text":"beta"}]}},
-			{"type":"document","source":{"type":"content","content":"gamma"}},
-			{"type":"search_result","title":"Delta","source":"https://example.org/d","content":[{"type":"text","text":"delta"}]}]}]}`,
-			[]chat.Message{user.says("a.txt\nFrom the wiki\nalpha\n\nbeta\n\ngamma\n\nDelta\nhttps://example.org/d\ndelta")},
-		},
-		"a document in a result": {
-			`{"messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"toolu_1","content":[
-			{"type":"document","source":{"type":"text","data":"alpha"}}]}]}]}`,
-			[]chat.Message{result("toolu_1", "alpha")},
-		},
-		"what Anthropic's servers did": {
-			`{"messages":[{"role":"assistant","content":[{"type":"server_tool_use","id":"s","name":"web_search","input":{"query":"q"}},
-			{"type":"web_search_tool_result","tool_use_id":"s","content":{"type":"web_search_tool_result_error","error_code":"unavailable"}},
-			{"type":"text","text":"Found nothing"}]}]}`,
-			[]chat.Message{assistant.says("Found nothing")},
-		},
-		"changes of tools": {
-			`{"messages":[{"role":"user","content":"Hi"},
-			{"role":"system","content":[{"type":"tool_addition","tool":{"type":"tool_reference","name":"X"}},
-			{"type":"tool_removal","tool":{"type":"tool_reference","name":"Y"}}]}]}`,
-			[]chat.Message{user.says("Hi")},
-		},
-	}
-	for name, c := range cases {
+	for name, c := range histories {
 		t.Run(name, func(t *testing.T) {
 			assert.Equal(t, indented(t, c.want), indented(t, decode(t, c.body).Chat.Messages))
 		})
 	}
 }
 
-type speaker string
-
-func (role speaker) says(text string) chat.Message {
-	return chat.Message{Role: string(role), Content: &text}
+func says(role, text string) chat.Message {
+	return chat.Message{Role: role, Content: &text}
 }
 
 func result(id, text string) chat.Message {

@@ -6,7 +6,6 @@ package sdk_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -126,7 +125,7 @@ func serve(t *testing.T, chunks []chat.Chunk, refusal *failure.Error) (client an
 		if refused != nil {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(refused.Status)
-			w.Write(messages.ErrorBody(refused))
+			write(t, w, messages.ErrorBody(refused))
 			return
 		}
 		decoded <- request
@@ -138,14 +137,19 @@ func serve(t *testing.T, chunks []chat.Chunk, refusal *failure.Error) (client an
 		events = append(events, answer.End()...)
 		if request.Stream {
 			w.Header().Set("Content-Type", "text/event-stream")
-			w.Write(events)
+			write(t, w, events)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		w.Write(answer.Whole())
+		write(t, w, answer.Whole())
 	}))
 	t.Cleanup(server.Close)
 	return anthropic.NewClient(option.WithBaseURL(server.URL), option.WithAPIKey("key"), option.WithMaxRetries(0)), decoded
+}
+
+func write(t *testing.T, w io.Writer, data []byte) {
+	_, err := w.Write(data)
+	assert.NoError(t, err)
 }
 
 func askForFiles() anthropic.MessageNewParams {
@@ -200,7 +204,7 @@ func TestErrorsThroughTheSDK(t *testing.T) {
 		client, _ := serve(t, nil, refusal)
 		_, err := client.Messages.New(context.Background(), askForFiles())
 		var told *anthropic.Error
-		require.True(t, errors.As(err, &told), "%v", err)
+		require.ErrorAs(t, err, &told)
 		assert.Equal(t, want, string(told.Type()))
 		assert.Equal(t, refusal.Status, told.StatusCode)
 	}
@@ -220,9 +224,9 @@ func TestFailingStreams(t *testing.T) {
 			answer := request.Answer("msg_1", time.Now())
 			w.Header().Set("Content-Type", "text/event-stream")
 			for _, chunk := range chunks[:sent] {
-				w.Write(answer.Add(chunk))
+				write(t, w, answer.Add(chunk))
 			}
-			w.Write(answer.Fail(&failure.Error{Status: http.StatusServiceUnavailable, Message: "The model is restarting."}))
+			write(t, w, answer.Fail(&failure.Error{Status: http.StatusServiceUnavailable, Message: "The model is restarting."}))
 		}))
 		encoded, err := json.Marshal(askForFiles())
 		require.NoError(t, err)
@@ -230,7 +234,7 @@ func TestFailingStreams(t *testing.T) {
 		message, err := stream(t, client, string(encoded))
 		server.Close()
 		var told *anthropic.Error
-		require.True(t, errors.As(err, &told), "%v", err)
+		require.ErrorAs(t, err, &told)
 		assert.Equal(t, "overloaded_error", string(told.Type()))
 		assert.Empty(t, message.StopReason)
 		for _, block := range message.Content {
@@ -246,7 +250,7 @@ func TestCountTokens(t *testing.T) {
 		_, refused := messages.Decode(body)
 		assert.Nil(t, refused)
 		w.Header().Set("Content-Type", "application/json")
-		w.Write(messages.Count(12400))
+		write(t, w, messages.Count(12400))
 	}))
 	defer server.Close()
 	client := anthropic.NewClient(option.WithBaseURL(server.URL), option.WithAPIKey("key"), option.WithMaxRetries(0))
