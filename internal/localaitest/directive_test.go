@@ -123,7 +123,7 @@ func TestACallThatArrivesTwice(t *testing.T) {
 	assert.Equal(t, []string{`ls{"path":"/"}`, "ls", `{"path":"/"}`}, arguments)
 	assert.Contains(t, answer, `"finish_reason":"tool_calls"`)
 
-	const call = `{"index":0,"id":"CALL","type":"function","function":{"name":"ls","arguments":"{\"path\":\"/\"}"}}`
+	const call = `{"index":0,"id":"ID","type":"function","function":{"name":"ls","arguments":"{\"path\":\"/\"}"}}`
 	_, answer = ask(t, server, `{`+asked+`,`+lsTool+`}`)
 	assert.Contains(t, constant(answer), `"tool_calls":[`+call+`,`+call+`]`)
 }
