@@ -142,10 +142,10 @@ func (r *reply) start() {
 
 // write sends a part at once.
 func (r *reply) write(part []byte) {
-	r.alive.Reset(r.interval)
 	if len(part) == 0 {
-		return
+		return // the client has heard nothing
 	}
+	r.alive.Reset(r.interval)
 	// A client that is gone ends the request's context.
 	_, _ = r.w.Write(part)
 	_ = http.NewResponseController(r.w).Flush()

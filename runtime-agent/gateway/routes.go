@@ -3,6 +3,7 @@ package gateway
 import (
 	"io"
 	"net/http"
+	stdpath "path"
 	"strings"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
@@ -19,7 +20,7 @@ const unknown = "unknown"
 
 // route returns the path that is meant, and the id of a model below PathModels.
 func route(path string) (name, model string) {
-	path = "/" + strings.Trim(path, "/")
+	path = stdpath.Clean("/" + path)
 	if path == appliance.PathReadyz || path == appliance.PathMetrics {
 		return path, ""
 	}

@@ -33,10 +33,13 @@ type Answer struct {
 	output   []any
 }
 
-// Answer begins the answer to one request. id is unique, without a prefix: the ids of the
-// response and its items are made of it.
+// idPrefix is what ids of responses begin with.
+const idPrefix = "resp_"
+
+// Answer begins the answer to one request. id is unique; what follows its prefix "resp_" is in
+// the ids of the items as well.
 func (r *Request) Answer(id string, created time.Time) *Answer {
-	return &Answer{request: r, id: id, created: created, status: inProgress, output: []any{}}
+	return &Answer{request: r, id: strings.TrimPrefix(id, idPrefix), created: created, status: inProgress, output: []any{}}
 }
 
 // Begin returns the events before the engine has said anything. Later ones bring them along if

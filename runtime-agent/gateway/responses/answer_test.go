@@ -153,7 +153,7 @@ func TestAnswersAreGolden(t *testing.T) {
 	}
 	for name, give := range tests {
 		t.Run(name, func(t *testing.T) {
-			answer := toolRequest(t, `,"temperature":0.5,"max_output_tokens":9`).Answer("7", created)
+			answer := toolRequest(t, `,"temperature":0.5,"max_output_tokens":9`).Answer("resp_7", created)
 			events := give(answer)
 			checkGrammar(t, events)
 			goldentest.Equal(t, filepath.Join("testdata", name+".golden.sse"), events)
@@ -165,7 +165,7 @@ func TestAnswersAreGolden(t *testing.T) {
 // The answer comes back with the client's next request as the engine gave it.
 func TestAnswerReturnsAsHistory(t *testing.T) {
 	request := toolRequest(t, "")
-	answer := request.Answer("7", created)
+	answer := request.Answer("resp_7", created)
 	stream(answer, text("I call"), call(0, "c0", "team__ask", `{"a": 1}`), call(1, "c1", "patch", `{"input":"x"}`), end(chat.ToolCalls))
 	var response struct{ Output []json.RawMessage }
 	require.NoError(t, json.Unmarshal(answer.Whole(), &response))
@@ -184,13 +184,15 @@ func TestAnswers(t *testing.T) {
 		status string
 		output []string
 	}{
-		"nothing":                {"", nil, "completed", nil},
-		"without usage":          {"", []chat.Chunk{text("a"), end(chat.Stop)}, "completed", []string{"message a"}},
-		"calls alone":            {"", []chat.Chunk{call(0, "c", "list", "{}"), end(chat.ToolCalls)}, "completed", []string{"function_call list{}"}},
-		"a call of what is not":  {"", []chat.Chunk{call(0, "c", "rm", "{}"), end(chat.ToolCalls)}, "completed", []string{"function_call rm{}"}},
-		"a call without a name":  {"", []chat.Chunk{call(0, "c", "", "{}"), end(chat.ToolCalls)}, "completed", nil},
-		"wrong arguments":        {"", []chat.Chunk{call(0, "c", "list", "{"), end(chat.ToolCalls)}, "completed", []string{"function_call list{"}},
-		"calls without an index": {"", []chat.Chunk{delta(chat.Delta{ToolCalls: []chat.ToolCall{{ID: "a", Function: chat.Function{Name: "list"}}, {ID: "b", Function: chat.Function{Name: "list"}}}})}, "completed", []string{"function_call list{}", "function_call list{}"}},
+		"nothing":               {"", nil, "completed", nil},
+		"without usage":         {"", []chat.Chunk{text("a"), end(chat.Stop)}, "completed", []string{"message a"}},
+		"calls alone":           {"", []chat.Chunk{call(0, "c", "list", "{}"), end(chat.ToolCalls)}, "completed", []string{"function_call list{}"}},
+		"a call of what is not": {"", []chat.Chunk{call(0, "c", "rm", "{}"), end(chat.ToolCalls)}, "completed", []string{"function_call rm{}"}},
+		"a call without a name": {"", []chat.Chunk{call(0, "c", "", "{}"), end(chat.ToolCalls)}, "completed", nil},
+		"wrong arguments":       {"", []chat.Chunk{call(0, "c", "list", "{"), end(chat.ToolCalls)}, "completed", []string{"function_call list{"}},
+		"calls without an index": {"", []chat.Chunk{delta(chat.Delta{ToolCalls: []chat.ToolCall{
+			{ID: "a", Function: chat.Function{Name: "list"}}, {ID: "b", Function: chat.Function{Name: "list"}},
+		}})}, "completed", []string{"function_call list{}", "function_call list{}"}},
 		"calls in parallel":      {"", []chat.Chunk{call(0, "c", "list", "{}"), call(1, "d", "list", "{}")}, "completed", []string{"function_call list{}", "function_call list{}"}},
 		"one call only":          {`,"parallel_tool_calls":false`, []chat.Chunk{call(0, "c", "list", "{}"), call(1, "d", "patch", "{}")}, "completed", []string{"function_call list{}"}},
 		"cut text":               {"", []chat.Chunk{text("a"), end(chat.Length)}, "incomplete", []string{"message a"}},
@@ -201,7 +203,7 @@ func TestAnswers(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			answer := toolRequest(t, tt.more).Answer("7", created)
+			answer := toolRequest(t, tt.more).Answer("resp_7", created)
 			events := stream(answer, tt.chunks...)
 			checkGrammar(t, events)
 			kind, response := last(t, events)
@@ -245,7 +247,7 @@ func TestFailures(t *testing.T) {
 	for name, tt := range tests {
 		for when, begin := range before {
 			t.Run(name+" "+when, func(t *testing.T) {
-				answer := toolRequest(t, "").Answer("7", created)
+				answer := toolRequest(t, "").Answer("resp_7", created)
 				events := begin(answer)
 				events = append(events, answer.Fail(tt.err)...)
 				checkGrammar(t, events)
@@ -327,7 +329,7 @@ func FuzzAdd(f *testing.F) {
 		if json.Unmarshal(encoded, &chunks) != nil {
 			return
 		}
-		answer := toolRequest(t, fmt.Sprintf(`,"parallel_tool_calls":%t`, how&1 == 0)).Answer("7", created)
+		answer := toolRequest(t, fmt.Sprintf(`,"parallel_tool_calls":%t`, how&1 == 0)).Answer("resp_7", created)
 		var events []byte
 		for _, chunk := range chunks {
 			events = append(events, answer.Add(chunk)...)

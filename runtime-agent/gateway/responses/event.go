@@ -1,6 +1,7 @@
 package responses
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 
@@ -91,7 +92,7 @@ func (a *Answer) responseEvent(kind string) []byte {
 func (a *Answer) response() response {
 	asked := a.request
 	object := response{
-		ID:                "resp_" + a.id,
+		ID:                idPrefix + a.id,
 		Object:            "response",
 		CreatedAt:         a.created.Unix(),
 		Status:            a.status,
@@ -175,34 +176,34 @@ var (
 	customCall   = wording{"custom_tool_call", "ctc_", "input", "response.custom_tool_call_input"}
 )
 
-// callEvents returns all events of a call, the number-th of the answer. Codex finds a tool of a
-// namespace by both names, in fields of their own
-// (https://github.com/openai/codex, codex-rs/core/src/tools/router.rs).
+// item returns a call as an item of the output. Codex finds a tool of a namespace by both names,
+// in fields of their own (https://github.com/openai/codex, codex-rs/core/src/tools/router.rs).
+func (w wording) item(id, callID string, to origin, status, value string) fields {
+	item := fields{"id": id, "type": w.kind, "status": status, "call_id": callID, "name": to.name, w.field: value}
+	if to.namespace != "" {
+		item["namespace"] = to.namespace
+	}
+	return item
+}
+
+// callEvents returns all events of a call, the number-th of the answer.
 func (a *Answer) callEvents(number int, call chat.ToolCall) []byte {
 	to := a.request.tools.origin(call.Function.Name)
-	as, value := functionCall, call.Function.Arguments
-	if value == "" {
-		value = noArguments
-	}
+	as, value := functionCall, cmp.Or(call.Function.Arguments, noArguments)
 	if to.custom {
 		as, value = customCall, customInput(value)
 	}
 	id := fmt.Sprintf("%s%s_%d", as.id, a.id, number)
-	if call.ID == "" {
-		call.ID = fmt.Sprintf("call_%s_%d", a.id, number)
-	}
-	item := func(status, value string) fields {
-		described := fields{"id": id, "type": as.kind, "status": status, "call_id": call.ID, "name": to.name, as.field: value}
-		if to.namespace != "" {
-			described["namespace"] = to.namespace
-		}
-		return described
-	}
-	index, done := len(a.output), item(completed, value)
+	callID := cmp.Or(call.ID, fmt.Sprintf("call_%s_%d", a.id, number))
+	index, done := len(a.output), as.item(id, callID, to, completed, value)
 	a.output = append(a.output, done)
 
-	events := a.event("response.output_item.added", fields{"output_index": index, "item": item(inProgress, "")})
+	events := a.event("response.output_item.added", fields{
+		"output_index": index, "item": as.item(id, callID, to, inProgress, ""),
+	})
 	events = append(events, a.event(as.event+".delta", fields{"item_id": id, "output_index": index, "delta": value})...)
-	events = append(events, a.event(as.event+".done", fields{"item_id": id, "output_index": index, "name": to.name, as.field: value})...)
+	events = append(events, a.event(as.event+".done", fields{
+		"item_id": id, "output_index": index, "name": to.name, as.field: value,
+	})...)
 	return append(events, a.event("response.output_item.done", fields{"output_index": index, "item": done})...)
 }

@@ -210,7 +210,8 @@ func (p part) text(path string) (string, *failure.Error) {
 	case "refusal":
 		return p.Refusal, nil
 	case "input_image":
-		return "", invalid(path, "Images are not supported: this model reads text only. Remove the image from the conversation, or start a new one.")
+		return "", invalid(path, "Images are not supported: this model reads text only. "+
+			"Remove the image from the conversation, or start a new one.")
 	}
 	return "", invalid(path+".type", "Contents of type %q are not supported: send text (input_text).", p.Type)
 }

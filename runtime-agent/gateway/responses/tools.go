@@ -113,7 +113,8 @@ func (f customFormat) parameters() json.RawMessage {
 		description += fmt.Sprintf(" It has this form (%s):\n%s", f.Syntax, f.Definition)
 	}
 	encoded, _ := json.Marshal(description) // strings can always be encoded
-	return fmt.Appendf(nil, `{"type":"object","properties":{"input":{"type":"string","description":%s}},"required":["input"],"additionalProperties":false}`, encoded)
+	return fmt.Appendf(nil, `{"type":"object","properties":{"input":{"type":"string","description":%s}},`+
+		`"required":["input"],"additionalProperties":false}`, encoded)
 }
 
 // customArguments and customInput translate between the input of a custom tool and the arguments
@@ -226,7 +227,8 @@ func (t *toolbox) choose(raw json.RawMessage) (any, *failure.Error) {
 		}
 		return t.mode(named.Mode, field+".mode")
 	}
-	return nil, invalid(field+".type", "Tools of type %q cannot be called here: use auto, none, required, or the name of a function.", named.Type)
+	return nil, invalid(field+".type", "Tools of type %q cannot be called here: "+
+		"use auto, none, required, or the name of a function.", named.Type)
 }
 
 func (t *toolbox) mode(mode, path string) (any, *failure.Error) {
