@@ -55,15 +55,19 @@ func contextOverflow(prompt string, model Model) string {
 // compose generates the answer to a request whose prompt fits: the same one for the same request,
 // but for the ids of tool calls.
 func compose(request completionRequest, prompt string, model Model) answer {
-	if order, ordered := request.order(model.Template); ordered {
-		return order.answer(prompt, model.Template)
-	}
-	length := defaultTokens
-	limit := request.maxTokens()
+	limit, room := request.maxTokens(), model.ContextSize-tokenCount(prompt)
+	most := longestAnswer
 	if limit > 0 {
-		length = min(limit, longestAnswer)
+		most = min(limit, most)
 	}
-	length = min(length, model.ContextSize-tokenCount(prompt))
+	most = min(most, room)
+	if order, ordered := request.order(model.Template); ordered {
+		return order.answer(prompt, model.Template, most)
+	}
+	length := most
+	if limit == 0 {
+		length = min(defaultTokens, most)
+	}
 	tokens := words(seed(request), length)
 	if text, told := request.told(); told {
 		tokens = slices.Collect(split(text))

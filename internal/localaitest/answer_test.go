@@ -129,8 +129,8 @@ func TestArgumentsAreText(t *testing.T) {
 	status, answer := ask(t, NewServer(t, Options{}), `{"messages":[{"role":"assistant","tool_calls":[{"function":{"name":"ls","arguments":{}}}]}]}`)
 	assert.Equal(t, http.StatusBadRequest, status)
 	assert.Regexp(t, `^\{"error":\{"code":400,"message":"code=400, message=failed parsing request body: code=400, `+
-		`message=Unmarshal type error: expected=string, got=object, field=messages.tool_calls.function.arguments, offset=\d+, `+
-		`internal=json: cannot unmarshal object into Go struct field OpenAIRequest.messages.tool_calls.function.arguments of type string","type":""\}\}\n$`, answer)
+		`message=Unmarshal type error: expected=string, got=object, field=messages.messageAlias.tool_calls.function.arguments, offset=\d+, `+
+		`internal=json: cannot unmarshal object into Go struct field OpenAIRequest.messages.messageAlias.tool_calls.function.arguments of type string","type":""\}\}\n$`, answer)
 }
 
 func FuzzReadRequest(f *testing.F) {

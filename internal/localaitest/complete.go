@@ -142,9 +142,15 @@ func (g generation) whole(ctx context.Context, w http.ResponseWriter) {
 		writeError(w, &httpError{Status: http.StatusInternalServerError, Message: err.Error()})
 		return
 	}
-	total := g.dialect.usage(a)
+	total, id := g.dialect.usage(a), newID()
+	if a.twice {
+		// What LocalAI found in the text has the id of the answer.
+		for i := range a.calls {
+			a.calls[i].ID = id
+		}
+	}
 	writeJSON(w, http.StatusOK, completion{
-		Created: time.Now().Unix(), Object: g.dialect.object, ID: newID(), Model: g.model.Name,
+		Created: time.Now().Unix(), Object: g.dialect.object, ID: id, Model: g.model.Name,
 		Choices: []choice{g.dialect.full(a)}, Usage: &total,
 	})
 }

@@ -34,6 +34,11 @@ func withoutTools(*testing.T) Options {
 	return Options{Models: []Model{model}}
 }
 
+// devstral is the name of a model with Qwen 2.5's template.
+func devstral(*testing.T) Options {
+	return Options{Models: []Model{{Name: "devstral", ContextSize: 1024, Template: ChatML}}, Keys: []string{"test-key"}}
+}
+
 func keyed(*testing.T) Options {
 	return Options{Models: []Model{tiny}, Keys: []string{recordedKey, "tiny"}}
 }
@@ -182,6 +187,13 @@ var conformance = []struct {
 	{file: "98-opaque-errors.txt", setup: opaque},
 	{file: "99-opaque-errors-401.txt", setup: opaque},
 	{file: "107-backend-shutdown-open.txt", setup: plain, after: []string{"10-chat-first-request-loads.txt"}},
+	{file: "113-two-assistants.txt", setup: devstral},
+	{file: "115-arguments-empty.txt", setup: devstral},
+	{file: "116-untyped-call.txt", setup: devstral},
+	{file: "117-image.txt", setup: devstral},
+	{file: "118-tool-type.txt", setup: devstral},
+	{file: "119-tool-choice.txt", setup: devstral},
+	{file: "122-completions-overflow-stream.txt", setup: devstral},
 }
 
 // comparedElsewhere are the recordings that are not a single exchange, and their tests.

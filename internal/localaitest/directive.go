@@ -89,19 +89,31 @@ func (r completionRequest) callsMade() int {
 	return made
 }
 
-// answer returns the answer that calls the tool. It is never cut.
-func (o order) answer(prompt string, template Template) answer {
+// answer returns the answer that calls the tool, of length tokens at most: llama.cpp passes on
+// what there is of a call that was cut.
+func (o order) answer(prompt string, template Template, length int) answer {
 	call := toolCall{ID: newCallID(), Type: "function", Function: functionCall{Name: o.name, Arguments: o.arguments}}
-	a := answer{finishReason: "tool_calls", promptTokens: tokenCount(prompt), calls: []toolCall{call}, twice: o.twice}
 	written := templates[template].call(call)
 	if o.twice {
-		again := call
-		again.Index = 1
-		a.calls = append(a.calls, again)
 		written = `{"name": "` + o.name + `", "arguments": ` + o.arguments + `}`
 	}
-	a.tokens = slices.Collect(split(written))
+	tokens := slices.Collect(split(written))
+	if length < len(tokens) {
+		tokens = tokens[:length]
+		_, call.Function.Arguments, _ = strings.Cut(strings.Join(tokens, ""), argumentsStart(written, o.arguments))
+	}
+	a := answer{tokens: tokens, finishReason: "tool_calls", promptTokens: tokenCount(prompt), calls: []toolCall{call}, twice: o.twice}
+	if o.twice {
+		call.Index = 1
+		a.calls = append(a.calls, call)
+	}
 	return a
+}
+
+// argumentsStart returns what is written before the arguments.
+func argumentsStart(written, arguments string) string {
+	before, _, _ := strings.Cut(written, spaced(arguments))
+	return before
 }
 
 // newCallID returns an id of 32 letters and digits, as long as llama.cpp's.

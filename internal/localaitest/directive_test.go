@@ -88,6 +88,19 @@ func TestWhenAToolIsCalled(t *testing.T) {
 	}
 }
 
+// llama.cpp passes on what there is of a call (LocalAI's source; not recorded).
+func TestACallThatIsCut(t *testing.T) {
+	server := NewServer(t, Options{Models: []Model{tiny}})
+	for limit, arguments := range map[string]string{
+		"1": `{"a":`, "2": `{"a": "b`, "3": `{"a": "b c"}`, "9": `{"a": "b c"}`,
+	} {
+		status, answer := ask(t, server, `{"max_tokens":`+limit+`,"messages":[{"role":"user","content":"Call: ls {\"a\": \"b c\"}"}],`+lsTool+`}`)
+		require.Equal(t, http.StatusOK, status)
+		assert.Contains(t, answer, `"finish_reason":"tool_calls"`)
+		assert.Contains(t, answer, `"arguments":"`+strings.ReplaceAll(arguments, `"`, `\"`)+`"}`)
+	}
+}
+
 // What LocalAI streams when its own parser finds a call in the text: the text, the call with an id
 // of the request, and the same call once more with another one.
 func TestACallThatArrivesTwice(t *testing.T) {
@@ -110,7 +123,7 @@ func TestACallThatArrivesTwice(t *testing.T) {
 	assert.Equal(t, []string{`ls{"path":"/"}`, "ls", `{"path":"/"}`}, arguments)
 	assert.Contains(t, answer, `"finish_reason":"tool_calls"`)
 
-	const call = `{"index":0,"id":"CALL","type":"function","function":{"name":"ls","arguments":"{\"path\":\"/\"}"}}`
+	const call = `{"index":0,"id":"ID","type":"function","function":{"name":"ls","arguments":"{\"path\":\"/\"}"}}`
 	_, answer = ask(t, server, `{`+asked+`,`+lsTool+`}`)
 	assert.Contains(t, constant(answer), `"tool_calls":[`+call+`,`+call+`]`)
 }

@@ -3,6 +3,7 @@ package localaitest
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 )
@@ -68,9 +69,5 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	_ = encodeJSON(w, body)
 }
 
-// encodeJSON does not escape <, > and &; the recorded bodies contain no escapes.
-func encodeJSON(w interface{ Write([]byte) (int, error) }, body any) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	return encoder.Encode(body)
-}
+// encodeJSON escapes <, > and &, as LocalAI does.
+func encodeJSON(w io.Writer, body any) error { return json.NewEncoder(w).Encode(body) }

@@ -201,8 +201,7 @@ func TestServerWithoutModels(t *testing.T) {
 	assert.JSONEq(t, `{"object":"list","data":[]}`, body)
 }
 
-// Plain completions tell an error as text, and never [DONE]: read in LocalAI's source
-// (core/http/endpoints/openai/completion.go).
+// Plain completions tell an error as text, and never [DONE]; the overflow is recorded (122).
 func TestErrorsOfStreamedCompletions(t *testing.T) {
 	model := tiny
 	model.ContextSize = 8

@@ -50,6 +50,11 @@ func (r completionRequest) history(rules rules) (messages []message, answer stri
 		if messages[i].Role == "developer" {
 			messages[i].Role = "system"
 		}
+		// LocalAI's backend does that (backend/cpp/llama-cpp/message_content.h). A model writes
+		// calls without a blank before them, so the next request has them read.
+		if len(messages[i].ToolCalls) > 0 && messages[i].text() == "" {
+			messages[i].Content = " "
+		}
 	}
 	if rules.systemless && len(messages) > 0 && messages[0].Role == "system" {
 		messages = mergeSystem(messages)

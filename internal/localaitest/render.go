@@ -143,9 +143,12 @@ func toJSON(tools []tool) string {
 	return spaced(compactJSON(functions))
 }
 
+// compactJSON returns JSON as llama.cpp writes it, without escapes for HTML.
 func compactJSON(value any) string {
 	var text bytes.Buffer
-	_ = encodeJSON(&text, value) // what came from JSON can be encoded
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(value) // what came from JSON can be encoded
 	return strings.TrimSpace(text.String())
 }
 

@@ -94,11 +94,12 @@ func readRequest(r *http.Request) (completionRequest, *httpError) {
 	return request, decodingFailed(err)
 }
 
-// decodingFailed returns a JSON error in echo's words, with the name that LocalAI's type has.
+// decodingFailed returns a JSON error in echo's words, with the names that LocalAI's types have.
 func decodingFailed(err error) *httpError {
 	var wrong *json.UnmarshalTypeError
 	if errors.As(err, &wrong) {
 		wrong.Struct = "OpenAIRequest"
+		wrong.Field = strings.Replace(wrong.Field, "messages.", "messages.messageAlias.", 1)
 	}
 	return parsingFailed(fmt.Sprintf("code=400, message=%s, internal=%s", decodeMessage(err), err))
 }

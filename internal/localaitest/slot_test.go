@@ -70,31 +70,50 @@ func TestReadingThatIsBroken(t *testing.T) {
 	assert.Equal(t, 9, read, "a new backend knows nothing")
 }
 
-// A conversation that goes on has its last answer in the slot too, as text or as a call.
+// Of a conversation that goes on, the last answer is in the slot too. A call is not, because of the
+// blank that LocalAI puts before it.
 func TestWhatEachTurnReads(t *testing.T) {
-	for name, template := range map[string]Template{"Devstral": Devstral, "ChatML": ChatML} {
+	const (
+		first  = `{"role":"system","content":"Be brief."},{"role":"user","content":"Say: a rather long answer"}`
+		second = first + `,{"role":"assistant","content":"a rather long answer"},{"role":"user","content":"Call: ls {\"path\":\"/\"}"}`
+		third  = second + `,{"role":"assistant","content":null,"tool_calls":[{"id":"x","type":"function","function":{"name":"ls","arguments":"{\"path\":\"/\"}"}}]},{"role":"tool","tool_call_id":"x","content":"a.go"}`
+		other  = `{"role":"system","content":"Be rude."},{"role":"user","content":"hi"}`
+	)
+	for name, c := range map[string]struct {
+		template Template
+		// read is the end of each prompt that is read, all of the first one.
+		read [4]string
+	}{
+		"Devstral": {Devstral, [4]string{
+			"", `</s>[INST]Call: ls {"path":"/"}[/INST]`, ` [TOOL_CALLS]ls[ARGS]{"path": "/"}</s>[TOOL_RESULTS]a.go[/TOOL_RESULTS]`,
+			"rude.[/SYSTEM_PROMPT][AVAILABLE_TOOLS]" + lsInPrompt + "[/AVAILABLE_TOOLS][INST]hi[/INST]",
+		}},
+		"ChatML": {ChatML, [4]string{
+			"", `<|im_end|>` + "\n<|im_start|>user\n" + `Call: ls {"path":"/"}<|im_end|>` + "\n<|im_start|>assistant\n",
+			` <tool_call>` + "\n" + `{"name": "ls", "arguments": {"path": "/"}}` + "\n</tool_call><|im_end|>\n<|im_start|>user\n<tool_response>\na.go\n</tool_response><|im_end|>\n<|im_start|>assistant\n",
+			"rude.\n\n<tools>\n" + lsInPrompt + "\n</tools><|im_end|>\n<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n",
+		}},
+	} {
 		t.Run(name, func(t *testing.T) {
 			var readings []Reading
 			model := tiny
-			model.Template = template
+			model.Template = c.template
 			server := NewServer(t, Options{Models: []Model{model}, OnRead: func(r Reading) { readings = append(readings, r) }})
-			const (
-				first  = `{"role":"system","content":"Be brief."},{"role":"user","content":"Call: ls {\"path\":\"/\"}"}`
-				called = `,{"role":"assistant","content":null,"tool_calls":[{"id":"x","type":"function","function":{"name":"ls","arguments":"{\"path\":\"/\"}"}}]},{"role":"tool","tool_call_id":"x","content":"a.go"}`
-			)
-			for _, messages := range []string{first, first + called, `{"role":"system","content":"Be rude."},{"role":"user","content":"hi"}`} {
-				status, answer := ask(t, server, `{"max_tokens":4,"messages":[`+messages+`],`+lsTool+`}`)
+			for i, messages := range []string{first, second, third, other} {
+				status, answer := ask(t, server, `{"messages":[`+messages+`],`+lsTool+`}`)
 				require.Equal(t, http.StatusOK, status, answer)
+				assert.Equal(t, "tiny", readings[i].Model)
+				want := len(c.read[i])
+				if i == 0 {
+					want = readings[i].Prompt
+				}
+				assert.Equal(t, want, readings[i].Read, "request %d", i)
 			}
-			require.Len(t, readings, 3)
-			assert.Equal(t, "tiny", readings[0].Model)
-			assert.Equal(t, readings[0].Prompt, readings[0].Read)
-			assert.Less(t, readings[1].Read, 100, "the result and what surrounds it")
-			assert.Greater(t, readings[1].Prompt, readings[0].Prompt+readings[1].Read, "what was written is not read")
-			assert.Greater(t, readings[2].Read, readings[2].Prompt-50, "they differ at the start")
 		})
 	}
 }
+
+const lsInPrompt = `[{"type": "function", "function": {"name": "ls", "description": "", "parameters": {"properties": {"path": {"type": "string"}}, "type": "object"}}}]`
 
 func TestNemoReadsAnewFromTheLastUserMessage(t *testing.T) {
 	var readings []Reading

@@ -124,14 +124,14 @@ func TestPrompts(t *testing.T) {
 		tools    []tool
 		want     string
 	}{
-		"Devstral":            {Devstral, "Su9ta", ls, "[SYSTEM_PROMPT]S[/SYSTEM_PROMPT][AVAILABLE_TOOLS]" + tools + `[/AVAILABLE_TOOLS][INST]u[/INST][TOOL_CALLS]ls[ARGS]{"a": 1}</s>[TOOL_RESULTS]t[/TOOL_RESULTS]a`},
+		"Devstral":            {Devstral, "Su9ta", ls, "[SYSTEM_PROMPT]S[/SYSTEM_PROMPT][AVAILABLE_TOOLS]" + tools + `[/AVAILABLE_TOOLS][INST]u[/INST] [TOOL_CALLS]ls[ARGS]{"a": 1}</s>[TOOL_RESULTS]t[/TOOL_RESULTS]a`},
 		"Relaxed":             {Relaxed, "uSu", nil, "[INST]u[/INST][SYSTEM_PROMPT]S[/SYSTEM_PROMPT][INST]u[/INST]"},
 		"Nemo":                {MistralNemo, "Suau", ls, "[INST]u[/INST]a</s>[AVAILABLE_TOOLS]" + tools + "[/AVAILABLE_TOOLS][INST]S\n\nu[/INST]"},
 		"Nemo's calls":        {MistralNemo, "u9t", nil, `[INST]u[/INST][TOOL_CALLS][{"name": "ls", "arguments": {"a": 1}, "id": "abcdefghi"}]</s>[TOOL_RESULTS]{"content": t, "call_id": "abcdefghi"}[/TOOL_RESULTS]`},
 		"Gemma 2":             {Gemma2, "Suau", ls, "<start_of_turn>user\nS\nu<end_of_turn>\n<start_of_turn>model\na<end_of_turn>\n<start_of_turn>user\nu<end_of_turn>\n<start_of_turn>model\n"},
 		"Gemma 2, system":     {Gemma2, "S", nil, "<start_of_turn>model\n"},
 		"Gemma 3":             {Gemma3, "Su", ls, "<start_of_turn>user\nS\n\nu<end_of_turn>\n<start_of_turn>model\n"},
-		"ChatML":              {ChatML, "Su9t", ls, "<|im_start|>system\nS\n\n<tools>\n" + tools + "\n</tools><|im_end|>\n<|im_start|>user\nu<|im_end|>\n<|im_start|>assistant\n<tool_call>\n" + `{"name": "ls", "arguments": {"a": 1}}` + "\n</tool_call><|im_end|>\n<|im_start|>user\n<tool_response>\nt\n</tool_response><|im_end|>\n<|im_start|>assistant\n"},
+		"ChatML":              {ChatML, "Su9t", ls, "<|im_start|>system\nS\n\n<tools>\n" + tools + "\n</tools><|im_end|>\n<|im_start|>user\nu<|im_end|>\n<|im_start|>assistant\n <tool_call>\n" + `{"name": "ls", "arguments": {"a": 1}}` + "\n</tool_call><|im_end|>\n<|im_start|>user\n<tool_response>\nt\n</tool_response><|im_end|>\n<|im_start|>assistant\n"},
 		"ChatML, without any": {ChatML, "Su", nil, "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nu<|im_end|>\n<|im_start|>assistant\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
