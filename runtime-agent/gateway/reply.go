@@ -95,7 +95,7 @@ func (r *reply) listen(ctx context.Context, events chan<- said) {
 
 // learn remembers how long the prompt was.
 func (r *reply) learn(event engine.Event) {
-	if usage := event.Chunk.Usage; usage != nil {
+	if usage := event.Chunk.Usage; event.Done && usage != nil {
 		r.budget.learn(r.conversation(), r.text, usage.PromptTokens)
 	}
 }

@@ -20,7 +20,7 @@ type Event struct {
 	Raw []byte
 	// Chunk is what it says.
 	Chunk chat.Chunk
-	// Done is true for the last one, which has no chunk.
+	// Done is true for the last one, whose chunk has the numbers of tokens and nothing else.
 	Done bool
 }
 
@@ -93,8 +93,22 @@ func (s *Stream) read() (Event, error) {
 		if said.Error != nil {
 			return Event{}, failure.OfEngineStream(said.Error.Message)
 		}
+		if message := errorAsText(said.Chunk); message != "" {
+			return Event{}, failure.OfEngineStream(message)
+		}
 		return Event{Raw: read.Raw, Chunk: said.Chunk}, nil
 	}
+}
+
+// errorAsText returns the error that a plain completion ends with: LocalAI v4.9.0 sends it as the last
+// text, and no "[DONE]".
+func errorAsText(chunk chat.Chunk) string {
+	for _, choice := range chunk.Choices {
+		if choice.Text != nil && choice.FinishReason != nil && strings.HasPrefix(*choice.Text, "Internal error: rpc error: ") {
+			return *choice.Text
+		}
+	}
+	return ""
 }
 
 // cut is for an answer that ends before its end.
@@ -112,6 +126,7 @@ func (s *Stream) take(event Event) error {
 	case event.Done && s.lost():
 		return failure.Cut(errLost)
 	case event.Done:
+		event.Chunk.Usage = usageOf(s.held)
 		s.ready = append(s.settle(), event)
 	case event.Chunk.Usage != nil:
 		s.held = append(s.held, event)
@@ -133,12 +148,19 @@ var errLost = errors.New("the engine answered with no token to a prompt of no to
 // lost reports whether the answer stands for an error of the backend. What plain completions cost is
 // never told.
 func (s *Stream) lost() bool {
-	for _, event := range s.held {
-		if usage := event.Chunk.Usage; usage != nil && event.Chunk.Object == chat.ChunkObject {
-			return usage.PromptTokens+usage.CompletionTokens == 0
+	usage := usageOf(s.held)
+	return usage != nil && usage.PromptTokens+usage.CompletionTokens == 0 &&
+		slices.ContainsFunc(s.held, func(event Event) bool { return event.Chunk.Object == chat.ChunkObject })
+}
+
+// usageOf returns the numbers of tokens that one of the events tells.
+func usageOf(events []Event) *chat.Usage {
+	for _, event := range events {
+		if event.Chunk.Usage != nil {
+			return event.Chunk.Usage
 		}
 	}
-	return false
+	return nil
 }
 
 func ends(event Event) bool {
@@ -179,12 +201,8 @@ func (s *Stream) settle() []Event {
 
 // full reports whether the answer ended because the context did.
 func (s *Stream) full(events []Event) bool {
-	for _, event := range events {
-		if usage := event.Chunk.Usage; usage != nil {
-			return usage.PromptTokens+usage.CompletionTokens >= s.contextSize
-		}
-	}
-	return false
+	usage := usageOf(events)
+	return usage != nil && usage.PromptTokens+usage.CompletionTokens >= s.contextSize
 }
 
 func lengthNotStop(event *Event) {

@@ -128,11 +128,15 @@ func normal(t *testing.T, stream string) []string {
 
 func TestAnswersThatAreErrors(t *testing.T) {
 	for name, tt := range map[string]struct{ sent, got, code string }{
-		"cut in a line":          {delta("a") + `data: {"ch`, delta("a"), "answer_cut"},
-		"cut after an event":     {delta("a"), delta("a"), "answer_cut"},
-		"nothing at all":         {"", "", "answer_cut"},
-		"no JSON":                {delta("a") + "data: {\n\n", delta("a"), "answer_cut"},
-		"an error":               {delta("a") + `data: {"error":{"message":"rpc error: code = Unknown desc = x"}}` + "\n\n" + done, delta("a"), "internal_error"},
+		"cut in a line":      {delta("a") + `data: {"ch`, delta("a"), "answer_cut"},
+		"cut after an event": {delta("a"), delta("a"), "answer_cut"},
+		"nothing at all":     {"", "", "answer_cut"},
+		"no JSON":            {delta("a") + "data: {\n\n", delta("a"), "answer_cut"},
+		"an error":           {delta("a") + `data: {"error":{"message":"rpc error: code = Unknown desc = x"}}` + "\n\n" + done, delta("a"), "internal_error"},
+		"an error as text": {
+			event(`{"index":0,"finish_reason":null,"text":"request (1501 tokens) exceeds the available context size (1024 tokens), try increasing it"}`) +
+				event(`{"index":0,"finish_reason":"stop","text":"Internal error: rpc error: code = Internal desc = request (1501 tokens) exceeds the available context size (1024 tokens), try increasing it"}`), "", "context_length_exceeded",
+		},
 		"an error that was lost": {finish("stop") + usage(0, 0) + done, "", "answer_cut"},
 		"larger than memory":     {"data: " + strings.Repeat("a", sse.MaxEvent) + "\n\n", "", "answer_cut"},
 	} {

@@ -44,11 +44,14 @@ func TooLong(prompt, limit int) *Error {
 	}
 }
 
+// Errors that are worth another attempt begin with "Server error": in a stream, pi 0.73.1 goes by
+// that and not by type or code.
+
 // Unavailable is the error for an engine that does not answer: it loads the model, or restarts.
 func Unavailable(cause error) *Error {
 	return &Error{
 		Status: http.StatusServiceUnavailable, Type: Server, Code: "model_unavailable",
-		Message:    "The model is loading or restarting. Try again in a few seconds.",
+		Message:    "Server error: the model is loading or restarting. Try again in a few seconds.",
 		RetryAfter: restart, Cause: cause,
 	}
 }
@@ -57,7 +60,7 @@ func Unavailable(cause error) *Error {
 func Cut(cause error) *Error {
 	return &Error{
 		Status: http.StatusServiceUnavailable, Type: Server, Code: "answer_cut",
-		Message:    "The model stopped in the middle of its answer and restarts. Send the request again in a few seconds.",
+		Message:    "Server error: the model stopped in the middle of its answer and restarts. Send the request again in a few seconds.",
 		RetryAfter: restart, Cause: cause,
 	}
 }
@@ -66,7 +69,7 @@ func Cut(cause error) *Error {
 func Internal(cause error) *Error {
 	return &Error{
 		Status: http.StatusInternalServerError, Type: Server, Code: "internal_error",
-		Message: "The appliance could not handle the request. Its operator finds the reason in the journal of the gateway.",
+		Message: "Server error: the appliance could not handle the request. Its operator finds the reason in the journal of the gateway.",
 		Cause:   cause,
 	}
 }

@@ -64,6 +64,7 @@ func (r Rules) Normalize(raw []json.RawMessage) (History, *failure.Error) {
 // apply follows the rules, each of which leaves alone what the others want.
 func (r Rules) apply(all []message) []message {
 	all = identified(each(all, developerIsSystem))
+	all = endsOnce(all)
 	if r.NoThoughts {
 		all = each(all, withoutThoughts)
 	}
@@ -117,6 +118,16 @@ func systemIsUser(m message) message {
 		return m
 	}
 	return m.as(chat.User)
+}
+
+// endsOnce makes one message of several of the assistant at the end, which llama.cpp refuses whatever
+// the template is.
+func endsOnce(all []message) []message {
+	end := len(all)
+	for end > 0 && all[end-1].role == chat.Assistant {
+		end--
+	}
+	return append(all[:end:end], joined(all[end:])...)
 }
 
 func withoutThoughts(m message) message {

@@ -41,6 +41,7 @@ func TestNormalize(t *testing.T) {
 		sent, want string
 	}{
 		"nothing to do":            {Rules{}, "system:s user:u user:v system:t assistant:", "system:s user:u user:v system:t assistant:"},
+		"two answers at the end":   {Rules{}, "user:u assistant:a assistant:b", "user:u assistant:a\n\nb"},
 		"developer":                {Rules{}, "developer:d user:u", "system:d user:u"},
 		"two of the user":          {turns, "user:u user:v", "user:u\n\nv"},
 		"Codex":                    {turns, "developer:d developer:e user:u user:v", "system:d\n\ne user:u\n\nv"},
