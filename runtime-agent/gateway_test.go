@@ -35,7 +35,7 @@ type gatewayUnderTest struct {
 }
 
 // newGateway prepares a gateway in front of an engine.
-func newGateway(t testing.TB, engine string) *gatewayUnderTest {
+func newGateway(t testing.TB, agent, engine string) *gatewayUnderTest {
 	t.Helper()
 	// The path of a socket has 107 bytes at most.
 	directory, err := os.MkdirTemp("", "gateway")
@@ -48,7 +48,7 @@ func newGateway(t testing.TB, engine string) *gatewayUnderTest {
 	file, err := listener.(*net.UnixListener).File()
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = file.Close() })
-	g := &gatewayUnderTest{agent: buildAgent(t), root: t.TempDir(), credentials: t.TempDir(), socket: file, client: &http.Client{Transport: &http.Transport{
+	g := &gatewayUnderTest{agent: agent, root: t.TempDir(), credentials: t.TempDir(), socket: file, client: &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			var dialer net.Dialer
 			return dialer.DialContext(ctx, "unix", path)
@@ -112,7 +112,7 @@ func stubbornEngine(t testing.TB) *localaitest.Server {
 // Killed in the middle of an answer, the gateway leaves its client an answer that is cut, which
 // clients try again; and who asks while it is away is answered when it is back.
 func TestTheGatewayIsKilled(t *testing.T) {
-	g := newGateway(t, stubbornEngine(t).Address)
+	g := newGateway(t, buildAgent(t), stubbornEngine(t).Address)
 	first := g.start(t)
 	running, err := g.ask(t, "a", 2000)
 	require.NoError(t, err)
@@ -135,7 +135,7 @@ func TestTheGatewayIsKilled(t *testing.T) {
 
 // SIGHUP changes what new requests get, SIGTERM lets the running ones end.
 func TestTheGatewayIsToldBySignals(t *testing.T) {
-	g := newGateway(t, stubbornEngine(t).Address)
+	g := newGateway(t, buildAgent(t), stubbornEngine(t).Address)
 	process := g.start(t)
 	running, err := g.ask(t, "a", 100)
 	require.NoError(t, err)
@@ -157,7 +157,7 @@ func TestTheGatewayIsToldBySignals(t *testing.T) {
 // Requests that wait cost little.
 func TestTheMemoryOfTheGateway(t *testing.T) {
 	const most = 40 << 10 // KiB
-	g := newGateway(t, stubbornEngine(t).Address)
+	g := newGateway(t, buildAgent(t), stubbornEngine(t).Address)
 	process := g.start(t)
 	var open []*http.Response
 	for i := range 64 {
@@ -191,6 +191,7 @@ func residentMemory(t testing.TB, pid int) int {
 }
 
 func TestAGatewayThatCannotStart(t *testing.T) {
+	agent := buildAgent(t)
 	for name, tt := range map[string]struct {
 		spoil func(*gatewayUnderTest)
 		want  string
@@ -202,7 +203,7 @@ func TestAGatewayThatCannotStart(t *testing.T) {
 		"no key of the engine": {func(g *gatewayUnderTest) { require.NoError(t, os.RemoveAll(g.credentials)) }, filepath.Base(appliance.EngineKeyFile)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			g := newGateway(t, "127.0.0.1:1")
+			g := newGateway(t, agent, "127.0.0.1:1")
 			tt.spoil(g)
 			command := exec.Command(g.agent, "--root", g.root, "gateway")
 			command.Env = []string{"CREDENTIALS_DIRECTORY=" + g.credentials}

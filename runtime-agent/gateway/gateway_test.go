@@ -231,7 +231,7 @@ func TestErrorsOfTheEngine(t *testing.T) {
 		"too long":                      {fails(500, body(rpc+"Internal desc = "+tooLong)), 400, "context_length_exceeded", false},
 		"too long, streamed as text":    {says(role, delta(tooLong), stream(rpc+"Internal desc = "+tooLong)), 400, "context_length_exceeded", false},
 		"dead backend":                  {fails(500, body(dead)), 503, "model_unavailable", true},
-		"dead backend, streamed":        {says(stream(dead)), 503, "answer_cut", true},
+		"dead backend, streamed":        {says(stream(dead)), 503, "model_unavailable", true},
 		"dead before the first token":   {says(role, stream(rpc+"Unavailable desc = error reading from server: EOF")), 503, "answer_cut", true},
 		"cut before the first token":    {says(role), 503, "answer_cut", true},
 		"no stream":                     {says("data: {\n\n"), 503, "answer_cut", true},
