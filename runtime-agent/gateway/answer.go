@@ -63,9 +63,7 @@ func (*relayed) Begin() []byte { return nil }
 func (*relayed) Alive(note string) []byte { return sse.Comment(note) }
 
 func (*relayed) Fail(failed *failure.Error) []byte {
-	said := failed.Object()
-	said.Error.Status = failed.Status
-	return append(sse.Data(said), "data: [DONE]\n\n"...)
+	return append(sse.Data(failed.InStream()), "data: [DONE]\n\n"...)
 }
 
 func (a *relayed) Add(event engine.Event) []byte {

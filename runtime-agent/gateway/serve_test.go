@@ -30,7 +30,7 @@ func TestStop(t *testing.T) {
 	waiting := r.ask(t.Context(), t, "b", http.MethodPost, appliance.PathChat, chatStream)
 	whole := r.ask(t.Context(), t, "b", http.MethodPost, appliance.PathChat, chatWhole)
 	stop()
-	assert.Contains(t, read(t, waiting), `"code":"model_unavailable"`)
+	assert.Contains(t, read(t, waiting), "the model is loading or restarting")
 	assert.Contains(t, read(t, whole), `"code":"model_unavailable"`)
 	close(release)
 	assert.True(t, strings.HasSuffix(read(t, running), delta("a")+finish("stop")+done))

@@ -4,6 +4,7 @@ package failure
 
 import (
 	"encoding/json"
+	"net/http"
 	"time"
 )
 
@@ -50,15 +51,24 @@ type Detail struct {
 	Message string  `json:"message"`
 	Type    string  `json:"type"`
 	Param   *string `json:"param"`
-	Code    *string `json:"code"`
-	// Status is the HTTP status of an error in a stream, where there is no other place for it: Cline
-	// 3.0.65 goes by it.
-	Status int `json:"status,omitempty"`
+	// Code is a string, null, or a number in a stream.
+	Code any `json:"code"`
 }
 
 // Object returns the error as OpenAI's clients parse it.
 func (e *Error) Object() Object {
 	return Object{Type: "error", Error: Detail{Message: e.Message, Type: e.Type, Param: orNull(e.Param), Code: orNull(e.Code)}}
+}
+
+// InStream returns the error as the end of a stream of Chat Completions. One that is worth another
+// attempt has a number for its code: Cline 3.0.65 and Qwen Code 0.24.4 try again for that alone, and
+// Qwen Code waits a minute unless it is 500.
+func (e *Error) InStream() Object {
+	object := e.Object()
+	if e.Status >= http.StatusInternalServerError {
+		object.Error.Code = http.StatusInternalServerError
+	}
+	return object
 }
 
 // Body returns Object in JSON.
