@@ -7,6 +7,7 @@ import (
 	"io/fs"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/probe"
 )
 
 // showStatus succeeds only if the appliance is ready, so that scripts can use the exit status. What
@@ -17,6 +18,10 @@ func (a app) showStatus(ctx context.Context) error {
 		return err
 	}
 	fmt.Fprint(a.stdout, present)
+	// Only root may ask, and there may be no gateway yet.
+	if load, err := probe.LoadOf(ctx, a.path(appliance.GatewaySocket)); err == nil {
+		fmt.Fprintf(a.stdout, "%-12s %d being answered, %d waiting\n", "requests:", load.Running, load.Waiting)
+	}
 	if !present.Ready() {
 		return errors.New("not ready")
 	}

@@ -63,7 +63,9 @@ func (*relayed) Begin() []byte { return nil }
 func (*relayed) Alive(note string) []byte { return sse.Comment(note) }
 
 func (*relayed) Fail(failed *failure.Error) []byte {
-	return append(sse.Data(failed.Object()), "data: [DONE]\n\n"...)
+	said := failed.Object()
+	said.Error.Status = failed.Status
+	return append(sse.Data(said), "data: [DONE]\n\n"...)
 }
 
 func (a *relayed) Add(event engine.Event) []byte {

@@ -14,6 +14,9 @@ const (
 	// request for one is longer than the one that was refused (Claude Code: by 6 kB), and its
 	// answer has a few thousand tokens.
 	mostReserve = 8192
+	// leastLearned is the length in tokens of the shortest prompt that says how long tokens are: in
+	// shorter ones most are the template's.
+	leastLearned = 1000
 	// maxConversations bounds what is remembered.
 	maxConversations = 256
 )
@@ -74,7 +77,7 @@ func (b *budget) estimate(name string, text int) int {
 
 // learn remembers how many tokens the engine found in the text of a prompt.
 func (b *budget) learn(name string, text, tokens int) {
-	if text <= 0 || tokens <= 0 {
+	if text <= 0 || tokens < leastLearned {
 		return
 	}
 	b.mutex.Lock()

@@ -22,6 +22,7 @@ func TestBudget(t *testing.T) {
 	assert.Equal(t, 24576, ordinary(window))
 	assert.Equal(t, 768, ordinary(1024))
 	b.learn("a", 40000, 10000)
+	b.learn("a", 3, 15) // "one", in a template
 	require.Nil(t, b.admit("a", 4*24576, 0, window))
 	failed := b.admit("a", 4*25000, 0, window)
 	require.NotNil(t, failed)
@@ -43,7 +44,7 @@ func TestBudget(t *testing.T) {
 func TestTheOldestConversationIsForgotten(t *testing.T) {
 	b := newBudget()
 	for i := range 10 * maxConversations {
-		b.learn(fmt.Sprint(i), 100, 50)
+		b.learn(fmt.Sprint(i), 4000, 2000)
 	}
 	assert.Len(t, b.conversations, maxConversations)
 	assert.Contains(t, b.conversations, fmt.Sprint(10*maxConversations-1))

@@ -133,11 +133,19 @@ func (c *Config) checkModel(fields object) *failure.Error {
 	if failed := fields.decode("model", &model); failed != nil {
 		return failed
 	}
-	if model == "" || model == c.Model {
-		fields.set("model", c.Model)
-		return nil
+	if c.named(model) != c.Model {
+		return c.noModel(model)
 	}
-	return c.noModel(model)
+	fields.set("model", c.Model)
+	return nil
+}
+
+// named returns the model that a request names, or the one that is here.
+func (c *Config) named(model string) string {
+	if model == "" {
+		return c.Model
+	}
+	return model
 }
 
 func (c *Config) noModel(name string) *failure.Error {

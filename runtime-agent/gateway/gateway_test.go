@@ -231,7 +231,7 @@ func TestErrorsOfTheEngine(t *testing.T) {
 		"too long":                      {fails(500, body(rpc+"Internal desc = "+tooLong)), 400, "context_length_exceeded", false},
 		"too long, streamed as text":    {says(role, delta(tooLong), stream(rpc+"Internal desc = "+tooLong)), 400, "context_length_exceeded", false},
 		"dead backend":                  {fails(500, body(dead)), 503, "model_unavailable", true},
-		"dead backend, streamed":        {says(stream(dead)), 503, "answer_cut", true},
+		"dead backend, streamed":        {says(stream(dead)), 503, "model_unavailable", true},
 		"dead before the first token":   {says(role, stream(rpc+"Unavailable desc = error reading from server: EOF")), 503, "answer_cut", true},
 		"cut before the first token":    {says(role), 503, "answer_cut", true},
 		"no stream":                     {says("data: {\n\n"), 503, "answer_cut", true},
@@ -277,11 +277,11 @@ func TestErrorsAfterTheHead(t *testing.T) {
 		engine     http.HandlerFunc
 		end        string
 	}{
-		"chat":                 {appliance.PathChat, chatStream, cut, `"code":"answer_cut"}}` + "\n\n" + done},
-		"chat, a cut line":     {appliance.PathChat, chatStream, says(role, delta("a"), `data: {"created"`), `"code":"answer_cut"}}` + "\n\n" + done},
+		"chat":                 {appliance.PathChat, chatStream, cut, `"code":"answer_cut","status":503}}` + "\n\n" + done},
+		"chat, a cut line":     {appliance.PathChat, chatStream, says(role, delta("a"), `data: {"created"`), `"code":"answer_cut","status":503}}` + "\n\n" + done},
 		"messages":             {appliance.PathMessages, `{"max_tokens":9,"messages":[{"role":"user","content":"hi"}],"stream":true}`, cut, "event: error\n"},
 		"responses":            {appliance.PathResponses, `{"input":"hi","stream":true}`, cut, "event: response.failed\n"},
-		"chat, after a wait":   {appliance.PathChat, chatStream, slowly(fails(500, `{"error":{"message":"`+tooLong+`"}}`)), `"code":"context_length_exceeded"}}` + "\n\n" + done},
+		"chat, after a wait":   {appliance.PathChat, chatStream, slowly(fails(500, `{"error":{"message":"`+tooLong+`"}}`)), `"code":"context_length_exceeded","status":400}}` + "\n\n" + done},
 		"whole, after a wait":  {appliance.PathChat, chatWhole, slowly(fails(500, `{"error":{"message":"`+tooLong+`"}}`)), `"code":"context_length_exceeded"}}`},
 		"whole, cut at a word": {appliance.PathChat, chatWhole, slowly(cut), `"code":"answer_cut"}}`},
 	} {

@@ -117,12 +117,14 @@ func (r *request) decode(body []byte) (*call, *failure.Error) {
 		if failed != nil {
 			return nil, failed
 		}
+		said.Chat.Model = r.named(said.Chat.Model)
 		return r.translated(said.Chat, said.Stream, said.Answer(newID("msg_"), time.Now()))
 	case appliance.PathResponses:
 		said, failed := responses.Decode(body)
 		if failed != nil {
 			return nil, failed
 		}
+		said.Chat.Model = r.named(said.Chat.Model)
 		return r.translated(said.Chat, said.Stream, said.Answer(newID("resp_"), time.Now()))
 	case appliance.PathCompletions:
 		return textCall(body, r.Config)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -68,6 +69,9 @@ func indexOf(part chat.ToolCall) int {
 func (c call) repeats(other call) bool {
 	return c.name == other.name && c.arguments == other.arguments && strings.HasPrefix(c.id, other.id+"-")
 }
+
+// cut reports whether the arguments end in the middle.
+func (c call) cut() bool { return c.arguments != "" && !json.Valid([]byte(c.arguments)) }
 
 // renumber keeps the calls of an event that are to be kept, and reports whether there are any.
 func renumber(event *Event, kept map[int]int) bool {

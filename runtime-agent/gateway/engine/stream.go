@@ -27,7 +27,8 @@ type Event struct {
 // Stream is an answer of the engine, put right:
 //
 //   - An error is an error: LocalAI v4.9.0 sends that of a prompt which is too long as text first.
-//   - An answer that ends where the context ends has the finish reason "length", not "stop".
+//   - An answer that ends where the context ends has the finish reason "length", not "stop", and so
+//     has one that ends in the middle of a tool call.
 //   - A tool call that LocalAI finds twice, in what the backend calls and in the text, is
 //     delivered once.
 //   - What ends without "[DONE]" is an error, and so is an answer that says nothing for a prompt of
@@ -188,9 +189,10 @@ func text(event Event) string {
 func (s *Stream) settle() []Event {
 	held := s.onceEach(s.held)
 	if s.full(held) {
-		for i := range held {
-			lengthNotStop(&held[i])
-		}
+		tooShort(held, chat.Stop)
+	}
+	if slices.ContainsFunc(collect(held), call.cut) {
+		tooShort(held, chat.ToolCalls)
 	}
 	if !s.usage {
 		held = slices.DeleteFunc(held, func(event Event) bool { return event.Chunk.Usage != nil && len(event.Chunk.Choices) == 0 })
@@ -205,11 +207,15 @@ func (s *Stream) full(events []Event) bool {
 	return usage != nil && usage.PromptTokens+usage.CompletionTokens >= s.contextSize
 }
 
-func lengthNotStop(event *Event) {
-	for i := range event.Chunk.Choices {
-		if reason := event.Chunk.Choices[i].FinishReason; reason != nil && *reason == chat.Stop {
-			event.Chunk.Choices[i].FinishReason = chat.Text(chat.Length)
-			event.Raw = sse.Data(event.Chunk)
+// tooShort makes "length" of a finish reason.
+func tooShort(events []Event, wrong string) {
+	for i := range events {
+		event := &events[i]
+		for j := range event.Chunk.Choices {
+			if reason := event.Chunk.Choices[j].FinishReason; reason != nil && *reason == wrong {
+				event.Chunk.Choices[j].FinishReason = chat.Text(chat.Length)
+				event.Raw = sse.Data(event.Chunk)
+			}
 		}
 	}
 }

@@ -71,6 +71,10 @@ func TestWhatIsPutRight(t *testing.T) {
 			called(0, "1", "ls", "{}") + finish("tool_calls") + usage(90, 10) + done,
 			called(0, "1", "ls", "{}") + finish("tool_calls") + usage(90, 10) + done,
 		},
+		"cut in a call": {
+			called(0, "1", "ls", `{"a":`) + finish("tool_calls") + usage(10, 10) + done,
+			called(0, "1", "ls", `{"a":`) + finish("length") + usage(10, 10) + done,
+		},
 		"almost full": {delta("a") + finish("stop") + usage(90, 9) + done, delta("a") + finish("stop") + usage(90, 9) + done},
 		"two calls": {
 			called(0, "1", "ls", "{}") + called(1, "2", "ls", "{}") + finish("tool_calls") + done,
@@ -155,7 +159,7 @@ func FuzzAnswersGoThrough(f *testing.F) {
 	f.Add("one", "two", false)
 	f.Add("request (5 tokens) exceeds the available context size (4 tokens)", "\n\ndata: [DONE]\n\n", true)
 	f.Fuzz(func(t *testing.T, one, two string, crlf bool) {
-		sent := delta(one) + delta(two) + called(0, "x", one, two) + finish("tool_calls") + usage(10, 1) + done
+		sent := delta(one) + delta(two) + called(0, "x", one, `{"a":1}`) + finish("tool_calls") + usage(10, 1) + done
 		if crlf {
 			sent = strings.ReplaceAll(sent, "\n", "\r\n")
 		}

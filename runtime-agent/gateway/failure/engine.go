@@ -116,8 +116,10 @@ func OfEngineStream(message string) *Error {
 	switch {
 	case overflow.MatchString(message):
 		return tooLongFor(message)
-	case unreachable(message):
+	case strings.Contains(message, deadBackend):
 		return Cut(cause)
+	case unreachable(message):
+		return Unavailable(cause)
 	}
 	if failed := ofTemplate(message, cause); failed != nil {
 		return failed
@@ -140,9 +142,12 @@ func ofTemplate(message string, cause error) *Error {
 	return failed
 }
 
+// deadBackend is what gRPC says of a backend that ended while it was answering.
+const deadBackend = "error reading from server"
+
 // unreachable reports whether a message is about a backend that is dead, or not there yet.
 func unreachable(message string) bool {
-	for _, sign := range []string{"code = Unavailable", "connection refused", "error reading from server", "failed to load model", "could not load model"} {
+	for _, sign := range []string{"code = Unavailable", "connection refused", deadBackend, "failed to load model", "could not load model"} {
 		if strings.Contains(message, sign) {
 			return true
 		}

@@ -51,6 +51,9 @@ type Detail struct {
 	Type    string  `json:"type"`
 	Param   *string `json:"param"`
 	Code    *string `json:"code"`
+	// Status is the HTTP status of an error in a stream, where there is no other place for it: Cline
+	// 3.0.65 goes by it.
+	Status int `json:"status,omitempty"`
 }
 
 // Object returns the error as OpenAI's clients parse it.
