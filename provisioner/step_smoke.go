@@ -22,6 +22,8 @@ func (b *bake) smokeTest(ctx context.Context) error {
 		"UNITS":   strings.Join(files.Units(), " "),
 		"LOCALAI": appliance.LocalAIUnit,
 		"NGINX":   appliance.NginxUnit,
+		"GATEWAY": appliance.GatewayUnit,
+		"SOCKET":  appliance.GatewaySocketUnit,
 	}
 	_, err := b.script(ctx, "smoke_test", env, smokeTestTimeout, b.say)
 	if err == nil || ctx.Err() != nil {

@@ -8,8 +8,10 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"log/slog"
 	"math/big"
 	"net"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -25,6 +27,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/localaitest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/nginxtest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/acceptance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/nginx"
 )
 
@@ -50,19 +53,31 @@ func serveContextWithNginx(t *testing.T, values map[string]string) *checked {
 	return v.behindNginx(t, localaitest.NewServer(t, localaitest.Options{Keys: []string{key}}).Address)
 }
 
-// behindNginx serves a configured machine whose engine has the given address.
-func (v *vm) behindNginx(t *testing.T, upstream string) *checked {
+// behindNginx serves a configured machine, with nginx and the gateway, whose engine has the given
+// address.
+func (v *vm) behindNginx(t *testing.T, engine string) *checked {
 	t.Helper()
-	key := strings.TrimSpace(v.read(appliance.EngineKeyFile))
 	s := &checked{vm: v, http: nginxtest.FreeAddress(t), https: nginxtest.FreeAddress(t)}
 	path := func(p string) string { return filepath.Join(v.root, p) }
 	nginxtest.Run(t, nginx.Site{
 		HTTPListen: []string{s.http}, HTTPSListen: []string{s.https},
 		Certificate: path(appliance.ServerCert), Key: path(appliance.ServerKey), WebRoot: path(appliance.WebRoot),
-		Upstream: upstream, ReloadingFile: path(appliance.ReloadingFile),
-		Password: checkedPassword, EngineKey: key, ReadTimeout: time.Minute,
+		Upstream: v.gatewayTo(t, engine), ReloadingFile: path(appliance.ReloadingFile),
+		Password: checkedPassword,
 	}.Render(), s.http, s.https)
 	return s
+}
+
+// gatewayTo starts a gateway with the configuration of the machine but for the engine's address.
+func (v *vm) gatewayTo(t *testing.T, engine string) (address string) {
+	t.Helper()
+	config, err := gateway.ParseConfig([]byte(v.read(appliance.GatewayConfigFile)))
+	require.NoError(t, err)
+	config.Engine = engine
+	key := strings.TrimSpace(v.read(appliance.EngineKeyFile))
+	server := httptest.NewServer(gateway.New(config, key, slog.New(slog.NewTextHandler(t.Output(), nil))))
+	t.Cleanup(server.Close)
+	return server.Listener.Addr().String()
 }
 
 func (s *checked) ca() string { return filepath.Join(s.root, appliance.CACert) }

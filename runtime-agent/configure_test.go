@@ -61,12 +61,13 @@ func TestConfigureAppliesTheContext(t *testing.T) {
 	for path, mode := range map[string]fs.FileMode{
 		appliance.PasswordFile: 0o600, appliance.EngineKeyFile: 0o600, appliance.LocalAIEnvFile: 0o600, appliance.CAKey: 0o600,
 		appliance.NginxSite: 0o640, vmcontext.LastGood: 0o600, appliance.LogFile: 0o640, appliance.ModelConfigDir + "/model.yaml": 0o644,
+		appliance.GatewayConfigFile: 0o644,
 	} {
 		info, err := os.Lstat(filepath.Join(v.root, path))
 		require.NoError(t, err)
 		assert.Equal(t, mode, info.Mode(), path)
 	}
-	assert.Equal(t, []string{"restart " + appliance.LocalAIUnit, "reload " + appliance.NginxUnit, restartBootstrap}, v.units.calls)
+	assert.Equal(t, []string{"restart " + appliance.LocalAIUnit, "restart " + appliance.GatewayUnit, "reload " + appliance.NginxUnit, restartBootstrap}, v.units.calls)
 }
 
 func TestConfigureAgainWritesNothing(t *testing.T) {
@@ -88,7 +89,7 @@ func TestOnlyUnitsWhoseInputsChangedAreRestarted(t *testing.T) {
 	v.configure(map[string]string{appliance.VarPassword: "another-password"})
 	assert.Equal(t, []string{"reload " + appliance.NginxUnit, restartBootstrap}, v.units.calls, "a password affects only nginx")
 	v.configure(map[string]string{appliance.VarPassword: "another-password", appliance.VarThreads: "2"})
-	assert.Equal(t, []string{"restart " + appliance.LocalAIUnit, restartBootstrap}, v.units.calls, "threads affect only the engine")
+	assert.Equal(t, []string{"restart " + appliance.LocalAIUnit, "restart " + appliance.GatewayUnit, restartBootstrap}, v.units.calls, "threads affect only the engine")
 }
 
 func TestEveryMistakeIsListedAndNothingChanges(t *testing.T) {
@@ -147,8 +148,7 @@ func TestClearingThePasswordGeneratesAnother(t *testing.T) {
 			assert.Regexp(t, `^[A-Za-z0-9]{16}\n$`, generated)
 			assert.NotEqual(t, "LeakedByAnybody1\n", generated)
 			assert.NotEqual(t, first, generated)
-			used, _ := nginx.SecretsInUse([]byte(v.read(appliance.NginxSite)))
-			assert.Equal(t, generated, used+"\n")
+			assert.Equal(t, generated, nginx.PasswordInUse([]byte(v.read(appliance.NginxSite)))+"\n")
 			v.configure(map[string]string{})
 			assert.Equal(t, generated, v.read(appliance.PasswordFile), "it is generated once")
 		})
@@ -165,6 +165,7 @@ func TestLostAndDamagedStateIsRestoredOrSaid(t *testing.T) {
 		"the password, lost":     {appliance.PasswordFile, "", true, "with the password is lost; it was restored"},
 		"the password, half":     {appliance.PasswordFile, "abcdefgh", true, "with the password is damaged; it was restored"},
 		"the password, binary":   {appliance.PasswordFile, "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\n", true, "is damaged; it was restored"},
+		"LocalAI's key, lost":    {appliance.EngineKeyFile, "", true, "with the LocalAI's key is lost; it was restored"},
 		"LocalAI's key, half":    {appliance.EngineKeyFile, "0123", true, "with the LocalAI's key is damaged; it was restored"},
 		"the root, binary":       {appliance.CACert, "\x00\xff", true, "root certificate: it was lost or damaged, and was restored"},
 		"the root, lost":         {appliance.CACert, "", true, "root certificate: it was lost or damaged, and was restored"},

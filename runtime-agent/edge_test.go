@@ -115,7 +115,7 @@ func (e *edge) serve() {
 		HTTPListen: []string{e.http}, HTTPSListen: []string{e.https}, Upstream: "127.0.0.1:1",
 		Certificate: filepath.Join(e.root, appliance.ServerCert), Key: filepath.Join(e.root, appliance.ServerKey),
 		WebRoot: filepath.Join(e.root, appliance.WebRoot), ReloadingFile: filepath.Join(e.t.TempDir(), "reloading"),
-		Password: "the-password", EngineKey: "the-engine-key", ReadTimeout: time.Minute,
+		Password: "the-password",
 	}.Render(), e.http, e.https)
 	e.config = e.nginx.Config
 	require.NoError(e.t, e.check(e.t.Context()))

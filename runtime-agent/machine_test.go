@@ -12,7 +12,7 @@ import (
 )
 
 // All that one machine runs, with the files as they are rendered: the engine (the real one if
-// LOCALAI_BIN and the other variables are set), nginx in front, and the agent that reports
+// LOCALAI_BIN and the other variables are set), the gateway and nginx in front, and the agent that reports
 // READY and then runs the acceptance checks.
 func TestTheWholeMachine(t *testing.T) {
 	v := newVM(t)

@@ -1,3 +1,3 @@
-# The machine's own systemd must see the new units and the new account.
+# The machine's own systemd must see the new units and the new accounts.
 systemd-sysusers "$SYSUSERS"
 systemctl daemon-reload

@@ -104,10 +104,61 @@ func wanted(site, env string) plan.Plan {
 	}
 }
 
+// withGateway is a plan with a configuration of the gateway.
+func withGateway(env, gateway string) plan.Plan {
+	p := wanted("a", env)
+	p.Rest = append(p.Rest, plan.Entry{Path: "/gateway", Mode: 0o644, Content: []byte(gateway), Units: []string{appliance.GatewayUnit, appliance.BootstrapUnit}})
+	return p
+}
+
+// Answers are only cut if the engine, which computes them, restarts anyway. The gateway has read its
+// key then, which may be another.
+func TestTheGatewayReloadsUnlessTheEngineRestarts(t *testing.T) {
+	m := newMachine(t)
+	_, _, err := m.apply(t, withGateway("a", "a"))
+	require.NoError(t, err)
+	bootstrap := "restart " + appliance.BootstrapUnit
+	engine := []string{"reload", "restart " + appliance.LocalAIUnit, "restart " + appliance.GatewayUnit, bootstrap}
+	for _, step := range []struct {
+		name  string
+		plan  plan.Plan
+		calls []string
+	}{
+		{"gateway", withGateway("a", "b"), []string{"reload " + appliance.GatewayUnit, bootstrap}},
+		{"engine", withGateway("b", "b"), engine},
+		{"both", withGateway("c", "c"), engine},
+		{"nothing", withGateway("c", "c"), nil},
+	} {
+		_, calls, err := m.apply(t, step.plan)
+		require.NoError(t, err, step.name)
+		assert.Equal(t, step.calls, calls, step.name)
+	}
+}
+
+// What failed is done by the next run, even if it changes nothing.
+func TestAGatewayThatDidNotReloadIsToldAgain(t *testing.T) {
+	for _, failing := range []string{"reload " + appliance.GatewayUnit, "restart " + appliance.GatewayUnit} {
+		m := newMachine(t)
+		_, _, err := m.apply(t, withGateway("a", "a"))
+		require.NoError(t, err)
+		next := withGateway("a", "b")
+		if strings.HasPrefix(failing, "restart") {
+			next = withGateway("b", "a")
+		}
+		m.units.fail = failing
+		_, _, err = m.apply(t, next)
+		require.Error(t, err)
+		m.units.fail = ""
+		_, calls, err := m.apply(t, next)
+		require.NoError(t, err)
+		assert.Contains(t, calls, failing)
+	}
+}
+
 func TestOnlyWhatChangedIsTouched(t *testing.T) {
 	m := newMachine(t)
 	bootstrap := "restart " + appliance.BootstrapUnit
-	engine := []string{"reload", "restart " + appliance.LocalAIUnit}
+	engine := []string{"reload", "restart " + appliance.LocalAIUnit, "restart " + appliance.GatewayUnit}
 	nginx := "reload " + appliance.NginxUnit
 	steps := []struct {
 		name    string
@@ -233,7 +284,7 @@ func TestWhatAKilledRunLeftCanBeLeft(t *testing.T) {
 	assert.Empty(t, calls)
 	_, calls, err = m.apply(t, plan.Plan{Directories: wanted("b", "a").Directories, Rest: []plan.Entry{{Path: "/other", Mode: 0o600, Units: []string{"other.service"}}}})
 	require.NoError(t, err)
-	assert.Empty(t, calls, "not one of the three units that are told")
+	assert.Empty(t, calls, "not one of the four units that are told")
 	assert.Equal(t, left, m.read(t, pendingFile))
 
 	m.LeavePending = false

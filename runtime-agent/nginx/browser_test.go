@@ -50,7 +50,7 @@ func TestBrowser(t *testing.T) {
 	pages, results := servePages(t)
 	// To a browser the same server under another name is another origin.
 	unlisted := strings.Replace(pages, "127.0.0.1", "localhost", 1)
-	upstream := engine(t, localaitest.Options{}).Address
+	upstream := engine(t, localaitest.Options{})
 	everyone := start(t, upstream)
 	listed := start(t, upstream, func(s *Site) { s.CORSOrigins = []string{"https://ide.example.org", pages} })
 

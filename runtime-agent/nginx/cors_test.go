@@ -18,8 +18,8 @@ func TestListedOrigins(t *testing.T) {
 	long := "https://" + strings.Repeat("a-long-label.", 18) + "example.org:8443"
 	origins := []string{"http://localhost:3000", "https://ide.example.org", long, "null", "app://obsidian.md", "vscode-webview://0a1b"}
 	edit := func(s *Site) { s.CORSOrigins = append([]string{"vscode-webview://"}, origins[:5]...) }
-	up := start(t, engine(t, localaitest.Options{}).Address, edit)
-	down := start(t, nginxtest.FreeAddress(t), edit)
+	up := start(t, engine(t, localaitest.Options{}), edit)
+	down := start(t, gatewayTo(t, nginxtest.FreeAddress(t)), edit)
 	for name, tt := range map[string]struct {
 		server            *server
 		method, path, key string
@@ -33,7 +33,12 @@ func TestListedOrigins(t *testing.T) {
 		"wrong password": {up, "GET", appliance.PathModels, "wrong", 401},
 		"unknown path":   {up, "GET", "/v1/embeddings", testPassword, 404},
 		"wrong method":   {up, "DELETE", appliance.PathModels, testPassword, 405},
-		"down":           {down, "POST", appliance.PathChat, testPassword, 503},
+		"responses":      {up, "POST", appliance.PathResponses, testPassword, 400},
+		"messages":       {up, "POST", appliance.PathMessages, testPassword, 400},
+		"count":          {up, "POST", appliance.PathCountTokens, testPassword, 400},
+		"one model":      {up, "GET", "/models/" + appliance.ModelID, testPassword, 200},
+		"messages first": {up, "OPTIONS", appliance.PathMessages, "", 204},
+		"down":           {down, "GET", appliance.PathHealth, "", 503},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ask := func(origin string) answer {

@@ -49,8 +49,9 @@ var failures = []failure{
 	// nginx returns 502 when the gateway ends in the middle of a request.
 	{"502 503", 503, "server_error", "model_unavailable",
 		"The model is loading or restarting. Try again in a few seconds.", false},
+	// The gateway hangs: it says itself, and sooner, that the engine does.
 	{"504", 504, "server_error", "timeout",
-		"The model did not answer in time. Send a shorter prompt, or have the operator raise " + appliance.VarReadTimeout + ".", false},
+		"The appliance did not answer in time. Try again in a while.", false},
 }
 
 // plain is the answer to what is sent without TLS and cannot be redirected.

@@ -32,7 +32,7 @@ func get(t *testing.T, s *server, client *http.Client, path, password string) an
 // Whoever guesses learns nothing sooner from a right password than from a wrong one: both wait for
 // their turn, while another address does not.
 func TestGuessersOfPasswordsAreSlowedDown(t *testing.T) {
-	s := start(t, engine(t, localaitest.Options{}).Address)
+	s := start(t, engine(t, localaitest.Options{}))
 	guess := func(address, password string) answer {
 		return get(t, s, s.clientAt(address), appliance.PathModels, password)
 	}
@@ -86,7 +86,7 @@ func tally(answers chan answer) (count map[int]int, refused answer) {
 
 // BenchmarkGuesses reports the time of a guess from one address, after many wrong ones.
 func BenchmarkGuesses(b *testing.B) {
-	s := start(b, engine(b, localaitest.Options{}).Address)
+	s := start(b, engine(b, localaitest.Options{}))
 	client := s.client()
 	ask := func(password string) {
 		request, err := http.NewRequest(http.MethodGet, s.url()+appliance.PathModels, nil)
@@ -106,7 +106,7 @@ func BenchmarkGuesses(b *testing.B) {
 
 // One user has all of a /64.
 func TestAnIPv6NetworkIsOneClient(t *testing.T) {
-	s := start(t, engine(t, localaitest.Options{}).Address, func(s *Site) { s.RateLimit = 2 })
+	s := start(t, engine(t, localaitest.Options{}), func(s *Site) { s.RateLimit = 2 })
 	ask := func(address string) int {
 		request, err := http.NewRequest(http.MethodGet, s.url()+appliance.PathModels, nil)
 		require.NoError(t, err)
@@ -128,7 +128,7 @@ func TestAnIPv6NetworkIsOneClient(t *testing.T) {
 // Three thousand connections of one address that never send a whole request, in each of the
 // places where a request can stop.
 func TestSlowConnectionsDoNotTakeTheAPIAway(t *testing.T) {
-	s := start(t, engine(t, localaitest.Options{}).Address)
+	s := start(t, engine(t, localaitest.Options{}))
 	for name, tt := range map[string]struct {
 		text string
 		tls  bool
@@ -195,7 +195,7 @@ func TestOneClientHasALimitedNumberOfConnections(t *testing.T) {
 func TestRateLimit(t *testing.T) {
 	for limit, retryAfter := range map[int]string{1: "60", 3: "20"} {
 		t.Run(fmt.Sprint(limit), func(t *testing.T) {
-			s := start(t, engine(t, localaitest.Options{}).Address, func(s *Site) { s.RateLimit = limit })
+			s := start(t, engine(t, localaitest.Options{}), func(s *Site) { s.RateLimit = limit })
 			ask := func(address string) answer {
 				return get(t, s, s.clientAt(address), appliance.PathModels, testPassword)
 			}
@@ -221,7 +221,7 @@ func TestRateLimit(t *testing.T) {
 }
 
 func TestLargeRequests(t *testing.T) {
-	s := start(t, engine(t, localaitest.Options{}).Address)
+	s := start(t, engine(t, localaitest.Options{}))
 	ask := func(size int) answer {
 		body := strings.Repeat(" ", size-len(chatBody)) + chatBody
 		request, err := http.NewRequest(http.MethodPost, s.url()+appliance.PathChat, strings.NewReader(body))

@@ -17,7 +17,7 @@ import (
 
 // Without TLS: a redirect where that helps, else an answer that says what to do.
 func TestPort80(t *testing.T) {
-	s := start(t, engine(t, localaitest.Options{}).Address, func(s *Site) {
+	s := start(t, engine(t, localaitest.Options{}), func(s *Site) {
 		s.Hosts = []string{"copilot.example.org", "192.0.2.7", "[2001:db8::7]"}
 	})
 	for name, tt := range map[string]struct {
@@ -67,7 +67,7 @@ func TestPort80(t *testing.T) {
 
 // A browser that was told so could not go back to a certificate of the VM's own CA.
 func TestTransportSecurityIsForPublicCertificates(t *testing.T) {
-	s := start(t, engine(t, localaitest.Options{}).Address, func(s *Site) { s.PublicCertificate = true })
+	s := start(t, engine(t, localaitest.Options{}), func(s *Site) { s.PublicCertificate = true })
 	for _, path := range []string{appliance.PathHealth, appliance.PathModels, "/unknown"} {
 		assert.Equal(t, []string{"max-age=2592000"}, get(t, s, s.client(), path, "").Header.Values("Strict-Transport-Security"), path)
 	}

@@ -15,7 +15,7 @@ import (
 
 func TestRefusedSettings(t *testing.T) {
 	// An engine that would answer, to see that nginx does not ask it.
-	s := startWith(t, Site.RenderRefused, engine(t, localaitest.Options{}).Address)
+	s := startWith(t, Site.RenderRefused, engine(t, localaitest.Options{}))
 	ask := func(method, url, password string) answer {
 		t.Helper()
 		request, err := http.NewRequest(method, url, strings.NewReader(chatBody))
@@ -26,6 +26,7 @@ func TestRefusedSettings(t *testing.T) {
 	}
 	for route, methods := range map[string]string{
 		"POST " + appliance.PathChat: "POST", "POST " + appliance.PathCompletions: "POST", "GET " + appliance.PathModels: "GET, HEAD",
+		"POST " + appliance.PathResponses: "POST", "POST " + appliance.PathMessages: "POST", "POST " + appliance.PathCountTokens: "POST",
 		"GET " + appliance.PathMetrics: "GET, HEAD", "GET " + appliance.PathHealth: "GET, HEAD", "GET " + appliance.PathReadyz: "GET, HEAD",
 		"GET /other": "GET, HEAD, POST",
 	} {
@@ -58,11 +59,10 @@ func TestRefusedSettings(t *testing.T) {
 }
 
 func TestRefusedSiteHoldsNoSecret(t *testing.T) {
-	site := Site{Password: testPassword, EngineKey: testEngineKey}
+	site := Site{Password: testPassword}
 	require.Contains(t, string(site.Render()), regex(testPassword))
-	require.Contains(t, string(site.Render()), testEngineKey)
 	refused := string(site.RenderRefused())
-	for _, secret := range []string{testPassword, regex(testPassword), testEngineKey} {
+	for _, secret := range []string{testPassword, regex(testPassword)} {
 		assert.NotContains(t, refused, secret)
 	}
 }

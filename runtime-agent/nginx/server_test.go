@@ -3,8 +3,10 @@ package nginx
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
@@ -16,6 +18,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/localaitest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/nginxtest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway"
 )
 
 const (
@@ -29,7 +32,7 @@ const addressHeader = "X-Test-Address"
 
 const elsewhere = "set_real_ip_from 127.0.0.1;\nreal_ip_header " + addressHeader + ";\n"
 
-// server is a real nginx with the rendered site, in front of a fake engine.
+// server is a real nginx with the rendered site.
 type server struct {
 	http, https string
 	root        *x509.Certificate
@@ -64,7 +67,7 @@ func startWith(t testing.TB, render func(Site) []byte, upstream string, edits ..
 	site := Site{
 		HTTPListen: []string{s.http}, HTTPSListen: []string{s.https}, Upstream: upstream,
 		Certificate: leaf, Key: leaf, WebRoot: s.webRoot, ReloadingFile: s.reloading,
-		Password: testPassword, EngineKey: testEngineKey, ReadTimeout: time.Minute,
+		Password: testPassword,
 	}
 	for _, edit := range edits {
 		edit(&site)
@@ -96,11 +99,24 @@ func (s *server) tls() *tls.Config {
 
 func (s *server) url() string { return "https://" + s.https }
 
-// engine starts a fake engine that accepts only nginx's key.
-func engine(t testing.TB, options localaitest.Options) *localaitest.Server {
+// engine starts a fake engine that accepts only the gateway's key, and a gateway in front of it. It
+// returns the gateway's address.
+func engine(t testing.TB, options localaitest.Options) string {
 	t.Helper()
 	options.Keys = []string{testEngineKey}
-	return localaitest.NewServer(t, options)
+	return gatewayTo(t, localaitest.NewServer(t, options).Address)
+}
+
+// gatewayTo starts a gateway to the engine with an address.
+func gatewayTo(t testing.TB, engine string, edits ...func(*gateway.Config)) (address string) {
+	t.Helper()
+	config := &gateway.Config{Model: appliance.ModelID, Created: 1795376243, ContextSize: 32768, Slots: 1, Engine: engine, ReadTimeout: 60}
+	for _, edit := range edits {
+		edit(config)
+	}
+	server := httptest.NewServer(gateway.New(config, testEngineKey, slog.New(slog.DiscardHandler)))
+	t.Cleanup(server.Close)
+	return server.Listener.Addr().String()
 }
 
 func write(t testing.TB, dir, name string, content []byte) string {

@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -27,9 +26,9 @@ import (
 func TestRenderedSites(t *testing.T) {
 	plain := Site{
 		HTTPListen: Listen(appliance.HTTPPort, true), HTTPSListen: Listen(appliance.HTTPSPort, true),
-		Upstream: appliance.LocalAIAddress, Certificate: appliance.ServerCert, Key: appliance.ServerKey,
+		Upstream: "unix:" + appliance.GatewaySocket, Certificate: appliance.ServerCert, Key: appliance.ServerKey,
 		WebRoot: appliance.WebRoot, ReloadingFile: appliance.ReloadingFile,
-		Password: "password", EngineKey: testEngineKey, ReadTimeout: 30 * time.Minute,
+		Password: "password",
 	}
 	limited := plain
 	limited.CORSOrigins = []string{"http://localhost:3000", "https://ide.example.org"}
@@ -55,7 +54,7 @@ func TestEveryAcceptedOriginIsAcceptedByNginx(t *testing.T) {
 	}
 	settings, err := appliance.ParseSettings(map[string]string{appliance.VarCORSOrigins: strings.Join(list, " ")})
 	require.NoError(t, err)
-	s := start(t, engine(t, localaitest.Options{}).Address, func(s *Site) { s.CORSOrigins = settings.CORSOrigins })
+	s := start(t, engine(t, localaitest.Options{}), func(s *Site) { s.CORSOrigins = settings.CORSOrigins })
 	for _, origin := range list {
 		request, err := http.NewRequest(http.MethodGet, s.url()+appliance.PathHealth, nil)
 		require.NoError(t, err)
@@ -64,14 +63,11 @@ func TestEveryAcceptedOriginIsAcceptedByNginx(t *testing.T) {
 	}
 }
 
-func TestSecretsInUse(t *testing.T) {
-	s := Site{Password: `p"a'$\s{w}#1`, EngineKey: testEngineKey}
-	password, key := SecretsInUse(s.Render())
-	assert.Equal(t, s.Password, password)
-	assert.Equal(t, s.EngineKey, key)
+func TestPasswordInUse(t *testing.T) {
+	s := Site{Password: `p"a'$\s{w}#1`}
+	assert.Equal(t, s.Password, PasswordInUse(s.Render()))
 	for _, site := range [][]byte{nil, s.RenderRefused(), []byte("\x00\xff")} {
-		password, key := SecretsInUse(site)
-		assert.Empty(t, password+key)
+		assert.Empty(t, PasswordInUse(site))
 	}
 }
 
@@ -88,7 +84,7 @@ func TestCheckReturnsNginxsError(t *testing.T) {
 
 // The acceptance checks of the finished image.
 func TestAcceptance(t *testing.T) {
-	s := start(t, engine(t, localaitest.Options{}).Address)
+	s := start(t, engine(t, localaitest.Options{}))
 	target := &acceptance.Target{
 		HTTPS: s.https, HTTP: s.http, Names: []string{"vm-7"},
 		Password: testPassword, Model: appliance.ModelID, Root: s.root,
@@ -100,7 +96,7 @@ func TestAcceptance(t *testing.T) {
 }
 
 func TestCredentials(t *testing.T) {
-	s := start(t, engine(t, localaitest.Options{}).Address)
+	s := start(t, engine(t, localaitest.Options{}))
 	basic := func(user, password string) func(http.Header) {
 		return func(h http.Header) {
 			r := http.Request{Header: h}
@@ -177,7 +173,7 @@ func TestOpenAINodeLibrary(t *testing.T) {
 		_, err := exec.LookPath(program)
 		require.NoError(t, err, "%s is missing: run make setup", program)
 	}
-	s := start(t, engine(t, localaitest.Options{}).Address)
+	s := start(t, engine(t, localaitest.Options{}))
 	dir := t.TempDir()
 	require.NoError(t, os.CopyFS(dir, os.DirFS("testdata/openai")))
 	install := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
@@ -199,18 +195,20 @@ func TestOpenAINodeLibrary(t *testing.T) {
 		Type   string
 	}
 	var seen struct {
-		Chat        string
-		Pieces      []string
-		Models      []string
-		WrongKey    failure
-		UnknownPath failure
+		Chat       string
+		Pieces     []string
+		Models     []string
+		WrongKey   failure
+		Model      string
+		Embeddings failure
 	}
 	require.NoError(t, json.Unmarshal(out, &seen), string(out))
 	assert.NotEmpty(t, seen.Chat)
 	assert.Len(t, seen.Pieces, 4)
 	assert.Equal(t, []string{appliance.ModelID}, seen.Models)
+	assert.Equal(t, appliance.ModelID, seen.Model)
 	assert.Equal(t, failure{"AuthenticationError", 401, "invalid_api_key", "authentication_error"}, seen.WrongKey)
-	assert.Equal(t, failure{"NotFoundError", 404, "unknown_url", "invalid_request_error"}, seen.UnknownPath)
+	assert.Equal(t, failure{"NotFoundError", 404, "unsupported", "invalid_request_error"}, seen.Embeddings)
 }
 
 // answer is a response whose body was read.

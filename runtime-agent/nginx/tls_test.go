@@ -19,7 +19,7 @@ import (
 )
 
 func TestTLSVersions(t *testing.T) {
-	address := engine(t, localaitest.Options{}).Address
+	address := engine(t, localaitest.Options{})
 	servers := map[string]*server{"serving": start(t, address), "refused": startWith(t, Site.RenderRefused, address)}
 	for name, s := range servers {
 		for version, allowed := range map[uint16]bool{
@@ -41,7 +41,7 @@ func TestTLSVersions(t *testing.T) {
 
 // Ephemeral keys and authenticated encryption, and nothing else.
 func TestCiphers(t *testing.T) {
-	address := engine(t, localaitest.Options{}).Address
+	address := engine(t, localaitest.Options{})
 	servers := map[string]*server{"serving": start(t, address), "refused": startWith(t, Site.RenderRefused, address)}
 	for name, s := range servers {
 		taken := 0
@@ -67,7 +67,7 @@ func TestCiphers(t *testing.T) {
 // Whoever gets the session ticket key can decrypt every recorded connection: nginx makes one
 // at its start and uses it for as long as it runs.
 func TestNoSessionTickets(t *testing.T) {
-	address := engine(t, localaitest.Options{}).Address
+	address := engine(t, localaitest.Options{})
 	servers := map[string]*server{"serving": start(t, address), "refused": startWith(t, Site.RenderRefused, address)}
 	for name, s := range servers {
 		config := s.tls()
@@ -107,7 +107,7 @@ func (r *recorder) Read(p []byte) (int, error) {
 
 // A client can read a record only once it has all of it.
 func TestTLSRecordsAreSmall(t *testing.T) {
-	s := start(t, engine(t, localaitest.Options{}).Address)
+	s := start(t, engine(t, localaitest.Options{}))
 	content := make([]byte, 1<<16)
 	write(t, s.webRoot, filepath.Base(appliance.PathCA), content)
 	plain, err := net.Dial("tcp", s.https)
@@ -134,7 +134,7 @@ func TestTLSRecordsAreSmall(t *testing.T) {
 }
 
 func TestTheServerVersionIsNotSent(t *testing.T) {
-	s := start(t, engine(t, localaitest.Options{}).Address)
+	s := start(t, engine(t, localaitest.Options{}))
 	for _, url := range []string{s.url() + appliance.PathHealth, s.url() + "/none", "http://" + s.http + "/", "http://" + s.http + "/.well-known/acme-challenge/none"} {
 		request, err := http.NewRequest(http.MethodGet, url, nil)
 		require.NoError(t, err)

@@ -94,6 +94,18 @@ func Units() []string {
 	}
 }
 
+// EnabledLink returns the path of the link that has systemd start a unit of Units at boot.
+func EnabledLink(unit string) string {
+	target := "multi-user.target"
+	switch path.Ext(unit) {
+	case ".timer":
+		target = "timers.target"
+	case ".socket":
+		target = "sockets.target"
+	}
+	return path.Join(appliance.UnitDir, target+".wants", unit)
+}
+
 // PerVMState returns the files and directories that a VM creates for itself: keys, passwords,
 // certificates, rendered configuration, state and logs. None of them may be in a finished
 // image; the agent creates them again at the first boot. appliance.StatusFile is not among

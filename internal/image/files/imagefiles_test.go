@@ -41,11 +41,13 @@ func TestSystemdAcceptsTheUnits(t *testing.T) {
 	require.NoError(t, err, "systemd-analyze is missing: run make setup")
 	root := t.TempDir()
 	install(t, root, File{appliance.AgentPath, 0o755, []byte("#!/bin/sh\n")})
-	install(t, root, File{"/usr/bin/udevadm", 0o755, []byte("#!/bin/sh\n")})
+	for _, program := range []string{"/usr/bin/udevadm", "/bin/kill"} {
+		install(t, root, File{program, 0o755, []byte("#!/bin/sh\n")})
+	}
 	for _, unit := range []string{appliance.LocalAIUnit, appliance.NginxUnit} {
 		install(t, root, File{appliance.UnitDir + "/" + unit, 0o644, []byte("[Service]\nExecStart=" + appliance.AgentPath + "\n")})
 	}
-	for _, target := range []string{"sysinit", "basic", "local-fs", "umount", "network-online", "multi-user", "timers", "shutdown"} {
+	for _, target := range []string{"sysinit", "basic", "local-fs", "umount", "network-online", "multi-user", "timers", "sockets", "shutdown"} {
 		install(t, root, File{appliance.UnitDir + "/" + target + ".target", 0o644, []byte("[Unit]\n")})
 	}
 	for _, file := range all() {
@@ -108,6 +110,36 @@ func TestSettingsThatMatterWhenSomethingGoesWrong(t *testing.T) {
 			{"Service", "ExecStart", appliance.AgentPath + " watch", ""},
 			{"Install", "WantedBy", "multi-user.target", ""},
 		}},
+		{appliance.GatewayUnit, []setting{
+			{"Service", "Type", "exec", ""},
+			{"Service", "User", appliance.GatewayUser, "it reads what strangers send"},
+			{"Service", "Restart", "always", "it never gives up"},
+			{"Service", "RestartSec", "200ms", "a client that tries again within seconds is answered"},
+			{"Unit", "StartLimitIntervalSec", "0", "it never gives up, and its socket with it"},
+			{"Unit", "Wants", appliance.GatewaySocketUnit, "it cannot make the socket itself"},
+			{"Unit", "After", appliance.GatewaySocketUnit + " " + appliance.ConfigureUnit, "it gets the socket, and the files of this boot"},
+			{"Service", "LoadCredential", "engine-key:" + appliance.EngineKeyFile, "the account cannot read the file"},
+			{"Service", "ExecReload", "/bin/kill -HUP $MAINPID", "a new configuration cuts no answer"},
+			{"Service", "TimeoutStopSec", "40", "longer than answers are given to end"},
+			{"Service", "OOMScoreAdjust", "-800", "it outlives the engine when memory is short"},
+			{"Service", "IPAddressDeny", "any", "it speaks to this machine alone"},
+			{"Service", "IPAddressAllow", "localhost", ""},
+			{"Service", "CapabilityBoundingSet", "", ""},
+			{"Service", "LimitNOFILE", "16384", "one for each connection of nginx, and one to the engine"},
+			{"Service", "ExecStart", appliance.AgentPath + " gateway", ""},
+		}},
+		{appliance.GatewaySocketUnit, []setting{
+			{"Socket", "ListenStream", appliance.GatewaySocket, ""},
+			{"Socket", "SocketUser", "root", ""},
+			{"Socket", "SocketGroup", appliance.ProxyGroup, "nginx's workers connect"},
+			{"Socket", "SocketMode", "0660", "and nobody else, since no password is asked for"},
+			{"Socket", "TriggerLimitIntervalSec", "0", "it never gives up"},
+			{"Install", "WantedBy", "sockets.target", ""},
+		}},
+		{"slm-copilot-limits.conf", []setting{
+			{"Unit", "Wants", appliance.GatewaySocketUnit, "whoever starts nginx has the socket"},
+			{"Unit", "After", appliance.GatewaySocketUnit, ""},
+		}},
 		{appliance.CertificateUnit, []setting{
 			{"Service", "Type", "oneshot", "the timer starts it again"},
 			{"Service", "TimeoutStartSec", "900", "longer than an attempt and the one it may wait for"},
@@ -138,6 +170,16 @@ func TestSettingsThatMatterWhenSomethingGoesWrong(t *testing.T) {
 		for _, want := range unit.settings {
 			assert.Equal(t, []string{want.value}, present[want.section+"."+want.key], "%s: %s=: %s", unit.name, want.key, want.why)
 		}
+	}
+}
+
+// For whoever waits in the socket systemd would start a unit whose condition fails again and again,
+// without a pause.
+func TestTheGatewayHasNoCondition(t *testing.T) {
+	at := slices.IndexFunc(units(), func(f File) bool { return filepath.Base(f.Path) == appliance.GatewayUnit })
+	require.GreaterOrEqual(t, at, 0)
+	for key := range settings(string(units()[at].Content)) {
+		assert.NotRegexp(t, "Condition|Assert", key)
 	}
 }
 
@@ -202,7 +244,7 @@ func TestOrderWithoutDependence(t *testing.T) {
 // systemd's own measure: 100 for a service that can do all, 0 for one that can do nothing.
 // Those that mount, write below /etc and run other programs cannot be sandboxed much.
 func TestUnitsAreLockedUp(t *testing.T) {
-	limits := map[string]string{appliance.WatchUnit: "25", appliance.ConfigureUnit: "70", appliance.BootstrapUnit: "70", appliance.CertificateUnit: "70"}
+	limits := map[string]string{appliance.GatewayUnit: "20", appliance.WatchUnit: "25", appliance.ConfigureUnit: "70", appliance.BootstrapUnit: "70", appliance.CertificateUnit: "70"}
 	for _, unit := range units() {
 		name := filepath.Base(unit.Path)
 		limit, limited := limits[name]

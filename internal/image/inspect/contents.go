@@ -82,11 +82,7 @@ const modelMount = appliance.UnitDir + "/" + files.ModelMountUnit
 func inspectUnits(t tree) []finding {
 	var findings []finding
 	for _, unit := range files.Units() {
-		target := "multi-user.target"
-		if strings.HasSuffix(unit, ".timer") {
-			target = "timers.target"
-		}
-		if link := path.Join(appliance.UnitDir, target+".wants", unit); !t.has(link) {
+		if link := files.EnabledLink(unit); !t.has(link) {
 			findings = append(findings, finding{[]string{link}, "is missing: " + unit + " does not start at boot", "enable it with \"systemctl enable " + unit + "\""})
 		}
 	}

@@ -78,11 +78,7 @@ func goodFiles(t *testing.T) treeFiles {
 		appliance.ModelsDir + "/model.gguf":         weights,
 	}
 	for _, unit := range files.Units() {
-		target := "multi-user.target"
-		if filepath.Ext(unit) == ".timer" {
-			target = "timers.target"
-		}
-		tree[appliance.UnitDir+"/"+target+".wants/"+unit] = "-> ../" + unit
+		tree[files.EnabledLink(unit)] = "-> ../" + unit
 	}
 	return tree
 }

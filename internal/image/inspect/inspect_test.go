@@ -117,7 +117,7 @@ func TestWhatIsMissing(t *testing.T) {
 		appliance.BackendsDir + "/llama-cpp/run.sh", appliance.ModelsDir + "/model.gguf", appliance.BakedLock, appliance.BakedSBOM,
 	}
 	for _, unit := range files.Units() {
-		missing = append(missing, appliance.UnitDir+"/multi-user.target.wants/"+unit, appliance.UnitDir+"/timers.target.wants/"+unit)
+		missing = append(missing, files.EnabledLink(unit))
 	}
 	golden(t, "missing.txt", inspect(t, makeImage(t, makeDisk(t, goodFiles(t).without(missing...)))))
 }

@@ -107,7 +107,7 @@ func unknownNotFound(ctx context.Context, t *Target) (string, error) {
 }
 
 // closedRoutes are routes that LocalAI v4.9.0 answers even with all its optional parts
-// disabled, so a 404 can only come from nginx. The last ones are disguised paths.
+// disabled, so these can only be closed by nginx or the gateway. The last ones are disguised paths.
 var closedRoutes = []struct{ method, path string }{
 	{http.MethodGet, "/system"},
 	{http.MethodGet, "/swagger/index.html"},
@@ -130,7 +130,8 @@ func administrationClosed(ctx context.Context, t *Target) (string, error) {
 	body := jsonBody(map[string]string{"model": t.Model})
 	for _, route := range closedRoutes {
 		answer, err := t.ask(ctx, route.method, route.path, t.authorized, body)
-		if err == nil {
+		// A model may have any name, "apply" too: such a path is closed to all but GET.
+		if err == nil && answer.status != http.StatusMethodNotAllowed {
 			err = answer.expect(http.StatusNotFound)
 		}
 		if err != nil {

@@ -32,6 +32,7 @@ console.log(JSON.stringify({
   chat: chat.choices[0].message.content,
   pieces,
   models,
+  model: (await client.models.retrieve(model)).id,
   wrongKey: await failure(() => stranger.models.list()),
-  unknownPath: await failure(() => client.embeddings.create({ model, input: "hello" })),
+  embeddings: await failure(() => client.embeddings.create({ model, input: "hello" })),
 }));
