@@ -18,12 +18,12 @@ func (a app) showStatus(ctx context.Context) error {
 		return err
 	}
 	fmt.Fprint(a.stdout, present)
-	// Only root may ask, and there may be no gateway yet.
-	if load, err := probe.LoadOf(ctx, a.path(appliance.GatewaySocket)); err == nil {
-		fmt.Fprintf(a.stdout, "%-12s %d being answered, %d waiting\n", "requests:", load.Running, load.Waiting)
-	}
 	if !present.Ready() {
 		return errors.New("not ready")
+	}
+	// Only root may ask.
+	if load, err := probe.LoadOf(ctx, a.path(appliance.GatewaySocket)); err == nil {
+		fmt.Fprintf(a.stdout, "%-12s %d being answered, %d waiting\n", "requests:", load.Running, load.Waiting)
 	}
 	if err := a.answers(ctx); err != nil {
 		return fmt.Errorf("not ready: it was, and does not answer now: %w", err)

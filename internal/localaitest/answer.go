@@ -40,12 +40,12 @@ type usage struct {
 	TotalTokens      int `json:"total_tokens"`
 }
 
-// tokenCount counts one token per byte, as the tokenizer of the recorded model did.
-func tokenCount(prompt string) int { return max(1, len(prompt)) }
+// tokenCount returns how many tokens a prompt has.
+func (m Model) tokenCount(prompt string) int { return max(1, len(prompt)/max(1, m.BytesPerToken)) }
 
 // contextOverflow returns the backend's message for a prompt that does not fit, "" if it does.
 func contextOverflow(prompt string, model Model) string {
-	tokens := tokenCount(prompt)
+	tokens := model.tokenCount(prompt)
 	if tokens < model.ContextSize {
 		return ""
 	}
@@ -55,14 +55,14 @@ func contextOverflow(prompt string, model Model) string {
 // compose generates the answer to a request whose prompt fits: the same one for the same request,
 // but for the ids of tool calls.
 func compose(request completionRequest, prompt string, model Model) answer {
-	limit, room := request.maxTokens(), model.ContextSize-tokenCount(prompt)
+	limit, room := request.maxTokens(), model.ContextSize-model.tokenCount(prompt)
 	most := longestAnswer
 	if limit > 0 {
 		most = min(limit, most)
 	}
 	most = min(most, room)
 	if order, ordered := request.order(model.Template); ordered {
-		return order.answer(prompt, model.Template, most)
+		return order.answer(prompt, model, most)
 	}
 	length := most
 	if limit == 0 {
@@ -82,7 +82,7 @@ func compose(request completionRequest, prompt string, model Model) answer {
 	if limit > 0 && len(tokens) >= limit {
 		reason = "length"
 	}
-	return answer{tokens: tokens, finishReason: reason, promptTokens: tokenCount(prompt)}
+	return answer{tokens: tokens, finishReason: reason, promptTokens: model.tokenCount(prompt)}
 }
 
 // split yields each word of the text with the blank before it.

@@ -161,3 +161,11 @@ func FuzzReadRequest(f *testing.F) {
 		}
 	})
 }
+
+func TestTokensOfSeveralBytes(t *testing.T) {
+	model := Model{ContextSize: 3, BytesPerToken: 4}
+	assert.Equal(t, 1, model.tokenCount("abc"))
+	assert.Equal(t, 2, model.tokenCount("abcdefgh"))
+	assert.Empty(t, contextOverflow("abcdefgh", model))
+	assert.Equal(t, "request (3 tokens) exceeds the available context size (3 tokens), try increasing it", contextOverflow("abcdefghijkl", model))
+}

@@ -203,7 +203,7 @@ func (g generation) answer(ctx context.Context, generated func(a answer, token i
 // read has the prompt read and tells how much that was.
 func (g generation) read(ctx context.Context, slot *slot, prompt string) error {
 	read, err := slot.read(ctx, prompt, g.options.ReadingSpeed, func() error { return g.options.Engine.Check(g.model) })
-	g.options.OnRead(Reading{Model: g.model.Name, Prompt: tokenCount(prompt), Read: read})
+	g.options.OnRead(Reading{Model: g.model.Name, Prompt: max(1, len(prompt)), Read: read})
 	return err
 }
 

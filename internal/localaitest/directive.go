@@ -91,9 +91,9 @@ func (r completionRequest) callsMade() int {
 
 // answer returns the answer that calls the tool, of length tokens at most: llama.cpp passes on
 // what there is of a call that was cut.
-func (o order) answer(prompt string, template Template, length int) answer {
+func (o order) answer(prompt string, model Model, length int) answer {
 	call := toolCall{ID: newCallID(), Type: "function", Function: functionCall{Name: o.name, Arguments: o.arguments}}
-	written := templates[template].call(call)
+	written := templates[model.Template].call(call)
 	if o.twice {
 		written = `{"name": "` + o.name + `", "arguments": ` + o.arguments + `}`
 	}
@@ -102,7 +102,7 @@ func (o order) answer(prompt string, template Template, length int) answer {
 		tokens = tokens[:length]
 		_, call.Function.Arguments, _ = strings.Cut(strings.Join(tokens, ""), argumentsStart(written, o.arguments))
 	}
-	a := answer{tokens: tokens, finishReason: "tool_calls", promptTokens: tokenCount(prompt), calls: []toolCall{call}, twice: o.twice}
+	a := answer{tokens: tokens, finishReason: "tool_calls", promptTokens: model.tokenCount(prompt), calls: []toolCall{call}, twice: o.twice}
 	if o.twice {
 		call.Index = 1
 		a.calls = append(a.calls, call)

@@ -17,6 +17,9 @@ type Model struct {
 	// told to retry after RetryAfterSeconds.
 	MaxConcurrent     int
 	RetryAfterSeconds int
+	// BytesPerToken is how many bytes of a prompt are a token, 0 for the one of the recorded model.
+	// Reading is counted in bytes.
+	BytesPerToken int
 	// Template is the chat template in use.
 	Template Template
 	// TextIsText says that the model file leaves LocalAI nothing to look through for tool calls

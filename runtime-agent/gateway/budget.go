@@ -12,8 +12,9 @@ const (
 	usualRatio = 3.5
 	// mostReserve is the largest part of the context, in tokens, that is kept for a summary: the
 	// request for one is longer than the one that was refused (Claude Code: by 6 kB), and its
-	// answer has a few thousand tokens.
-	mostReserve = 8192
+	// answer has a few thousand tokens. Agents that know the size of the context are told to
+	// summarize at three quarters of it, before they are refused.
+	mostReserve = 6144
 	// leastLearned is the length in tokens of the shortest prompt that says how long tokens are: in
 	// shorter ones most are the template's.
 	leastLearned = 1000
@@ -46,7 +47,7 @@ func newBudget() *budget {
 }
 
 // ordinary is the length of the longest prompt, in tokens, of one that is not for a summary.
-func ordinary(contextSize int) int { return contextSize - min(contextSize/4, mostReserve) }
+func ordinary(contextSize int) int { return contextSize - min(contextSize*3/16, mostReserve) }
 
 // admit returns the error for a prompt that is too long.
 func (b *budget) admit(name string, text, least, contextSize int) *failure.Error {

@@ -260,7 +260,9 @@ func TestErrorsOfTheEngine(t *testing.T) {
 
 func TestAnEngineThatDoesNotListen(t *testing.T) {
 	r := startAt(t, "127.0.0.1:1")
-	for _, path := range []string{appliance.PathChat, appliance.PathReadyz, appliance.PathMetrics} {
+	numbers := r.ask(t.Context(), t, "a", http.MethodGet, appliance.PathMetrics, "")
+	assert.Contains(t, read(t, numbers), appliance.MetricRunning+" 0\n")
+	for _, path := range []string{appliance.PathChat, appliance.PathReadyz} {
 		method := methods[path]
 		response := r.ask(t.Context(), t, "a", method, path, chatStream)
 		assert.Equal(t, 503, response.StatusCode, path)

@@ -71,10 +71,9 @@ func (r *request) serve(model string) {
 	}
 	switch r.name {
 	case appliance.PathReadyz:
-		r.pass(engine.PathReadyz)
+		r.ready()
 	case appliance.PathMetrics:
-		r.pass(engine.PathMetrics)
-		r.numbers.write(r.w)
+		r.metrics()
 	case appliance.PathModels:
 		r.json(r.models())
 	case pathModel:
@@ -93,15 +92,26 @@ func noSuchPath() *failure.Error {
 	}
 }
 
-// pass answers with a page of the engine.
-func (r *request) pass(path string) {
-	response, err := r.engine.Get(r.r.Context(), path)
+// ready answers what the engine says of itself.
+func (r *request) ready() {
+	response, err := r.engine.Get(r.r.Context(), engine.PathReadyz)
 	if err != nil {
 		r.refuse(engine.As(err))
 		return
 	}
 	defer response.Body.Close()
-	r.w.Header().Set("Content-Type", response.Header.Get("Content-Type"))
 	r.head(response.StatusCode)
-	_, _ = io.Copy(r.w, response.Body) // the client is gone
+}
+
+// metrics answers with the numbers of the engine, if there are any at the moment, and the gateway's.
+func (r *request) metrics() {
+	r.w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	r.head(http.StatusOK)
+	if response, err := r.engine.Get(r.r.Context(), engine.PathMetrics); err == nil {
+		defer response.Body.Close()
+		if response.StatusCode == http.StatusOK {
+			_, _ = io.Copy(r.w, response.Body) // the client is gone
+		}
+	}
+	r.numbers.write(r.w)
 }

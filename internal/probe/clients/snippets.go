@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/shell"
 )
@@ -21,10 +20,6 @@ const (
 	// caPath becomes an absolute path when a shell expands it; the programs change their
 	// directory.
 	caPath = `"$PWD/` + CAFile + `"`
-	// patience is the read timeout for clients. It is longer than the appliance ever takes:
-	// the appliance itself ends a response that is silent for too long, while clients by
-	// default give up after five or ten minutes, in the middle of a long prompt.
-	patience = 24 * time.Hour
 )
 
 // greeting is the prompt of the examples.
@@ -36,7 +31,8 @@ func (a Appliance) Snippets() []Snippet {
 	if a.Root != nil {
 		all = append(all, a.Trust())
 	}
-	return append(all, a.Curl(), a.cline(), a.continueDev(), a.Aider(), a.openCode(), a.SDK(), a.Node(), a.Python())
+	return append(all, a.Curl(), a.cline(), a.clineCLI(), a.continueDev(), a.Aider(), a.openCode(), a.claudeCode(),
+		a.agentKey(), a.codex(), a.qwenCode(), a.pi(), a.piCompaction(), a.SDK(), a.Node(), a.Python())
 }
 
 // Trust downloads the root certificate and makes Node programs trust it
@@ -81,7 +77,7 @@ func (a Appliance) cline() Snippet {
 // continueDev follows https://docs.continue.dev/reference. JSON strings are valid YAML
 // scalars.
 func (a Appliance) continueDev() Snippet {
-	return Snippet{"Continue: config.yaml", fmt.Sprintf(`name: SLM-Copilot
+	return Snippet{"Continue: ~/.continue/config.yaml", fmt.Sprintf(`name: SLM-Copilot
 version: 1.0.0
 schema: v1
 models:
@@ -94,7 +90,8 @@ models:
     capabilities: [tool_use]
     defaultCompletionOptions:
       contextLength: %d
-`, compactJSON(a.Model), compactJSON(a.BaseURL), compactJSON(verbatim(a.Password)), a.ContextSize)}
+      maxTokens: %d
+`, compactJSON(a.Model), compactJSON(a.BaseURL), compactJSON(verbatim(a.Password)), a.ContextSize, a.answerSize())}
 }
 
 // Aider follows https://aider.chat/docs/llms/openai-compat.html; for the certificate see
@@ -104,25 +101,21 @@ func (a Appliance) Aider() Snippet {
 	if a.Root != nil {
 		certificate = "  SSL_CERT_FILE=" + caPath + " \\\n"
 	}
-	return Snippet{"aider", fmt.Sprintf("OPENAI_API_BASE=%s OPENAI_API_KEY=%s \\\n%s  aider --model %s --timeout %d\n",
-		shell.Quote(a.BaseURL), shell.Quote(a.Password), certificate, shell.Quote("openai/"+a.Model), int(patience.Seconds()))}
+	return Snippet{"aider", fmt.Sprintf("OPENAI_API_BASE=%s OPENAI_API_KEY=%s \\\n%s  aider --model %s\n",
+		shell.Quote(a.BaseURL), shell.Quote(a.Password), certificate, shell.Quote("openai/"+a.Model))}
 }
 
 // openCode follows https://opencode.ai/v1/docs/providers, which version 2 reads as well
 // (https://opencode.ai/docs/migrate-v1). small_model sends auxiliary requests, such as those
 // for titles, to the appliance too.
 func (a Appliance) openCode() Snippet {
-	const provider = "slm-copilot"
 	model := provider + "/" + a.Model
-	return Snippet{"OpenCode: opencode.json", indentedJSON(map[string]any{
+	return Snippet{"OpenCode: ~/.config/opencode/opencode.json", indentedJSON(map[string]any{
 		"$schema": "https://opencode.ai/config.json",
 		"provider": map[string]any{provider: map[string]any{
-			"npm":  "@ai-sdk/openai-compatible",
-			"name": "SLM-Copilot",
-			"options": map[string]any{
-				"baseURL": a.BaseURL, "apiKey": verbatim(a.Password),
-				"timeout": patience.Milliseconds(), "headerTimeout": patience.Milliseconds(), "chunkTimeout": patience.Milliseconds(),
-			},
+			"npm":     "@ai-sdk/openai-compatible",
+			"name":    "SLM-Copilot",
+			"options": map[string]any{"baseURL": a.BaseURL, "apiKey": verbatim(a.Password)},
 			"models": map[string]any{a.Model: map[string]any{
 				"name":  a.Model,
 				"limit": map[string]int{"context": a.ContextSize, "output": a.answerSize()},
@@ -136,20 +129,17 @@ func (a Appliance) openCode() Snippet {
 // (https://github.com/openai/openai-python, openai-node: "base_url", "baseURL").
 func (a Appliance) SDK() Snippet {
 	text := fmt.Sprintf("export OPENAI_BASE_URL=%s\nexport OPENAI_API_KEY=%s\n", shell.Quote(a.BaseURL), shell.Quote(a.Password))
-	if a.Root != nil {
-		text += "export SSL_CERT_FILE=" + caPath + "\nexport NODE_EXTRA_CA_CERTS=" + caPath + "\n"
-	}
-	return Snippet{"OpenAI SDK", text}
+	return Snippet{"OpenAI SDK", text + a.trustVariable("SSL_CERT_FILE") + a.trustVariable("NODE_EXTRA_CA_CERTS")}
 }
 
 // Node needs a shell with the environment of SDK, and the library installed.
 func (a Appliance) Node() Snippet {
 	return Snippet{"OpenAI SDK: Node, after npm install openai", "node --input-type=module -e " + shell.Quote(fmt.Sprintf(`
 import OpenAI from "openai";
-const client = new OpenAI({timeout: %d});
+const client = new OpenAI();
 const answer = await client.chat.completions.create({model: %s, messages: %s});
 console.log(answer.choices[0].message.content);
-`, patience.Milliseconds(), compactJSON(a.Model), compactJSON(greeting))) + "\n"}
+`, compactJSON(a.Model), compactJSON(greeting))) + "\n"}
 }
 
 // Python needs a shell with the environment of SDK, and the library installed. A JSON value
@@ -157,10 +147,10 @@ console.log(answer.choices[0].message.content);
 func (a Appliance) Python() Snippet {
 	return Snippet{"OpenAI SDK: Python, after pip install openai", "python3 -c " + shell.Quote(fmt.Sprintf(`
 from openai import OpenAI
-client = OpenAI(timeout=%d)
+client = OpenAI()
 answer = client.chat.completions.create(model=%s, messages=%s)
 print(answer.choices[0].message.content)
-`, int(patience.Seconds()), compactJSON(a.Model), compactJSON(greeting))) + "\n"}
+`, compactJSON(a.Model), compactJSON(greeting))) + "\n"}
 }
 
 // answerSize is how many tokens of the context clients should reserve for the answer.

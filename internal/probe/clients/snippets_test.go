@@ -82,12 +82,32 @@ func assertSurvives(t *testing.T, password string) {
 		assert.Equal(t, password, cline.Key)
 		assert.Equal(t, "https://copilot.example.org/v1", cline.BaseURL)
 
+		assert.Equal(t, password, clineCLIKey(t, appliance.clineCLI().Text))
 		openCode, continueDev := appliance.openCode().Text, appliance.continueDev().Text
 		assert.Equal(t, password, openCodeKey(t, openCode))
 		assert.Equal(t, password, continueKey(t, continueDev))
 		assert.NotRegexp(t, `\{env:|\{file:|\$\{\{`, openCode+continueDev, "what they would replace")
-		assert.Equal(t, []string{"Authorization: Bearer " + password, password, password, password, password}, shellKeys(t, appliance))
+		assert.Equal(t, []string{"Authorization: Bearer " + password, password, password, password, password, password, password}, shellKeys(t, appliance))
 	}
+}
+
+func clineCLIKey(t *testing.T, text string) string {
+	t.Helper()
+	var config struct {
+		Last      string `json:"lastUsedProvider"`
+		Providers map[string]struct {
+			Settings struct {
+				BaseURL string `json:"baseUrl"`
+				Key     string `json:"apiKey"`
+				Context int    `json:"contextWindow"`
+			} `json:"settings"`
+		} `json:"providers"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(text), &config))
+	settings := config.Providers[config.Last].Settings
+	assert.Equal(t, "https://copilot.example.org/v1", settings.BaseURL)
+	assert.Equal(t, 32768, settings.Context)
+	return settings.Key
 }
 
 func openCodeKey(t *testing.T, text string) string {
@@ -140,7 +160,8 @@ func shellKeys(t *testing.T, appliance Appliance) []string {
 	for _, snippet := range []Snippet{appliance.Curl(), appliance.Aider(), appliance.SDK(), appliance.Node(), appliance.Python()} {
 		script += snippet.Text
 	}
-	script += "tell\n"
+	script += "tell\n" + appliance.claudeCode().Text + "printf '%s\\n' \"$ANTHROPIC_AUTH_TOKEN\"\n" +
+		appliance.agentKey().Text + "printf '%s\\n' \"$SLM_COPILOT_KEY\"\n"
 	command := exec.CommandContext(t.Context(), "sh", "-eu")
 	command.Stdin = strings.NewReader(script)
 	command.Env = []string{"PATH=/usr/bin:/bin", "PWD=/"}
@@ -205,6 +226,28 @@ func TestAnotherRootIsNoticed(t *testing.T) {
 	out, err := command.CombinedOutput()
 	require.Error(t, err)
 	assert.Empty(t, string(out))
+}
+
+// Codex, Qwen Code and pi replace parts of what their files say, or run it: the password is in
+// none of them.
+func TestFilesOfAgentsNameTheVariableOfThePassword(t *testing.T) {
+	a := example("own")
+	for _, snippet := range []Snippet{a.codex(), a.qwenCode(), a.pi(), a.piCompaction()} {
+		assert.NotContains(t, snippet.Text, a.Password, snippet.Name)
+	}
+	for _, snippet := range []Snippet{a.codex(), a.qwenCode(), a.pi()} {
+		assert.Contains(t, snippet.Text, `"SLM_COPILOT_KEY"`, snippet.Name)
+	}
+}
+
+// Claude Code compacts a conversation claudeMargin tokens before the context size that it is told
+// and the answer. Then the conversation, the request for a summary and the summary must fit.
+func TestClaudeCodeCompactsWhileASummaryFits(t *testing.T) {
+	for _, size := range []int{32768, 65536, 131072} {
+		a := Appliance{ContextSize: size}
+		compacts := a.claudeContext() - a.claudeAnswer() - claudeMargin
+		assert.Equal(t, size, compacts+claudeSummary+a.claudeAnswer())
+	}
 }
 
 // Where the world trusts the certificate, nobody is told to trust something else.

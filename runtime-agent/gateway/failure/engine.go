@@ -94,7 +94,7 @@ func OfEngine(status int, body []byte) *Error {
 	if json.Unmarshal(body, &said) == nil && said.Error.Message != "" {
 		message = said.Error.Message
 	}
-	cause := fmt.Errorf("the engine answered %d: %s", status, message)
+	cause := fmt.Errorf("the engine answered %d: %s", status, shortened(message))
 	switch {
 	case overflow.MatchString(message):
 		return tooLongFor(message)
@@ -112,7 +112,7 @@ func OfEngine(status int, body []byte) *Error {
 
 // OfEngineStream is the error that the engine gives in a stream.
 func OfEngineStream(message string) *Error {
-	cause := fmt.Errorf("the engine ended its stream: %s", message)
+	cause := fmt.Errorf("the engine ended its stream: %s", shortened(message))
 	switch {
 	case overflow.MatchString(message):
 		return tooLongFor(message)
@@ -140,6 +140,13 @@ func ofTemplate(message string, cause error) *Error {
 	failed := Invalid("messages", "The model's chat template refuses this conversation: %s", found[1])
 	failed.Cause = cause
 	return failed
+}
+
+// longest is how much of a message of the engine is logged, in bytes: it may quote a template.
+const longest = 500
+
+func shortened(message string) string {
+	return strings.ToValidUTF8(message[:min(len(message), longest)], "")
 }
 
 // deadBackend is what gRPC says of a backend that ended while it was answering.
