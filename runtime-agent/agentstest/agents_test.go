@@ -16,7 +16,7 @@ const (
 	// window is the context size of an appliance by default, in tokens.
 	window = 32768
 	// patience is for machines that do much else.
-	patience = 5 * time.Minute
+	patience = 10 * time.Minute
 )
 
 // Each agent runs the command that the model asks for, tells the model what came out, and shows
@@ -68,13 +68,13 @@ func TestSummary(t *testing.T) {
 	}
 }
 
-// A prompt is too long, as the settings name a larger context than there is: the agents that act
+// A prompt is too long, as the settings name twice the context that there is: the agents that act
 // on the error have the conversation summarized and go on.
 func TestSummaryAfterRefusal(t *testing.T) {
 	t.Parallel()
 	for _, agent := range agents {
 		if agent.refused {
-			t.Run(agent.name, func(t *testing.T) { assert.True(t, agent.outgrow(t, window*5/4).refused(t)) })
+			t.Run(agent.name, func(t *testing.T) { assert.True(t, agent.outgrow(t, 2*window).refused(t)) })
 		}
 	}
 }
