@@ -41,11 +41,15 @@ func Checks() []Check {
 		{"models lists the model", answerTimeout, modelListed},
 		{"chat answers", modelTimeout, chatAnswers},
 		{"chat streams", modelTimeout, chatStreams},
+		{"Responses answers", modelTimeout, responsesAnswers},
+		{"Messages answers", modelTimeout, messagesAnswers},
 		{"histories of agents are accepted", modelTimeout, agentHistoriesAccepted},
+		{"a prompt too long is refused", modelTimeout, longPromptRefused},
 		{"a prompt too long is survived", modelTimeout, longPromptSurvived},
 		{"preflight needs no password", answerTimeout, preflightOpen},
 		{"CORS headers appear once", answerTimeout, corsOnce},
 		{"unknown path is not found", answerTimeout, unknownNotFound},
+		{"embeddings are refused", answerTimeout, embeddingsRefused},
 		{"administration is closed", answerTimeout, administrationClosed},
 	}
 }

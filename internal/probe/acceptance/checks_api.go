@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
@@ -50,41 +49,6 @@ func jsonBody(content any) func(*http.Request) {
 		r.Body, _ = r.GetBody()
 		r.ContentLength = int64(len(body))
 	}
-}
-
-// Models returns the ids of the models the appliance offers.
-func (t *Target) Models(ctx context.Context) ([]string, error) {
-	answer, err := t.ask(ctx, http.MethodGet, appliance.PathModels, t.authorized)
-	if err != nil {
-		return nil, err
-	}
-	if err := answer.expect(http.StatusOK); err != nil {
-		return nil, err
-	}
-	var list struct {
-		Data []struct {
-			ID string `json:"id"`
-		} `json:"data"`
-	}
-	if err := json.Unmarshal(answer.body, &list); err != nil {
-		return nil, fmt.Errorf("the list is not JSON: %w", err)
-	}
-	var ids []string
-	for _, model := range list.Data {
-		ids = append(ids, model.ID)
-	}
-	return ids, nil
-}
-
-func modelListed(ctx context.Context, t *Target) (string, error) {
-	ids, err := t.Models(ctx)
-	if err != nil {
-		return "", err
-	}
-	if !slices.Contains(ids, t.Model) {
-		return "", fmt.Errorf("expected %q in the list, got %q", t.Model, ids)
-	}
-	return t.Model, nil
 }
 
 func chatAnswers(ctx context.Context, t *Target) (string, error) {

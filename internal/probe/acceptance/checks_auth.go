@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"mime"
 	"net/http"
 	"strings"
 	"unicode"
@@ -58,6 +57,9 @@ func noCredentialsRefused(ctx context.Context, t *Target) (string, error) {
 		{http.MethodGet, appliance.PathModels},
 		{http.MethodPost, appliance.PathChat},
 		{http.MethodPost, appliance.PathCompletions},
+		{http.MethodPost, appliance.PathResponses},
+		{http.MethodPost, appliance.PathMessages},
+		{http.MethodPost, appliance.PathCountTokens},
 	} {
 		answer, err := t.ask(ctx, route.method, route.path)
 		if err == nil {
@@ -118,23 +120,31 @@ func isRefusal(a answer) error {
 	return isOpenAIError(a)
 }
 
-// isOpenAIError requires the error format that OpenAI's SDKs parse.
+// apiError is the error format that OpenAI's SDKs parse; Anthropic's read the same two fields.
+type apiError struct {
+	Message string `json:"message"`
+	Type    string `json:"type"`
+	Code    string `json:"code"`
+}
+
 func isOpenAIError(a answer) error {
-	kind, _, _ := mime.ParseMediaType(a.header.Get("Content-Type"))
-	if kind != "application/json" {
-		return fmt.Errorf("expected a JSON error, got Content-Type %q", a.header.Get("Content-Type"))
+	_, err := openAIErrorOf(a)
+	return err
+}
+
+// openAIErrorOf returns the error of an answer, which must have one.
+func openAIErrorOf(a answer) (apiError, error) {
+	if a.contentType() != "application/json" {
+		return apiError{}, fmt.Errorf("expected a JSON error, got Content-Type %q", a.header.Get("Content-Type"))
 	}
 	var body struct {
-		Error struct {
-			Message string `json:"message"`
-			Type    string `json:"type"`
-		} `json:"error"`
+		Error apiError `json:"error"`
 	}
 	if err := json.Unmarshal(a.body, &body); err != nil {
-		return fmt.Errorf("the error is not JSON: %w", err)
+		return apiError{}, fmt.Errorf("the error is not JSON: %w", err)
 	}
 	if body.Error.Message == "" || body.Error.Type == "" {
-		return fmt.Errorf("expected error.message and error.type, got %s", a.body)
+		return apiError{}, fmt.Errorf("expected error.message and error.type, got %q", quoted(a.body))
 	}
-	return nil
+	return body.Error, nil
 }

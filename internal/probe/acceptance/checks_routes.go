@@ -106,8 +106,28 @@ func unknownNotFound(ctx context.Context, t *Target) (string, error) {
 	return "", isOpenAIError(answer)
 }
 
+// embeddingsRefused requires an error that says so: clients that search a code base by embeddings
+// ask for them without having been told that there are some.
+func embeddingsRefused(ctx context.Context, t *Target) (string, error) {
+	answer, err := t.ask(ctx, http.MethodPost, "/v1/embeddings", t.authorized, jsonBody(map[string]string{
+		"model": t.Model, "input": "one",
+	}))
+	if err != nil {
+		return "", err
+	}
+	if err := answer.expect(http.StatusNotFound); err != nil {
+		return "", err
+	}
+	said, err := openAIErrorOf(answer)
+	if err == nil && !strings.Contains(said.Message, "embeddings") {
+		err = fmt.Errorf("expected an error that says that there are no embeddings, got %q", said.Message)
+	}
+	return "", err
+}
+
 // closedRoutes are routes that LocalAI v4.9.0 answers even with all its optional parts
-// disabled, so these can only be closed by nginx or the gateway. The last ones are disguised paths.
+// disabled, so a 404 can only come from nginx or the gateway, and so can a 405: to them, what is
+// below /models is a model that can be looked at. The last ones are disguised paths.
 var closedRoutes = []struct{ method, path string }{
 	{http.MethodGet, "/system"},
 	{http.MethodGet, "/swagger/index.html"},
@@ -130,7 +150,6 @@ func administrationClosed(ctx context.Context, t *Target) (string, error) {
 	body := jsonBody(map[string]string{"model": t.Model})
 	for _, route := range closedRoutes {
 		answer, err := t.ask(ctx, route.method, route.path, t.authorized, body)
-		// A model may have any name, "apply" too: such a path is closed to all but GET.
 		if err == nil && answer.status != http.StatusMethodNotAllowed {
 			err = answer.expect(http.StatusNotFound)
 		}

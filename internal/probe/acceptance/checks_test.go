@@ -59,6 +59,34 @@ func TestModels(t *testing.T) {
 	assert.ErrorContains(t, err, "expected status 200, got 401")
 }
 
+// instead answers with a body in which something is missing or different.
+func instead(path, body, what, by string) func(http.ResponseWriter, *http.Request) bool {
+	return on(path, status(200, strings.Replace(body, what, by, 1)))
+}
+
+// refusingBody refuses requests with a sign in their body.
+func refusingBody(sign string) func(http.ResponseWriter, *http.Request) bool {
+	return func(w http.ResponseWriter, r *http.Request) bool {
+		body, err := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		if err != nil || !bytes.Contains(body, []byte(sign)) {
+			return false
+		}
+		openAIError(w, http.StatusBadRequest, "no")
+		return true
+	}
+}
+
+// toLong answers prompts of more than the context.
+func toLong(answer http.HandlerFunc) func(http.ResponseWriter, *http.Request) bool {
+	return func(w http.ResponseWriter, r *http.Request) bool {
+		if r.ContentLength > contextSize {
+			answer(w, r)
+		}
+		return r.ContentLength > contextSize
+	}
+}
+
 // strictly refuses every conversation but one user message, as some chat templates do.
 func strictly(w http.ResponseWriter, r *http.Request) bool {
 	body, err := io.ReadAll(r.Body)
@@ -77,9 +105,9 @@ func dying() func(http.ResponseWriter, *http.Request) bool {
 		switch {
 		case dead.Load():
 			http.Error(w, "connection refused", http.StatusInternalServerError)
-		case r.ContentLength > longRun:
+		case r.ContentLength > contextSize:
 			dead.Store(true)
-			http.Error(w, "EOF", http.StatusInternalServerError)
+			refuseLong(w, r)
 		default:
 			return false
 		}
@@ -148,7 +176,7 @@ func refusing(header, beginning string) func(http.ResponseWriter, *http.Request)
 	return func(w http.ResponseWriter, r *http.Request) bool {
 		refused := strings.HasPrefix(r.Header.Get(header), beginning) && r.Header.Get(header) != ""
 		if refused {
-			openAIError(w, http.StatusUnauthorized)
+			openAIError(w, http.StatusUnauthorized, "no")
 		}
 		return refused
 	}
@@ -201,7 +229,30 @@ func TestEachCheckFindsItsBreakage(t *testing.T) {
 		"no Basic":                     {"Basic is accepted", fake{https: refusing("Authorization", "Basic")}, "expected status 200, got 401"},
 		"no x-api-key":                 {"x-api-key is accepted", fake{https: refusing("X-Api-Key", "")}, "expected status 200, got 401"},
 		"another model":                {"models lists the model", fake{https: on("/v1/models", status(200, `{"data":[{"id":"tiny"}]}`))}, `expected "devstral-small-2" in the list, got ["tiny"]`},
-		"no list":                      {"models lists the model", fake{https: on("/v1/models", status(200, `[]`))}, "the list is not JSON"},
+		"no list":                      {"models lists the model", fake{https: on("/v1/models", status(200, `[]`))}, "is not the JSON of a model or a list"},
+		"a model of no time":           {"models lists the model", fake{https: instead("/v1/models", modelList, `"created"`, `"made"`)}, "expected created of the model in the list, got <nil>"},
+		"a model of nobody":            {"models lists the model", fake{https: instead("/v1/models", modelList, `"slm-copilot"`, `""`)}, "expected owned_by of the model in the list"},
+		"a model of no context":        {"models lists the model", fake{https: instead("/v1/models", modelList, `40000`, `0`)}, "expected context_length of the model in the list, got 0"},
+		"no model alone":               {"models lists the model", fake{https: on("/v1/models/devstral-small-2", status(404, ""))}, "GET /v1/models/devstral-small-2: expected status 200, got 404"},
+		"a model that differs":         {"models lists the model", fake{https: instead("/v1/models/devstral-small-2", theModel, `40000`, `4096`)}, "expected the model as it is in the list"},
+		"no list without a version":    {"models lists the model", fake{https: on("/models", status(404, ""))}, "GET /models: expected status 200, got 404"},
+		"a list that differs":          {"models lists the model", fake{https: on("/models", status(200, `{"data":[]}`))}, "GET /models: expected the list of /v1/models"},
+		"no list behind a slash":       {"models lists the model", fake{https: on("/v1/models/", status(404, ""))}, "GET /v1/models/: expected status 200, got 404"},
+		"no Responses":                 {"Responses answers", fake{https: on("/v1/responses", status(404, ""))}, "expected status 200, got 404"},
+		"Responses in one piece":       {"Responses answers", fake{https: on("/v1/responses", status(200, "{}"))}, "expected a stream of events"},
+		"Responses that fail":          {"Responses answers", fake{https: on("/v1/responses", events("response.created", "response.failed"))}, `got "{\"type\":\"response.failed\"}"`},
+		"Responses without text":       {"Responses answers", fake{https: on("/v1/responses", events("response.created", "response.completed"))}, "the answer holds no text"},
+		"Responses without an event":   {"Responses answers", fake{https: on("/v1/responses", events())}, "the stream holds no event"},
+		"Responses like a chat":        {"Responses answers", fake{https: on("/v1/responses", stream200("data: [DONE]\n\n"))}, "an event that is not JSON"},
+		"Responses are open":           {"no credentials are refused", fake{https: accepting(onlyPath("/v1/responses"))}, "POST /v1/responses: expected status 401"},
+		"no Messages":                  {"Messages answers", fake{https: on("/v1/messages", status(404, ""))}, "expected status 200, got 404"},
+		"Messages without an end":      {"Messages answers", fake{https: on("/v1/messages", events("message_start", "content_block_delta"))}, `expected the last event to be one of ["message_stop"]`},
+		"Messages without text":        {"Messages answers", fake{https: on("/v1/messages", events("message_start", "message_stop"))}, "the answer holds no text"},
+		"Messages are open":            {"no credentials are refused", fake{https: accepting(onlyPath("/v1/messages"))}, "POST /v1/messages: expected status 401"},
+		"counting is open":             {"no credentials are refused", fake{https: accepting(onlyPath("/v1/messages/count_tokens"))}, "POST /v1/messages/count_tokens: expected status 401"},
+		"no counting":                  {"Messages answers", fake{https: on("/v1/messages/count_tokens", status(404, ""))}, "POST /v1/messages/count_tokens: expected status 200, got 404"},
+		"counting to nothing":          {"Messages answers", fake{https: on("/v1/messages/count_tokens", status(200, `{"input_tokens":0}`))}, "expected the number input_tokens"},
+		"counting in words":            {"Messages answers", fake{https: on("/v1/messages/count_tokens", status(200, `{"input_tokens":"many"}`))}, "expected the number input_tokens"},
 		"an empty answer":              {"chat answers", fake{https: chat(`{"choices":[{"message":{"content":""}}]}`)}, "the answer holds no text"},
 		"no choices":                   {"chat answers", fake{https: chat(`{}`)}, "the answer holds no text"},
 		"a dead backend":               {"chat answers", fake{https: on("/v1/chat/completions", status(500, "connection refused"))}, `got 500: "connection refused"`},
@@ -209,7 +260,17 @@ func TestEachCheckFindsItsBreakage(t *testing.T) {
 		"an answer of reasoning":       {"chat answers", fake{https: chat(`{"choices":[{"message":{"content":"","reasoning":"hm"}}]}`)}, "the model only thought"},
 		"a strict template":            {"histories of agents are accepted", fake{https: strictly}, "two user messages in a row: expected status 200, got 500: \"roles must alternate"},
 		"a template with no developer": {"histories of agents are accepted", fake{https: strictly}, "developer messages: expected status 200, got 500"},
-		"an endless context":           {"a prompt too long is survived", fake{https: chat(`{}`)}, "were answered with status 200"},
+		"long ids are refused":         {"histories of agents are accepted", fake{https: refusingBody(`"chatcmpl-tool-0123456789"`)}, "a tool call with an id of 24 characters: expected status 200, got 400"},
+		"no arguments are refused":     {"histories of agents are accepted", fake{https: refusingBody(`"arguments":""`)}, "a tool call without arguments: expected status 200, got 400"},
+		"parts are refused":            {"histories of agents are accepted", fake{https: refusingBody(`"type":"text"`)}, "contents in parts: expected status 200, got 400"},
+		"a developer between":          {"histories of agents are accepted", fake{https: strictly}, "a developer message between others: expected status 200, got 500"},
+		"an endless context":           {"a prompt too long is refused", fake{https: chat(`{}`)}, "expected status 400, got 200"},
+		"a stream that fails":          {"a prompt too long is refused", fake{https: toLong(events("error"))}, "expected status 400, got 200"},
+		"a prompt that is an accident": {"a prompt too long is refused", fake{https: toLong(status(500, "rpc error"))}, `expected status 400, got 500: "rpc error"`},
+		"a refusal with no code":       {"a prompt too long is refused", fake{https: toLong(refusal(`{"error":{"message":"no","type":"x"}}`))}, `expected the code context_length_exceeded, got ""`},
+		"a context of no known length": {"a prompt too long is refused", fake{https: instead("/v1/models", modelList, `40000`, `0`)}, "expected context_length"},
+		"a long word that is answered": {"a prompt too long is survived", fake{https: toLong(status(200, `{"choices":[]}`))}, "more than the context holds, were answered with status 200"},
+		"an engine that restarts":      {"a prompt too long is survived", fake{https: toLong(refusal(`{"error":{"message":"restarts","type":"x","code":"model_unavailable"}}`))}, `got "model_unavailable": "restarts"`},
 		"an engine that dies":          {"a prompt too long is survived", fake{https: dying()}, `and the engine does not answer any more: expected status 200, got 500: "connection refused`},
 		"no end mark":                  {"chat streams", fake{https: chatStream(func(w io.Writer) { _, _ = io.WriteString(w, "data: {}\n\n") })}, "before its end mark"},
 		"not a stream":                 {"chat streams", fake{https: chat(`{"choices":[]}`)}, "expected a stream of events"},
@@ -224,6 +285,9 @@ func TestEachCheckFindsItsBreakage(t *testing.T) {
 		"CORS for another":             {"CORS headers appear once", fake{https: edited("/health", another)}, `GET /health, status 200`},
 		"unknown is answered":          {"unknown path is not found", fake{https: on("/v1/no-such-path", status(200, ""))}, "expected status 404, got 200"},
 		"unknown is a page":            {"unknown path is not found", fake{https: on("/v1/no-such-path", status(404, "<html>"))}, "expected a JSON error"},
+		"embeddings":                   {"embeddings are refused", fake{https: on("/v1/embeddings", status(200, "{}"))}, "expected status 404, got 200"},
+		"no word of embeddings":        {"embeddings are refused", fake{https: on("/v1/embeddings", func(w http.ResponseWriter, _ *http.Request) { openAIError(w, 404, "no such path") })}, `says that there are no embeddings, got "no such path"`},
+		"a page for embeddings":        {"embeddings are refused", fake{https: on("/v1/embeddings", status(404, "<html>"))}, "expected a JSON error"},
 		"an open route":                {"administration is closed", fake{https: on("/system", status(200, "{}"))}, "GET /system: expected status 404, got 200"},
 		"a disguised route": {"administration is closed", fake{https: func(w http.ResponseWriter, r *http.Request) bool {
 			return r.URL.RawPath != "" // answers 200
@@ -290,6 +354,13 @@ func chatStream(write func(io.Writer)) func(http.ResponseWriter, *http.Request) 
 	})
 }
 
+func stream200(text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = io.WriteString(w, text)
+	}
+}
+
 func preflight(answer http.HandlerFunc) func(http.ResponseWriter, *http.Request) bool {
 	return func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Method == http.MethodOptions {
@@ -347,6 +418,39 @@ func FuzzParseRoot(f *testing.F) {
 			assert.True(t, root.IsCA)
 		}
 	})
+}
+
+// Where the engine takes its time, the gateway has sent white space before the error.
+func TestALongWordThatASlowEngineRefuses(t *testing.T) {
+	slow := fake{https: toLong(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, "\n\n")
+		refuseLong(w, r)
+	})}
+	detail, err := longPromptSurvived(t.Context(), slow.start(t))
+	require.NoError(t, err)
+	assert.Contains(t, detail, "status 200")
+}
+
+// The gateway takes 3.5 bytes for a token and lets prompts of three quarters of the context pass;
+// from 30 KB on the run ends an engine.
+func TestDenseTextReachesTheEngine(t *testing.T) {
+	for _, size := range []int{4096, 32768, 131072} {
+		text := denseText(size)
+		run := len(text) - len(strings.TrimLeft(text, "a"))
+		assert.Less(t, float64(len(text))/3.5, 0.75*float64(size), size)
+		assert.Greater(t, len(text)-run, size)
+		if size >= 32768 {
+			assert.Greater(t, run, 30<<10)
+		}
+	}
+}
+
+// /models/apply is a model by that name to the gateway, which can only be looked at.
+func TestAnotherMethodIsClosedToo(t *testing.T) {
+	readable := fake{https: on("/models/apply", status(http.StatusMethodNotAllowed, ""))}
+	_, err := administrationClosed(t.Context(), readable.start(t))
+	assert.NoError(t, err)
 }
 
 // Behind a floating address the machine is not known by the name that clients use.

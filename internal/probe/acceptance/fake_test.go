@@ -21,13 +21,15 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 )
 
 const (
 	rightPassword = "Correct-Horse-1"
 	modelID       = "devstral-small-2"
+	// contextSize is that of the fake, which takes each byte for a token.
+	contextSize = 40_000
+	theModel    = `{"id":"devstral-small-2","object":"model","created":1795376243,"owned_by":"slm-copilot","context_length":40000}`
+	modelList   = `{"object":"list","data":[` + theModel + `]}`
 )
 
 // fake is an appliance that keeps every promise, but for what a test breaks.
@@ -92,23 +94,42 @@ func first(broken func(http.ResponseWriter, *http.Request) bool, rest http.Handl
 
 func serveHTTPS(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Access-Control-Allow-Origin", "*")
-	known := map[string]bool{"/v1/models": true, "/v1/chat/completions": true, "/v1/completions": true, "/health": true}
+	answer, known := routes[r.URL.Path]
 	switch {
-	case !known[r.URL.Path]:
-		openAIError(w, http.StatusNotFound)
+	case !known:
+		openAIError(w, http.StatusNotFound, "there are no embeddings and the like")
 	case r.Method == http.MethodOptions:
 		w.Header().Set("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
 		w.Header().Set("Access-Control-Allow-Headers", "Authorization, Content-Type, X-Api-Key")
 		w.WriteHeader(http.StatusNoContent)
-	case r.URL.Path == "/health":
-		w.WriteHeader(http.StatusOK)
-	case !authorized(r):
+	case r.URL.Path != "/health" && !authorized(r):
 		w.Header().Set("WWW-Authenticate", `Basic realm="SLM-Copilot"`)
-		openAIError(w, http.StatusUnauthorized)
-	case r.URL.Path == "/v1/models":
-		_, _ = io.WriteString(w, `{"object":"list","data":[{"id":"devstral-small-2","object":"model"}]}`)
+		openAIError(w, http.StatusUnauthorized, "no")
 	default:
-		serveChat(w, r)
+		answer(w, r)
+	}
+}
+
+var routes = map[string]http.HandlerFunc{
+	"/health":                     status(http.StatusOK, ""),
+	"/models":                     status(http.StatusOK, modelList),
+	"/v1/models":                  status(http.StatusOK, modelList),
+	"/v1/models/":                 status(http.StatusOK, modelList),
+	"/v1/models/devstral-small-2": status(http.StatusOK, theModel),
+	"/v1/completions":             serveChat,
+	"/v1/chat/completions":        serveChat,
+	"/v1/responses":               events("response.created", "response.output_text.delta", "response.incomplete"),
+	"/v1/messages":                events("message_start", "content_block_delta", "message_stop"),
+	"/v1/messages/count_tokens":   status(http.StatusOK, `{"input_tokens":9}`),
+}
+
+// events answers with a stream of events that have no more than a type.
+func events(types ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		for _, kind := range types {
+			_, _ = fmt.Fprintf(w, "event: %s\ndata: {\"type\":%q}\n\n", kind, kind)
+		}
 	}
 }
 
@@ -123,14 +144,14 @@ func serveChat(w http.ResponseWriter, r *http.Request) {
 	var request struct {
 		Model    string
 		Stream   bool
-		Messages []struct{ Content string }
+		Messages []struct{ Content any }
 	}
 	if json.NewDecoder(r.Body).Decode(&request) != nil || request.Model != modelID {
-		openAIError(w, http.StatusBadRequest)
+		openAIError(w, http.StatusBadRequest, "no")
 		return
 	}
-	if len(request.Messages[0].Content) > appliance.MaxContextSize {
-		openAIError(w, http.StatusInternalServerError)
+	if text, _ := request.Messages[0].Content.(string); len(text) > contextSize {
+		refuseLong(w, r)
 		return
 	}
 	if !request.Stream {
@@ -148,10 +169,21 @@ func stream(w io.Writer, words ...string) {
 	_, _ = io.WriteString(w, "data: [DONE]\n\n")
 }
 
-func openAIError(w http.ResponseWriter, status int) {
+var refuseLong = refusal(`{"error":{"message":"too long","type":"invalid_request_error","code":"context_length_exceeded"}}`)
+
+// refusal is JSON of status 400.
+func refusal(body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+func openAIError(w http.ResponseWriter, status int, message string) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, `{"error":{"message":"no","type":"invalid_request_error"}}`)
+	_, _ = fmt.Fprintf(w, `{"error":{"message":%q,"type":"invalid_request_error"}}`, message)
 }
 
 // authority signs the certificates of a fake.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net"
 	"net/http"
 	"time"
@@ -131,6 +132,12 @@ func send(client *http.Client, request *http.Request) (answer, error) {
 		return answer{}, fmt.Errorf("%s %s: reading the answer: %w", request.Method, request.URL, err)
 	}
 	return answer{response.StatusCode, response.Header, body}, nil
+}
+
+// contentType returns the media type without its parameters, "" if there is none.
+func (a answer) contentType() string {
+	kind, _, _ := mime.ParseMediaType(a.header.Get("Content-Type"))
+	return kind
 }
 
 // expect returns an error unless the response has the status; the error quotes the body, which
