@@ -36,7 +36,7 @@ func TestPreviewShowsWhatWouldChangeAndNoSecret(t *testing.T) {
 
 	threads := v.preview(map[string]string{appliance.VarPassword: "the-password", appliance.VarThreads: "2"})
 	assert.Contains(t, threads, "\n-threads: 4\n+threads: 2\n")
-	assert.Contains(t, threads, "units that would be reloaded or restarted: "+appliance.LocalAIUnit+" "+appliance.BootstrapUnit+"\n")
+	assert.Contains(t, threads, "units that would be reloaded or restarted: "+appliance.LocalAIUnit+" "+appliance.BootstrapUnit+" "+appliance.GatewayUnit+"\n")
 
 	password := v.preview(map[string]string{appliance.VarPassword: "another-password"})
 	assert.Contains(t, password, "file "+appliance.PasswordFile+", mode 0600, was 0600\n(the difference is not shown: owner, mode or a secret)\n")

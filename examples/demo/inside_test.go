@@ -57,6 +57,7 @@ func testInside(t *testing.T, made demo) {
 		{"another context reaches the engine", (*guest).changeContext},
 		{"the backend is killed", (*guest).killBackend},
 		{"the engine is killed", (*guest).killEngine},
+		{"the gateway is killed", (*guest).killGateway},
 		{"readiness is lost, and returns", func(g *guest) { g.loseReadiness(gate) }},
 		{"the disk is full", (*guest).fillDisk},
 		{"/etc is read-only", (*guest).freezeEtc},
@@ -123,6 +124,10 @@ func (g *guest) assertSandboxed() {
 	assert.NoError(g.t, err)
 	g.t.Log(out[strings.LastIndex(out, "\n")+1:])
 	assert.Equal(g.t, appliance.ServiceUser, g.run("ps -o user= -p $(systemctl show -P MainPID "+appliance.LocalAIUnit+")"))
+	_, err = g.try("systemd-analyze security --no-pager --threshold=20 " + appliance.GatewayUnit)
+	assert.NoError(g.t, err)
+	assert.Equal(g.t, appliance.GatewayUser, g.run("ps -o user:32= -p $(systemctl show -P MainPID "+appliance.GatewayUnit+")"))
+	assert.Equal(g.t, "root "+appliance.ProxyGroup+" 660", g.run("stat -c '%U %G %a' "+appliance.GatewaySocket))
 }
 
 // assertConnections: more slow clients than this take the API away from the others.
@@ -152,7 +157,7 @@ func (g *guest) assertOrder() {
 		return g.run("systemctl show -P " + property + " " + unit)
 	}
 	configured := since(appliance.ConfigureUnit, "ActiveEnterTimestampMonotonic")
-	for _, unit := range []string{appliance.NginxUnit, appliance.LocalAIUnit, appliance.BootstrapUnit} {
+	for _, unit := range []string{appliance.NginxUnit, appliance.LocalAIUnit, appliance.GatewayUnit, appliance.BootstrapUnit} {
 		started := since(unit, "InactiveExitTimestampMonotonic")
 		assert.Less(g.t, fmt.Sprintf("%020s", configured), fmt.Sprintf("%020s", started), unit)
 	}
@@ -186,7 +191,7 @@ func (g *guest) assertNothingChanges() {
 // starts returns a text that changes when a unit is started or reloaded.
 func (g *guest) starts() string {
 	return g.run("systemctl show -p Id,InvocationID,ExecMainStartTimestampMonotonic,StateChangeTimestampMonotonic " +
-		strings.Join([]string{appliance.LocalAIUnit, appliance.NginxUnit, appliance.BootstrapUnit}, " "))
+		strings.Join([]string{appliance.LocalAIUnit, appliance.GatewayUnit, appliance.NginxUnit, appliance.BootstrapUnit}, " "))
 }
 
 // ask sends one request to the model; the response may be an error from nginx.
@@ -256,6 +261,17 @@ func (g *guest) killEngine() {
 		assert.Equal(g.t, http.StatusServiceUnavailable, status)
 	}
 	assert.NotEqual(g.t, engine, g.enginePID())
+}
+
+// killGateway kills the gateway. The next request waits in its socket, and is answered.
+func (g *guest) killGateway() {
+	const pid = "systemctl show -P MainPID " + appliance.GatewayUnit
+	killed := g.run(pid)
+	g.run("kill -9 " + killed)
+	status, body, err := g.ask(g.t.Context())
+	require.NoError(g.t, err)
+	assert.Equal(g.t, http.StatusOK, status, body)
+	assert.NotEqual(g.t, killed, g.run(pid))
 }
 
 // loseReadiness stops the engine. Everybody who may ask must learn it, and that it is back.

@@ -145,3 +145,11 @@ func TestTheUnitIsSandboxed(t *testing.T) {
 	assert.NoError(t, err, string(out))
 	assert.Contains(t, string(out), "Overall exposure level for "+appliance.LocalAIUnit)
 }
+
+func TestKeyInUse(t *testing.T) {
+	config := Config{APIKey: "0123456789abcdef"}
+	assert.Equal(t, config.APIKey, KeyInUse(config.Environment()))
+	for _, environment := range []string{"", "\x00\xff", "LOCALAI_API_KEY=\n", "# LOCALAI_API_KEY=0123\n", "LOCALAI_API_KEY=a b\n"} {
+		assert.Empty(t, KeyInUse([]byte(environment)), environment)
+	}
+}

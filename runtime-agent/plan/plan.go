@@ -153,20 +153,22 @@ func rest(in Input) []Entry {
 		Threads:     in.Threads(),
 		APIKey:      in.EngineKey,
 	}
+	// The gateway restarts with the engine: it has read the key.
+	engine := []string{appliance.LocalAIUnit, appliance.GatewayUnit, appliance.BootstrapUnit}
 	var entries []Entry
 	template := in.ChatTemplate
 	if relaxed := localai.RelaxedTemplate(template); relaxed != "" {
 		template = relaxed
 		config.ChatTemplateFile = appliance.ChatTemplateFile
-		entries = []Entry{file(appliance.ChatTemplateFile, 0o644, []byte(relaxed), appliance.LocalAIUnit, appliance.BootstrapUnit)}
+		entries = []Entry{file(appliance.ChatTemplateFile, 0o644, []byte(relaxed), engine...)}
 	}
 	entries = append(entries,
 		secretFile(appliance.PasswordFile, secret.Content(in.Password)),
 		secretFile(appliance.EngineKeyFile, secret.Content(in.EngineKey)),
-		hide(localai.Secrets, file(appliance.LocalAIEnvFile, 0o600, config.Environment(), appliance.LocalAIUnit, appliance.BootstrapUnit)),
-		file(appliance.ModelConfigDir+"/"+modelFileName, 0o644, config.ModelFile(), appliance.LocalAIUnit, appliance.BootstrapUnit),
-		link(appliance.ModelConfigDir+"/"+appliance.ModelFile, appliance.ModelsDir+"/"+appliance.ModelFile, appliance.LocalAIUnit, appliance.BootstrapUnit),
-		file(appliance.UnitDir+"/"+appliance.LocalAIUnit, 0o644, localai.Unit(), appliance.LocalAIUnit, appliance.BootstrapUnit),
+		hide(localai.Secrets, file(appliance.LocalAIEnvFile, 0o600, config.Environment(), engine...)),
+		file(appliance.ModelConfigDir+"/"+modelFileName, 0o644, config.ModelFile(), engine...),
+		link(appliance.ModelConfigDir+"/"+appliance.ModelFile, appliance.ModelsDir+"/"+appliance.ModelFile, engine...),
+		file(appliance.UnitDir+"/"+appliance.LocalAIUnit, 0o644, localai.Unit(), engine...),
 	)
 	entries = append(entries, file(appliance.GatewayConfigFile, 0o644, gatewayConfig(in, template).Render(), appliance.GatewayUnit, appliance.BootstrapUnit))
 	entries = append(entries, restCertificates(in.TLS, in.Settings.ACMECA)...)

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -13,6 +14,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/goldentest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/fit"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/history"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 )
@@ -130,4 +133,26 @@ func TestTheEngineGetsWhatFits(t *testing.T) {
 		assert.Contains(t, model, line)
 	}
 	assert.Contains(t, files[appliance.LocalAIEnvFile], "LOCALAI_CONTEXT_SIZE=8448\n")
+}
+
+// The gateway goes by the template that the engine uses, which is not always the model's own.
+func TestTheGatewayGetsWhatTheEngineHas(t *testing.T) {
+	in := input()
+	in.ModelTime = time.Unix(1795376243, 0)
+	in.Settings.ReadTimeout = 30 * time.Minute
+	const refuses = "tools reasoning_content [SYSTEM_PROMPT]{{- raise_exception('conversation roles must alternate') }}"
+	for template, rules := range map[string]history.Rules{
+		refuses: {}, // it is relaxed
+		strings.ReplaceAll(refuses, "[SYSTEM_PROMPT]", ""): {Alternate: true, SystemFirst: true, User: true, CallFirst: true},
+	} {
+		in.ChatTemplate = template
+		planned := entry(t, Make(in), appliance.GatewayConfigFile)
+		assert.Equal(t, []string{appliance.GatewayUnit, appliance.BootstrapUnit}, planned.Units, "the engine need not restart")
+		assert.Equal(t, fs.FileMode(0o644), planned.Mode, "the gateway's account reads it")
+		config, err := gateway.ParseConfig(planned.Content)
+		require.NoError(t, err)
+		assert.Equal(t, &gateway.Config{
+			Model: "a-model", Created: 1795376243, ContextSize: 8448, Slots: 1, Engine: "127.0.0.1:8080", ReadTimeout: 1800, History: rules,
+		}, config)
+	}
 }
