@@ -10,7 +10,7 @@ import (
 )
 
 // What each template's rules are, by the texts that templates raise.
-func TestOf(t *testing.T) {
+func TestRulesOf(t *testing.T) {
 	const tools = "{{ tools }} reasoning_content "
 	for name, tt := range map[string]struct {
 		template string

@@ -55,8 +55,8 @@ func stream(answer *Answer, chunks ...chat.Chunk) []byte {
 	return append(events, answer.End()...)
 }
 
-// datas returns the data of each event.
-func datas(t testing.TB, events []byte) [][]byte {
+// payloads returns the data of each event.
+func payloads(t testing.TB, events []byte) [][]byte {
 	t.Helper()
 	var all [][]byte
 	for reader := sse.NewReader(bytes.NewReader(events)); ; {
@@ -103,7 +103,7 @@ func whole(t testing.TB, answer *Answer) object {
 // last returns the last event, and the response that it holds.
 func last(t testing.TB, events []byte) (kind string, o object) {
 	t.Helper()
-	all := datas(t, events)
+	all := payloads(t, events)
 	var event struct {
 		Type     string
 		Response object
@@ -116,7 +116,7 @@ func last(t testing.TB, events []byte) (kind string, o object) {
 func TestAnswersAreGolden(t *testing.T) {
 	tests := map[string]func(*Answer) []byte{
 		"text": func(a *Answer) []byte {
-			return stream(a, delta(chat.Delta{Role: "assistant", Content: chat.Text("")}), text("Hel"), text("lo <b>"), end(chat.Stop), counted)
+			return stream(a, delta(chat.Delta{Role: "assistant", Content: chat.Text("")}), text("Hell"), text("o <b>"), end(chat.Stop), counted)
 		},
 		"calls": func(a *Answer) []byte {
 			return stream(a,
@@ -133,10 +133,10 @@ func TestAnswersAreGolden(t *testing.T) {
 		"nothing": func(a *Answer) []byte { return stream(a) },
 		"alive": func(a *Answer) []byte {
 			events := append(a.Alive(), a.Alive()...)
-			events = append(events, a.Add(text("Hel"))...)
+			events = append(events, a.Add(text("Hell"))...)
 			events = append(events, a.Add(call(0, "c0", "list", "{"))...)
 			events = append(events, a.Alive()...)
-			events = append(events, a.Add(text("lo"))...)
+			events = append(events, a.Add(text("o"))...)
 			events = append(events, a.Add(call(0, "", "", "}"))...)
 			return append(events, a.End()...)
 		},
@@ -273,7 +273,7 @@ func TestFailures(t *testing.T) {
 func checkGrammar(t testing.TB, events []byte) {
 	t.Helper()
 	open, done := map[int]string{}, 0
-	all := datas(t, events)
+	all := payloads(t, events)
 	hasFailed := false
 	for i, data := range all {
 		var e struct {

@@ -50,7 +50,7 @@ func accumulate(t *testing.T, name string) (*responses.Response, responses.Respo
 	t.Helper()
 	var accumulator responses.ResponseAccumulator
 	var beforeEnd responses.ResponseAccumulatorSnapshot
-	for _, data := range datas(t, name) {
+	for _, data := range payloads(t, name) {
 		var fields map[string]any
 		require.NoError(t, json.Unmarshal(data, &fields))
 		if kind := fields["type"]; kind == "response.completed" || kind == "response.incomplete" {
@@ -68,7 +68,7 @@ func accumulate(t *testing.T, name string) (*responses.Response, responses.Respo
 	return response, beforeEnd
 }
 
-func datas(t *testing.T, name string) [][]byte {
+func payloads(t *testing.T, name string) [][]byte {
 	t.Helper()
 	var all [][]byte
 	for reader := sse.NewReader(bytes.NewReader(golden(t, name+".golden.sse"))); ; {
@@ -99,7 +99,7 @@ func TestWholeAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			events, err := read(t, name)
 			require.NoError(t, err)
-			assert.Len(t, events, len(datas(t, name)))
+			assert.Len(t, events, len(payloads(t, name)))
 			last := events[len(events)-1]
 			assert.Equal(t, tt.last, last.Type)
 			accumulated, beforeEnd := accumulate(t, name)
@@ -171,7 +171,7 @@ func TestFailures(t *testing.T) {
 			require.ErrorContains(t, err, tt.message)
 			require.ErrorContains(t, err, tt.code)
 
-			all := datas(t, name)
+			all := payloads(t, name)
 			var raised, last responses.ResponseStreamEventUnion
 			require.NoError(t, json.Unmarshal(all[len(all)-2], &raised))
 			assert.Equal(t, []string{tt.code, tt.param, tt.message}, []string{raised.AsError().Code, raised.AsError().Param, raised.AsError().Message})
