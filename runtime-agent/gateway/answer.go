@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"encoding/json"
 	"strings"
 
@@ -106,8 +107,8 @@ func (a *relayed) addCall(part chat.ToolCall) {
 		return
 	}
 	call := &a.calls[index]
-	call.ID += part.ID
-	call.Function.Name += part.Function.Name
+	call.ID = cmp.Or(call.ID, part.ID)
+	call.Function.Name = cmp.Or(call.Function.Name, part.Function.Name)
 	call.Function.Arguments += part.Function.Arguments
 }
 

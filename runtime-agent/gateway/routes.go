@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"io"
 	"net/http"
 	stdpath "path"
 	"strings"
@@ -94,24 +93,22 @@ func noSuchPath() *failure.Error {
 
 // ready answers what the engine says of itself.
 func (r *request) ready() {
-	response, err := r.engine.Get(r.r.Context(), engine.PathReadyz)
+	status, _, err := r.engine.Get(r.r.Context(), engine.PathReadyz)
 	if err != nil {
 		r.refuse(engine.As(err))
 		return
 	}
-	defer response.Body.Close()
-	r.head(response.StatusCode)
+	r.head(status)
 }
 
-// metrics answers with the numbers of the engine, if there are any at the moment, and the gateway's.
+// metrics answers with the numbers of the gateway, and those of the engine if there are any at the
+// moment.
 func (r *request) metrics() {
 	r.w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	r.head(http.StatusOK)
-	if response, err := r.engine.Get(r.r.Context(), engine.PathMetrics); err == nil {
-		defer response.Body.Close()
-		if response.StatusCode == http.StatusOK {
-			_, _ = io.Copy(r.w, response.Body) // the client is gone
-		}
-	}
 	r.numbers.write(r.w)
+	_ = http.NewResponseController(r.w).Flush() // the engine may take its time
+	if status, text, err := r.engine.Get(r.r.Context(), engine.PathMetrics); err == nil && status == http.StatusOK {
+		_, _ = r.w.Write(text) // the client is gone
+	}
 }

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -48,8 +50,9 @@ func collect(events []Event) []call {
 					i = len(found)
 					found = append(found, call{index: indexOf(part)})
 				}
-				found[i].id += part.ID
-				found[i].name += part.Function.Name
+				// LocalAI sends id and name with each part.
+				found[i].id = cmp.Or(found[i].id, part.ID)
+				found[i].name = cmp.Or(found[i].name, part.Function.Name)
 				found[i].arguments += part.Function.Arguments
 			}
 		}
@@ -67,7 +70,16 @@ func indexOf(part chat.ToolCall) int {
 // repeats reports whether a call is the other one once more: LocalAI gives the second the id of
 // the first with a number behind it.
 func (c call) repeats(other call) bool {
-	return c.name == other.name && c.arguments == other.arguments && strings.HasPrefix(c.id, other.id+"-")
+	return c.name == other.name && compact(c.arguments) == compact(other.arguments) && strings.HasPrefix(c.id, other.id+"-")
+}
+
+// compact returns JSON without blanks: the two may be written differently.
+func compact(arguments string) string {
+	var out bytes.Buffer
+	if json.Compact(&out, []byte(arguments)) != nil {
+		return arguments
+	}
+	return out.String()
 }
 
 // cut reports whether the arguments end in the middle.

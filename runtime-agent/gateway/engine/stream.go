@@ -42,6 +42,8 @@ type Stream struct {
 	// ready are events that may be delivered, held those that may not yet.
 	ready, held []Event
 	begun       bool
+	// ending is true once calls or a finish reason are held: nothing overtakes them.
+	ending bool
 }
 
 func newStream(body io.ReadCloser, contextSize int, usage bool) *Stream {
@@ -132,7 +134,9 @@ func (s *Stream) take(event Event) error {
 	case event.Chunk.Usage != nil:
 		s.held = append(s.held, event)
 	case ends(event) || calls(event):
-		s.begun = true
+		s.begun, s.ending = true, true
+		s.held = append(s.held, event)
+	case s.ending:
 		s.held = append(s.held, event)
 	case !s.begun && (text(event) == "" || failure.IsOverflow(text(event))):
 		s.held = append(s.held, event)
@@ -151,7 +155,8 @@ var errLost = errors.New("the engine answered with no token to a prompt of no to
 func (s *Stream) lost() bool {
 	usage := usageOf(s.held)
 	return usage != nil && usage.PromptTokens+usage.CompletionTokens == 0 &&
-		slices.ContainsFunc(s.held, func(event Event) bool { return event.Chunk.Object == chat.ChunkObject })
+		// The event with the numbers says that it is of a chat, whatever the answer is.
+		slices.ContainsFunc(s.held, func(event Event) bool { return ends(event) && event.Chunk.Object == chat.ChunkObject })
 }
 
 // usageOf returns the numbers of tokens that one of the events tells.

@@ -22,6 +22,11 @@ func event(choice string) string {
 	return `data: {"id":"x","object":"chat.completion.chunk","created":1,"model":"m","choices":[` + choice + "]}\n\n"
 }
 
+// plain is an event of /v1/completions.
+func plain(choice string) string {
+	return strings.Replace(event(choice), "chat.completion.chunk", "text_completion", 1)
+}
+
 func delta(text string) string {
 	return event(fmt.Sprintf(`{"index":0,"delta":{"content":%q},"finish_reason":null}`, text))
 }
@@ -83,6 +88,14 @@ func TestWhatIsPutRight(t *testing.T) {
 		"one call twice": {
 			called(0, "x", "ls", "{}") + called(1, "x-1", "ls", "{}") + finish("tool_calls") + done,
 			called(0, "x", "ls", "{}") + finish("tool_calls") + done,
+		},
+		"one call twice, written differently": {
+			called(0, "x", "ls", `{"a":"b"}`) + delta("") + called(1, "x-1", "ls", "") + called(1, "x-1", "ls", `{"a": "b"}`) + delta("") + finish("tool_calls") + done,
+			called(0, "x", "ls", `{"a":"b"}`) + delta("") + delta("") + finish("tool_calls") + done,
+		},
+		"a plain completion": {
+			plain(`{"index":0,"finish_reason":null,"text":"a"}`) + plain(`{"index":0,"finish_reason":"stop"}`) + usage(0, 0) + done,
+			plain(`{"index":0,"finish_reason":null,"text":"a"}`) + plain(`{"index":0,"finish_reason":"stop"}`) + usage(0, 0) + done,
 		},
 		"one call twice, in parts": {
 			called(0, "x", "ls", "{}") + called(1, "x-1", "ls", "") + called(1, "", "", "{}") + finish("tool_calls") + done,

@@ -31,10 +31,10 @@ type Queue struct {
 	limits  Limits
 	waiting []*Ticket // in the order in which they came
 	running []*Ticket
-	// served counts admissions, and last holds the latest one of each client since the queue was
-	// empty.
-	served int
-	last   map[string]int
+	// turn grows by two with each admission, and last holds the latest one of each client since
+	// the queue was empty. A client that is new stands right before the one that was served last.
+	turn int
+	last map[string]int
 	// average is how long recent answers took.
 	average time.Duration
 }
@@ -69,6 +69,9 @@ func (q *Queue) Enter(client string) (*Ticket, error) {
 	if !free && (len(q.waiting) >= q.limits.Waiting || q.waitingOf(client) >= q.limits.WaitingOfOne) {
 		return nil, ErrFull
 	}
+	if _, known := q.last[client]; !known {
+		q.last[client] = q.turn - 1
+	}
 	t := &Ticket{queue: q, client: client, ready: make(chan struct{})}
 	q.waiting = append(q.waiting, t)
 	q.admit()
@@ -91,14 +94,15 @@ func (t *Ticket) Place() int {
 	return 0
 }
 
-// Leave gives the place back, whether the request waits or runs. Further calls do nothing.
-func (t *Ticket) Leave() {
+// Leave gives the place back, whether the request waits or runs. Further calls do nothing. answered
+// is true for one that was answered to its end: how long that took is what others may expect.
+func (t *Ticket) Leave(answered bool) {
 	q := t.queue
 	q.mutex.Lock()
 	defer q.mutex.Unlock()
 	q.waiting = without(q.waiting, t)
 	if before := len(q.running); before > 0 {
-		if q.running = without(q.running, t); len(q.running) < before {
+		if q.running = without(q.running, t); len(q.running) < before && answered {
 			q.average = (3*q.average + q.now().Sub(t.start)) / 4
 		}
 	}
@@ -163,8 +167,8 @@ func (q *Queue) admit() {
 		t := q.inTurn()[0]
 		q.waiting = without(q.waiting, t)
 		q.running = append(q.running, t)
-		q.served++
-		q.last[t.client] = q.served
+		q.turn += 2
+		q.last[t.client] = q.turn
 		t.start = q.now()
 		close(t.ready)
 	}
@@ -173,19 +177,19 @@ func (q *Queue) admit() {
 // inTurn returns the waiting requests in the order in which they will run if no other comes.
 func (q *Queue) inTurn() []*Ticket {
 	last := make(map[string]int, len(q.last))
-	for client, served := range q.last {
-		last[client] = served
+	for client, turn := range q.last {
+		last[client] = turn
 	}
 	rest := append([]*Ticket(nil), q.waiting...)
 	order := make([]*Ticket, 0, len(rest))
-	for served := q.served + 1; len(rest) > 0; served++ {
+	for turn := q.turn + 2; len(rest) > 0; turn += 2 {
 		next := rest[0]
 		for _, t := range rest[1:] {
 			if last[t.client] < last[next.client] {
 				next = t
 			}
 		}
-		last[next.client] = served
+		last[next.client] = turn
 		order = append(order, next)
 		rest = without(rest, next)
 	}

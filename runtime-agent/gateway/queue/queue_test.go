@@ -37,7 +37,7 @@ func order(q *Queue, tickets map[string]*Ticket) []string {
 			if runs(ticket) {
 				names = append(names, name)
 				delete(tickets, name)
-				ticket.Leave()
+				ticket.Leave(true)
 			}
 		}
 	}
@@ -70,6 +70,33 @@ func TestEachClientGetsItsTurn(t *testing.T) {
 	}
 }
 
+// Clients that come later do not pass one that waits.
+func TestNewClientsDoNotPassThoseWhoWait(t *testing.T) {
+	q := New(one, time.Now)
+	running := enter(t, q, "a")
+	waiting := enter(t, q, "a")
+	for i := range 20 {
+		next := enter(t, q, fmt.Sprint("new ", i))
+		running.Leave(true)
+		running = next
+		if runs(waiting) {
+			assert.Equal(t, 1, i, "one that was there before it, and then it")
+			return
+		}
+	}
+	assert.Fail(t, "it still waits")
+}
+
+// Who goes away says nothing about how long an answer takes.
+func TestOnlyAnswersCount(t *testing.T) {
+	q := New(one, time.Now)
+	for range 20 {
+		enter(t, q, "a").Leave(false)
+	}
+	enter(t, q, "a")
+	assert.InDelta(t, usual.Seconds(), q.Wait("b").Seconds(), 1)
+}
+
 func TestSlots(t *testing.T) {
 	q := New(Limits{Slots: 2, Waiting: 1, WaitingOfOne: 1}, time.Now)
 	first, second, third := enter(t, q, "a"), enter(t, q, "a"), enter(t, q, "a")
@@ -99,12 +126,12 @@ func TestOneClientCannotFillTheQueue(t *testing.T) {
 func TestWhoLeavesGivesThePlaceBack(t *testing.T) {
 	q := New(one, time.Now)
 	running, waiting, last := enter(t, q, "a"), enter(t, q, "b"), enter(t, q, "c")
-	waiting.Leave()
-	waiting.Leave()
+	waiting.Leave(true)
+	waiting.Leave(true)
 	assert.Equal(t, 1, last.Place())
 	assert.False(t, runs(waiting))
-	running.Leave()
-	running.Leave()
+	running.Leave(true)
+	running.Leave(true)
 	assert.True(t, runs(last))
 	assert.Equal(t, Load{Running: 1}, q.Load())
 }
@@ -117,7 +144,7 @@ func TestWait(t *testing.T) {
 		for range 40 {
 			ticket := enter(t, q, "a")
 			time.Sleep(80 * time.Second)
-			ticket.Leave()
+			ticket.Leave(true)
 		}
 		enter(t, q, "a")
 		assert.InDelta(t, 80, q.Wait("b").Seconds(), 1)
@@ -148,7 +175,7 @@ func FuzzQueue(f *testing.F) {
 				}
 			} else if len(inside) > 0 {
 				i := int(step) % len(inside)
-				inside[i].Leave()
+				inside[i].Leave(true)
 				inside = slices.Delete(inside, i, i+1)
 			}
 			running := 0
