@@ -32,9 +32,9 @@ func (h *Handler) serveTokenize(w http.ResponseWriter, r *http.Request) {
 		writeError(w, failed)
 		return
 	}
-	tokens := make([]int, len(request.Content))
-	for i := range len(request.Content) {
-		tokens[i] = int(request.Content[i])
+	tokens := []int{}
+	for i := 0; i < len(request.Content); i += max(1, model.BytesPerToken) {
+		tokens = append(tokens, int(request.Content[i]))
 	}
 	writeJSON(w, http.StatusOK, map[string][]int{"tokens": tokens})
 }

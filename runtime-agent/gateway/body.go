@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/failure"
@@ -106,15 +105,15 @@ func (o object) reader() (io.Reader, int64) {
 	return io.MultiReader(parts...), size
 }
 
-// textOf returns the text of a prompt of /v1/completions: a string, or a list of them.
+// textOf returns the text of a prompt of /v1/completions: a string, or a list of one.
 func textOf(prompt []byte) (string, bool) {
 	var one string
 	if json.Unmarshal(prompt, &one) == nil {
 		return one, true
 	}
 	var several []string
-	if json.Unmarshal(prompt, &several) == nil {
-		return strings.Join(several, ""), true
+	if json.Unmarshal(prompt, &several) == nil && len(several) == 1 {
+		return several[0], true
 	}
 	return "", false
 }

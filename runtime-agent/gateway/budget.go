@@ -1,10 +1,6 @@
 package gateway
 
-import (
-	"sync"
-
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/failure"
-)
+import "sync"
 
 const (
 	// usualRatio is bytes for each token, before any prompt was counted: between prose (4.5) and
@@ -18,21 +14,24 @@ const (
 	// leastLearned is the length in tokens of the shortest prompt that says how long tokens are: in
 	// shorter ones most are the template's.
 	leastLearned = 1000
+	// near is the part of the limit from which on an estimate is not good enough. One for the first
+	// prompt of a conversation is off by a quarter at most, later ones by a few hundredths.
+	near = 0.75
 	// maxConversations bounds what is remembered.
 	maxConversations = 256
 )
 
 // budget decides which prompts are too long. Coding agents answer that with a summary of the
 // conversation, the request for which holds all of it: so prompts are refused while there is still
-// room for that, and the next one of that conversation may use the whole context.
+// room for that, and the next ones of that conversation may use the whole context, until one was
+// answered.
 //
 // Agents only do so if they are refused at once, with a status: when the prompt has waited for its
 // turn, the head of the answer is long sent. So tokens are estimated, from how many the engine
-// found in the last prompt of the conversation.
+// found in the last prompt of the conversation, and counted where the estimate comes near the limit.
 type budget struct {
 	mutex         sync.Mutex
 	conversations map[string]conversation
-	ratio         float64 // of the last prompt of all
 	asked         int
 }
 
@@ -42,31 +41,28 @@ type conversation struct {
 	asked   int // when, in requests
 }
 
-func newBudget() *budget {
-	return &budget{conversations: map[string]conversation{}, ratio: usualRatio}
-}
+func newBudget() *budget { return &budget{conversations: map[string]conversation{}} }
 
 // ordinary is the length of the longest prompt, in tokens, of one that is not for a summary.
 func ordinary(contextSize int) int { return contextSize - min(contextSize*3/16, mostReserve) }
 
-// admit returns the error for a prompt that is too long.
-func (b *budget) admit(name string, text, least, contextSize int) *failure.Error {
+// limit returns how long the next prompt of a conversation may be, in tokens.
+func (b *budget) limit(name string, contextSize int) int {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	if b.of(name).refused {
+		return contextSize
+	}
+	return ordinary(contextSize)
+}
+
+// refuse remembers that a prompt of a conversation was too long.
+func (b *budget) refuse(name string) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	one := b.of(name)
-	tokens, limit := max(int(float64(text)/one.ratio), least), ordinary(contextSize)
-	if one.refused {
-		limit = contextSize
-	}
-	if least >= contextSize {
-		limit = contextSize
-	}
-	one.refused = tokens > limit
+	one.refused = true
 	b.conversations[name] = one
-	if one.refused {
-		return failure.TooLong(tokens, limit)
-	}
-	return nil
 }
 
 // estimate returns how many tokens a text of so many bytes has.
@@ -76,8 +72,8 @@ func (b *budget) estimate(name string, text int) int {
 	return int(float64(text) / b.of(name).ratio)
 }
 
-// learn remembers how many tokens the engine found in the text of a prompt.
-func (b *budget) learn(name string, text, tokens int) {
+// learn remembers how many tokens the engine found in the text of a prompt that was answered.
+func (b *budget) learn(name string, text, tokens, contextSize int) {
 	if text <= 0 || tokens < leastLearned {
 		return
 	}
@@ -85,7 +81,7 @@ func (b *budget) learn(name string, text, tokens int) {
 	defer b.mutex.Unlock()
 	one := b.of(name)
 	one.ratio = float64(text) / float64(tokens)
-	b.ratio = one.ratio
+	one.refused = one.refused && tokens <= ordinary(contextSize)
 	b.conversations[name] = one
 }
 
@@ -94,7 +90,7 @@ func (b *budget) of(name string) conversation {
 	b.asked++
 	one, found := b.conversations[name]
 	if !found {
-		one = conversation{ratio: b.ratio}
+		one = conversation{ratio: usualRatio}
 		if len(b.conversations) >= maxConversations {
 			b.forget()
 		}

@@ -14,40 +14,47 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/gguf"
 )
 
-// A prompt is refused while there is room for the request of a summary, and the next one of the
-// conversation may use it.
+// A prompt is refused while there is room for the request of a summary, and the next ones of the
+// conversation may use it until one was answered.
 func TestBudget(t *testing.T) {
 	b := newBudget()
 	const window = 32768
 	assert.Equal(t, 26624, ordinary(window))
 	assert.Equal(t, 832, ordinary(1024))
-	b.learn("a", 40000, 10000)
-	b.learn("a", 3, 15) // "one", in a template
-	require.Nil(t, b.admit("a", 4*26624, 0, window))
-	failed := b.admit("a", 4*27000, 0, window)
-	require.NotNil(t, failed)
-	assert.Equal(t, "This model's maximum context length is 26624 tokens. However, your messages resulted in 27000 tokens. Please reduce the length of the messages.", failed.Message)
-	assert.Equal(t, 27000, failed.Prompt)
-	assert.Equal(t, 26624, failed.Limit)
-	require.Nil(t, b.admit("a", 4*30000, 0, window), "the summary")
-	require.NotNil(t, b.admit("a", 4*30000, 0, window), "the next one is an ordinary one")
-	failed = b.admit("a", 4*33000, 0, window)
-	require.NotNil(t, failed, "longer than the context")
-	assert.Equal(t, window, failed.Limit)
-	require.Nil(t, b.admit("b", 1000, 0, window), "another conversation")
-	failed = b.admit("b", 1000, 40000, window)
-	require.NotNil(t, failed, "it cannot be less")
-	assert.Equal(t, 40000, failed.Prompt)
-	assert.Equal(t, window, failed.Limit)
+	assert.Equal(t, 26624, b.limit("a", window))
+	b.refuse("a")
+	assert.Equal(t, window, b.limit("a", window), "the summary")
+	assert.Equal(t, 26624, b.limit("b", window), "another conversation")
+	b.learn("a", 8000, 2000, window)
+	assert.Equal(t, window, b.limit("a", window), "a small request came between")
+	b.learn("a", 120000, 30000, window)
+	assert.Equal(t, 26624, b.limit("a", window), "the summary was answered")
+
+	assert.Equal(t, 250, b.estimate("a", 1000))
+	b.learn("a", 3, 15, window) // "one", in a template
+	assert.Equal(t, 250, b.estimate("a", 1000), "most of it is the template's")
+	assert.Equal(t, 285, b.estimate("b", 1000), "others know nothing of it")
 }
 
 func TestTheOldestConversationIsForgotten(t *testing.T) {
 	b := newBudget()
 	for i := range 10 * maxConversations {
-		b.learn(fmt.Sprint(i), 4000, 2000)
+		b.learn(fmt.Sprint(i), 4000, 2000, 32768)
 	}
 	assert.Len(t, b.conversations, maxConversations)
 	assert.Contains(t, b.conversations, fmt.Sprint(10*maxConversations-1))
+}
+
+// Digits are a token for two bytes, words one for five: what is refused is what was counted.
+func TestAnOddPromptRefusesNoOther(t *testing.T) {
+	server := localaitest.NewServer(t, localaitest.Options{
+		Models: []localaitest.Model{{Name: appliance.ModelID, Template: localaitest.Relaxed, ContextSize: 4096, BytesPerToken: 4}}, Keys: []string{testKey},
+	})
+	r := startAt(t, server.Address)
+	r.budget.learn("192.0.2.1", 2000, 2000, 4096) // it seems that each byte is a token
+	response := r.post(t, appliance.PathChat, fmt.Sprintf(`{"max_tokens":3,"messages":[{"role":"user","content":%q}]}`, strings.Repeat("word ", 2000)))
+	text := read(t, response)
+	assert.Equal(t, 200, response.StatusCode, text)
 }
 
 // From the first answer on the gateway knows how long prompts are, to within what a template adds.

@@ -16,9 +16,18 @@ type call struct {
 	// stream is false for a client that wants the answer in one piece.
 	stream bool
 	answer answer
-	// text is how many bytes of text the prompt has, tools included; least is a number of tokens
-	// below which it cannot come.
-	text, least int
+	// texts are what the prompt says, tools included, until it is admitted; size is how many bytes
+	// they have, and least a number of tokens below which they cannot come.
+	texts       []string
+	size, least int
+}
+
+// say sets what the prompt says.
+func (c *call) say(texts ...string) {
+	c.texts = texts
+	for _, text := range texts {
+		c.size += len(text)
+	}
 }
 
 // chatCall reads a request for Chat Completions.
@@ -41,20 +50,24 @@ func chatCall(body []byte, c *Config) (*call, *failure.Error) {
 	if history.Changed {
 		fields.set("messages", history.Messages)
 	}
+	if failed := fields.checkUnsupported(); failed != nil {
+		return nil, failed
+	}
 	if failed := fields.chooseTool(); failed != nil {
 		return nil, failed
 	}
-	if limit, found := fields["max_completion_tokens"]; found {
-		fields["max_tokens"] = limit
-		delete(fields, "max_completion_tokens")
+	if failed := fields.convertible(); failed != nil {
+		return nil, failed
+	}
+	if failed := fields.limitAnswer(); failed != nil {
+		return nil, failed
 	}
 	made, failed := fields.call(engine.PathChat, &relayed{})
 	if failed != nil {
 		return nil, failed
 	}
-	made.text = len(fields["tools"])
+	made.say(append(history.Text, string(fields["tools"]))...)
 	for i, text := range history.Text {
-		made.text += len(text)
 		// A template may cut the blanks at both ends.
 		history.Text[i] = strings.TrimSpace(text)
 	}
@@ -73,13 +86,18 @@ func textCall(body []byte, c *Config) (*call, *failure.Error) {
 	}
 	prompt, valid := textOf(fields["prompt"])
 	if !valid {
-		return nil, failure.Invalid("prompt", "prompt is neither a string nor a list of strings.")
+		return nil, failure.Invalid("prompt", "prompt is neither a string nor a list of one string.")
+	}
+	fields.set("prompt", prompt)
+	if failed := fields.limitAnswer(); failed != nil {
+		return nil, failed
 	}
 	made, failed := fields.call(engine.PathCompletions, &relayed{text: true})
 	if failed != nil {
 		return nil, failed
 	}
-	made.text, made.least = len(prompt), c.Vocabulary.MinTokens(strings.TrimSpace(prompt))
+	made.say(prompt)
+	made.least = c.Vocabulary.MinTokens(strings.TrimSpace(prompt))
 	return made, nil
 }
 
@@ -99,32 +117,6 @@ func (o object) call(path string, a answer) (*call, *failure.Error) {
 	o.set("stream_options", chat.StreamOptions{IncludeUsage: true})
 	made.question.Body, made.question.Length = o.reader()
 	return made, nil
-}
-
-// chooseTool puts a choice of one function in terms that LocalAI v4.9.0 understands: every object
-// is "required" to it, so the function must be the only one.
-func (o object) chooseTool() *failure.Error {
-	var choice struct {
-		Function struct {
-			Name string `json:"name"`
-		} `json:"function"`
-	}
-	if raw := o["tool_choice"]; len(raw) == 0 || raw[0] != '{' || json.Unmarshal(raw, &choice) != nil || choice.Function.Name == "" {
-		return nil
-	}
-	var tools []json.RawMessage
-	if failed := o.decode("tools", &tools); failed != nil {
-		return failed
-	}
-	for _, tool := range tools {
-		var one chat.ToolDef
-		if json.Unmarshal(tool, &one) == nil && one.Function.Name == choice.Function.Name {
-			o.set("tools", []json.RawMessage{tool})
-			o.set("tool_choice", "required")
-			return nil
-		}
-	}
-	return failure.Invalid("tool_choice", "tool_choice names %q, which is not one of the tools.", choice.Function.Name)
 }
 
 // checkModel refuses models that are not here. A request that names none is for the one that is.

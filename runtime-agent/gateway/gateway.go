@@ -20,6 +20,16 @@ const (
 	maxWaitingOfOne = 8
 )
 
+const (
+	// largeBody is the size in bytes from which on requests are read one after the other: half a
+	// megabyte is more than the largest context holds.
+	largeBody = 1 << 20
+	// maxHeld is how many bytes of requests wait or are answered at most.
+	maxHeld = 64 << 20
+	// writeTimeout is for a client that does not read: it must not keep the engine for ever.
+	writeTimeout = time.Minute
+)
+
 // Signs of life. Refusals that come within the grace period keep their status.
 const (
 	grace    = 2 * time.Second
@@ -33,11 +43,15 @@ type Gateway struct {
 	queue   *queue.Queue
 	budget  *budget
 	numbers *numbers
-	// stopping is closed when requests should make room: those that have not begun are refused.
-	stopping context.Context
-	stop     context.CancelCauseFunc
-	grace    time.Duration
-	interval time.Duration
+	// large is held by whoever reads a large request, held counts the bytes of all that are in hand.
+	large chan struct{}
+	held  atomic.Int64
+	// stopping is over when requests should make room: those that wait are refused. ending is over
+	// when answers that run should, too.
+	stopping, ending context.Context
+	stop, end        context.CancelFunc
+	// What tests cannot wait for.
+	grace, interval, drainTime time.Duration
 }
 
 // state is what a new configuration replaces. Requests keep the one they began with.
@@ -48,9 +62,11 @@ type state struct {
 
 // New returns a gateway. key is the engine's.
 func New(config *Config, key string, log *slog.Logger) *Gateway {
-	g := &Gateway{log: log, queue: queue.New(limits(config), time.Now), budget: newBudget(), grace: grace, interval: interval}
+	g := &Gateway{log: log, queue: queue.New(limits(config), time.Now), budget: newBudget(), grace: grace, interval: interval, drainTime: drainTime}
 	g.numbers = newNumbers(g.queue)
-	g.stopping, g.stop = context.WithCancelCause(context.Background())
+	g.large = make(chan struct{}, 1)
+	g.stopping, g.stop = context.WithCancel(context.Background())
+	g.ending, g.end = context.WithCancel(context.Background())
 	g.Configure(config, key)
 	return g
 }
@@ -67,9 +83,6 @@ func (g *Gateway) Configure(config *Config, key string) {
 func limits(c *Config) queue.Limits {
 	return queue.Limits{Slots: c.Slots, Waiting: maxWaiting, WaitingOfOne: maxWaitingOfOne}
 }
-
-// Stop refuses the requests that wait, and those that come: they should be sent again in a moment.
-func (g *Gateway) Stop() { g.stop(errRestarting) }
 
 // ServeHTTP answers one request.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {

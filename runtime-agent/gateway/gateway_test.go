@@ -242,6 +242,8 @@ func TestErrorsOfTheEngine(t *testing.T) {
 		"not an error object":           {fails(502, "<html>"), 500, "internal_error", false},
 		"more than it admits":           {fails(503, `{"error":{"message":"too many","type":"admission_rejected"}}`), 503, "model_unavailable", true},
 		"a field it refuses":            {fails(400, `{"error":{"code":400,"message":"failed parsing request body: code=400, message=bad temperature, internal=x","type":""}}`), 400, "invalid_request", false},
+		"a key that it refuses":         {fails(401, `{"error":{"message":"An authentication key is required"}}`), 500, "internal_error", false},
+		"a schema it cannot follow":     {fails(500, body(rpc+"Internal desc = JSON schema conversion failed: Pattern must start with '^'")), 400, "invalid_value", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := start(t, tt.engine)

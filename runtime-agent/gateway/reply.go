@@ -15,17 +15,19 @@ import (
 type reply struct {
 	*request
 	*call
+	// leave ends the request as its client would.
+	leave func()
 	// alive fires when the client has heard nothing for a while.
 	alive *time.Timer
 }
 
 // wait returns when it is the request's turn.
-func (r *reply) wait(ticket *queue.Ticket) *failure.Error {
+func (r *reply) wait(ctx context.Context, ticket *queue.Ticket) *failure.Error {
 	for {
 		select {
 		case <-ticket.Ready():
 			return nil
-		case <-r.r.Context().Done():
+		case <-ctx.Done():
 			return nil
 		case <-r.stopping.Done():
 			return errRestarting
@@ -63,6 +65,8 @@ func (r *reply) relay(ctx context.Context, cancel context.CancelCauseFunc) *fail
 		case <-silence.C:
 			cancel(errSilent)
 			return r.silent()
+		case <-r.ending.Done():
+			return errRestarting
 		case <-ctx.Done():
 			return nil
 		}
@@ -96,7 +100,7 @@ func (r *reply) listen(ctx context.Context, events chan<- said) {
 // learn remembers how long the prompt was.
 func (r *reply) learn(event engine.Event) {
 	if usage := event.Chunk.Usage; event.Done && usage != nil {
-		r.budget.learn(r.conversation(), r.text, usage.PromptTokens)
+		r.budget.learn(r.conversation(), r.size, usage.PromptTokens, r.ContextSize)
 	}
 }
 
@@ -146,9 +150,11 @@ func (r *reply) write(part []byte) {
 		return // the client has heard nothing
 	}
 	r.alive.Reset(r.interval)
-	// A client that is gone ends the request's context.
-	_, _ = r.w.Write(part)
-	_ = http.NewResponseController(r.w).Flush()
+	r.limitWrite()
+	if _, err := r.w.Write(part); err == nil && http.NewResponseController(r.w).Flush() == nil {
+		return
+	}
+	r.leave() // it is gone, or does not read
 }
 
 // end sends an answer in one piece.

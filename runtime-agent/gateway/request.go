@@ -53,8 +53,14 @@ func (r *request) send(status int, body []byte) {
 	if r.r.Method != http.MethodHead {
 		r.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	}
+	r.limitWrite()
 	r.head(status)
 	_, _ = r.w.Write(body) // the client is gone
+}
+
+// limitWrite gives the client its time for what is written next.
+func (r *request) limitWrite() {
+	_ = http.NewResponseController(r.w).SetWriteDeadline(time.Now().Add(writeTimeout)) // a test's writer has none
 }
 
 // refuse answers with an error.
@@ -133,6 +139,11 @@ func (r *request) decode(body []byte) (*call, *failure.Error) {
 }
 
 func (r *request) read() (*call, *failure.Error) {
+	if r.r.ContentLength < 0 || r.r.ContentLength > largeBody {
+		// What is decoded takes ten times the room of the body for a moment.
+		r.large <- struct{}{}
+		defer func() { <-r.large }()
+	}
 	body, failed := readBody(r.w, r.r)
 	if failed != nil {
 		return nil, failed
@@ -146,27 +157,35 @@ func (r *request) countTokens() {
 		r.refuse(failed)
 		return
 	}
-	r.send(http.StatusOK, messages.Count(r.budget.estimate(r.conversation(), said.text)))
+	r.send(http.StatusOK, messages.Count(r.counted(said, r.budget.estimate(r.conversation(), said.size))))
 }
 
 // generate answers with what the engine generates.
 func (r *request) generate() {
 	said, failed := r.read()
 	if failed == nil {
-		failed = r.budget.admit(r.conversation(), said.text, said.least, r.ContextSize)
+		failed = r.admit(said)
 	}
 	if failed != nil {
 		r.refuse(failed)
 		return
 	}
+	said.texts = nil // they may be large, and the request may wait for long
+	held := r.held.Add(said.question.Length)
+	defer r.held.Add(-said.question.Length)
 	ticket, err := r.queue.Enter(r.client())
 	if err != nil {
 		r.refuse(r.busy())
 		return
 	}
-	defer ticket.Leave()
+	answered := false
+	defer func() { ticket.Leave(answered) }()
+	if held > maxHeld {
+		r.refuse(r.busy())
+		return
+	}
 	said.question.RequestID = r.r.Header.Get("X-Request-Id")
-	r.exchange(said, ticket)
+	answered = r.exchange(said, ticket)
 }
 
 // busy is the error of a queue that is full.
@@ -180,22 +199,25 @@ func (r *request) busy() *failure.Error {
 	}
 }
 
-// exchange waits for the request's turn and answers it.
-func (r *request) exchange(said *call, ticket *queue.Ticket) {
+// exchange waits for the request's turn and answers it. It reports whether there was an answer to
+// its end.
+func (r *request) exchange(said *call, ticket *queue.Ticket) bool {
 	ctx, cancel := context.WithCancelCause(r.r.Context())
 	defer cancel(nil)
-	out := &reply{request: r, call: said, alive: time.NewTimer(r.grace)}
+	out := &reply{request: r, call: said, leave: func() { cancel(nil) }, alive: time.NewTimer(r.grace)}
 	defer out.alive.Stop()
-	failed := out.wait(ticket)
+	failed := out.wait(ctx, ticket)
 	if failed == nil && ctx.Err() == nil {
 		failed = out.relay(ctx, cancel)
 	}
 	switch {
-	case r.r.Context().Err() != nil:
+	case ctx.Err() != nil && failed == nil:
 		r.status = statusGone
+		return false
 	case failed != nil:
 		out.fail(failed)
 	}
+	return failed == nil
 }
 
 // silent is the error of an engine that says nothing any more.

@@ -92,6 +92,11 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		"a number as content":      {"POST", appliance.PathChat, `{"messages":[{"role":"user","content":1}]}`, 400, "invalid_value", "messages[0].content"},
 		"stream of a wrong type":   {"POST", appliance.PathChat, `{"stream":"yes","messages":[{"role":"user","content":"a"}]}`, 400, "invalid_value", "stream"},
 		"a choice that is no tool": {"POST", appliance.PathChat, `{"messages":[{"role":"user","content":"a"}],"tool_choice":{"type":"function","function":{"name":"x"}}}`, 400, "invalid_value", "tool_choice"},
+		"two prompts":              {"POST", appliance.PathCompletions, `{"prompt":["a","b"]}`, 400, "invalid_value", "prompt"},
+		"several answers":          {"POST", appliance.PathChat, `{"messages":[{"role":"user","content":"a"}],"n":2}`, 400, "invalid_value", "n"},
+		"probabilities":            {"POST", appliance.PathChat, `{"messages":[{"role":"user","content":"a"}],"logprobs":true}`, 400, "invalid_value", "logprobs"},
+		"functions":                {"POST", appliance.PathChat, `{"messages":[{"role":"user","content":"a"}],"functions":[{"name":"f"}]}`, 400, "invalid_value", "functions"},
+		"a custom tool":            {"POST", appliance.PathChat, `{"messages":[{"role":"user","content":"a"}],"tools":[{"type":"custom","custom":{"name":"f"}}]}`, 400, "invalid_value", "tools[0].type"},
 		"a prompt of tokens":       {"POST", appliance.PathCompletions, `{"prompt":[1,2]}`, 400, "invalid_value", "prompt"},
 	} {
 		t.Run(name, func(t *testing.T) {

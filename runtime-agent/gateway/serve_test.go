@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -34,6 +35,22 @@ func TestStop(t *testing.T) {
 	assert.Contains(t, read(t, whole), `"code":"model_unavailable"`)
 	close(release)
 	assert.True(t, strings.HasSuffix(read(t, running), delta("a")+finish("stop")+done))
+	require.NoError(t, <-stopped)
+}
+
+// A stop that cannot wait ends the answer that runs in an error, and not in the middle of a line.
+func TestStopWithoutTime(t *testing.T) {
+	r := start(t, held(nil, nil))
+	r.drainTime = 10 * time.Millisecond
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	r.url = "http://" + listener.Addr().String()
+	ctx, stop := context.WithCancel(t.Context())
+	stopped := make(chan error, 1)
+	go func() { stopped <- r.Serve(ctx, listener) }()
+	running := r.post(t, appliance.PathChat, chatStream)
+	stop()
+	assert.True(t, strings.HasSuffix(read(t, running), `"param":null,"code":500}}`+"\n\n"+done))
 	require.NoError(t, <-stopped)
 }
 

@@ -101,13 +101,14 @@ func OfEngine(status int, body []byte) *Error {
 	case said.Error.Type == "admission_rejected", unreachable(message):
 		return Unavailable(cause)
 	}
-	if failed := ofTemplate(message, cause); failed != nil {
+	if failed := ofRequest(message, cause); failed != nil {
 		return failed
 	}
-	if status >= 500 {
-		return Internal(cause)
+	switch status {
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
+		return refused(status, message, cause)
 	}
-	return refused(status, message, cause)
+	return Internal(cause)
 }
 
 // OfEngineStream is the error that the engine gives in a stream.
@@ -121,7 +122,7 @@ func OfEngineStream(message string) *Error {
 	case unreachable(message):
 		return Unavailable(cause)
 	}
-	if failed := ofTemplate(message, cause); failed != nil {
+	if failed := ofRequest(message, cause); failed != nil {
 		return failed
 	}
 	return Internal(cause)
@@ -130,14 +131,22 @@ func OfEngineStream(message string) *Error {
 // refusedByTemplate finds why the model's chat template refuses a history.
 var refusedByTemplate = regexp.MustCompile(`Jinja Exception: (.*)`)
 
-// ofTemplate is the error for a history that the chat template refuses, which the gateway should
-// have changed: nil if the message is about something else.
-func ofTemplate(message string, cause error) *Error {
+// ofRequest is the error for a request that the backend refuses, whatever status LocalAI gives it:
+// nil if the message is about something else.
+func ofRequest(message string, cause error) *Error {
+	var failed *Error
 	found := refusedByTemplate.FindStringSubmatch(message)
-	if found == nil {
+	switch {
+	case found != nil:
+		// The gateway should have changed the history.
+		failed = Invalid("messages", "The model's chat template refuses this conversation: %s", found[1])
+	case strings.Contains(message, "Failed to parse tool call arguments"):
+		failed = Invalid("messages", "The arguments of a tool call in messages are not JSON that the model can read.")
+	case strings.Contains(message, "JSON schema conversion failed"), strings.Contains(message, "failed to parse grammar"):
+		failed = Invalid("tools", "The parameters of a tool, or the format of the answer, are a JSON schema that the model cannot follow. Leave out what is not type, properties, required, items and enum.")
+	default:
 		return nil
 	}
-	failed := Invalid("messages", "The model's chat template refuses this conversation: %s", found[1])
 	failed.Cause = cause
 	return failed
 }
@@ -169,12 +178,18 @@ func tooLongFor(message string) *Error {
 	return TooLong(prompt, limit)
 }
 
-// ofFramework is what LocalAI's HTTP framework puts before its messages.
-var ofFramework = regexp.MustCompile(`^.*code=\d+, message=|, internal=.*$`)
+// wrongField finds the field of a wrong type in what LocalAI says, with names of its own program.
+var wrongField = regexp.MustCompile(`field=(?:\w+\.)*(\w+)`)
 
+// refused is the error for a request that LocalAI cannot read.
 func refused(status int, message string, cause error) *Error {
-	return &Error{
-		Status: status, Type: InvalidRequest, Code: "invalid_request",
-		Message: "The model cannot answer this request: " + ofFramework.ReplaceAllString(message, "") + ".", Cause: cause,
+	failed := &Error{
+		Status: status, Type: InvalidRequest, Code: "invalid_request", Cause: cause,
+		Message: "The model cannot answer this request: a field has a wrong type or value.",
 	}
+	if found := wrongField.FindStringSubmatch(message); found != nil {
+		failed.Param = found[1]
+		failed.Message = found[1] + " has a wrong type or value."
+	}
+	return failed
 }

@@ -257,21 +257,30 @@ func oneCall(all []message) []message {
 		for results < len(all) && all[results].role == chat.Tool {
 			results++
 		}
+		open := slices.Clone(all[i+1 : results])
 		for j, call := range m.calls {
 			one := message{role: m.role, calls: []chat.ToolCall{call}}
 			if j == 0 {
 				one.text = m.text
 			}
 			out = append(out, one)
-			for _, result := range all[i+1 : results] {
-				if result.callID == call.ID {
-					out = append(out, result)
-				}
-			}
+			var result []message
+			result, open = takeResult(open, call.ID)
+			out = append(out, result...)
 		}
+		out = append(out, each(open, asText)...)
 		i = results - 1
 	}
 	return out
+}
+
+// takeResult takes the first result of a call out of those that are open.
+func takeResult(open []message, id string) (result, rest []message) {
+	at := slices.IndexFunc(open, func(m message) bool { return m.callID == id })
+	if at < 0 {
+		return nil, open
+	}
+	return open[at : at+1 : at+1], slices.Concat(open[:at], open[at+1:])
 }
 
 // joined makes one message of neighbours of one role. Results stay apart: each has a call.

@@ -166,7 +166,13 @@ func object(arguments string) string {
 	if trimmed == "" || trimmed == "null" {
 		return "{}"
 	}
-	if json.Valid([]byte(trimmed)) && trimmed[0] == '{' {
+	var fields map[string]any
+	if json.Unmarshal([]byte(trimmed), &fields) == nil {
+		if strings.Contains(strings.ToLower(trimmed), `\ud`) {
+			// Half of a character: llama.cpp's parser refuses what Go's replaces.
+			whole, _ := json.Marshal(fields)
+			return string(whole)
+		}
 		return arguments
 	}
 	wrapped, _ := json.Marshal(map[string]string{"arguments": arguments}) // strings can always be encoded

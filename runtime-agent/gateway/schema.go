@@ -1,0 +1,53 @@
+package gateway
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/failure"
+)
+
+// convertible leaves out of the tools what the engine cannot make a grammar of: it would refuse the
+// whole request, and with it all that its client says. Patterns are the one thing of that kind that
+// tools are known to have: llama.cpp b10361 fails for "^https?://", "^\\S+$" and others. The
+// model does without the hint.
+func (o object) convertible() *failure.Error {
+	if !bytes.Contains(o["tools"], []byte(`"pattern"`)) && !bytes.Contains(o["tools"], []byte(`"custom"`)) {
+		return nil
+	}
+	var tools []any
+	if failed := o.decode("tools", &tools); failed != nil {
+		return failed
+	}
+	for i, tool := range tools {
+		if one, _ := tool.(map[string]any); one != nil && one["type"] == "custom" {
+			return failure.Invalid(fmt.Sprintf("tools[%d].type", i), "tools[%d] is of the type custom. Chats have functions only.", i)
+		}
+	}
+	o.set("tools", withoutPatterns(tools))
+	return nil
+}
+
+// values are the keywords of a JSON schema whose values are data.
+var values = map[string]bool{"const": true, "default": true, "enum": true, "examples": true}
+
+// withoutPatterns returns a schema without the keyword "pattern", the value of which is a string; a
+// property of that name has an object.
+func withoutPatterns(schema any) any {
+	switch schema := schema.(type) {
+	case []any:
+		for i := range schema {
+			schema[i] = withoutPatterns(schema[i])
+		}
+	case map[string]any:
+		if _, isText := schema["pattern"].(string); isText {
+			delete(schema, "pattern")
+		}
+		for name, value := range schema {
+			if !values[name] {
+				schema[name] = withoutPatterns(value)
+			}
+		}
+	}
+	return schema
+}
