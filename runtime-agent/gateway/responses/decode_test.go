@@ -163,6 +163,10 @@ func TestHistory(t *testing.T) {
 			withItems(user, `{"type":"function_call","call_id":"c1","name":"ls","arguments":"{}"}`),
 			[]string{"user: hi", "assistant [c1 ls {}]"},
 		},
+		"what a vendor's servers did": {
+			withItems(user, `{"type":"web_search_call","id":"w","status":"completed","action":{"type":"search","query":"q"}}`, `{"role":"assistant","content":"a"}`),
+			[]string{"user: hi", "assistant: a"},
+		},
 		"a custom tool": {
 			withItems(user,
 				`{"type":"custom_tool_call","call_id":"c1","name":"apply_patch","input":"*** <a> & \"b\"\n"}`,

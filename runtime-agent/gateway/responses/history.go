@@ -98,6 +98,10 @@ func (h *history) addItem(it item, path string) *failure.Error {
 	case "reasoning":
 		// A model does not read its earlier thoughts, and another vendor's are encrypted.
 		return nil
+	case "web_search_call", "file_search_call", "code_interpreter_call", "image_generation_call", "mcp_list_tools", "mcp_call":
+		// What a vendor's servers did in a conversation that began there. What the model made of it
+		// is in its answer; to refuse it would end the conversation for ever.
+		return nil
 	case "item_reference":
 		return invalid(path, "This server stores no items: send the item itself instead of a reference to it.")
 	}
