@@ -55,7 +55,7 @@ func TestReadGivesBackWhatWasWritten(t *testing.T) {
 			keyVocabSize: uint64(len(vocabulary())),
 		},
 		Lists:        map[string][]uint64{},
-		Vocabulary:   Vocabulary{longest: len(" return"), marksSpaces: true},
+		Vocabulary:   Vocabulary{Longest: len(" return"), MarksSpaces: true},
 		ChatTemplate: chatTemplate,
 	}, header)
 
