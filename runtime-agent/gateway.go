@@ -32,7 +32,7 @@ func (a app) gateway(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	listener, err := a.gatewayListener()
+	listener, err := a.gatewayListener(ctx)
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ const firstSocket = 3
 
 // gatewayListener returns the socket of systemd, which keeps it while the gateway restarts: who
 // connects meanwhile waits. Without systemd it makes one.
-func (a app) gatewayListener() (net.Listener, error) {
+func (a app) gatewayListener(ctx context.Context) (net.Listener, error) {
 	if os.Getenv("LISTEN_PID") == strconv.Itoa(os.Getpid()) {
 		if os.Getenv("LISTEN_FDS") != "1" {
 			return nil, errors.New("systemd should hand over one socket: see " + appliance.GatewaySocketUnit)
@@ -107,5 +107,5 @@ func (a app) gatewayListener() (net.Listener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	return net.Listen("unix", path)
+	return (&net.ListenConfig{}).Listen(ctx, "unix", path)
 }

@@ -138,7 +138,7 @@ func refuseGemma3(messages []message) string {
 func refuseQwen35(messages []message) string {
 	query := func(m message) bool {
 		text := strings.TrimSpace(m.text())
-		return m.Role == "user" && !(strings.HasPrefix(text, "<tool_response>") && strings.HasSuffix(text, "</tool_response>"))
+		return m.Role == "user" && (!strings.HasPrefix(text, "<tool_response>") || !strings.HasSuffix(text, "</tool_response>"))
 	}
 	if len(messages) == 0 {
 		return "No messages provided."

@@ -22,7 +22,7 @@ func benchmarkStream(b *testing.B, tokens int, through bool) {
 	for i := range tokens {
 		answer = append(answer, delta(fmt.Sprintf(" token%d", i)))
 	}
-	behind := httptest.NewServer(says(append(answer, finish("stop"), usage(10, tokens), done)...))
+	behind := httptest.NewServer(says(append(answer, stopped, usage(10, tokens), done)...))
 	defer behind.Close()
 	r := &rig{url: behind.URL}
 	if through {
@@ -74,7 +74,7 @@ func BenchmarkTokenLatency(b *testing.B) {
 func BenchmarkLargePrompt(b *testing.B) {
 	r := start(b, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
-		says(role, delta("a"), finish("stop"), done)(w, r)
+		says(role, delta("a"), stopped, done)(w, r)
 	})
 	body := fmt.Sprintf(`{"messages":[{"role":"user","content":%q}],"stream":true}`, strings.Repeat("some words of a prompt\n", 600))
 	b.SetBytes(int64(len(body)))

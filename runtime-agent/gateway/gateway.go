@@ -90,5 +90,5 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name, parameter := route(r.URL.Path)
 	one := &request{Gateway: g, state: g.current.Load(), w: w, r: r, name: name, log: g.log.With("route", name, "id", r.Header.Get("X-Request-Id"))}
 	defer one.count()
-	one.serve(parameter)
+	one.serve(parameter) //nolint:contextcheck // the context is that of the request
 }

@@ -106,16 +106,14 @@ func delta(text string) string {
 	return event(fmt.Sprintf(`{"index":0,"finish_reason":null,"delta":{"content":%q}}`, text))
 }
 
-func finish(reason string) string {
-	return event(fmt.Sprintf(`{"index":0,"finish_reason":%q,"delta":{"content":null}}`, reason))
-}
-
 func usage(prompt, completion int) string {
 	return fmt.Sprintf(`data: {"id":"x","created":1,"model":"m","object":"chat.completion.chunk","choices":[],"usage":{"prompt_tokens":%d,"completion_tokens":%d,"total_tokens":%d}}`+"\n\n",
 		prompt, completion, prompt+completion)
 }
 
 const (
+	stopped = `data: {"created":1,"object":"chat.completion.chunk","id":"x","model":"m","choices":[{"index":0,"finish_reason":"stop","delta":{"content":null}}]}` + "\n\n"
+
 	role = `data: {"created":1,"object":"chat.completion.chunk","id":"x","model":"m","choices":[{"index":0,"finish_reason":null,"delta":{"role":"assistant","content":null}}]}` + "\n\n"
 	done = "data: [DONE]\n\n"
 )
@@ -153,7 +151,7 @@ func held(release <-chan struct{}, then http.HandlerFunc) http.HandlerFunc {
 }
 
 func TestAStreamGoesThroughAsItIs(t *testing.T) {
-	sent := role + delta("a") + delta("<b> \\u00e9") + finish("stop") + usage(10, 2) + done
+	sent := role + delta("a") + delta("<b> \\u00e9") + stopped + usage(10, 2) + done
 	r := start(t, says(sent))
 	response := r.post(t, appliance.PathChat, `{"messages":[{"role":"user","content":"hi"}],"stream":true,"stream_options":{"include_usage":true}}`)
 	assert.Equal(t, 200, response.StatusCode)
@@ -162,8 +160,8 @@ func TestAStreamGoesThroughAsItIs(t *testing.T) {
 }
 
 func TestUsageIsForThoseWhoAsked(t *testing.T) {
-	r := start(t, says(role, delta("a"), finish("stop"), usage(10, 2), done))
-	assert.Equal(t, role+delta("a")+finish("stop")+done, read(t, r.post(t, appliance.PathChat, chatStream)))
+	r := start(t, says(role, delta("a"), stopped, usage(10, 2), done))
+	assert.Equal(t, role+delta("a")+stopped+done, read(t, r.post(t, appliance.PathChat, chatStream)))
 }
 
 // Node's fetch gives up after 300 s without a byte, and with it most coding agents.
@@ -184,7 +182,7 @@ func TestSignsOfLife(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			release := make(chan struct{})
-			r := start(t, held(release, says(role, delta("a"), finish("stop"), usage(10, 2), done)))
+			r := start(t, held(release, says(role, delta("a"), stopped, usage(10, 2), done)))
 			response := r.post(t, tt.path, tt.body)
 			require.Equal(t, 200, response.StatusCode)
 			lines := bufio.NewReader(response.Body)
@@ -351,7 +349,7 @@ func TestNobodyIsShutOut(t *testing.T) {
 	r := start(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		asked <- string(body)
-		held(release, says(role, delta("a"), finish("stop"), done))(w, r)
+		held(release, says(role, delta("a"), stopped, done))(w, r)
 	})
 	question := func(text string) string {
 		return fmt.Sprintf(`{"messages":[{"role":"user","content":%q}],"stream":true}`, text)

@@ -19,13 +19,13 @@ import (
 // A stop lets the answer that runs end, and refuses what waits.
 func TestStop(t *testing.T) {
 	release := make(chan struct{})
-	r := start(t, held(release, says(role, delta("a"), finish("stop"), usage(1, 1), done)))
+	r := start(t, held(release, says(role, delta("a"), stopped, usage(1, 1), done)))
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	r.url = "http://" + listener.Addr().String()
 	ctx, stop := context.WithCancel(t.Context())
-	stopped := make(chan error, 1)
-	go func() { stopped <- r.Serve(ctx, listener) }()
+	ended := make(chan error, 1)
+	go func() { ended <- r.Serve(ctx, listener) }()
 
 	running := r.ask(t.Context(), t, "a", http.MethodPost, appliance.PathChat, chatStream)
 	waiting := r.ask(t.Context(), t, "b", http.MethodPost, appliance.PathChat, chatStream)
@@ -34,8 +34,8 @@ func TestStop(t *testing.T) {
 	assert.Contains(t, read(t, waiting), "the model is loading or restarting")
 	assert.Contains(t, read(t, whole), `"code":"model_unavailable"`)
 	close(release)
-	assert.True(t, strings.HasSuffix(read(t, running), delta("a")+finish("stop")+done))
-	require.NoError(t, <-stopped)
+	assert.True(t, strings.HasSuffix(read(t, running), delta("a")+stopped+done))
+	require.NoError(t, <-ended)
 }
 
 // A stop that cannot wait ends the answer that runs in an error, and not in the middle of a line.
@@ -46,20 +46,20 @@ func TestStopWithoutTime(t *testing.T) {
 	require.NoError(t, err)
 	r.url = "http://" + listener.Addr().String()
 	ctx, stop := context.WithCancel(t.Context())
-	stopped := make(chan error, 1)
-	go func() { stopped <- r.Serve(ctx, listener) }()
+	ended := make(chan error, 1)
+	go func() { ended <- r.Serve(ctx, listener) }()
 	running := r.post(t, appliance.PathChat, chatStream)
 	stop()
 	assert.True(t, strings.HasSuffix(read(t, running), `"param":null,"code":500}}`+"\n\n"+done))
-	require.NoError(t, <-stopped)
+	require.NoError(t, <-ended)
 }
 
 // A new configuration is for new requests: what runs goes on.
 func TestConfigure(t *testing.T) {
 	release := make(chan struct{})
-	r := start(t, held(release, says(role, delta("old"), finish("stop"), done)))
+	r := start(t, held(release, says(role, delta("old"), stopped, done)))
 	running := r.post(t, appliance.PathChat, chatStream)
-	next := httptest.NewServer(says(role, delta("new"), finish("stop"), done))
+	next := httptest.NewServer(says(role, delta("new"), stopped, done))
 	defer next.Close()
 	config := testConfig(next.URL)
 	config.Model, config.Slots = "another", 2
@@ -94,7 +94,7 @@ func TestTheQuestion(t *testing.T) {
 		body, _ := bufio.NewReader(r.Body).ReadString(0)
 		asked <- r
 		bodies <- body
-		says(role, delta("a"), finish("stop"), done)(w, r)
+		says(role, delta("a"), stopped, done)(w, r)
 	})
 	request, err := http.NewRequest(http.MethodPost, r.url+appliance.PathChat, strings.NewReader(
 		`{"model":"devstral-small-2","messages":[{"role":"user","content":"a"}],"max_completion_tokens":7,"temperature":0.5,"tools":[{"type":"function","function":{"name":"f"}},{"type":"function","function":{"name":"g"}}],"tool_choice":{"type":"function","function":{"name":"g"}}}`))

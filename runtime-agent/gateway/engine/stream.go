@@ -142,8 +142,7 @@ func (s *Stream) take(event Event) error {
 		s.held = append(s.held, event)
 	default:
 		s.begun = true
-		s.ready = append(s.held, event)
-		s.held = nil
+		s.ready, s.held = slices.Concat(s.held, []Event{event}), nil
 	}
 	return nil
 }

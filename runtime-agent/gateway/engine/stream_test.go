@@ -3,7 +3,6 @@ package engine
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -161,7 +160,7 @@ func TestAnswersThatAreErrors(t *testing.T) {
 			got, err := all(t, 100, tt.sent)
 			assert.Equal(t, tt.got, got)
 			var failed *failure.Error
-			require.True(t, errors.As(err, &failed))
+			require.ErrorAs(t, err, &failed)
 			assert.Equal(t, tt.code, failed.Code)
 		})
 	}

@@ -30,7 +30,7 @@ func runs(t *Ticket) bool {
 }
 
 // order lets every request run to its end, one after the other.
-func order(q *Queue, tickets map[string]*Ticket) []string {
+func order(tickets map[string]*Ticket) []string {
 	var names []string
 	for len(tickets) > 0 {
 		for name, ticket := range tickets {
@@ -64,7 +64,7 @@ func TestEachClientGetsItsTurn(t *testing.T) {
 			for i, name := range tt.want {
 				assert.Equal(t, i, tickets[name].Place(), name)
 			}
-			assert.Equal(t, tt.want, order(q, tickets))
+			assert.Equal(t, tt.want, order(tickets))
 			assert.Equal(t, Load{}, q.Load())
 		})
 	}

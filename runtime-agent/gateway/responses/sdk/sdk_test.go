@@ -5,6 +5,7 @@ package sdk
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -73,7 +74,7 @@ func payloads(t *testing.T, name string) [][]byte {
 	var all [][]byte
 	for reader := sse.NewReader(bytes.NewReader(golden(t, name+".golden.sse"))); ; {
 		event, err := reader.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return all
 		}
 		require.NoError(t, err)
