@@ -20,6 +20,7 @@ type Answer struct {
 	id      string
 	model   string
 	oneCall bool
+	given   given
 
 	begun, inText bool
 	text          strings.Builder
@@ -106,7 +107,7 @@ type (
 // Answer returns the answer to the request, with the id of its message. The API has no field for
 // the time.
 func (r *Request) Answer(id string, _ time.Time) *Answer {
-	return &Answer{id: id, model: r.Chat.Model, oneCall: r.oneCall}
+	return &Answer{id: id, model: r.Chat.Model, oneCall: r.oneCall, given: given{rest: lastWords(r.Chat.Messages)}}
 }
 
 // Begin returns the event that a stream begins with. The tokens of the prompt are not counted
@@ -136,7 +137,7 @@ func (a *Answer) Add(chunk chat.Chunk) []byte {
 			a.addCall(piece)
 		}
 		if choice.Delta.Content != nil {
-			out = append(out, a.addText(*choice.Delta.Content)...)
+			out = append(out, a.addText(a.given.leaveOut(*choice.Delta.Content))...)
 		}
 	}
 	return out
