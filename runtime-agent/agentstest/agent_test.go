@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/clients"
@@ -132,11 +133,22 @@ type session struct {
 	err  error
 }
 
+// directory is for an agent, whose helpers may write a last file while it is removed.
+func directory(t *testing.T) string {
+	t.Helper()
+	path, err := os.MkdirTemp("", "agent")
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		assert.Eventually(t, func() bool { return os.RemoveAll(path) == nil }, time.Minute, 10*time.Millisecond)
+	})
+	return path
+}
+
 // run runs the agent in a home and a git repository of its own, with the settings for an
 // appliance, until it ends.
 func (a agent) run(t *testing.T, appliance clients.Appliance, prompt string, timeout time.Duration) session {
 	t.Helper()
-	dir := t.TempDir()
+	dir := directory(t)
 	s := session{work: filepath.Join(dir, "work")}
 	write(t, s.work, "README.md", []byte("An empty project.\n"))
 	home := filepath.Join(dir, "home")
