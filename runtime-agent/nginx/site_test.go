@@ -168,26 +168,63 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
-func TestOpenAINodeLibrary(t *testing.T) {
+// runNode installs the packages of a folder, runs its client.mjs and decodes what that prints.
+func runNode(t *testing.T, s *server, folder, baseURL string, seen any) {
+	t.Helper()
 	for _, program := range []string{"node", "npm"} {
 		_, err := exec.LookPath(program)
 		require.NoError(t, err, "%s is missing: run make setup", program)
 	}
-	s := start(t, engine(t, localaitest.Options{}))
 	dir := t.TempDir()
-	require.NoError(t, os.CopyFS(dir, os.DirFS("testdata/openai")))
+	require.NoError(t, os.CopyFS(dir, os.DirFS(folder)))
 	install := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
 	install.Dir = dir
 	out, err := install.CombinedOutput()
 	require.NoError(t, err, string(out))
 
-	client := exec.Command("node", "client.mjs", s.url()+"/v1", testPassword, appliance.ModelID)
+	client := exec.Command("node", "client.mjs", baseURL, testPassword, appliance.ModelID)
 	client.Dir = dir
 	client.Env = append(os.Environ(), "NODE_EXTRA_CA_CERTS="+s.rootPath)
 	client.Stderr = os.Stderr
 	out, err = client.Output()
 	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(out, seen), string(out))
+}
 
+// The vendors' own libraries, by each API: a tool call, its result, the answer, and an overflow.
+func TestVendorsNodeLibraries(t *testing.T) {
+	s := start(t, engine(t, localaitest.Options{}))
+	type conversation struct {
+		Call    struct{ Name, Arguments string }
+		Reason  string
+		Text    string
+		Counted bool
+		TooLong struct {
+			Name, Message string
+			Status        int
+		}
+	}
+	var seen map[string]conversation
+	runNode(t, s, "testdata/sdks", s.url(), &seen)
+	for api, want := range map[string]struct{ reason, message string }{
+		"chat":      {"tool_calls", "This model's maximum context length is "},
+		"responses": {"completed", "This model's maximum context length is "},
+		"messages":  {"tool_use", "prompt is too long: "},
+	} {
+		got := seen[api]
+		assert.Equal(t, "list", got.Call.Name, api)
+		assert.JSONEq(t, `{"path":"/tmp"}`, got.Call.Arguments, api)
+		assert.Equal(t, want.reason, got.Reason, api)
+		assert.NotEmpty(t, got.Text, api)
+		assert.Equal(t, "BadRequestError", got.TooLong.Name, api)
+		assert.Equal(t, 400, got.TooLong.Status, api)
+		assert.Contains(t, got.TooLong.Message, want.message, api)
+	}
+	assert.True(t, seen["messages"].Counted)
+}
+
+func TestOpenAINodeLibrary(t *testing.T) {
+	s := start(t, engine(t, localaitest.Options{}))
 	type failure struct {
 		Name   string
 		Status int
@@ -202,7 +239,7 @@ func TestOpenAINodeLibrary(t *testing.T) {
 		Model      string
 		Embeddings failure
 	}
-	require.NoError(t, json.Unmarshal(out, &seen), string(out))
+	runNode(t, s, "testdata/openai", s.url()+"/v1", &seen)
 	assert.NotEmpty(t, seen.Chat)
 	assert.Len(t, seen.Pieces, 4)
 	assert.Equal(t, []string{appliance.ModelID}, seen.Models)
