@@ -24,7 +24,8 @@ func (r *request) admit(said *call) *failure.Error {
 	return failure.TooLong(tokens, limit)
 }
 
-// counted has the engine count a prompt, but for what the chat template adds. While it is not there, the estimate has to do.
+// counted has the engine count a prompt, but for what the chat template adds. While it is not
+// there, the estimate has to do.
 func (r *request) counted(said *call, estimate int) int {
 	tokens, err := r.engine.CountTokens(r.r.Context(), r.Model, strings.Join(said.texts, "\n"))
 	if err != nil {

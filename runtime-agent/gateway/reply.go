@@ -61,7 +61,7 @@ func (r *reply) relay(ctx context.Context, cancel context.CancelCauseFunc) *fail
 			}
 			silence.Reset(r.silence())
 		case <-r.alive.C:
-			r.live(fmt.Sprintf("reading the prompt, %d s so far", int(time.Since(asked).Seconds())))
+			r.live(fmt.Sprintf("%s, %d s so far", doing(first), int(time.Since(asked).Seconds())))
 		case <-silence.C:
 			cancel(errSilent)
 			return r.silent()
@@ -71,6 +71,14 @@ func (r *reply) relay(ctx context.Context, cancel context.CancelCauseFunc) *fail
 			return nil
 		}
 	}
+}
+
+// doing says why the client hears nothing. LocalAI sends a tool call only when it is whole.
+func doing(first bool) string {
+	if first {
+		return "reading the prompt"
+	}
+	return "writing a tool call"
 }
 
 // listen asks the engine and passes on what it says, until ctx is over.
