@@ -102,17 +102,18 @@ func (g *gatewayUnderTest) read(t testing.TB, response *http.Response, err error
 	return string(text)
 }
 
-func stubbornEngine(t testing.TB) *localaitest.Server {
+// slowEngine takes its time for each token.
+func slowEngine(t testing.TB, token time.Duration) *localaitest.Server {
 	t.Helper()
 	return localaitest.NewServer(t, localaitest.Options{
-		Models: []localaitest.Model{{Name: appliance.ModelID, Template: localaitest.Relaxed}}, Keys: []string{gatewayKey}, TokenDelay: 10 * time.Millisecond,
+		Models: []localaitest.Model{{Name: appliance.ModelID, Template: localaitest.Relaxed}}, Keys: []string{gatewayKey}, TokenDelay: token,
 	})
 }
 
 // Killed in the middle of an answer, the gateway leaves its client an answer that is cut, which
 // clients try again; and who asks while it is away is answered when it is back.
 func TestTheGatewayIsKilled(t *testing.T) {
-	g := newGateway(t, buildAgent(t), stubbornEngine(t).Address)
+	g := newGateway(t, buildAgent(t), slowEngine(t, 10*time.Millisecond).Address)
 	first := g.start(t)
 	running, err := g.ask(t, "a", 2000)
 	require.NoError(t, err)
@@ -135,7 +136,7 @@ func TestTheGatewayIsKilled(t *testing.T) {
 
 // SIGHUP changes what new requests get, SIGTERM lets the running ones end.
 func TestTheGatewayIsToldBySignals(t *testing.T) {
-	g := newGateway(t, buildAgent(t), stubbornEngine(t).Address)
+	g := newGateway(t, buildAgent(t), slowEngine(t, 10*time.Millisecond).Address)
 	process := g.start(t)
 	running, err := g.ask(t, "a", 100)
 	require.NoError(t, err)
@@ -156,23 +157,26 @@ func TestTheGatewayIsToldBySignals(t *testing.T) {
 
 // Requests that wait cost little.
 func TestTheMemoryOfTheGateway(t *testing.T) {
-	const most = 40 << 10 // KiB
-	g := newGateway(t, buildAgent(t), stubbornEngine(t).Address)
+	const clients, most = 64, 40 << 10 // KiB
+	g := newGateway(t, buildAgent(t), slowEngine(t, time.Hour).Address)
 	process := g.start(t)
-	var open []*http.Response
-	for i := range 64 {
-		response, err := g.ask(t, fmt.Sprintf("client %d", i), 2000)
-		require.NoError(t, err)
-		defer response.Body.Close()
-		open = append(open, response)
+	statuses := make(chan int)
+	for i := range clients {
+		go func() {
+			response, err := g.ask(t, fmt.Sprintf("client %d", i), 2000)
+			if !assert.NoError(t, err) {
+				statuses <- 0
+				return
+			}
+			t.Cleanup(func() { _ = response.Body.Close() })
+			statuses <- response.StatusCode
+		}()
 	}
-	waiting := 0
-	for _, response := range open {
-		if response.StatusCode == 200 {
-			waiting++
-		}
+	found := map[int]int{}
+	for range clients {
+		found[<-statuses]++
 	}
-	assert.Equal(t, 33, waiting, "one is answered, 32 wait, and the others are refused")
+	assert.Equal(t, map[int]int{200: 33, 429: clients - 33}, found, "one is answered, 32 wait, and the others are refused")
 	assert.Less(t, residentMemory(t, process.Process.Pid), most)
 }
 
