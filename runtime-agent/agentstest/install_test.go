@@ -34,7 +34,9 @@ func install() error {
 		return err
 	}
 	fmt.Println("installing the agents: 1 GB")
-	command := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+	// Not "npm ci", which follows the lock file just so but, from npm 11 on, wants it to name packages
+	// for other systems that the registry does not have.
+	command := exec.Command("npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
 	command.Dir = installed
 	if said, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("install the agents: %w: run make setup if npm is missing\n%s", err, said)
