@@ -1,8 +1,6 @@
 package gateway
 
 import (
-	"strings"
-
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/failure"
 )
 
@@ -27,7 +25,7 @@ func (r *request) admit(said *call) *failure.Error {
 // counted has the engine count a prompt, but for what the chat template adds. While it is not
 // there, the estimate has to do.
 func (r *request) counted(said *call, estimate int) int {
-	tokens, err := r.engine.CountTokens(r.r.Context(), r.Model, strings.Join(said.texts, "\n"))
+	tokens, err := r.engine.CountTokens(r.r.Context(), r.Model, said.text())
 	if err != nil {
 		return estimate
 	}

@@ -1,6 +1,10 @@
 package gateway
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/recent"
+)
 
 const (
 	// usualRatio is bytes for each token, before any prompt was counted: between prose (4.5) and
@@ -17,7 +21,7 @@ const (
 	// near is the part of the limit from which on an estimate is not good enough. One for the first
 	// prompt of a conversation is off by a quarter at most, later ones by a few hundredths.
 	near = 0.75
-	// maxConversations bounds what is remembered.
+	// maxConversations bounds what is remembered of them.
 	maxConversations = 256
 )
 
@@ -31,17 +35,15 @@ const (
 // found in the last prompt of the conversation, and counted where the estimate comes near the limit.
 type budget struct {
 	mutex         sync.Mutex
-	conversations map[string]conversation
-	asked         int
+	conversations *recent.Map[conversation]
 }
 
 type conversation struct {
 	ratio   float64
 	refused bool
-	asked   int // when, in requests
 }
 
-func newBudget() *budget { return &budget{conversations: map[string]conversation{}} }
+func newBudget() *budget { return &budget{conversations: recent.NewMap[conversation](maxConversations)} }
 
 // ordinary is the length of the longest prompt, in tokens, of one that is not for a summary.
 func ordinary(contextSize int) int { return contextSize - min(contextSize*3/16, mostReserve) }
@@ -62,7 +64,7 @@ func (b *budget) refuse(name string) {
 	defer b.mutex.Unlock()
 	one := b.of(name)
 	one.refused = true
-	b.conversations[name] = one
+	b.conversations.Set(name, one)
 }
 
 // estimate returns how many tokens a text of so many bytes has.
@@ -82,29 +84,13 @@ func (b *budget) learn(name string, text, tokens, contextSize int) {
 	one := b.of(name)
 	one.ratio = float64(text) / float64(tokens)
 	one.refused = one.refused && tokens <= ordinary(contextSize)
-	b.conversations[name] = one
+	b.conversations.Set(name, one)
 }
 
-// of returns what is known of a conversation, and forgets the oldest if they are too many.
+// of returns what is known of a conversation.
 func (b *budget) of(name string) conversation {
-	b.asked++
-	one, found := b.conversations[name]
-	if !found {
-		one = conversation{ratio: usualRatio}
-		if len(b.conversations) >= maxConversations {
-			b.forget()
-		}
+	if one, found := b.conversations.Get(name); found {
+		return one
 	}
-	one.asked = b.asked
-	return one
-}
-
-func (b *budget) forget() {
-	oldest, asked := "", b.asked
-	for name, one := range b.conversations {
-		if one.asked < asked {
-			oldest, asked = name, one.asked
-		}
-	}
-	delete(b.conversations, oldest)
+	return conversation{ratio: usualRatio}
 }

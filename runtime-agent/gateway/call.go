@@ -3,11 +3,13 @@ package gateway
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/chat"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/engine"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/failure"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/prompt"
 )
 
 // call is a request for an answer, ready for the engine.
@@ -16,18 +18,29 @@ type call struct {
 	// stream is false for a client that wants the answer in one piece.
 	stream bool
 	answer answer
-	// texts are what the prompt says, tools included, until it is admitted; size is how many bytes
-	// they have, and least a number of tokens below which they cannot come.
-	texts       []string
+	// parts are what the prompt says, until it is admitted; size is how many bytes they have, and
+	// least a number of tokens below which they cannot come.
+	parts       []prompt.Part
 	size, least int
+	// maxTokens is the limit of the answer, 0 for none.
+	maxTokens int
 }
 
 // say sets what the prompt says.
-func (c *call) say(texts ...string) {
-	c.texts = texts
-	for _, text := range texts {
-		c.size += len(text)
+func (c *call) say(parts ...prompt.Part) {
+	c.parts = parts
+	for _, part := range parts {
+		c.size += len(part.Text)
 	}
+}
+
+// text returns all that the prompt says.
+func (c *call) text() string {
+	texts := make([]string, len(c.parts))
+	for i, part := range c.parts {
+		texts[i] = part.Text
+	}
+	return strings.Join(texts, "\n")
 }
 
 // chatCall reads a request for Chat Completions.
@@ -36,11 +49,18 @@ func chatCall(body []byte, c *Config) (*call, *failure.Error) {
 	if failed != nil {
 		return nil, failed
 	}
-	if failed := c.checkModel(fields); failed != nil {
+	if failed := fields.sortTools(); failed != nil {
+		return nil, failed
+	}
+	return fields.chatCall(c)
+}
+
+func (o object) chatCall(c *Config) (*call, *failure.Error) {
+	if failed := c.checkModel(o); failed != nil {
 		return nil, failed
 	}
 	var messages []json.RawMessage
-	if failed := fields.decode("messages", &messages); failed != nil {
+	if failed := o.decode("messages", &messages); failed != nil {
 		return nil, failed
 	}
 	history, failed := c.History.Normalize(messages)
@@ -48,31 +68,48 @@ func chatCall(body []byte, c *Config) (*call, *failure.Error) {
 		return nil, failed
 	}
 	if history.Changed {
-		fields.set("messages", history.Messages)
+		o.set("messages", history.Messages)
 	}
-	if failed := fields.checkUnsupported(); failed != nil {
+	if failed := o.checkUnsupported(); failed != nil {
 		return nil, failed
 	}
-	if failed := fields.chooseTool(); failed != nil {
+	if failed := o.chooseTool(); failed != nil {
 		return nil, failed
 	}
-	if failed := fields.convertible(); failed != nil {
-		return nil, failed
-	}
-	if failed := fields.limitAnswer(); failed != nil {
-		return nil, failed
-	}
-	made, failed := fields.call(engine.PathChat, &relayed{})
+	tools, failed := o.canonicalTools()
 	if failed != nil {
 		return nil, failed
 	}
-	made.say(append(history.Text, string(fields["tools"]))...)
-	for i, text := range history.Text {
-		// A template may cut the blanks at both ends.
-		history.Text[i] = strings.TrimSpace(text)
+	if failed := o.limitAnswer(); failed != nil {
+		return nil, failed
 	}
-	made.least = c.Vocabulary.MinTokens(history.Text...)
+	made, failed := o.call(engine.PathChat, &relayed{})
+	if failed != nil {
+		return nil, failed
+	}
+	made.say(arranged(history.Parts, tools)...)
+	made.least = c.minTokens(history.Parts...)
 	return made, nil
+}
+
+// arranged returns the parts of a prompt in the order of most chat templates: the system prompt, the
+// tools, the rest.
+func arranged(history, tools []prompt.Part) []prompt.Part {
+	system := 0
+	if len(history) > 0 && history[0].Role == chat.System {
+		system = 1
+	}
+	return slices.Concat(history[:system], tools, history[system:])
+}
+
+// minTokens is a number of tokens below which what the parts say cannot come.
+func (c *Config) minTokens(parts ...prompt.Part) int {
+	texts := make([]string, len(parts))
+	for i, part := range parts {
+		// A template may cut the blanks at both ends.
+		texts[i] = strings.TrimSpace(part.Text)
+	}
+	return c.Vocabulary.MinTokens(texts...)
 }
 
 // textCall reads a request for /v1/completions.
@@ -84,11 +121,11 @@ func textCall(body []byte, c *Config) (*call, *failure.Error) {
 	if failed := c.checkModel(fields); failed != nil {
 		return nil, failed
 	}
-	prompt, valid := textOf(fields["prompt"])
+	text, valid := textOf(fields["prompt"])
 	if !valid {
 		return nil, failure.Invalid("prompt", "prompt is neither a string nor a list of one string.")
 	}
-	fields.set("prompt", prompt)
+	fields.set("prompt", text)
 	if failed := fields.limitAnswer(); failed != nil {
 		return nil, failed
 	}
@@ -96,8 +133,8 @@ func textCall(body []byte, c *Config) (*call, *failure.Error) {
 	if failed != nil {
 		return nil, failed
 	}
-	made.say(prompt)
-	made.least = c.Vocabulary.MinTokens(strings.TrimSpace(prompt))
+	made.say(prompt.Part{Place: prompt.Place{Field: "prompt"}, Text: text})
+	made.least = c.minTokens(made.parts...)
 	return made, nil
 }
 
@@ -115,6 +152,9 @@ func (o object) call(path string, a answer) (*call, *failure.Error) {
 	made.question.Usage = options.IncludeUsage && made.stream || !made.stream
 	o.set("stream", true)
 	o.set("stream_options", chat.StreamOptions{IncludeUsage: true})
+	if failed := o.decode("max_tokens", &made.maxTokens); failed != nil {
+		return nil, failed
+	}
 	made.question.Body, made.question.Length = o.reader()
 	return made, nil
 }

@@ -3,6 +3,7 @@ package gateway
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/chat"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/failure"
@@ -85,6 +86,23 @@ func (o object) chooseTool() *failure.Error {
 	return o.keepTools(names)
 }
 
+// sortTools does what chat.SortTools does, and keeps the fields that it does not know.
+func (o object) sortTools() *failure.Error {
+	var tools []json.RawMessage
+	if failed := o.decode("tools", &tools); failed != nil || len(tools) == 0 {
+		return failed
+	}
+	slices.SortStableFunc(tools, func(a, b json.RawMessage) int { return strings.Compare(toolName(a), toolName(b)) })
+	o.set("tools", tools)
+	return nil
+}
+
+func toolName(raw json.RawMessage) string {
+	var one chat.ToolDef
+	_ = json.Unmarshal(raw, &one) // whoever needs a tool says what is wrong with it
+	return one.Function.Name
+}
+
 // keepTools leaves out the tools that are not named.
 func (o object) keepTools(names []string) *failure.Error {
 	var tools, kept []json.RawMessage
@@ -93,10 +111,9 @@ func (o object) keepTools(names []string) *failure.Error {
 	}
 	found := map[string]bool{}
 	for _, tool := range tools {
-		var one chat.ToolDef
-		if json.Unmarshal(tool, &one) == nil && slices.Contains(names, one.Function.Name) {
+		if name := toolName(tool); slices.Contains(names, name) {
 			kept = append(kept, tool)
-			found[one.Function.Name] = true
+			found[name] = true
 		}
 	}
 	for _, name := range names {

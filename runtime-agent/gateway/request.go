@@ -170,7 +170,7 @@ func (r *request) generate() {
 		r.refuse(failed)
 		return
 	}
-	said.texts = nil // they may be large, and the request may wait for long
+	said.parts = nil // they may be large, and the request may wait for long
 	held := r.held.Add(said.question.Length)
 	defer r.held.Add(-said.question.Length)
 	ticket, err := r.queue.Enter(r.client())

@@ -14,7 +14,11 @@ func (r *request) translated(asked chat.Request, stream bool, answer translator)
 	if err != nil {
 		return nil, failure.Internal(err)
 	}
-	made, failed := chatCall(body, r.Config)
+	fields, failed := parse(body)
+	if failed != nil {
+		return nil, failed
+	}
+	made, failed := fields.chatCall(r.Config)
 	if failed != nil {
 		return nil, failed
 	}

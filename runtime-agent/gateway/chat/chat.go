@@ -2,7 +2,11 @@
 // (https://platform.openai.com/docs/api-reference/chat).
 package chat
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+)
 
 // The roles of messages.
 const (
@@ -58,6 +62,12 @@ type FunctionDef struct {
 	Name        string          `json:"name"`
 	Description string          `json:"description,omitempty"`
 	Parameters  json.RawMessage `json:"parameters,omitempty"`
+}
+
+// SortTools puts tools in the order of their names. Clients that get them from several servers list
+// them as those answer, and the engine reads again all that follows a difference.
+func SortTools(tools []ToolDef) {
+	slices.SortStableFunc(tools, func(a, b ToolDef) int { return strings.Compare(a.Function.Name, b.Function.Name) })
 }
 
 // Message is one message of a history.

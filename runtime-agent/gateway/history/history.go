@@ -10,6 +10,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/chat"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/failure"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/prompt"
 )
 
 const (
@@ -30,8 +31,8 @@ type History struct {
 	Messages []json.RawMessage
 	// Changed is false if they are what the client sent, byte for byte.
 	Changed bool
-	// Text is all that was said, for counting.
-	Text []string
+	// Parts are all that was said.
+	Parts []prompt.Part
 }
 
 // Normalize makes a history acceptable. Messages are changed only where the rules say so, and
@@ -53,10 +54,7 @@ func (r Rules) Normalize(raw []json.RawMessage) (History, *failure.Error) {
 	for i, m := range all {
 		out.Changed = out.Changed || m.raw == nil || &m.raw[0] != &raw[i][0]
 		out.Messages = append(out.Messages, m.encode())
-		out.Text = append(out.Text, m.text)
-		for _, call := range m.calls {
-			out.Text = append(out.Text, call.Function.Name+call.Function.Arguments)
-		}
+		out.Parts = append(out.Parts, m.parts(i)...)
 	}
 	return out, nil
 }

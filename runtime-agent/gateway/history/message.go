@@ -9,6 +9,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/chat"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/failure"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/prompt"
 )
 
 // message is one of a history. raw is what the client sent, nil once anything was changed.
@@ -190,6 +191,17 @@ func (m message) encode() []byte {
 	}
 	body, _ := json.Marshal(out) // strings can always be encoded
 	return body
+}
+
+// parts returns what message number i says.
+func (m message) parts(i int) []prompt.Part {
+	parts := []prompt.Part{{Place: prompt.Place{Message: i, Role: m.role, Field: "content"}, Text: m.text}}
+	for _, call := range m.calls {
+		parts = append(parts, prompt.Part{
+			Place: prompt.Place{Message: i, Role: m.role, Field: "tool_calls"}, Text: call.Function.Name + call.Function.Arguments,
+		})
+	}
+	return parts
 }
 
 // empty reports whether a message says nothing.

@@ -252,7 +252,7 @@ func TestTools(t *testing.T) {
 	}{
 		"none":                          {oneMessage, nil, nil},
 		"none, but a choice":            {oneMessage + `,"tool_choice":{"type":"none"}`, nil, nil},
-		"in order":                      {oneMessage + `,"tools":[` + grep + `,` + bash + `]`, []string{"Grep", "Bash"}, nil},
+		"in order":                      {oneMessage + `,"tools":[` + grep + `,` + bash + `]`, []string{"Bash", "Grep"}, nil},
 		"auto":                          {oneMessage + `,"tools":[` + bash + `],"tool_choice":{"type":"auto"}`, []string{"Bash"}, nil},
 		"any":                           {oneMessage + `,"tools":[` + bash + `,` + grep + `],"tool_choice":{"type":"any"}`, []string{"Bash", "Grep"}, "required"},
 		"no choice":                     {oneMessage + `,"tools":[` + bash + `,` + grep + `],"tool_choice":{"type":"none"}`, []string{"Bash", "Grep"}, "none"},
@@ -260,7 +260,7 @@ func TestTools(t *testing.T) {
 		"of servers":                    {oneMessage + `,"tools":[` + search + `,` + bash + `]`, []string{"Bash"}, nil},
 		"deferred":                      {oneMessage + `,"tools":[` + fetch + `,` + drop + `,` + bash + `]`, []string{"Bash"}, nil},
 		"deferred and found, once":      {found + `,"tools":[` + fetch + `,` + drop + `,` + bash + `]`, []string{"Bash", "Drop"}, nil},
-		"deferred, but a server's find": {oneMessage + `,"tools":[` + fetch + `,` + finder + `,` + bash + `]`, []string{"Fetch", "Bash"}, nil},
+		"deferred, but a server's find": {oneMessage + `,"tools":[` + fetch + `,` + finder + `,` + bash + `]`, []string{"Bash", "Fetch"}, nil},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

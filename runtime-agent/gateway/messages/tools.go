@@ -57,6 +57,7 @@ func translateTools(declared []tool, revealed []string) ([]chat.ToolDef, *failur
 		}
 		tools = append(tools, definition)
 	}
+	chat.SortTools(tools)
 	for _, name := range revealed {
 		if definition, found := deferred[name]; found {
 			tools = append(tools, definition)

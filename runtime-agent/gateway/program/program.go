@@ -1,0 +1,90 @@
+// Package program knows the programs that ask by what they send: which coding agent it is, and
+// whether anybody waits for the answer.
+package program
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/chat"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/prompt"
+)
+
+// Other is the name of every program that is not known.
+const Other = "other"
+
+// known are the agents, as these versions send them: Claude Code 2.1.328, Codex 0.169.0, OpenCode
+// 1.18.33, Qwen Code 0.24.4, Cline 3.0.65, the CLI of Continue 1.5.47 and pi 0.73.1. The last three
+// go by the name of a library, so their system prompts tell.
+var known = []struct{ name, userAgent, system string }{
+	{name: "Claude Code", userAgent: "claude-cli/"},
+	{name: "Codex", userAgent: "codex"},
+	{name: "OpenCode", userAgent: "opencode/"},
+	{name: "Qwen Code", userAgent: "QwenCode/"},
+	{name: "Cline", system: "You are Cline"},
+	{name: "Continue", system: "You are an agent in the Continue CLI"},
+	{name: "pi", system: "You are an expert coding assistant operating inside pi"},
+}
+
+// Names are all that Name returns.
+func Names() []string {
+	names := []string{Other}
+	for _, one := range known {
+		names = append(names, one.name)
+	}
+	return names
+}
+
+// Name returns which program sent a prompt.
+func Name(userAgent string, parts []prompt.Part) string {
+	system := first(parts, chat.System)
+	for _, one := range known {
+		if one.userAgent != "" && strings.HasPrefix(userAgent, one.userAgent) || one.system != "" && strings.HasPrefix(system, one.system) {
+			return one.name
+		}
+	}
+	return Other
+}
+
+// background are the beginnings of what agents ask besides, for titles, memories and suggestions, in
+// their system prompt or in the last message. They wait for none of it, but a small engine is kept
+// from their users for minutes.
+var background = []string{
+	"You are a title generator.",                                   // OpenCode
+	"You are now acting as the managed memory extraction subagent", // Qwen Code
+	"You are performing a managed memory dream",                    // Qwen Code
+	"You generate session recaps",                                  // Qwen Code
+	"Generate the session title now.",                              // Qwen Code
+	"[SUGGESTION MODE: ",                                           // Claude Code, Qwen Code
+	"You are now acting as the memory extraction subagent",         // Claude Code
+	"The user stepped away and is coming back.",                    // Claude Code
+	"Generate a short kebab-case name",                             // Claude Code
+	"Write a short summary label describing",                       // Claude Code
+}
+
+// Background reports whether nobody waits for the answer to a prompt. An answer of one token is for
+// finding out whether there is a server.
+func Background(parts []prompt.Part, maxTokens int) bool {
+	if maxTokens == 1 {
+		return true
+	}
+	system, last := first(parts, chat.System), last(parts)
+	return slices.ContainsFunc(background, func(words string) bool {
+		return strings.HasPrefix(system, words) || strings.HasPrefix(last, words)
+	})
+}
+
+// first returns the text of the first message, if it has that role.
+func first(parts []prompt.Part, role string) string {
+	if len(parts) == 0 || parts[0].Role != role {
+		return ""
+	}
+	return parts[0].Text
+}
+
+func last(parts []prompt.Part) string {
+	if len(parts) == 0 {
+		return ""
+	}
+	return parts[len(parts)-1].Text
+}
