@@ -220,6 +220,12 @@ const (
 	MetricWaiting   = "slm_copilot_gateway_waiting"
 	MetricRunning   = "slm_copilot_gateway_running"
 	MetricFirstByte = "slm_copilot_gateway_first_byte_seconds"
+
+	// By the program that asked: the tokens of its prompts, how often one did not begin with the one
+	// before in its conversation, and how many tokens the engine therefore read again.
+	MetricProgramTokens = "slm_copilot_gateway_program_prompt_tokens_total"
+	MetricParted        = "slm_copilot_gateway_parted_total"
+	MetricAgain         = "slm_copilot_gateway_read_again_tokens_total"
 )
 
 // Status words written to StatusFile: "<step>_<result>".

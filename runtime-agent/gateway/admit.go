@@ -6,7 +6,7 @@ import (
 
 // admit returns the error for a prompt that is too long.
 func (r *request) admit(said *call) *failure.Error {
-	name := r.conversation()
+	name := r.session()
 	tokens := max(r.budget.estimate(name, said.size), said.least)
 	limit := r.budget.limit(name, r.ContextSize)
 	switch {

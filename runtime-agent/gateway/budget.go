@@ -43,7 +43,9 @@ type conversation struct {
 	refused bool
 }
 
-func newBudget() *budget { return &budget{conversations: recent.NewMap[conversation](maxConversations)} }
+func newBudget() *budget {
+	return &budget{conversations: recent.NewMap[conversation](maxConversations)}
+}
 
 // ordinary is the length of the longest prompt, in tokens, of one that is not for a summary.
 func ordinary(contextSize int) int { return contextSize - min(contextSize*3/16, mostReserve) }

@@ -36,15 +36,6 @@ func TestBudget(t *testing.T) {
 	assert.Equal(t, 285, b.estimate("b", 1000), "others know nothing of it")
 }
 
-func TestTheOldestConversationIsForgotten(t *testing.T) {
-	b := newBudget()
-	for i := range 10 * maxConversations {
-		b.learn(fmt.Sprint(i), 4000, 2000, 32768)
-	}
-	assert.Len(t, b.conversations, maxConversations)
-	assert.Contains(t, b.conversations, fmt.Sprint(10*maxConversations-1))
-}
-
 // Digits are a token for two bytes, words one for five: what is refused is what was counted.
 func TestAnOddPromptRefusesNoOther(t *testing.T) {
 	server := localaitest.NewServer(t, localaitest.Options{

@@ -24,6 +24,7 @@ type call struct {
 	size, least int
 	// maxTokens is the limit of the answer, 0 for none.
 	maxTokens int
+	asked
 }
 
 // say sets what the prompt says.

@@ -19,6 +19,8 @@ type Config struct {
 	ContextSize int `json:"context_size"`
 	// Slots is how many answers the engine computes at a time.
 	Slots int `json:"slots"`
+	// CacheTokens is how many tokens of other prompts the engine keeps beside those in its slots.
+	CacheTokens int `json:"cache_tokens"`
 	// Engine is the engine's host and port.
 	Engine string `json:"engine"`
 	// ReadTimeout, in seconds, is how long the engine may be silent.

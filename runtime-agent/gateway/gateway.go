@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/engine"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/prompt"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/queue"
 )
 
@@ -43,6 +44,9 @@ type Gateway struct {
 	queue   *queue.Queue
 	budget  *budget
 	numbers *numbers
+	// cache is what the engine has read, conversations what its users have said.
+	cache         *prompt.Cache
+	conversations *prompt.Conversations
 	// large is held by whoever reads a large request, held counts the bytes of all that are in hand.
 	large chan struct{}
 	held  atomic.Int64
@@ -64,6 +68,7 @@ type state struct {
 func New(config *Config, key string, log *slog.Logger) *Gateway {
 	g := &Gateway{log: log, queue: queue.New(limits(config), time.Now), budget: newBudget(), grace: grace, interval: interval, drainTime: drainTime}
 	g.numbers = newNumbers(g.queue)
+	g.cache, g.conversations = prompt.NewCache(config.Slots, config.CacheTokens), prompt.NewConversations(maxPrompts)
 	g.large = make(chan struct{}, 1)
 	g.stopping, g.stop = context.WithCancel(context.Background())
 	g.ending, g.end = context.WithCancel(context.Background())
@@ -78,6 +83,7 @@ func (g *Gateway) Configure(config *Config, key string) {
 		old.engine.Close()
 	}
 	g.queue.SetLimits(limits(config))
+	g.cache.Resize(config.Slots, config.CacheTokens)
 }
 
 func limits(c *Config) queue.Limits {

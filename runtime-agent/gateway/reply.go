@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/chat"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/engine"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/failure"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/queue"
@@ -19,6 +20,9 @@ type reply struct {
 	leave func()
 	// alive fires when the client has heard nothing for a while.
 	alive *time.Timer
+	// heard is true once the engine has said something, and usage what it told of tokens.
+	heard bool
+	usage chat.Usage
 }
 
 // wait returns when it is the request's turn.
@@ -51,7 +55,7 @@ func (r *reply) relay(ctx context.Context, cancel context.CancelCauseFunc) *fail
 				return engine.As(next.err)
 			}
 			if first {
-				first = false
+				first, r.heard = false, true
 				r.numbers.firstByte(r.name, time.Since(asked))
 			}
 			r.learn(next.event)
@@ -108,7 +112,8 @@ func (r *reply) listen(ctx context.Context, events chan<- said) {
 // learn remembers how long the prompt was.
 func (r *reply) learn(event engine.Event) {
 	if usage := event.Chunk.Usage; event.Done && usage != nil {
-		r.budget.learn(r.conversation(), r.size, usage.PromptTokens, r.ContextSize)
+		r.usage = *usage
+		r.budget.learn(r.session(), r.size, usage.PromptTokens, r.ContextSize)
 	}
 }
 

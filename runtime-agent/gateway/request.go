@@ -104,9 +104,9 @@ func (r *request) client() string {
 	return network.String()
 }
 
-// conversation tells the conversations of one client apart, where it says which one it is
-// (OpenCode, Codex and Claude Code do).
-func (r *request) conversation() string {
+// session tells the sessions of one client apart, where it says which one it is (OpenCode, Codex and
+// Claude Code do). Sub-agents are of the same session.
+func (r *request) session() string {
 	for _, header := range []string{"X-Session-Id", "Session-Id", "X-Claude-Code-Session-Id"} {
 		if id := r.r.Header.Get(header); id != "" {
 			return r.client() + " " + id
@@ -157,7 +157,7 @@ func (r *request) countTokens() {
 		r.refuse(failed)
 		return
 	}
-	r.send(http.StatusOK, messages.Count(r.counted(said, r.budget.estimate(r.conversation(), said.size))))
+	r.send(http.StatusOK, messages.Count(r.counted(said, r.budget.estimate(r.session(), said.size))))
 }
 
 // generate answers with what the engine generates.
@@ -170,6 +170,7 @@ func (r *request) generate() {
 		r.refuse(failed)
 		return
 	}
+	r.ask(said)
 	said.parts = nil // they may be large, and the request may wait for long
 	held := r.held.Add(said.question.Length)
 	defer r.held.Add(-said.question.Length)
@@ -206,6 +207,7 @@ func (r *request) exchange(said *call, ticket *queue.Ticket) bool {
 	defer cancel(nil)
 	out := &reply{request: r, call: said, leave: func() { cancel(nil) }, alive: time.NewTimer(r.grace)}
 	defer out.alive.Stop()
+	defer out.account()
 	failed := out.wait(ctx, ticket)
 	if failed == nil && ctx.Err() == nil {
 		failed = out.relay(ctx, cancel)
@@ -215,6 +217,9 @@ func (r *request) exchange(said *call, ticket *queue.Ticket) bool {
 		r.status = statusGone
 		return false
 	case failed != nil:
+		if failed.Status >= http.StatusInternalServerError && failed != errRestarting {
+			r.cache.Forget() // the engine may have ended
+		}
 		out.fail(failed)
 	}
 	return failed == nil

@@ -82,8 +82,9 @@ func first(parts []prompt.Part, role string) string {
 	return parts[0].Text
 }
 
+// last returns the text of the last message, if it is the user's.
 func last(parts []prompt.Part) string {
-	if len(parts) == 0 {
+	if len(parts) == 0 || parts[len(parts)-1].Role != chat.User {
 		return ""
 	}
 	return parts[len(parts)-1].Text

@@ -69,7 +69,7 @@ func (c *Cache) Read(p *Print, tokens int) {
 		c.kept = slices.Delete(c.kept, from, from+1)
 	}
 	// What the new one contains is of no more use.
-	c.kept = slices.DeleteFunc(c.kept, func(k kept) bool { return k.Shared(p) > k.Size()-block })
+	c.kept = slices.DeleteFunc(c.kept, func(k kept) bool { return k.Size()-k.Shared(p) < block })
 	c.kept = append(c.kept, kept{p, tokens})
 	c.evict()
 }

@@ -40,9 +40,8 @@ func (c *Conversations) Follow(name string, p *Print) Turn {
 		return Turn{First: true}
 	}
 	turn := Turn{Shared: before.Shared(p)}
-	// What is left of the last block cannot be told from nothing.
-	if lost := before.Size() - turn.Shared; lost >= block {
-		turn.Lost, turn.Place = lost, before.At(turn.Shared)
+	if turn.Lost = before.Size() - turn.Shared; turn.Lost > 0 {
+		turn.Place = before.At(turn.Shared)
 	}
 	return turn
 }

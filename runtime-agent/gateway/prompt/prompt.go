@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"hash/maphash"
 	"sort"
+	"strconv"
+	"strings"
 )
 
 // Part is a text of a prompt, in the order in which chat templates print them: the system prompt,
@@ -31,17 +33,31 @@ func (p Place) String() string {
 	return fmt.Sprintf("messages[%d].%s of %s", p.Message, p.Field, p.Role)
 }
 
-// block is how many bytes of a prompt are compared at a time: some 16 tokens.
+// Kind is the place without numbers: there are few of them, whatever clients send.
+func (p Place) Kind() string {
+	field, _, _ := strings.Cut(p.Field, "[")
+	if p.Role == "" {
+		return field
+	}
+	return p.Role + " " + field
+}
+
+// block is how many bytes of a part are compared at a time: some 16 tokens.
 const block = 64
 
 // Print is the fingerprint of a prompt. It tells how much of one prompt another one repeats, and
 // holds nothing that was said.
 type Print struct {
 	size int
-	// sums are of the first block, of the first two, and so on.
-	sums []uint64
+	// blocks are where each ends, with the sum of all up to there.
+	blocks []blockEnd
 	// begins are the places of the parts, and at which byte each begins.
 	begins []begin
+}
+
+type blockEnd struct {
+	at  int
+	sum uint64
 }
 
 type begin struct {
@@ -57,22 +73,21 @@ func PrintOf(parts []Part) *Print {
 	var hash maphash.Hash
 	hash.SetSeed(seed)
 	p := &Print{}
-	write := func(text string) {
-		for len(text) > 0 {
-			n := min(block-p.size%block, len(text))
-			_, _ = hash.WriteString(text[:n]) // it never fails
-			p.size += n
-			text = text[n:]
-			if p.size%block == 0 {
-				p.sums = append(p.sums, hash.Sum64())
-			}
-		}
-	}
 	for _, part := range parts {
 		p.begins = append(p.begins, begin{p.size, part.Place})
 		// Templates tell the roles apart, in a few tokens.
-		write("\x00" + part.Role + "\x00")
-		write(part.Text)
+		text := "\x00" + part.Role + "\x00"
+		_, _ = hash.WriteString(text) // it never fails
+		p.size += len(text)
+		for text = part.Text; ; {
+			n := min(block, len(text))
+			_, _ = hash.WriteString(text[:n]) // as above
+			p.size += n
+			p.blocks = append(p.blocks, blockEnd{p.size, hash.Sum64()})
+			if text = text[n:]; text == "" {
+				break
+			}
+		}
 	}
 	return p
 }
@@ -80,10 +95,22 @@ func PrintOf(parts []Part) *Print {
 // Size is the length of the prompt, in bytes.
 func (p *Print) Size() int { return p.size }
 
-// Shared returns how many bytes both prompts begin with, rounded down to blocks.
+// Name tells prompts apart.
+func (p *Print) Name() string {
+	if len(p.blocks) == 0 {
+		return ""
+	}
+	return strconv.FormatUint(p.blocks[len(p.blocks)-1].sum, 36)
+}
+
+// Shared returns how many bytes both prompts begin with, to the end of a block or of a part.
 func (p *Print) Shared(other *Print) int {
-	n := min(len(p.sums), len(other.sums))
-	return block * sort.Search(n, func(i int) bool { return p.sums[i] != other.sums[i] })
+	n := min(len(p.blocks), len(other.blocks))
+	n = sort.Search(n, func(i int) bool { return p.blocks[i] != other.blocks[i] })
+	if n == 0 {
+		return 0
+	}
+	return p.blocks[n-1].at
 }
 
 // At returns the place of a byte.
