@@ -83,7 +83,7 @@ func applied(stage string) bool {
 func describe(in plan.Input, stage string) status.Status {
 	return status.Status{
 		Stage: stage, Host: host(in), Model: in.Baked.ModelID,
-		ContextSize: in.Fit.ContextSize, Threads: in.Threads(), Warnings: in.Warnings,
+		ContextSize: in.Fit.ContextSize, CacheTokens: in.Fit.CacheTokens, Threads: in.Threads(), Warnings: in.Warnings,
 		Certificate: describeCertificate(in.TLS),
 	}
 }

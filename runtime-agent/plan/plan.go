@@ -184,7 +184,7 @@ func rest(in Input) []Entry {
 // gatewayConfig is for the chat template that the engine uses.
 func gatewayConfig(in Input, template string) gateway.Config {
 	return gateway.Config{
-		Model: in.Baked.ModelID, Created: in.ModelTime.Unix(), ContextSize: in.Fit.ContextSize, Slots: appliance.EngineSlots,
+		Model: in.Baked.ModelID, Created: in.ModelTime.Unix(), ContextSize: in.Fit.ContextSize, Slots: appliance.EngineSlots, CacheTokens: in.Fit.CacheTokens,
 		Engine: appliance.LocalAIAddress, ReadTimeout: int(in.Settings.ReadTimeout.Seconds()),
 		History: history.Of(template), Vocabulary: in.Vocabulary,
 	}

@@ -67,6 +67,7 @@ func (r Report) connection(out *writer) {
 	out.pair("password", r.Password)
 	out.pair("model", r.Status.Model)
 	out.pair("context_size", fmt.Sprint(r.Status.ContextSize))
+	out.pair("cache", r.Status.Cache())
 
 	certificate := r.Status.Certificate
 	if certificate == nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/guardedfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/fit"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/printable"
 )
 
@@ -28,6 +29,7 @@ type Status struct {
 	Host        string       `json:"host,omitempty"`
 	Model       string       `json:"model,omitempty"`
 	ContextSize int          `json:"context_size,omitempty"`
+	CacheTokens int          `json:"cache_tokens,omitempty"`
 	Threads     int          `json:"threads,omitempty"`
 	Certificate *Certificate `json:"certificate,omitempty"`
 	LastError   string       `json:"last_error,omitempty"`
@@ -162,6 +164,7 @@ func (s Status) String() string {
 	if s.Model != "" {
 		line("model", s.Model)
 		line("context", fmt.Sprintf("%d tokens", s.ContextSize))
+		line("cache", s.Cache())
 		line("threads", s.Threads)
 	}
 	if s.Certificate != nil {
@@ -178,6 +181,15 @@ func (s Status) String() string {
 		line("last error", failure)
 	}
 	return out.String()
+}
+
+// Cache says what the engine keeps of conversations, so that their next turn is short.
+func (s Status) Cache() string {
+	noun := "conversations"
+	if s.CacheTokens/fit.Conversation == 1 {
+		noun = "conversation"
+	}
+	return fmt.Sprintf("keeps %d %s of %d tokens, besides the one in hand", s.CacheTokens/fit.Conversation, noun, fit.Conversation)
 }
 
 // Failure is the last error in one line, without the refused settings, which are listed

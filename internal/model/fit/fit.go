@@ -19,9 +19,11 @@ const (
 	// memoryStep hides the few KiB by which the reported memory differs from one boot to the
 	// next: the same VM must always get the same result.
 	memoryStep = 64 * mib
-	// maxCache is llama.cpp's own default for its prompt cache.
-	maxCache = 8192 * mib
 )
+
+// Conversation is the length, in tokens, of a conversation to reckon with: the first prompts of
+// coding agents have 1,400 to 19,500.
+const Conversation = 12000
 
 // Result is the configuration for the engine.
 type Result struct {
@@ -30,8 +32,9 @@ type Result struct {
 	// CacheType is the data type of the KV cache, "q8_0", or empty for the engine's default,
 	// f16.
 	CacheType string
-	// CacheRAM is the size of the prompt cache in MiB; 0 means none.
-	CacheRAM int
+	// CacheRAM is the size of the prompt cache in MiB; 0 means none. CacheTokens is how many tokens of
+	// conversations of usual length it holds, beside the one that is computed.
+	CacheRAM, CacheTokens int
 	// Warnings say what was reduced, by how much, and what to do about it.
 	Warnings []string
 }
@@ -61,8 +64,10 @@ func Decide(memory uint64, model gguf.Header, wanted int) (Result, error) {
 		return Result{}, s.tooLarge(memory, limit)
 	}
 	need := s.need(context, kind)
-	cache := min(usable(memory)-need, max(maxCache, s.state(context, kind)))
-	result := Result{ContextSize: context, CacheRAM: int(cache / mib)}
+	// One conversation too many, and all are read again at each turn: the cache gets all that is left.
+	cache := usable(memory) - need
+	usual := min(Conversation, context)
+	result := Result{ContextSize: context, CacheRAM: int(cache / mib), CacheTokens: int(cache * uint64(usual) / max(s.state(usual, kind), mib))}
 	if kind == q8 {
 		result.CacheType = "q8_0"
 	}

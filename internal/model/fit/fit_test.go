@@ -19,7 +19,7 @@ import (
 func TestTheDefaultFitsWithoutAWord(t *testing.T) {
 	got, err := Decide(guest(32), devstral.header(), 32768)
 	require.NoError(t, err)
-	assert.Equal(t, Result{ContextSize: 32768, CacheRAM: 8192}, got)
+	assert.Equal(t, Result{ContextSize: 32768, CacheRAM: 11587, CacheTokens: 72799}, got)
 }
 
 // The golden file shows every decision for models of 1 to 24 B on the usual machines.
@@ -35,7 +35,7 @@ func TestDecisions(t *testing.T) {
 					fmt.Fprintf(&out, "%v\n", err)
 					continue
 				}
-				fmt.Fprintf(&out, "%d %s, cache %d\n", got.ContextSize, kind(got), got.CacheRAM)
+				fmt.Fprintf(&out, "%d %s, cache %d for %d tokens\n", got.ContextSize, kind(got), got.CacheRAM, got.CacheTokens)
 				for _, warning := range got.Warnings {
 					fmt.Fprintf(&out, "  %s\n", warning)
 				}
@@ -55,7 +55,7 @@ func kind(r Result) string {
 func TestDocumentationHoldsTheTableOfMemory(t *testing.T) {
 	const documentation = "../../../docs/appliance.md"
 	var table strings.Builder
-	table.WriteString("| `MEMORY` | context asked for | context | KV cache | weights | KV cache and buffers | prompt cache |\n|---|---|---|---|---|---|---|\n")
+	table.WriteString("| `MEMORY` | context asked for | context | KV cache | weights | KV cache and buffers | prompt cache | conversations of 12,000 tokens |\n|---|---|---|---|---|---|---|---|\n")
 	for _, gibibytes := range []uint64{16, 24, 32, 48, 64} {
 		for _, wanted := range []int{32768, 131072} {
 			h := devstral.header()
@@ -64,8 +64,8 @@ func TestDocumentationHoldsTheTableOfMemory(t *testing.T) {
 			s := sizes(h)
 			stored := map[string]cacheType{"f16": f16, "q8_0": q8}[kind(r)]
 			buffers := s.need(r.ContextSize, stored) - s.weights - services
-			fmt.Fprintf(&table, "| %d GiB | %d | %d | %s | %s | %s | %.1f GiB |\n", gibibytes, wanted, r.ContextSize, kind(r),
-				gib(s.weights), gib(buffers), float64(r.CacheRAM)/1024)
+			fmt.Fprintf(&table, "| %d GiB | %d | %d | %s | %s | %s | %.1f GiB | %d |\n", gibibytes, wanted, r.ContextSize, kind(r),
+				gib(s.weights), gib(buffers), float64(r.CacheRAM)/1024, r.CacheTokens/Conversation)
 		}
 	}
 	goldentest.Block(t, documentation, "memory", table.String())
@@ -100,7 +100,8 @@ func TestAModelWithoutAttention(t *testing.T) {
 	h.Architecture, h.Numbers = "mamba", nil
 	got, err := Decide(guest(32), h, 32768)
 	require.NoError(t, err)
-	assert.Equal(t, Result{ContextSize: 32768, CacheRAM: 8192}, got)
+	assert.Equal(t, 32768, got.ContextSize)
+	assert.Positive(t, got.CacheTokens)
 }
 
 // A test machine and a demonstration have little memory, and a model of nearly nothing.
