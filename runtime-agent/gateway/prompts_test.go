@@ -1,0 +1,175 @@
+package gateway
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/localaitest"
+)
+
+// reader is a gateway before the stand-in, with what that has read of each prompt, and its own log.
+type reader struct {
+	*rig
+	mutex sync.Mutex
+	reads []localaitest.Reading
+	log   bytes.Buffer
+}
+
+// Write is for the log, to which several requests may write.
+func (r *reader) Write(line []byte) (int, error) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	return r.log.Write(line)
+}
+
+func (r *reader) logged() string {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	return r.log.String()
+}
+
+// last returns what the engine has read last.
+func (r *reader) last(t testing.TB) localaitest.Reading {
+	t.Helper()
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	require.NotEmpty(t, r.reads)
+	return r.reads[len(r.reads)-1]
+}
+
+func startReader(t testing.TB, edits ...func(*Config)) *reader {
+	t.Helper()
+	r := &reader{}
+	handler := localaitest.NewHandler(localaitest.Options{
+		Models: []localaitest.Model{{Name: appliance.ModelID, ContextSize: 1 << 20, Template: localaitest.Devstral}},
+		Keys:   []string{testKey},
+		OnRead: func(reading localaitest.Reading) {
+			r.mutex.Lock()
+			defer r.mutex.Unlock()
+			r.reads = append(r.reads, reading)
+		},
+	})
+	edits = append([]func(*Config){func(c *Config) { c.ContextSize, c.History = 1<<20, rulesOf(localaitest.Devstral) }}, edits...)
+	r.rig = start(t, handler.ServeHTTP, edits...)
+	r.Gateway.log = slog.New(slog.NewTextHandler(r, nil))
+	return r
+}
+
+// all returns a field of each line of the log that has it.
+func (r *reader) all(field string) []string {
+	var values []string
+	for _, found := range regexp.MustCompile(`\b`+field+`=(\d+)`).FindAllStringSubmatch(r.logged(), -1) {
+		values = append(values, found[1])
+	}
+	return values
+}
+
+// number returns a field as the log has it last.
+func (r *reader) number(t testing.TB, field string) int {
+	t.Helper()
+	values := r.all(field)
+	require.NotEmpty(t, values, "no %s in the log", field)
+	n, err := strconv.Atoi(values[len(values)-1])
+	require.NoError(t, err)
+	return n
+}
+
+const longText = "The quick brown fox jumps over the lazy dog. "
+
+// What the gateway says that the engine had to read is what the engine read, turn by turn.
+func TestWhatIsNewIsWhatTheEngineReads(t *testing.T) {
+	r := startReader(t)
+	system := strings.Repeat(longText, 200)
+	messages := fmt.Sprintf(`{"role":"system","content":%q},{"role":"user","content":"Say: Hello."}`, system)
+	for turn := range 5 {
+		response := r.post(t, appliance.PathChat, `{"messages":[`+messages+`]}`)
+		require.Equal(t, http.StatusOK, response.StatusCode, read(t, response))
+		_ = read(t, response)
+		reading := r.last(t)
+		assert.InDelta(t, reading.Read, r.number(t, "new"), float64(reading.Prompt)/50, "turn %d", turn)
+		assert.NotContains(t, r.logged(), "parted=")
+		messages += fmt.Sprintf(`,{"role":"assistant","content":"Hello."},{"role":"user","content":"Say: Hello %d."}`, turn)
+	}
+	assert.NotContains(t, r.logged(), "fox", "the log repeats what was said")
+
+	// A clock in the system prompt has all of it read again.
+	messages = strings.Replace(messages, "lazy", "late", 1)
+	require.Equal(t, http.StatusOK, r.post(t, appliance.PathChat, `{"messages":[`+messages+`]}`).StatusCode)
+	assert.InDelta(t, r.last(t).Read, r.number(t, "new"), float64(r.last(t).Prompt)/50)
+	assert.Greater(t, r.number(t, "lost"), 8000)
+	assert.Contains(t, r.logged(), `parted="messages[0].content of system"`)
+	numbers := numbersOf(t, r.rig)
+	assert.Contains(t, numbers, appliance.MetricParted+`{program="other",at="system content"} 1`)
+	assert.Regexp(t, appliance.MetricAgain+`\{program="other",at="system content"\} [1-9]\d{3}`, numbers)
+}
+
+func numbersOf(t testing.TB, r *rig) string {
+	t.Helper()
+	numbers := httptest.NewRecorder()
+	r.ServeHTTP(numbers, httptest.NewRequest(http.MethodGet, appliance.PathMetrics, nil))
+	return numbers.Body.String()
+}
+
+// Tools in another order, and keys of their schemas in another order, are the same prompt.
+func TestToolsAreWrittenInOneWay(t *testing.T) {
+	r := startReader(t)
+	const ask = `{"messages":[{"role":"user","content":"Say: Hello."}],"tools":[%s]}`
+	one := `{"type":"function","function":{"name":"a","description":"` + longText + `","parameters":{"type":"object","properties":{"x":{"type":"string"},"y":{"type":"number"}}}}}`
+	same := `{"function":{"parameters":{"properties":{"y":{"type":"number"},"x":{"type":"string"}},"type":"object"},"description":"` + longText + `","name":"a"},"type":"function"}`
+	other := `{"type":"function","function":{"name":"b","description":"` + longText + `"}}`
+	for i, tools := range []string{one + "," + other, other + "," + one, other + "," + same} {
+		require.Equal(t, http.StatusOK, r.post(t, appliance.PathChat, fmt.Sprintf(ask, tools)).StatusCode)
+		if i > 0 {
+			assert.Equal(t, 1, r.last(t).Read, "the engine always reads the last token")
+		}
+	}
+	assert.NotContains(t, r.logged(), "parted=")
+}
+
+// Messages of another conversation, and what an agent asks besides, are no break of this one.
+func TestConversationsAreToldApart(t *testing.T) {
+	r := startReader(t)
+	system := strings.Repeat(longText, 20)
+	for _, asked := range []string{
+		fmt.Sprintf(`{"role":"system","content":%q},{"role":"user","content":"Say: a."}`, system),
+		fmt.Sprintf(`{"role":"system","content":%q},{"role":"user","content":"Say: b."}`, system),
+		`{"role":"system","content":"You are a title generator."},{"role":"user","content":"Say: a."}`,
+		fmt.Sprintf(`{"role":"system","content":%q},{"role":"user","content":"Say: a."},{"role":"assistant","content":"a."},{"role":"user","content":"Say: c."}`, system),
+	} {
+		require.Equal(t, http.StatusOK, r.post(t, appliance.PathChat, `{"messages":[`+asked+`]}`).StatusCode)
+	}
+	assert.Equal(t, 4, strings.Count(r.logged(), "msg=answered"))
+	assert.NotContains(t, r.logged(), "parted=")
+}
+
+// An engine that ended has forgotten what it read.
+func TestAnEngineThatEndedHasReadNothing(t *testing.T) {
+	answers := []http.HandlerFunc{
+		says(role, delta("a"), stopped, usage(1000, 1), done),
+		says(role, delta("a"), stopped, usage(1000, 1), done),
+		fails(http.StatusInternalServerError, `{"error":{"message":"rpc error: code = Unavailable desc = connection refused"}}`),
+		says(role, delta("a"), stopped, usage(1000, 1), done),
+	}
+	r := &reader{}
+	r.rig = start(t, func(w http.ResponseWriter, request *http.Request) {
+		answers[0](w, request)
+		answers = answers[1:]
+	})
+	r.Gateway.log = slog.New(slog.NewTextHandler(r, nil))
+	for range 4 {
+		_ = read(t, r.post(t, appliance.PathChat, chatWhole))
+	}
+	assert.Equal(t, []string{"0", "1000", "0"}, r.all("repeated"))
+}
