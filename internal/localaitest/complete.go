@@ -213,7 +213,7 @@ func (g generation) token(ctx context.Context, slot *slot, token string) error {
 		return err
 	}
 	if err := g.options.Engine.Check(g.model); err != nil {
-		slot.cached = nil
+		slot.lose()
 		return err
 	}
 	slot.cached = append(slot.cached, token...)

@@ -9,7 +9,7 @@
 //
 // As with llama.cpp, one answer of a model is computed at a time, the prompt is rendered by the
 // rules of a chat template (Template), read at a speed, and read only from where it differs from
-// the one before (Options). A token is a byte of a prompt, and a word of an answer.
+// the one before, or from one that was kept (Options). A token is a byte of a prompt, and a word of an answer.
 //
 // It implements what the appliance and its clients use. It does not implement the other APIs
 // (Anthropic, Responses, Ollama, embeddings), grammars, reasoning, model names with a slash or of

@@ -42,7 +42,7 @@ func NewHandler(options Options) *Handler {
 	options = options.withDefaults()
 	h := &Handler{
 		options: options, loader: newLoader(options.Engine), admission: newAdmission(),
-		slots: newSlots(options.Models), metrics: &metrics{},
+		slots: newSlots(options), metrics: &metrics{},
 	}
 	h.routes = map[string]route{
 		"/readyz":       {http.MethodGet, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }},

@@ -46,6 +46,9 @@ type Options struct {
 	// ReadingSpeed is how many tokens of a prompt are read in a second, 0 for all at once. LocalAI
 	// sends no byte, not even the response header, before the first token of the answer.
 	ReadingSpeed int
+	// CacheRAM is how many tokens (bytes) of prompts are kept of conversations that are not in the
+	// slot, 0 for none. (LocalAI's option cache_ram is in MiB.)
+	CacheRAM int
 	// OnRead, unless nil, is told of each prompt when it has been read, or is read no further.
 	OnRead func(Reading)
 	// TokenDelay passes before every token of an answer.
@@ -59,7 +62,7 @@ type Reading struct {
 	// Model is the name of the model.
 	Model string
 	// Prompt is the length of the prompt, and Read how much of it was read, both in tokens: the
-	// rest was known from the request before, or the client left.
+	// rest was known from requests before, or the client left.
 	Prompt, Read int
 }
 

@@ -11,14 +11,15 @@ import (
 type slot struct {
 	// taken holds a value while an answer is computed. Who waits for it is served in turn.
 	taken chan struct{}
-	// cached is used by who has taken the slot.
+	// cached and saved are used by who has taken the slot.
 	cached []byte
+	saved  savedPrompts
 }
 
-func newSlots(models []Model) map[string]*slot {
+func newSlots(options Options) map[string]*slot {
 	slots := map[string]*slot{}
-	for _, model := range models {
-		slots[model.Name] = &slot{taken: make(chan struct{}, 1)}
+	for _, model := range options.Models {
+		slots[model.Name] = &slot{taken: make(chan struct{}, 1), saved: savedPrompts{room: options.CacheRAM}}
 	}
 	return slots
 }
@@ -40,9 +41,12 @@ func (s *slot) forget(ctx context.Context) {
 	if s.take(ctx) != nil {
 		return
 	}
-	s.cached = nil
+	s.lose()
 	s.leave()
 }
+
+// lose is for who has taken the slot of a backend that has ended.
+func (s *slot) lose() { s.cached, s.saved.prompts = nil, nil }
 
 // readingSteps is how often in a second of reading a dead backend or a client that left is
 // noticed.
@@ -51,6 +55,7 @@ const readingSteps = 20
 // read reads a prompt at a speed in tokens (bytes) a second, 0 for no time at all, and returns
 // how many it has read; check is called between.
 func (s *slot) read(ctx context.Context, prompt string, speed int, check func() error) (int, error) {
+	s.cached = s.saved.change(s.cached, prompt)
 	// The last token is always read: it gives the first one of the answer.
 	shared := min(commonPrefix(s.cached, prompt), max(0, len(prompt)-1))
 	rest := len(prompt) - shared
@@ -65,7 +70,7 @@ func (s *slot) read(ctx context.Context, prompt string, speed int, check func() 
 			return read, err
 		}
 		if err := check(); err != nil {
-			s.cached = nil
+			s.lose()
 			return read, err
 		}
 		s.cached = append(s.cached, prompt[shared+read:shared+read+n]...)
@@ -74,7 +79,7 @@ func (s *slot) read(ctx context.Context, prompt string, speed int, check func() 
 	return rest, nil
 }
 
-func commonPrefix(a []byte, b string) int {
+func commonPrefix[Text string | []byte](a []byte, b Text) int {
 	n := 0
 	for n < min(len(a), len(b)) && a[n] == b[n] {
 		n++

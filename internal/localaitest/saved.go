@@ -1,0 +1,85 @@
+package localaitest
+
+import "bytes"
+
+// The shares of tokens by which llama.cpp decides what a slot keeps.
+const (
+	// slotSimilarity is what a prompt and the slot must share, of the prompt, to be one conversation
+	// (slot_prompt_similarity, as the appliance renders it).
+	slotSimilarity = 0.9
+	// leastKept is what a conversation that goes on must leave of the slot, so that nothing is saved.
+	leastKept = 0.5
+	// leastUsed is what must be of use of a saved prompt, so that it is loaded.
+	leastUsed = 0.25
+)
+
+// savedPrompts is llama.cpp's prompt cache: what the slot held is saved when another conversation
+// takes it, and loaded when that comes back. A prompt is as large as it has tokens.
+//
+// The rules are those of get_available_slot (tools/server/server-context.cpp of llama.cpp at commit
+// 001d906a) and of server_prompt_cache (server-task.cpp, as it is since it makes room before it
+// saves; earlier ones removed the oldest prompts after they had loaded one).
+type savedPrompts struct {
+	// room is how many tokens all prompts may have, 0 for no cache.
+	room    int
+	prompts [][]byte // the oldest first
+}
+
+// change returns what the slot holds when it begins to read a prompt, while it holds another.
+func (s *savedPrompts) change(held []byte, prompt string) []byte {
+	shared := float64(commonPrefix(held, prompt))
+	goesOn := shared > slotSimilarity*float64(len(prompt)) && shared >= leastKept*float64(len(held))
+	if s.room == 0 || len(held) == 0 && len(s.prompts) == 0 || goesOn {
+		return held
+	}
+	s.save(held)
+	return s.load(held, prompt)
+}
+
+// save keeps a prompt, unless it is larger than the cache, in place of those that it begins with.
+func (s *savedPrompts) save(prompt []byte) {
+	for _, other := range s.prompts {
+		if bytes.HasPrefix(other, prompt) {
+			return
+		}
+	}
+	if len(prompt) > s.room {
+		return
+	}
+	size := len(prompt)
+	var kept [][]byte
+	for _, other := range s.prompts {
+		if !bytes.HasPrefix(prompt, other) {
+			kept = append(kept, other)
+			size += len(other)
+		}
+	}
+	for size > s.room {
+		size -= len(kept[0])
+		kept = kept[1:]
+	}
+	s.prompts = append(kept, bytes.Clone(prompt))
+}
+
+// load takes the prompt out that saves most reading and loses least, and returns held if that is
+// as good.
+func (s *savedPrompts) load(held []byte, prompt string) []byte {
+	shared, used := commonPrefix(held, prompt), usedShare(held, prompt)
+	best := -1
+	for i, other := range s.prompts {
+		if common, share := commonPrefix(other, prompt), usedShare(other, prompt); share >= leastUsed && share > used && common > shared {
+			best, shared, used = i, common, share
+		}
+	}
+	if best < 0 {
+		return held
+	}
+	found := s.prompts[best]
+	s.prompts = append(s.prompts[:best:best], s.prompts[best+1:]...)
+	return found
+}
+
+// usedShare returns the share of a saved prompt that is of use for another.
+func usedShare(saved []byte, prompt string) float64 {
+	return float64(commonPrefix(saved, prompt)) / float64(max(1, len(saved)))
+}
