@@ -28,6 +28,8 @@ type agent struct {
 	program string
 	// command is a line of shell: $AGENT is the program, $PROMPT what it is asked to do.
 	command string
+	// again has it go on with the same conversation.
+	again string
 	// shell is the name of its tool that runs a command, and arguments are those of that tool.
 	shell     string
 	arguments func(command string) any
@@ -51,6 +53,7 @@ var agents = []agent{
 		sections: []string{"Claude Code"},
 		program:  "@anthropic-ai/claude-code-linux-x64/claude",
 		command:  `IS_SANDBOX=1 "$AGENT" -p "$PROMPT" --dangerously-skip-permissions`,
+		again:    `IS_SANDBOX=1 "$AGENT" -c -p "$PROMPT" --dangerously-skip-permissions`,
 		shell:    "Bash", arguments: described,
 	},
 	{
@@ -59,6 +62,7 @@ var agents = []agent{
 		sections: []string{"Codex"},
 		program:  "@openai/codex/vendor/x86_64-unknown-linux-musl/bin/codex",
 		command:  `"$AGENT" exec --dangerously-bypass-approvals-and-sandbox "$PROMPT"`,
+		again:    `"$AGENT" exec --dangerously-bypass-approvals-and-sandbox resume --last "$PROMPT"`,
 		shell:    "exec_command", arguments: func(command string) any { return map[string]any{"cmd": command} },
 	},
 	{
@@ -68,6 +72,7 @@ var agents = []agent{
 		program:  "opencode-linux-x64/bin/opencode",
 		// It puts arguments into quotation marks.
 		command: `printf %s "$PROMPT" | "$AGENT" run`,
+		again:   `printf %s "$PROMPT" | "$AGENT" run -c`,
 		shell:   "bash", arguments: described,
 	},
 	{
@@ -76,6 +81,7 @@ var agents = []agent{
 		sections: []string{"Qwen Code", "Codex, Qwen Code"},
 		program:  ".bin/qwen",
 		command:  `"$AGENT" -y -p "$PROMPT"`,
+		again:    `"$AGENT" -y -c -p "$PROMPT"`,
 		shell:    "run_shell_command",
 		arguments: func(command string) any {
 			return map[string]any{"command": command, "is_background": false}
@@ -87,6 +93,7 @@ var agents = []agent{
 		sections: []string{"pi", "Codex, Qwen Code"},
 		program:  ".bin/pi",
 		command:  `"$AGENT" -p "$PROMPT"`,
+		again:    `"$AGENT" -c -p "$PROMPT"`,
 		shell:    "bash", arguments: func(command string) any { return map[string]any{"command": command} },
 	},
 	{
@@ -95,6 +102,7 @@ var agents = []agent{
 		sections: []string{"Continue"},
 		program:  ".bin/cn",
 		command:  `"$AGENT" --auto -p "$PROMPT"`,
+		again:    `"$AGENT" --auto --resume -p "$PROMPT"`,
 		shell:    "Bash", arguments: func(command string) any { return map[string]any{"command": command} },
 	},
 	{

@@ -33,6 +33,9 @@ const (
 	engineKey = "0123456789abcdef"
 	// bytesPerToken is about what a real model has, and what agents reckon with.
 	bytesPerToken = 4
+	// cacheTokens is how much the engine keeps of other conversations on a machine of the recommended
+	// size: six of 12,000 tokens.
+	cacheTokens = 72799
 )
 
 // machine is a running appliance.
@@ -47,10 +50,11 @@ func start(t *testing.T, e *engine, contextSize int) machine {
 	localAI := httptest.NewServer(e.before(localaitest.NewHandler(localaitest.Options{
 		Models: []localaitest.Model{{Name: appliance.ModelID, ContextSize: contextSize, BytesPerToken: bytesPerToken, Template: localaitest.Devstral}},
 		Keys:   []string{engineKey},
+		OnRead: e.read, CacheRAM: cacheTokens * bytesPerToken,
 	})))
 	t.Cleanup(localAI.Close)
 	m := machine{gateway: gateway.New(&gateway.Config{
-		Model: appliance.ModelID, Created: time.Now().Unix(), ContextSize: contextSize, Slots: 1,
+		Model: appliance.ModelID, Created: time.Now().Unix(), ContextSize: contextSize, Slots: 1, CacheTokens: cacheTokens,
 		Engine: localAI.Listener.Addr().String(), ReadTimeout: int(time.Hour.Seconds()), History: devstral,
 	}, engineKey, slog.New(slog.NewTextHandler(t.Output(), nil)))}
 

@@ -7,10 +7,12 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/localaitest"
 )
 
 // engine stands before the stand-in for LocalAI, and remembers what that is asked.
@@ -25,6 +27,9 @@ type engine struct {
 	began      time.Time
 	chats      []chat
 	summarized bool
+	// current is what the engine is asked at the moment, and reads are what it read for each.
+	current string
+	reads   map[string][]localaitest.Reading
 }
 
 // chat is what the engine was asked.
@@ -45,6 +50,7 @@ func (e *engine) before(standIn http.Handler) http.Handler {
 			return
 		}
 		body, _ := io.ReadAll(r.Body) // the stand-in says what is wrong with it
+		e.begin(body)
 		wait, calls := e.remember(body)
 		if !calls {
 			body = bytes.ReplaceAll(body, []byte("Call: "), []byte("Done: "))
@@ -79,6 +85,52 @@ func (e *engine) remember(body []byte) (wait time.Duration, calls bool) {
 	calls = !e.summarized
 	e.summarized = e.summarized || one.summary
 	return e.silence - one.after, calls
+}
+
+// begin notes what kind of question the engine is asked: a conversation has the same tools all the
+// time, and what an agent asks besides has others.
+func (e *engine) begin(body []byte) {
+	var asked struct {
+		Tools []struct {
+			Function struct {
+				Name string `json:"name"`
+			} `json:"function"`
+		} `json:"tools"`
+	}
+	_ = json.Unmarshal(body, &asked) // as above
+	names := make([]string, len(asked.Tools))
+	for i, tool := range asked.Tools {
+		names[i] = tool.Function.Name
+	}
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	e.current = strings.Join(names, " ")
+}
+
+// read notes what the engine read for what it was asked last: it is asked one thing at a time.
+func (e *engine) read(reading localaitest.Reading) {
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	if e.reads == nil {
+		e.reads = map[string][]localaitest.Reading{}
+	}
+	e.reads[e.current] = append(e.reads[e.current], reading)
+}
+
+// readAndNew returns how many bytes of prompts the engine read, and how many were new: by so many the prompts
+// of each kind grew.
+func (e *engine) readAndNew() (read, unread int) {
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	for _, readings := range e.reads {
+		longest := 0
+		for _, reading := range readings {
+			read += reading.Read
+			unread += max(0, reading.Prompt-longest)
+			longest = max(longest, reading.Prompt)
+		}
+	}
+	return read, unread
 }
 
 // asked returns what the engine was asked so far.

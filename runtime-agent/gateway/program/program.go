@@ -26,15 +26,6 @@ var known = []struct{ name, userAgent, system string }{
 	{name: "pi", system: "You are an expert coding assistant operating inside pi"},
 }
 
-// Names are all that Name returns.
-func Names() []string {
-	names := []string{Other}
-	for _, one := range known {
-		names = append(names, one.name)
-	}
-	return names
-}
-
 // Name returns which program sent a prompt.
 func Name(userAgent string, parts []prompt.Part) string {
 	system := first(parts, chat.System)
