@@ -9,6 +9,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/chat"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/engine"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/failure"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/history"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/prompt"
 )
 
@@ -22,6 +23,8 @@ type call struct {
 	// least a number of tokens below which they cannot come.
 	parts       []prompt.Part
 	size, least int
+	// first is what the user said first, as it was sent.
+	first string
 	// maxTokens is the limit of the answer, 0 for none.
 	maxTokens int
 	asked
@@ -45,7 +48,7 @@ func (c *call) text() string {
 }
 
 // chatCall reads a request for Chat Completions.
-func chatCall(body []byte, c *Config) (*call, *failure.Error) {
+func chatCall(body []byte, c *Config, divide divider) (*call, *failure.Error) {
 	fields, failed := parse(body)
 	if failed != nil {
 		return nil, failed
@@ -53,23 +56,19 @@ func chatCall(body []byte, c *Config) (*call, *failure.Error) {
 	if failed := fields.sortTools(); failed != nil {
 		return nil, failed
 	}
-	return fields.chatCall(c)
+	return fields.chatCall(c, divide)
 }
 
-func (o object) chatCall(c *Config) (*call, *failure.Error) {
+// divider returns how the system prompt of a request with such tools, in JSON, is divided.
+type divider func(tools []byte) history.Divide
+
+func (o object) chatCall(c *Config, divide divider) (*call, *failure.Error) {
 	if failed := c.checkModel(o); failed != nil {
 		return nil, failed
 	}
 	var messages []json.RawMessage
 	if failed := o.decode("messages", &messages); failed != nil {
 		return nil, failed
-	}
-	history, failed := c.History.Normalize(messages)
-	if failed != nil {
-		return nil, failed
-	}
-	if history.Changed {
-		o.set("messages", history.Messages)
 	}
 	if failed := o.checkUnsupported(); failed != nil {
 		return nil, failed
@@ -81,6 +80,13 @@ func (o object) chatCall(c *Config) (*call, *failure.Error) {
 	if failed != nil {
 		return nil, failed
 	}
+	said, failed := c.History.Normalize(messages, divide(o["tools"]))
+	if failed != nil {
+		return nil, failed
+	}
+	if said.Changed {
+		o.set("messages", said.Messages)
+	}
 	if failed := o.limitAnswer(); failed != nil {
 		return nil, failed
 	}
@@ -88,19 +94,19 @@ func (o object) chatCall(c *Config) (*call, *failure.Error) {
 	if failed != nil {
 		return nil, failed
 	}
-	made.say(arranged(history.Parts, tools)...)
-	made.least = c.minTokens(history.Parts...)
+	made.say(arranged(said.Parts, tools)...)
+	made.least, made.first = c.minTokens(said.Parts...), said.First
 	return made, nil
 }
 
 // arranged returns the parts of a prompt in the order of most chat templates: the system prompt, the
 // tools, the rest.
-func arranged(history, tools []prompt.Part) []prompt.Part {
+func arranged(said, tools []prompt.Part) []prompt.Part {
 	system := 0
-	if len(history) > 0 && history[0].Role == chat.System {
+	if len(said) > 0 && said[0].Role == chat.System {
 		system = 1
 	}
-	return slices.Concat(history[:system], tools, history[system:])
+	return slices.Concat(said[:system], tools, said[system:])
 }
 
 // minTokens is a number of tokens below which what the parts say cannot come.

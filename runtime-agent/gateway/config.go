@@ -23,6 +23,12 @@ type Config struct {
 	CacheTokens int `json:"cache_tokens"`
 	// Engine is the engine's host and port.
 	Engine string `json:"engine"`
+	// WarmUp has the engine read what the prompts of agents begin with before they ask. It is kept in
+	// the file Beginnings, which is removed otherwise.
+	WarmUp     bool   `json:"warm_up"`
+	Beginnings string `json:"beginnings"`
+	// StablePrompts moves what differs between the sessions of an agent behind what does not.
+	StablePrompts bool `json:"stable_prompts"`
 	// ReadTimeout, in seconds, is how long the engine may be silent.
 	ReadTimeout int `json:"read_timeout"`
 	// History is what the model's chat template refuses, Vocabulary how long its tokens are.

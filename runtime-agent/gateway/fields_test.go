@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/history"
 )
 
 // What a client sends, and what the engine gets of it.
@@ -29,7 +31,7 @@ func TestFields(t *testing.T) {
 		"one choice of answers": {`,"n":1,"logprobs":false`, `,"n":1,"logprobs":false`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			made, failed := chatCall([]byte(`{"messages":[{"role":"user","content":"a"}]`+tt.sent+`}`), testConfig("127.0.0.1:1"))
+			made, failed := chatCall([]byte(`{"messages":[{"role":"user","content":"a"}]`+tt.sent+`}`), testConfig("127.0.0.1:1"), undivided)
 			require.Nil(t, failed)
 			body, err := io.ReadAll(made.question.Body)
 			require.NoError(t, err)
@@ -63,7 +65,7 @@ func FuzzChatCall(f *testing.F) {
 	f.Add([]byte(`{"messages":[{"role":"user","content":"a"}],"tools":[{"type":"function","function":{"name":"f","parameters":{"pattern":"a"}}}],"tool_choice":{"type":"allowed_tools"}}`))
 	f.Add([]byte(`{"messages":[{"role":"assistant","tool_calls":[{"function":{"arguments":{}}}]},{"role":"tool","content":[{"type":"text"}]}],"max_tokens":0}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		made, failed := chatCall(body, testConfig("127.0.0.1:1"))
+		made, failed := chatCall(body, testConfig("127.0.0.1:1"), undivided)
 		if failed != nil {
 			assert.Contains(t, []int{400, 404}, failed.Status)
 			return
@@ -73,3 +75,5 @@ func FuzzChatCall(f *testing.F) {
 		assert.True(t, json.Valid(asked), string(asked))
 	})
 }
+
+func undivided([]byte) history.Divide { return history.Whole }

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/beginning"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/engine"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/prompt"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/queue"
@@ -47,6 +48,8 @@ type Gateway struct {
 	// cache is what the engine has read, conversations what its users have said.
 	cache         *prompt.Cache
 	conversations *prompt.Conversations
+	// learned has keepWarm store what prompts begin with, cold has it warm up the engine.
+	learned, cold chan struct{}
 	// large is held by whoever reads a large request, held counts the bytes of all that are in hand.
 	large chan struct{}
 	held  atomic.Int64
@@ -62,6 +65,8 @@ type Gateway struct {
 type state struct {
 	*Config
 	engine *engine.Engine
+	// kinds are the kinds of prompts that are known, nil if nobody wants to know.
+	kinds *beginning.Kinds
 }
 
 // New returns a gateway. key is the engine's.
@@ -69,7 +74,7 @@ func New(config *Config, key string, log *slog.Logger) *Gateway {
 	g := &Gateway{log: log, queue: queue.New(limits(config), time.Now), budget: newBudget(), grace: grace, interval: interval, drainTime: drainTime}
 	g.numbers = newNumbers(g.queue)
 	g.cache, g.conversations = prompt.NewCache(config.Slots, config.CacheTokens), prompt.NewConversations(maxPrompts)
-	g.large = make(chan struct{}, 1)
+	g.large, g.learned, g.cold = make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)
 	g.stopping, g.stop = context.WithCancel(context.Background())
 	g.ending, g.end = context.WithCancel(context.Background())
 	g.Configure(config, key)
@@ -78,12 +83,13 @@ func New(config *Config, key string, log *slog.Logger) *Gateway {
 
 // Configure has new requests follow a configuration.
 func (g *Gateway) Configure(config *Config, key string) {
-	old := g.current.Swap(&state{Config: config, engine: engine.New(config.Engine, key, config.ContextSize)})
+	old := g.current.Swap(&state{Config: config, engine: engine.New(config.Engine, key, config.ContextSize), kinds: g.kindsOf(config)})
 	if old != nil {
 		old.engine.Close()
 	}
 	g.queue.SetLimits(limits(config))
 	g.cache.Resize(config.Slots, config.CacheTokens)
+	wake(g.cold)
 }
 
 func limits(c *Config) queue.Limits {

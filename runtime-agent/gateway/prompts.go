@@ -25,24 +25,34 @@ type asked struct {
 
 // ask finds out about a prompt.
 func (r *request) ask(said *call) {
+	system, last := said.system(), said.last()
 	said.asked = asked{
 		print:      prompt.PrintOf(said.parts),
-		program:    program.Name(r.r.UserAgent(), said.parts),
-		background: program.Background(said.parts, said.maxTokens),
+		program:    program.Name(r.r.UserAgent(), system),
+		background: program.Background(system, last, said.maxTokens),
 	}
 	// A conversation goes by what its user said first. What agents ask besides may begin with the
 	// same words.
-	said.conversation = r.session() + " " + strconv.FormatBool(said.background) + " " + firstOf(said.parts, chat.User)
+	said.conversation = r.session() + " " + strconv.FormatBool(said.background) + " " + nameOf(said.first)
 }
 
-// firstOf returns a name for the first text of a role.
-func firstOf(parts []prompt.Part, role string) string {
-	for i := range parts {
-		if parts[i].Role == role {
-			return prompt.PrintOf(parts[i : i+1]).Name()
-		}
+// nameOf returns a name for a text that tells nothing of it.
+func nameOf(text string) string { return prompt.PrintOf([]prompt.Part{{Text: text}}).Name() }
+
+// system returns the system prompt, "" if there is none.
+func (c *call) system() string {
+	if len(c.parts) == 0 || c.parts[0].Role != chat.System {
+		return ""
 	}
-	return ""
+	return c.parts[0].Text
+}
+
+// last returns the last message, "" unless it is the user's.
+func (c *call) last() string {
+	if len(c.parts) == 0 || c.parts[len(c.parts)-1].Role != chat.User {
+		return ""
+	}
+	return c.parts[len(c.parts)-1].Text
 }
 
 // unread estimates how many tokens of a prompt the engine has to read.

@@ -135,7 +135,7 @@ func (r *request) decode(body []byte) (*call, *failure.Error) {
 	case appliance.PathCompletions:
 		return textCall(body, r.Config)
 	}
-	return chatCall(body, r.Config)
+	return chatCall(body, r.Config, r.divide)
 }
 
 func (r *request) read() (*call, *failure.Error) {
@@ -171,7 +171,7 @@ func (r *request) generate() {
 		return
 	}
 	r.ask(said)
-	said.parts = nil // they may be large, and the request may wait for long
+	said.parts, said.first = nil, "" // they may be large, and the request may wait for long
 	held := r.held.Add(said.question.Length)
 	defer r.held.Add(-said.question.Length)
 	ticket, err := r.queue.Enter(r.client())
@@ -219,6 +219,7 @@ func (r *request) exchange(said *call, ticket *queue.Ticket) bool {
 	case failed != nil:
 		if failed.Status >= http.StatusInternalServerError && failed != errRestarting {
 			r.cache.Forget() // the engine may have ended
+			wake(r.cold)
 		}
 		out.fail(failed)
 	}

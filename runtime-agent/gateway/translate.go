@@ -18,7 +18,7 @@ func (r *request) translated(asked chat.Request, stream bool, answer translator)
 	if failed != nil {
 		return nil, failed
 	}
-	made, failed := fields.chatCall(r.Config)
+	made, failed := fields.chatCall(r.Config, r.divide)
 	if failed != nil {
 		return nil, failed
 	}

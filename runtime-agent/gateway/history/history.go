@@ -31,13 +31,21 @@ type History struct {
 	Messages []json.RawMessage
 	// Changed is false if they are what the client sent, byte for byte.
 	Changed bool
-	// Parts are all that was said.
+	// Parts are all that was said, First is what the user said first, as it was sent.
 	Parts []prompt.Part
+	First string
 }
+
+// Divide returns what stays of the system prompt of a conversation, which goes by what the user says
+// first, and what moves to the beginning of that.
+type Divide func(first, system string) (stays, moves string)
+
+// Whole moves nothing.
+func Whole(_, system string) (stays, moves string) { return system, "" }
 
 // Normalize makes a history acceptable. Messages are changed only where the rules say so, and
 // always in the same way, so that the prompt of the next turn begins as that of this one did.
-func (r Rules) Normalize(raw []json.RawMessage) (History, *failure.Error) {
+func (r Rules) Normalize(raw []json.RawMessage, divide Divide) (History, *failure.Error) {
 	if len(raw) == 0 {
 		return History{}, failure.Invalid("messages", "messages is empty. Send at least one message.")
 	}
@@ -49,7 +57,7 @@ func (r Rules) Normalize(raw []json.RawMessage) (History, *failure.Error) {
 		}
 	}
 	all = r.apply(all)
-	var out History
+	out := History{First: divided(all, divide)}
 	out.Changed = len(all) != len(raw)
 	for i, m := range all {
 		out.Changed = out.Changed || m.raw == nil || &m.raw[0] != &raw[i][0]
@@ -57,6 +65,24 @@ func (r Rules) Normalize(raw []json.RawMessage) (History, *failure.Error) {
 		out.Parts = append(out.Parts, m.parts(i)...)
 	}
 	return out, nil
+}
+
+// divided divides the system prompt, and returns what the user says first.
+func divided(all []message, divide Divide) (first string) {
+	i := slices.IndexFunc(all, func(m message) bool { return m.role == chat.User })
+	if i < 0 {
+		return ""
+	}
+	first = all[i].text
+	if all[0].role != chat.System {
+		return first
+	}
+	stays, moves := divide(first, all[0].text)
+	if moves != "" && stays != "" {
+		all[0].text, all[0].raw = stays, nil
+		all[i].text, all[i].raw = moves+messageEnd+first, nil
+	}
+	return first
 }
 
 // apply follows the rules, each of which leaves alone what the others want.

@@ -67,7 +67,7 @@ func TestNormalize(t *testing.T) {
 		"ids that are missing":     {Rules{}, "user:u assistant:()() tool:r() tool:s()", "user:u assistant:(call_1_0)(call_1_1) tool:r(call_1_0) tool:s(call_1_1)"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, failed := tt.rules.Normalize(parse(t, tt.sent))
+			got, failed := tt.rules.Normalize(parse(t, tt.sent), Whole)
 			require.Nil(t, failed)
 			assert.Equal(t, tt.want, show(t, got.Messages))
 			assert.Equal(t, tt.want != tt.sent, got.Changed)
@@ -145,7 +145,7 @@ func TestMessages(t *testing.T) {
 		"its result":                      {`{"role":"function","name":"a","content":"r"}`, `{"role":"tool","content":"r","tool_call_id":"a"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, failed := Rules{}.Normalize([]json.RawMessage{[]byte(tt.sent)})
+			got, failed := Rules{}.Normalize([]json.RawMessage{[]byte(tt.sent)}, Whole)
 			require.Nil(t, failed)
 			assert.JSONEq(t, tt.want, string(got.Messages[0]))
 			assert.Equal(t, tt.want != tt.sent, got.Changed)
@@ -160,10 +160,10 @@ func called(arguments string) string {
 
 func TestThoughtsAreLeftOut(t *testing.T) {
 	sent := []json.RawMessage{[]byte(`{"role":"assistant","content":"a","reasoning_content":"hm"}`)}
-	got, failed := Rules{NoThoughts: true}.Normalize(sent)
+	got, failed := Rules{NoThoughts: true}.Normalize(sent, Whole)
 	require.Nil(t, failed)
 	assert.JSONEq(t, `{"role":"assistant","content":"a"}`, string(got.Messages[0]))
-	got, failed = Rules{}.Normalize(sent)
+	got, failed = Rules{}.Normalize(sent, Whole)
 	require.Nil(t, failed)
 	assert.Equal(t, string(sent[0]), string(got.Messages[0]))
 }
@@ -176,7 +176,7 @@ func TestTheNextTurnBeginsAsThisOne(t *testing.T) {
 		words := strings.Fields(turn)
 		var before []json.RawMessage
 		for n := 1; n <= len(words); n++ {
-			got, failed := rules.Normalize(parse(t, strings.Join(words[:n], " ")))
+			got, failed := rules.Normalize(parse(t, strings.Join(words[:n], " ")), Whole)
 			require.Nil(t, failed)
 			for i := range min(len(before), len(got.Messages)) - 1 {
 				assert.Equal(t, string(before[i]), string(got.Messages[i]), "%+v, message %d of %d", rules, i, n)

@@ -5,9 +5,6 @@ package program
 import (
 	"slices"
 	"strings"
-
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/chat"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/prompt"
 )
 
 // Other is the name of every program that is not known.
@@ -26,9 +23,8 @@ var known = []struct{ name, userAgent, system string }{
 	{name: "pi", system: "You are an expert coding assistant operating inside pi"},
 }
 
-// Name returns which program sent a prompt.
-func Name(userAgent string, parts []prompt.Part) string {
-	system := first(parts, chat.System)
+// Name returns which program sent a prompt with that system prompt.
+func Name(userAgent, system string) string {
 	for _, one := range known {
 		if one.userAgent != "" && strings.HasPrefix(userAgent, one.userAgent) || one.system != "" && strings.HasPrefix(system, one.system) {
 			return one.name
@@ -53,30 +49,10 @@ var background = []string{
 	"Write a short summary label describing",                       // Claude Code
 }
 
-// Background reports whether nobody waits for the answer to a prompt. An answer of one token is for
-// finding out whether there is a server.
-func Background(parts []prompt.Part, maxTokens int) bool {
-	if maxTokens == 1 {
-		return true
-	}
-	system, last := first(parts, chat.System), last(parts)
-	return slices.ContainsFunc(background, func(words string) bool {
+// Background reports whether nobody waits for the answer to a prompt, of which last is the last
+// message, if that is the user's. An answer of one token is for finding out whether there is a server.
+func Background(system, last string, maxTokens int) bool {
+	return maxTokens == 1 || slices.ContainsFunc(background, func(words string) bool {
 		return strings.HasPrefix(system, words) || strings.HasPrefix(last, words)
 	})
-}
-
-// first returns the text of the first message, if it has that role.
-func first(parts []prompt.Part, role string) string {
-	if len(parts) == 0 || parts[0].Role != role {
-		return ""
-	}
-	return parts[0].Text
-}
-
-// last returns the text of the last message, if it is the user's.
-func last(parts []prompt.Part) string {
-	if len(parts) == 0 || parts[len(parts)-1].Role != chat.User {
-		return ""
-	}
-	return parts[len(parts)-1].Text
 }

@@ -6,12 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/program"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/prompt"
 )
-
-func said(role, text string) prompt.Part {
-	return prompt.Part{Place: prompt.Place{Role: role, Field: "content"}, Text: text}
-}
 
 // TestName has the headers of the agents as they send them.
 func TestName(t *testing.T) {
@@ -26,30 +21,26 @@ func TestName(t *testing.T) {
 		{program.Other, "OpenAI/JS 6.26.0", "You are helpful."},
 		{program.Other, "", ""},
 	} {
-		got := program.Name(tt.userAgent, []prompt.Part{said("system", tt.system), said("user", "You are Cline")})
-		assert.Equal(t, tt.want, got, tt.userAgent)
+		assert.Equal(t, tt.want, program.Name(tt.userAgent, tt.system), tt.userAgent)
 	}
-	assert.Equal(t, program.Other, program.Name("", nil))
 }
 
 func TestBackground(t *testing.T) {
-	chat := []prompt.Part{said("system", "You are Qwen Code"), said("user", "Write a title generator.")}
+	const chat, memories = "You are Qwen Code", "You are now acting as the managed memory extraction subagent for an AI coding assistant."
 	for name, tt := range map[string]struct {
-		parts     []prompt.Part
-		maxTokens int
-		want      bool
+		system, last string
+		maxTokens    int
+		want         bool
 	}{
-		"a chat":                         {chat, 0, false},
-		"a chat with a limit":            {chat, 16384, false},
-		"is there a server":              {chat, 1, true},
-		"a title of OpenCode":            {[]prompt.Part{said("system", "You are a title generator. You output ONLY a thread title."), said("user", "Generate a title")}, 0, true},
-		"memories of Qwen Code":          {[]prompt.Part{said("system", "You are now acting as the managed memory extraction subagent for an AI coding assistant."), said("user", "a"), said("tool", "b")}, 0, true},
-		"a suggestion of Claude Code":    {append(chat[:2:2], said("assistant", "a"), said("user", "[SUGGESTION MODE: Suggest what the user might naturally type next into Claude Code.]")), 0, true},
-		"a suggestion, and its answer":   {append(chat[:2:2], said("user", "[SUGGESTION MODE: Suggest"), said("assistant", "a"), said("user", "go on")), 0, false},
-		"words of a tool":                {append(chat[:2:2], said("tool", "[SUGGESTION MODE: Suggest")), 0, false},
-		"no system prompt, but a user's": {[]prompt.Part{said("user", "hello")}, 0, false},
-		"nothing":                        {nil, 0, false},
+		"a chat":                      {chat, "Write a title generator.", 0, false},
+		"a chat with a limit":         {chat, "Hello", 16384, false},
+		"is there a server":           {chat, "quota", 1, true},
+		"a title of OpenCode":         {"You are a title generator. You output ONLY a thread title.", "Generate a title for this conversation:", 0, true},
+		"memories of Qwen Code":       {memories, "", 0, true},
+		"a suggestion of Claude Code": {chat, "[SUGGESTION MODE: Suggest what the user might naturally type next into Claude Code.]", 0, true},
+		"words within a message":      {chat, "What does [SUGGESTION MODE: mean?", 0, false},
+		"nothing":                     {"", "", 0, false},
 	} {
-		t.Run(name, func(t *testing.T) { assert.Equal(t, tt.want, program.Background(tt.parts, tt.maxTokens)) })
+		t.Run(name, func(t *testing.T) { assert.Equal(t, tt.want, program.Background(tt.system, tt.last, tt.maxTokens)) })
 	}
 }

@@ -1,0 +1,194 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/guardedfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/retry"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/beginning"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/chat"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/engine"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/history"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/program"
+)
+
+// maxBeginnings bounds the file with the beginnings, in bytes.
+const maxBeginnings = 8 << 20
+
+// self is the name of the gateway as a client of its own: no address.
+const self = "gateway"
+
+// warmUp are the attempts to have a beginning read: while the engine loads its model, and while
+// others keep it busy.
+var warmUp = retry.Policy{Failures: 40, Pause: time.Second, MaxPause: 30 * time.Second}
+
+// beginnings is the file that keeps what prompts begin with over restarts.
+type beginnings struct {
+	// Model and Created are of the model that they were for: another one has another template, and
+	// other limits.
+	Model      string                `json:"model"`
+	Created    int64                 `json:"created"`
+	Beginnings []beginning.Beginning `json:"beginnings"`
+}
+
+// kindsOf returns the kinds of prompts that are known, nil if nobody wants to know.
+func (g *Gateway) kindsOf(c *Config) *beginning.Kinds {
+	if !c.WarmUp {
+		if err := os.Remove(c.Beginnings); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			g.log.Error("what prompts begin with is still stored", "cause", err)
+		}
+	}
+	switch {
+	case c.WarmUp:
+		return beginning.New(c.StablePrompts, g.load(c))
+	case c.StablePrompts:
+		return beginning.New(true, nil)
+	}
+	return nil
+}
+
+// load reads the file. One that cannot be used is as good as none: it is written anew.
+func (g *Gateway) load(c *Config) []beginning.Beginning {
+	text, err := guardedfile.Read(c.Beginnings, maxBeginnings)
+	var kept beginnings
+	if err == nil {
+		err = json.Unmarshal(text, &kept)
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		g.log.Error("what prompts begin with has to be learned anew", "cause", err)
+	case kept.Model == c.Model && kept.Created == c.Created:
+		return kept.Beginnings
+	}
+	return nil
+}
+
+func (g *Gateway) save(s *state) {
+	text, err := json.Marshal(beginnings{s.Model, s.Created, s.kinds.Beginnings()})
+	if err == nil {
+		err = atomicfile.Write(s.Beginnings, text, 0o600, nil)
+	}
+	if err != nil {
+		g.log.Error("what prompts begin with is not stored", "cause", err)
+	}
+}
+
+// divide returns how a system prompt of this request is divided, and notes what it begins with.
+func (r *request) divide(tools []byte) history.Divide {
+	if r.kinds == nil || r.r.Header.Get(appliance.HeaderClient) == self {
+		return history.Whole
+	}
+	return func(first, system string) (stays, moves string) {
+		name := program.Name(r.r.UserAgent(), system)
+		if name == program.Other || program.Background(system, "", 0) {
+			return system, ""
+		}
+		stays, moves = r.kinds.Divide(beginning.Prompt{Program: name, Conversation: r.session() + " " + nameOf(first), System: system, Tools: tools})
+		wake(r.learned)
+		return stays, moves
+	}
+}
+
+// wake has somebody look who may be busy.
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// keepWarm stores what prompts begin with, and has an engine that has started read it, until ctx is
+// over.
+func (g *Gateway) keepWarm(ctx context.Context) {
+	sessions := 0
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-g.learned:
+			// The first session of a kind, and further prompts of the same, have nothing to store.
+			if s := g.current.Load(); s.WarmUp && s.kinds.Sessions() != sessions {
+				sessions = s.kinds.Sessions()
+				g.save(s)
+			}
+		case <-g.cold:
+			if s := g.current.Load(); s.WarmUp {
+				g.warmUp(ctx, s)
+			}
+		}
+	}
+}
+
+// warmUp has the engine read what prompts begin with. It asks as a client would, for an answer of one
+// token: nobody waits for that, so it gives way to whoever comes.
+func (g *Gateway) warmUp(ctx context.Context, s *state) {
+	for _, one := range s.kinds.Beginnings() {
+		log := g.log.With("program", one.Program)
+		began := time.Now()
+		err := warmUp.Do(ctx, "have the engine read what the prompts of "+one.Program+" begin with",
+			func(failed string) { log.Info("not warm yet", "cause", failed) },
+			func(ctx context.Context) error { return g.readBeginning(ctx, s.Model, one) })
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			log.Error("the first turn of a session will be slow", "cause", err)
+			return
+		}
+		log.Info("the engine has read what prompts begin with", "seconds", int(time.Since(began).Seconds()))
+	}
+}
+
+func (g *Gateway) readBeginning(ctx context.Context, model string, one beginning.Beginning) error {
+	body, err := json.Marshal(map[string]any{
+		"model": model, "max_tokens": 1, "stream": true, "tools": one.Tools,
+		"messages": []chat.Message{{Role: chat.System, Content: &one.System}, {Role: chat.User, Content: chat.Text(".")}},
+	})
+	if err != nil {
+		return err
+	}
+	asked, err := http.NewRequestWithContext(ctx, http.MethodPost, engine.PathChat, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	asked.Header.Set(appliance.HeaderClient, self)
+	answer := &unread{header: http.Header{}}
+	g.ServeHTTP(answer, asked)
+	switch {
+	case answer.failed():
+		return retry.Temporary(fmt.Errorf("status %d: %s", answer.status, answer.text.String()))
+	case answer.status != http.StatusOK:
+		return fmt.Errorf("status %d: %s", answer.status, answer.text.String())
+	}
+	return nil
+}
+
+// unread is the answer to a request that the gateway has asked itself.
+type unread struct {
+	header http.Header
+	status int
+	text   bytes.Buffer
+}
+
+func (u *unread) Header() http.Header            { return u.header }
+func (u *unread) WriteHeader(status int)         { u.status = status }
+func (u *unread) Write(part []byte) (int, error) { return u.text.Write(part) }
+func (*unread) Flush()                           {}
+
+// failed reports whether there was an error that another attempt may not have: the engine does not
+// answer yet, the queue is full, or the stream ended in an error.
+func (u *unread) failed() bool {
+	return u.status == http.StatusTooManyRequests || u.status >= http.StatusInternalServerError ||
+		bytes.Contains(u.text.Bytes(), []byte(`data: {"type":"error"`))
+}

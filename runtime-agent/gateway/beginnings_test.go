@@ -1,0 +1,131 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+)
+
+const soon = 10 * time.Second
+
+// agentOf is a coding agent: its requests have the same system prompt, but for the folder, and tools.
+type agentOf struct{ *reader }
+
+// session sends the first prompt of a session in a folder, and returns how many tokens it has and how
+// many of them the engine read.
+func (a agentOf) session(t *testing.T, folder string) (tokens, read int) {
+	t.Helper()
+	system := "You are Cline, and obey.\n\nYou work in /home/" + folder + ".\n\n" + strings.Repeat(longText, 100)
+	a.turn(t, fmt.Sprintf(`{"role":"system","content":%q},{"role":"user","content":"Say: Hello %s."}`, system, folder))
+	last := a.last(t)
+	return last.Prompt, last.Read
+}
+
+func (a agentOf) turn(t *testing.T, messages string) {
+	t.Helper()
+	tool := fmt.Sprintf(`{"type":"function","function":{"name":"f","description":%q}}`, strings.Repeat(longText, 200))
+	response := a.post(t, appliance.PathChat, `{"messages":[`+messages+`],"tools":[`+tool+`]}`)
+	assert.Equal(t, http.StatusOK, response.StatusCode)
+	assert.Contains(t, read(t, response), "Hello")
+}
+
+// keepWarm does what Serve does, until the test ends or stops it.
+func (r *rig) keepWarm(t *testing.T) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var ended sync.WaitGroup
+	ended.Go(func() { r.Gateway.keepWarm(ctx) })
+	stop = func() {
+		cancel()
+		ended.Wait()
+	}
+	t.Cleanup(stop)
+	return stop
+}
+
+// With stable prompts a session in another folder has hardly more to read than what differs, and the
+// model is told all the same.
+func TestStablePrompts(t *testing.T) {
+	a := agentOf{startReader(t, func(c *Config) { c.StablePrompts = true })}
+	tokens, read := a.session(t, "one")
+	assert.Equal(t, tokens, read)
+	a.session(t, "two")
+	for _, folder := range []string{"three", "one/more"} {
+		tokens, read = a.session(t, folder)
+		assert.Less(t, read, tokens/20)
+	}
+
+	plain := agentOf{startReader(t)}
+	for _, folder := range []string{"one", "two"} {
+		tokens, read = plain.session(t, folder)
+	}
+	assert.Greater(t, read, tokens*9/10, "without stable prompts nearly all is read again")
+}
+
+// An engine that has started reads what prompts begin with before anybody asks.
+func TestWarmUp(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "beginnings.json")
+	warm := func(c *Config) { c.WarmUp, c.StablePrompts, c.Beginnings = true, true, file }
+	first := agentOf{startReader(t, warm)}
+	stop := first.keepWarm(t)
+	for _, folder := range []string{"one", "two"} {
+		first.session(t, folder)
+	}
+	require.Eventually(t, func() bool {
+		text, _ := os.ReadFile(file)
+		return strings.Contains(string(text), "You are Cline")
+	}, soon, 10*time.Millisecond)
+	info, err := os.Stat(file)
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	for _, private := range []string{"/home/", "Hello"} {
+		assert.NotContains(t, string(text), private)
+	}
+
+	// Gateway and engine start anew.
+	stop()
+	second := agentOf{startReader(t, warm)}
+	stop = second.keepWarm(t)
+	require.Eventually(t, func() bool { return strings.Contains(second.logged(), "the engine has read what prompts begin with") }, time.Minute, 10*time.Millisecond)
+	tokens, read := second.session(t, "three")
+	assert.Less(t, read, tokens/20)
+
+	// Another model has nothing of it.
+	other := startReader(t, warm, func(c *Config) { c.Created++ })
+	assert.Empty(t, other.current.Load().kinds.Beginnings())
+
+	stop()
+	// Switched off, nothing is stored, and nothing is learned.
+	off := agentOf{startReader(t, func(c *Config) { c.Beginnings = file })}
+	off.keepWarm(t)
+	off.session(t, "four")
+	assert.NoFileExists(t, file)
+	assert.Nil(t, off.current.Load().kinds)
+}
+
+// A file that cannot be read, and a folder that cannot be written, are no reason not to serve.
+func TestBeginningsThatCannotBeKept(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "beginnings.json")
+	require.NoError(t, os.WriteFile(file, []byte("no JSON"), 0o600))
+	a := agentOf{startReader(t, func(c *Config) { c.WarmUp, c.Beginnings = true, file })}
+	a.keepWarm(t)
+	require.NoError(t, os.RemoveAll(dir))
+	for _, folder := range []string{"one", "two"} {
+		a.session(t, folder)
+	}
+	assert.Eventually(t, func() bool { return strings.Contains(a.logged(), "is not stored") }, soon, 10*time.Millisecond)
+}
