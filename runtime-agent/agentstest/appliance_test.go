@@ -45,7 +45,7 @@ type machine struct {
 }
 
 // start runs an appliance with a model of that context size until the test ends.
-func start(t *testing.T, e *engine, contextSize int) machine {
+func start(t *testing.T, e *engine, contextSize int, edits ...func(*gateway.Config)) machine {
 	t.Helper()
 	localAI := httptest.NewServer(e.before(localaitest.NewHandler(localaitest.Options{
 		Models: []localaitest.Model{{Name: appliance.ModelID, ContextSize: contextSize, BytesPerToken: bytesPerToken, Template: localaitest.Devstral}},
@@ -53,10 +53,14 @@ func start(t *testing.T, e *engine, contextSize int) machine {
 		OnRead: e.read, CacheRAM: cacheTokens * bytesPerToken,
 	})))
 	t.Cleanup(localAI.Close)
-	m := machine{gateway: gateway.New(&gateway.Config{
+	config := &gateway.Config{
 		Model: appliance.ModelID, Created: time.Now().Unix(), ContextSize: contextSize, Slots: 1, CacheTokens: cacheTokens,
 		Engine: localAI.Listener.Addr().String(), ReadTimeout: int(time.Hour.Seconds()), History: devstral,
-	}, engineKey, slog.New(slog.NewTextHandler(t.Output(), nil)))}
+	}
+	for _, edit := range edits {
+		edit(config)
+	}
+	m := machine{gateway: gateway.New(config, engineKey, slog.New(slog.NewTextHandler(t.Output(), nil)))}
 
 	dir := t.TempDir()
 	plain, secure := nginxtest.FreeAddress(t), nginxtest.FreeAddress(t)

@@ -102,6 +102,7 @@ func (e *engine) begin(body []byte) {
 	for i, tool := range asked.Tools {
 		names[i] = tool.Function.Name
 	}
+	slices.Sort(names) // the gateway may put some of them last
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
 	e.current = strings.Join(names, " ")
@@ -131,6 +132,18 @@ func (e *engine) readAndNew() (read, unread int) {
 		}
 	}
 	return read, unread
+}
+
+// longest returns what the engine read last for the longest kind of question: the task itself.
+func (e *engine) longest() (last localaitest.Reading) {
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	for _, readings := range e.reads {
+		if of := readings[len(readings)-1]; of.Prompt > last.Prompt {
+			last = of
+		}
+	}
+	return last
 }
 
 // asked returns what the engine was asked so far.

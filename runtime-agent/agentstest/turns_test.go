@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway"
 )
 
 // mostAgain is how much the engine may read, of what is new: a little is lost at the end of each
@@ -75,4 +77,26 @@ func (e *engine) assertReadOnce(t *testing.T) {
 	require.Positive(t, unread)
 	t.Logf("%d bytes of prompts were read, %d were new: %.2f", read, unread, float64(read)/float64(unread))
 	assert.LessOrEqual(t, float64(read)/float64(unread), mostAgain)
+}
+
+// mostOfSession is how much of its first prompt a new session reads, in a folder of its own, where
+// system prompts are divided. Most of a system prompt is fixed, and all tools are.
+const mostOfSession = 0.35
+
+func TestANewSessionReadsWhatDiffers(t *testing.T) {
+	t.Parallel()
+	for _, agent := range agents {
+		t.Run(agent.name, func(t *testing.T) {
+			e := &engine{}
+			m := start(t, e, 2*window, func(c *gateway.Config) { c.StablePrompts = true })
+			for _, name := range []string{"first", "second", "third"} {
+				s := agent.run(t, m.Appliance, "Say: The "+name+" session is finished.", patience)
+				require.NoError(t, s.err)
+				assert.Contains(t, s.said, "The "+name+" session is finished.")
+			}
+			last := e.longest()
+			t.Logf("of %d bytes of the prompt %d were read: %.2f", last.Prompt, last.Read, float64(last.Read)/float64(last.Prompt))
+			assert.LessOrEqual(t, float64(last.Read)/float64(last.Prompt), mostOfSession)
+		})
+	}
 }

@@ -18,7 +18,6 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/beginning"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/chat"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/engine"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/history"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/program"
 )
 
@@ -84,20 +83,15 @@ func (g *Gateway) save(s *state) {
 	}
 }
 
-// divide returns how a system prompt of this request is divided, and notes what it begins with.
-func (r *request) divide(tools []byte) history.Divide {
-	if r.kinds == nil || r.r.Header.Get(appliance.HeaderClient) == self {
-		return history.Whole
+// divide is a divider, and notes what prompts begin with.
+func (r *request) divide(first, system string, tools []beginning.Tool) (stays, moves string, ordered []beginning.Tool) {
+	name := program.Name(r.r.UserAgent(), system)
+	if r.kinds == nil || name == program.Other || r.r.Header.Get(appliance.HeaderClient) == self || program.Background(system, "", 0) {
+		return system, "", tools
 	}
-	return func(first, system string) (stays, moves string) {
-		name := program.Name(r.r.UserAgent(), system)
-		if name == program.Other || program.Background(system, "", 0) {
-			return system, ""
-		}
-		stays, moves = r.kinds.Divide(beginning.Prompt{Program: name, Conversation: r.session() + " " + nameOf(first), System: system, Tools: tools})
-		wake(r.learned)
-		return stays, moves
-	}
+	divided, moves := r.kinds.Divide(beginning.Prompt{Program: name, Conversation: r.session() + " " + nameOf(first), System: system, Tools: tools})
+	wake(r.learned)
+	return divided.System, moves, divided.Tools
 }
 
 // wake has somebody look who may be busy.

@@ -6,10 +6,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/beginning"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/chat"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/engine"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/failure"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/history"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/prompt"
 )
 
@@ -59,8 +59,9 @@ func chatCall(body []byte, c *Config, divide divider) (*call, *failure.Error) {
 	return fields.chatCall(c, divide)
 }
 
-// divider returns how the system prompt of a request with such tools, in JSON, is divided.
-type divider func(tools []byte) history.Divide
+// divider returns the system prompt and the tools of a prompt as they should be, and what moves out of
+// the system prompt. A conversation goes by what the user says first.
+type divider func(first, system string, tools []beginning.Tool) (stays, moves string, ordered []beginning.Tool)
 
 func (o object) chatCall(c *Config, divide divider) (*call, *failure.Error) {
 	if failed := c.checkModel(o); failed != nil {
@@ -80,13 +81,17 @@ func (o object) chatCall(c *Config, divide divider) (*call, *failure.Error) {
 	if failed != nil {
 		return nil, failed
 	}
-	said, failed := c.History.Normalize(messages, divide(o["tools"]))
+	said, failed := c.History.Normalize(messages, func(first, system string) (stays, moves string) {
+		stays, moves, tools = divide(first, system, tools)
+		return stays, moves
+	})
 	if failed != nil {
 		return nil, failed
 	}
 	if said.Changed {
 		o.set("messages", said.Messages)
 	}
+	o.setTools(tools)
 	if failed := o.limitAnswer(); failed != nil {
 		return nil, failed
 	}
@@ -94,7 +99,7 @@ func (o object) chatCall(c *Config, divide divider) (*call, *failure.Error) {
 	if failed != nil {
 		return nil, failed
 	}
-	made.say(arranged(said.Parts, tools)...)
+	made.say(arranged(said.Parts, toolParts(tools))...)
 	made.least, made.first = c.minTokens(said.Parts...), said.First
 	return made, nil
 }

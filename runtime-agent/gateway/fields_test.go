@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/history"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/beginning"
 )
 
 // What a client sends, and what the engine gets of it.
@@ -76,4 +76,6 @@ func FuzzChatCall(f *testing.F) {
 	})
 }
 
-func undivided([]byte) history.Divide { return history.Whole }
+func undivided(_, system string, tools []beginning.Tool) (stays, moves string, ordered []beginning.Tool) {
+	return system, "", tools
+}

@@ -4,30 +4,49 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/beginning"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/failure"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/prompt"
 )
 
-// canonicalTools writes the tools always in the same way, and returns what the prompt says of them. It
-// leaves out what the engine cannot make a grammar of: it would refuse the whole request, and with it
-// all that its client says. Patterns are the one thing of that kind that tools are known to have:
-// llama.cpp b10361 fails for "^https?://", "^\\S+$" and others. The model does without the hint.
-func (o object) canonicalTools() ([]prompt.Part, *failure.Error) {
+// canonicalTools returns the tools, written always in the same way. It leaves out what the engine
+// cannot make a grammar of: it would refuse the whole request, and with it all that its client says.
+// Patterns are the one thing of that kind that tools are known to have: llama.cpp b10361 fails for
+// "^https?://", "^\\S+$" and others. The model does without the hint.
+func (o object) canonicalTools() ([]beginning.Tool, *failure.Error) {
 	var tools []any
-	if failed := o.decode("tools", &tools); failed != nil || len(tools) == 0 {
+	if failed := o.decode("tools", &tools); failed != nil {
 		return nil, failed
 	}
-	parts := make([]prompt.Part, len(tools))
+	canonical := make([]beginning.Tool, len(tools))
 	for i, tool := range tools {
 		if one, _ := tool.(map[string]any); one != nil && one["type"] == "custom" {
 			return nil, failure.Invalid(fmt.Sprintf("tools[%d].type", i), "tools[%d] is of the type custom. Chats have functions only.", i)
 		}
-		tools[i] = withoutPatterns(tool)
-		text, _ := json.Marshal(tools[i]) // it was decoded from JSON
-		parts[i] = prompt.Part{Place: prompt.Place{Field: fmt.Sprintf("tools[%d]", i)}, Text: string(text)}
+		text, _ := json.Marshal(withoutPatterns(tool)) // it was decoded from JSON
+		canonical[i] = beginning.Tool{Name: toolName(text), JSON: text}
 	}
-	o.set("tools", tools)
-	return parts, nil
+	return canonical, nil
+}
+
+func (o object) setTools(tools []beginning.Tool) {
+	if len(tools) == 0 {
+		return
+	}
+	texts := make([]json.RawMessage, len(tools))
+	for i, tool := range tools {
+		texts[i] = tool.JSON
+	}
+	o.set("tools", texts)
+}
+
+// toolParts returns what the prompt says of tools.
+func toolParts(tools []beginning.Tool) []prompt.Part {
+	parts := make([]prompt.Part, len(tools))
+	for i, tool := range tools {
+		parts[i] = prompt.Part{Place: prompt.Place{Field: fmt.Sprintf("tools[%d]", i)}, Text: string(tool.JSON)}
+	}
+	return parts
 }
 
 // values are the keywords of a JSON schema whose values are data.

@@ -32,17 +32,25 @@ const (
 type Prompt struct {
 	// Program is the agent that sent it, in a conversation of that name.
 	Program, Conversation string
-	// System is the system prompt, Tools are the tools, written always in the same way.
-	System string
-	Tools  json.RawMessage
+	System                string
+	Tools                 []Tool
+}
+
+// Tool is a tool in JSON, written always in the same way.
+type Tool struct {
+	Name string
+	JSON json.RawMessage
 }
 
 // Beginning is what the prompts of several sessions begin with.
 type Beginning struct {
 	Program string `json:"program"`
-	// System is the system prompt or, without Tools, a part of it: they come after the whole.
-	System string          `json:"system"`
-	Tools  json.RawMessage `json:"tools,omitempty"`
+	// Names are those of all tools.
+	Names []string `json:"names"`
+	// System is the system prompt or, without Tools, a part of it: they come after the whole. Tools
+	// are those that come first.
+	System string            `json:"system"`
+	Tools  []json.RawMessage `json:"tools,omitempty"`
 }
 
 // Kinds are the kinds of prompts that are known. It is safe for concurrent use.
@@ -52,27 +60,28 @@ type Kinds struct {
 	mutex sync.Mutex
 	// kinds are in the order in which a session of theirs was seen last.
 	kinds []*kind
-	// conversations have the paragraphs that stay.
-	conversations *recent.Map[paragraphs]
+	// conversations have what stays in place in each.
+	conversations *recent.Map[division]
 	sessions      int
 }
 
 // kind is one kind of prompts.
 type kind struct {
-	tools [sha256.Size]byte
-	// sessions is how many were seen, stay what the system prompts of all of them have, and begins
-	// what they begin with.
+	// sessions is how many were seen, stay what all of them have, and begins what they begin with.
 	sessions int
-	stay     paragraphs
+	stay     division
 	begins   Beginning
 }
+
+// division is what stays in place: paragraphs of the system prompt, and tools.
+type division struct{ system, tools pieces }
 
 // New returns Kinds that know those of earlier sessions. Unless it divides, Divide leaves system
 // prompts as they are.
 func New(divides bool, known []Beginning) *Kinds {
-	k := &Kinds{divides: divides, conversations: recent.NewMap[paragraphs](maxConversations)}
+	k := &Kinds{divides: divides, conversations: recent.NewMap[division](maxConversations)}
 	for _, begins := range slices.Backward(known) {
-		k.kinds = append(k.kinds, &kind{tools: sha256.Sum256(begins.Tools), sessions: 2, stay: paragraphsOf(begins.System), begins: begins})
+		k.kinds = append(k.kinds, &kind{sessions: 2, stay: division{paragraphsOf(begins.System), piecesOf(begins.Tools)}, begins: begins})
 	}
 	return k
 }
@@ -97,12 +106,13 @@ func (k *Kinds) Sessions() int {
 	return k.sessions
 }
 
-// Divide returns the paragraphs of a system prompt that all sessions of its kind have, and those in
-// which they differ. Prompts of one conversation are always divided in the same way; nothing is known
-// to differ in the first session of a kind.
-func (k *Kinds) Divide(p Prompt) (stays, moves string) {
-	if len(p.System)+len(p.Tools) > maxSize {
-		return p.System, ""
+// Divide returns a prompt with the paragraphs of the system prompt that all sessions of its kind have,
+// and with the tools in which they differ behind the others, and the paragraphs in which they differ.
+// Prompts of one conversation are always divided in the same way; nothing is known to differ in the
+// first session of a kind.
+func (k *Kinds) Divide(p Prompt) (stays Prompt, moves string) {
+	if p.size() > maxSize {
+		return p, ""
 	}
 	k.mutex.Lock()
 	defer k.mutex.Unlock()
@@ -112,35 +122,52 @@ func (k *Kinds) Divide(p Prompt) (stays, moves string) {
 		k.conversations.Set(p.Conversation, stay)
 	}
 	if !k.divides {
-		return p.System, ""
+		return p, ""
 	}
-	return stay.divide(p.System)
+	p.Tools, _ = stay.firstOf(p.Tools)
+	p.System, moves = stay.divide(p.System)
+	return p, moves
 }
 
-// follow adds a session to its kind, and returns which paragraphs all sessions have.
-func (k *Kinds) follow(p Prompt) paragraphs {
+func (p Prompt) size() int {
+	size := len(p.System)
+	for _, tool := range p.Tools {
+		size += len(tool.JSON)
+	}
+	return size
+}
+
+// follow adds a session to its kind, and returns what all sessions have.
+func (k *Kinds) follow(p Prompt) division {
 	one := k.take(p)
 	k.kinds = append(k.kinds, one)
-	one.sessions++
 	k.sessions++
-	one.stay = one.stay.and(paragraphsOf(p.System))
+	one.sessions++
+	one.stay.system = one.stay.system.and(paragraphsOf(p.System))
+	one.stay.tools = one.stay.tools.and(piecesOf(p.texts()))
 	if k.divides {
 		one.begins.System, _ = one.stay.divide(p.System)
+		tools, staying := one.stay.firstOf(p.Tools)
+		one.begins.Tools = Prompt{Tools: tools[:staying]}.texts()
 		return one.stay
 	}
-	shared := commonPrefix(one.begins.System, p.System)
+	shared, tools := commonPrefix(one.begins.System, p.System), p.texts()
 	if len(shared) < max(len(one.begins.System), len(p.System)) {
 		one.begins.Tools = nil
 	}
-	one.begins.System = shared
+	n := 0
+	for n < min(len(one.begins.Tools), len(tools)) && bytes.Equal(one.begins.Tools[n], tools[n]) {
+		n++
+	}
+	one.begins.System, one.begins.Tools = shared, one.begins.Tools[:n]
 	return one.stay
 }
 
 // take takes the kind of a prompt out of those that are known, or makes one.
 func (k *Kinds) take(p Prompt) *kind {
-	tools, all := sha256.Sum256(p.Tools), paragraphsOf(p.System)
+	all := paragraphsOf(p.System)
 	for i, one := range slices.Backward(k.kinds) {
-		if one.begins.Program == p.Program && one.tools == tools && one.stay.related(all) {
+		if one.begins.Program == p.Program && slices.Equal(one.begins.Names, p.names()) && one.stay.system.related(all) {
 			k.kinds = slices.Delete(k.kinds, i, i+1)
 			return one
 		}
@@ -148,16 +175,43 @@ func (k *Kinds) take(p Prompt) *kind {
 	if len(k.kinds) == maxKinds {
 		k.kinds = slices.Delete(k.kinds, 0, 1)
 	}
-	return &kind{tools: tools, stay: all, begins: Beginning{Program: p.Program, System: p.System, Tools: bytes.Clone(p.Tools)}}
+	return &kind{
+		stay:   division{all, piecesOf(p.texts())},
+		begins: Beginning{Program: p.Program, Names: p.names(), System: p.System, Tools: p.texts()},
+	}
 }
 
-// paragraphs are known by their sums, and have a length each.
-type paragraphs map[[sha256.Size]byte]int
+func (p Prompt) names() []string {
+	names := make([]string, len(p.Tools))
+	for i, tool := range p.Tools {
+		names[i] = tool.Name
+	}
+	return names
+}
+
+func (p Prompt) texts() []json.RawMessage {
+	texts := make([]json.RawMessage, len(p.Tools))
+	for i, tool := range p.Tools {
+		texts[i] = tool.JSON
+	}
+	return texts
+}
+
+// pieces are known by their sums, and have a length each.
+type pieces map[[sha256.Size]byte]int
+
+func piecesOf[T ~[]byte](texts []T) pieces {
+	all := pieces{}
+	for _, one := range texts {
+		all[sha256.Sum256(one)] = len(one)
+	}
+	return all
+}
 
 const blankLine = "\n\n"
 
-func paragraphsOf(text string) paragraphs {
-	all := paragraphs{}
+func paragraphsOf(text string) pieces {
+	all := pieces{}
 	for one := range strings.SplitSeq(text, blankLine) {
 		all[sha256.Sum256([]byte(one))] = len(one)
 	}
@@ -165,17 +219,17 @@ func paragraphsOf(text string) paragraphs {
 }
 
 // size is the length of all.
-func (s paragraphs) size() int {
+func (p pieces) size() int {
 	size := 0
-	for _, length := range s {
+	for _, length := range p {
 		size += length
 	}
 	return size
 }
 
-func (s paragraphs) and(other paragraphs) paragraphs {
-	both := paragraphs{}
-	for sum, length := range s {
+func (p pieces) and(other pieces) pieces {
+	both := pieces{}
+	for sum, length := range p {
 		if _, found := other[sum]; found {
 			both[sum] = length
 		}
@@ -184,20 +238,34 @@ func (s paragraphs) and(other paragraphs) paragraphs {
 }
 
 // related reports whether two prompts have enough in common to be of one kind.
-func (s paragraphs) related(other paragraphs) bool {
-	return float64(s.and(other).size()) >= related*float64(min(s.size(), other.size()))
+func (p pieces) related(other pieces) bool {
+	return float64(p.and(other).size()) >= related*float64(min(p.size(), other.size()))
 }
 
-func (s paragraphs) divide(text string) (stays, moves string) {
+// divide returns the paragraphs of a text that stay, and the others.
+func (d division) divide(text string) (stays, moves string) {
 	var staying, moving []string
 	for one := range strings.SplitSeq(text, blankLine) {
-		if _, stays := s[sha256.Sum256([]byte(one))]; stays {
+		if _, stays := d.system[sha256.Sum256([]byte(one))]; stays {
 			staying = append(staying, one)
 		} else {
 			moving = append(moving, one)
 		}
 	}
 	return strings.Join(staying, blankLine), strings.Join(moving, blankLine)
+}
+
+// firstOf returns the tools with those first that stay, and how many these are.
+func (d division) firstOf(tools []Tool) (ordered []Tool, staying int) {
+	var moving []Tool
+	for _, tool := range tools {
+		if _, stays := d.tools[sha256.Sum256(tool.JSON)]; stays {
+			ordered = append(ordered, tool)
+		} else {
+			moving = append(moving, tool)
+		}
+	}
+	return append(ordered, moving...), len(ordered)
 }
 
 // commonPrefix ends with a whole character.

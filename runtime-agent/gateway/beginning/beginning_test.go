@@ -12,10 +12,35 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/beginning"
 )
 
+// tools are those of a session in a folder.
+func tools(name string) []beginning.Tool {
+	return []beginning.Tool{
+		{Name: "ask", JSON: json.RawMessage(`"asks"`)},
+		{Name: "bash", JSON: json.RawMessage(`"runs in /home/` + name + `"`)},
+		{Name: "read", JSON: json.RawMessage(`"reads"`)},
+	}
+}
+
+// inOrder are the texts of tools.
+func inOrder(tools []beginning.Tool) string {
+	var all []string
+	for _, tool := range tools {
+		all = append(all, tool.Name)
+	}
+	return strings.Join(all, " ")
+}
+
+func shared(system string, texts ...string) []beginning.Beginning {
+	b := beginning.Beginning{Program: "Qwen Code", Names: []string{"ask", "bash", "read"}, System: system}
+	for _, text := range texts {
+		b.Tools = append(b.Tools, json.RawMessage(text))
+	}
+	return []beginning.Beginning{b}
+}
+
 const (
 	rules = "You are an agent. Follow the rules that stand here."
 	more  = "Be brief, and do not say what you did. Nobody wants to read that."
-	tools = `[{"type":"function"}]`
 )
 
 func folder(name string) string { return "You work in /home/" + name + "." }
@@ -23,26 +48,27 @@ func folder(name string) string { return "You work in /home/" + name + "." }
 // session is the first prompt of a session in a folder, as most agents write it.
 func session(conversation, name string) beginning.Prompt {
 	return beginning.Prompt{
-		Program: "Qwen Code", Conversation: conversation, System: strings.Join([]string{rules, folder(name), more}, "\n\n"), Tools: json.RawMessage(tools),
+		Program: "Qwen Code", Conversation: conversation, System: strings.Join([]string{rules, folder(name), more}, "\n\n"), Tools: tools(name),
 	}
 }
 
 func TestWhatDiffersBetweenSessionsMoves(t *testing.T) {
 	k := beginning.New(true, nil)
 	stays, moves := k.Divide(session("1", "a"))
-	assert.Equal(t, session("1", "a").System, stays, "nothing is known to differ yet")
+	assert.Equal(t, session("1", "a"), stays, "nothing is known to differ yet")
 	assert.Empty(t, moves)
 
 	for conversation, name := range map[string]string{"2": "b", "3": "c", "4": "a"} {
 		for range 3 {
 			stays, moves = k.Divide(session(conversation, name))
-			assert.Equal(t, rules+"\n\n"+more, stays)
+			assert.Equal(t, rules+"\n\n"+more, stays.System)
 			assert.Equal(t, folder(name), moves)
+			assert.Equal(t, "ask read bash", inOrder(stays.Tools))
 		}
 	}
 	stays, _ = k.Divide(session("1", "a"))
-	assert.Equal(t, session("1", "a").System, stays, "the engine would read it again")
-	assert.Equal(t, []beginning.Beginning{{Program: "Qwen Code", System: rules + "\n\n" + more, Tools: json.RawMessage(tools)}}, k.Beginnings())
+	assert.Equal(t, session("1", "a"), stays, "the engine would read it again")
+	assert.Equal(t, shared(rules+"\n\n"+more, `"asks"`, `"reads"`), k.Beginnings())
 
 	clock := session("5", "a")
 	clock.System += "\n\nIt is 12:07."
@@ -56,7 +82,7 @@ func TestKindsAreToldApart(t *testing.T) {
 	k.Divide(session("1", "a"))
 	for i, edit := range []func(*beginning.Prompt){
 		func(p *beginning.Prompt) { p.Program = "Cline" },
-		func(p *beginning.Prompt) { p.Tools = json.RawMessage(`[]`) },
+		func(p *beginning.Prompt) { p.Tools = p.Tools[1:] },
 		func(p *beginning.Prompt) {
 			p.System = "You are a sub-agent, and search the folder " + strings.Repeat("b", 100)
 		},
@@ -64,7 +90,7 @@ func TestKindsAreToldApart(t *testing.T) {
 		other := session(fmt.Sprint("other", i), "b")
 		edit(&other)
 		stays, moves := k.Divide(other)
-		assert.Equal(t, other.System, stays)
+		assert.Equal(t, other, stays)
 		assert.Empty(t, moves)
 	}
 	assert.Empty(t, k.Beginnings(), "there was one session of each")
@@ -78,15 +104,26 @@ func TestWhatIsSharedWithoutDividing(t *testing.T) {
 	for conversation, name := range map[string]string{"1": "ax", "2": "ay"} {
 		p := session(conversation, name)
 		stays, moves := k.Divide(p)
-		assert.Equal(t, p.System, stays)
+		assert.Equal(t, p, stays)
 		assert.Empty(t, moves)
 	}
-	assert.Equal(t, []beginning.Beginning{{Program: "Qwen Code", System: rules + "\n\nYou work in /home/a"}}, k.Beginnings())
+	assert.Equal(t, []string{rules + "\n\nYou work in /home/a"}, systems(k))
+	assert.Empty(t, k.Beginnings()[0].Tools)
 
 	k = beginning.New(false, nil)
 	k.Divide(session("1", "a"))
-	k.Divide(session("2", "a"))
-	assert.Equal(t, []beginning.Beginning{{Program: "Qwen Code", System: session("", "a").System, Tools: json.RawMessage(tools)}}, k.Beginnings())
+	other := session("2", "a")
+	other.Tools[1].JSON = json.RawMessage(`"runs"`)
+	k.Divide(other)
+	assert.Equal(t, shared(other.System, `"asks"`), k.Beginnings())
+}
+
+func systems(k *beginning.Kinds) []string {
+	var all []string
+	for _, b := range k.Beginnings() {
+		all = append(all, b.System)
+	}
+	return all
 }
 
 func TestWhatWasKnownBefore(t *testing.T) {
@@ -96,8 +133,9 @@ func TestWhatWasKnownBefore(t *testing.T) {
 
 	k := beginning.New(true, before.Beginnings())
 	assert.Equal(t, before.Beginnings(), k.Beginnings())
-	_, moves := k.Divide(session("3", "c"))
+	stays, moves := k.Divide(session("3", "c"))
 	assert.Equal(t, folder("c"), moves)
+	assert.Equal(t, "ask read bash", inOrder(stays.Tools))
 }
 
 func TestMemoryIsBounded(t *testing.T) {
@@ -105,7 +143,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	for i := range 100 {
 		for n := range 2 {
 			p := session(fmt.Sprint(i, "-", n), "a")
-			p.Tools = json.RawMessage(fmt.Sprintf("[%d]", i))
+			p.Tools[0].Name = fmt.Sprint(i)
 			k.Divide(p)
 		}
 	}
@@ -114,7 +152,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	large := session("large", "a")
 	large.System = strings.Repeat(large.System+"\n\n", 5000)
 	stays, _ := k.Divide(large)
-	assert.Equal(t, large.System, stays)
+	assert.Equal(t, large.System, stays.System)
 	assert.Len(t, k.Beginnings(), 16)
 }
 
@@ -128,7 +166,7 @@ func FuzzDivide(f *testing.F) {
 			for i, system := range []string{first, second, third} {
 				p := beginning.Prompt{Program: "a", Conversation: fmt.Sprint(i), System: system}
 				stays, moves := k.Divide(p)
-				assert.ElementsMatch(t, words(system), append(words(stays), words(moves)...))
+				assert.ElementsMatch(t, words(system), append(words(stays.System), words(moves)...))
 				again, _ := k.Divide(p)
 				assert.Equal(t, stays, again)
 			}
