@@ -211,8 +211,12 @@ const (
 	PathCountTokens = "/v1/messages/count_tokens"
 )
 
-// HeaderClient is the header in which nginx tells the gateway who asks. Clients cannot set it.
-const HeaderClient = "X-Copilot-Client"
+// Headers in which nginx tells the gateway who asks: the address, and the name of the key, which is
+// APIUser for the password. Clients cannot set them.
+const (
+	HeaderClient = "X-Copilot-Client"
+	HeaderKey    = "X-Copilot-Key"
+)
 
 // Numbers of the gateway, which are a part of PathMetrics.
 const (

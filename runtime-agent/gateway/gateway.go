@@ -88,7 +88,8 @@ func limits(c *Config) queue.Limits {
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-cache")
 	name, parameter := route(r.URL.Path)
-	one := &request{Gateway: g, state: g.current.Load(), w: w, r: r, name: name, log: g.log.With("route", name, "id", r.Header.Get("X-Request-Id"))}
+	present := g.current.Load()
+	one := &request{Gateway: g, state: present, w: w, r: r, name: name, key: present.keyOf(r), log: g.log.With("route", name, "id", r.Header.Get("X-Request-Id"))}
 	defer one.count()
 	one.serve(parameter) //nolint:contextcheck // the context is that of the request
 }

@@ -25,10 +25,12 @@ type Status struct {
 	Stage string    `json:"stage"`
 	Since time.Time `json:"since"`
 	// Host is the name or address a client connects to first.
-	Host        string       `json:"host,omitempty"`
-	Model       string       `json:"model,omitempty"`
-	ContextSize int          `json:"context_size,omitempty"`
-	Threads     int          `json:"threads,omitempty"`
+	Host        string `json:"host,omitempty"`
+	Model       string `json:"model,omitempty"`
+	ContextSize int    `json:"context_size,omitempty"`
+	Threads     int    `json:"threads,omitempty"`
+	// Keys are the names of the keys beside the password.
+	Keys        []string     `json:"keys,omitempty"`
 	Certificate *Certificate `json:"certificate,omitempty"`
 	LastError   string       `json:"last_error,omitempty"`
 	// Warnings are what works differently from the settings, one sentence each.
@@ -163,6 +165,9 @@ func (s Status) String() string {
 		line("model", s.Model)
 		line("context", fmt.Sprintf("%d tokens", s.ContextSize))
 		line("threads", s.Threads)
+	}
+	if len(s.Keys) > 0 {
+		line("keys", strings.Join(s.Keys, ", "))
 	}
 	if s.Certificate != nil {
 		line("certificate", fmt.Sprintf("%s, from %s, until %s", Line(s.Certificate.Subject), Line(s.Certificate.Issuer), s.Certificate.NotAfter.Format(time.DateOnly)))
