@@ -218,12 +218,18 @@ const (
 	HeaderKey    = "X-Copilot-Key"
 )
 
-// Numbers of the gateway, which are a part of PathMetrics.
+// Numbers of the gateway at PathMetrics that commands of the agent read.
 const (
-	MetricRequests  = "slm_copilot_gateway_requests_total"
-	MetricWaiting   = "slm_copilot_gateway_waiting"
-	MetricRunning   = "slm_copilot_gateway_running"
-	MetricFirstByte = "slm_copilot_gateway_first_byte_seconds"
+	MetricReceived      = "slm_copilot_gateway_received_total"
+	MetricRequests      = "slm_copilot_gateway_requests_total"
+	MetricInHand        = "slm_copilot_gateway_in_hand"
+	MetricWaiting       = "slm_copilot_gateway_waiting"
+	MetricRunning       = "slm_copilot_gateway_running"
+	MetricPromptTokens  = "slm_copilot_gateway_prompt_tokens_total"
+	MetricAnswerTokens  = "slm_copilot_gateway_answer_tokens_total"
+	MetricEngineSeconds = "slm_copilot_gateway_engine_seconds_total"
+	// MetricStart is when the numbers began, in Unix time.
+	MetricStart = "slm_copilot_gateway_start_time_seconds"
 )
 
 // Status words written to StatusFile: "<step>_<result>".

@@ -63,7 +63,7 @@ type state struct {
 // New returns a gateway. key is the engine's.
 func New(config *Config, key string, log *slog.Logger) *Gateway {
 	g := &Gateway{log: log, queue: queue.New(limits(config), time.Now), budget: newBudget(), grace: grace, interval: interval, drainTime: drainTime}
-	g.numbers = newNumbers(g.queue)
+	g.numbers = newNumbers(g.queue, time.Now())
 	g.large = make(chan struct{}, 1)
 	g.stopping, g.stop = context.WithCancel(context.Background())
 	g.ending, g.end = context.WithCancel(context.Background())
@@ -89,7 +89,11 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-cache")
 	name, parameter := route(r.URL.Path)
 	present := g.current.Load()
-	one := &request{Gateway: g, state: present, w: w, r: r, name: name, key: present.keyOf(r), log: g.log.With("route", name, "id", r.Header.Get("X-Request-Id"))}
-	defer one.count()
+	one := &request{
+		Gateway: g, state: present, w: w, r: r, name: name, key: present.keyOf(r), log: g.log.With("route", name, "id", r.Header.Get("X-Request-Id")),
+		status: http.StatusInternalServerError, cost: cost{arrived: time.Now()},
+	}
+	g.numbers.arrive(one)
+	defer g.numbers.leave(one)
 	one.serve(parameter) //nolint:contextcheck // the context is that of the request
 }

@@ -385,8 +385,8 @@ func TestAFullQueue(t *testing.T) {
 	r.numbers.write(&text)
 	assert.Contains(t, text.String(), appliance.MetricWaiting+" 9\n")
 	assert.Contains(t, text.String(), appliance.MetricRunning+" 1\n")
-	assert.Contains(t, text.String(), appliance.MetricRequests+`{route="/v1/chat/completions",status="429"} 1`)
-	assert.Contains(t, text.String(), appliance.MetricRequests+`{route="unknown",status="404"} 1`)
+	assert.Contains(t, text.String(), appliance.MetricRequests+`{route="/v1/chat/completions",key="-",status="429"} 1`)
+	assert.Contains(t, text.String(), appliance.MetricRequests+`{route="unknown",key="-",status="404"} 1`)
 }
 
 // All users of one network are one client: of an IPv6 one a single user has all. Whoever has a key is

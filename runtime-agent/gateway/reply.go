@@ -23,6 +23,7 @@ type reply struct {
 
 // wait returns when it is the request's turn.
 func (r *reply) wait(ctx context.Context, ticket *queue.Ticket) *failure.Error {
+	defer r.cost.waits(time.Now())
 	for {
 		select {
 		case <-ticket.Ready():
@@ -40,6 +41,7 @@ func (r *reply) wait(ctx context.Context, ticket *queue.Ticket) *failure.Error {
 // relay asks the engine, and sends what it says.
 func (r *reply) relay(ctx context.Context, cancel context.CancelCauseFunc) *failure.Error {
 	asked := time.Now()
+	defer r.cost.works(asked)
 	events := make(chan said)
 	go r.listen(ctx, events)
 	silence := time.NewTimer(r.silence())
@@ -47,13 +49,11 @@ func (r *reply) relay(ctx context.Context, cancel context.CancelCauseFunc) *fail
 	for first := true; ; {
 		select {
 		case next := <-events:
+			r.heard(ctx, next)
 			if next.err != nil {
 				return engine.As(next.err)
 			}
-			if first {
-				first = false
-				r.numbers.firstByte(r.name, time.Since(asked))
-			}
+			first = false
 			r.learn(next.event)
 			r.add(next.event)
 			if next.event.Done {

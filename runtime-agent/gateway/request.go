@@ -36,13 +36,12 @@ type request struct {
 	// key is the name of the key with which it came.
 	key string
 	log *slog.Logger
-	// status is what became of it, 0 until that is known.
+	// status is what became of it, 500 until that is known.
 	status int
+	cost   cost
 	// begun is true once the head is sent; it then can only end in a part of the body.
 	begun bool
 }
-
-func (r *request) count() { r.numbers.count(r.name, r.status) }
 
 // head sends the head of the answer.
 func (r *request) head(status int) {
@@ -216,7 +215,7 @@ func (r *request) exchange(said *call, ticket *queue.Ticket) bool {
 		failed = out.relay(ctx, cancel)
 	}
 	switch {
-	case ctx.Err() != nil && failed == nil:
+	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), errSilent):
 		r.status = statusGone
 		return false
 	case failed != nil:
