@@ -33,6 +33,9 @@ type numbers struct {
 	promptTokens, answerTokens, engineFor *family
 }
 
+// StatusGone is the status, in the numbers, of a request whose client went away.
+const StatusGone = statusGone
+
 // The upper ends of buckets: a CPU takes from a second to half an hour until the first token, and writes from one
 // token a second to a hundred.
 var (
