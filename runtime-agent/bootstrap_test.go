@@ -18,7 +18,7 @@ import (
 func TestBootstrapSaysReadyAfterATokenCameThrough(t *testing.T) {
 	v := newVM(t)
 	v.configure(map[string]string{
-		appliance.VarPassword: "the-password", appliance.VarDomain: "copilot.example.org",
+		appliance.VarPassword: "the-password", appliance.VarKeys: "alice:tractor-lemon-37", appliance.VarDomain: "copilot.example.org",
 		appliance.VarACMEDirectory: "https://127.0.0.1:1/dir", // no test connects to Let's Encrypt
 	})
 	code, stdout, _ := v.run("status")
@@ -31,7 +31,7 @@ func TestBootstrapSaysReadyAfterATokenCameThrough(t *testing.T) {
 	assert.Equal(t, appliance.BootstrapSuccess+"\n", v.read(appliance.StatusFile))
 	assert.Contains(t, v.read(appliance.MOTDFile), appliance.ReadyPhrase)
 	report := v.read(appliance.ReportFile)
-	assert.Contains(t, report, "endpoint = https://copilot.example.org/v1\nusername = copilot\npassword = the-password\n")
+	assert.Contains(t, report, "endpoint = https://copilot.example.org/v1\nusername = copilot\npassword = the-password\nkeys = alice\n")
 	assert.Contains(t, report, "status = "+appliance.BootstrapSuccess)
 
 	code, stdout, _ = v.run("status")
@@ -46,7 +46,7 @@ func TestBootstrapSaysReadyAfterATokenCameThrough(t *testing.T) {
 	require.Positive(t, requested, "a certificate is requested")
 	assert.Less(t, requested, announced, "a client that sees it ready gets the certificate that stays")
 
-	assertNoSecretIsReadable(t, v, "the-password", strings.TrimSpace(v.read(appliance.EngineKeyFile)))
+	assertNoSecretIsReadable(t, v, "the-password", "tractor-lemon-37", strings.TrimSpace(v.read(appliance.EngineKeyFile)))
 
 	// What is asked for now is answered from now.
 	stop()

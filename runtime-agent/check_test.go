@@ -59,11 +59,13 @@ func (v *vm) behindNginx(t *testing.T, engine string) *checked {
 	t.Helper()
 	s := &checked{vm: v, http: nginxtest.FreeAddress(t), https: nginxtest.FreeAddress(t)}
 	path := func(p string) string { return filepath.Join(v.root, p) }
+	settings, _, err := lastGood(v.root)
+	require.NoError(t, err)
 	nginxtest.Run(t, nginx.Site{
 		HTTPListen: []string{s.http}, HTTPSListen: []string{s.https},
 		Certificate: path(appliance.ServerCert), Key: path(appliance.ServerKey), WebRoot: path(appliance.WebRoot),
 		Upstream: v.gatewayTo(t, engine), ReloadingFile: path(appliance.ReloadingFile),
-		Password: checkedPassword,
+		Password: checkedPassword, Keys: settings.Keys,
 	}.Render(), s.http, s.https)
 	return s
 }

@@ -30,8 +30,11 @@ const gatewayKey = "0123456789abcdef0123456789abcdef"
 // gatewayUnderTest is the agent as systemd runs it: with a socket that outlives it.
 type gatewayUnderTest struct {
 	agent, root, credentials string
-	socket                   *os.File
-	client                   *http.Client
+	// path is that of the socket.
+	path   string
+	socket *os.File
+	client *http.Client
+	stderr io.Writer
 }
 
 // newGateway prepares a gateway in front of an engine.
@@ -48,7 +51,7 @@ func newGateway(t testing.TB, agent, engine string) *gatewayUnderTest {
 	file, err := listener.(*net.UnixListener).File()
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = file.Close() })
-	g := &gatewayUnderTest{agent: agent, root: t.TempDir(), credentials: t.TempDir(), socket: file, client: &http.Client{Transport: &http.Transport{
+	g := &gatewayUnderTest{agent: agent, root: t.TempDir(), credentials: t.TempDir(), path: path, socket: file, stderr: t.Output(), client: &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			var dialer net.Dialer
 			return dialer.DialContext(ctx, "unix", path)
@@ -74,7 +77,7 @@ func (g *gatewayUnderTest) start(t testing.TB) *exec.Cmd {
 	command := exec.Command("/bin/sh", "-c", `LISTEN_PID=$$ exec "$@"`, "sh", g.agent, "--root", g.root, "gateway")
 	command.Env = []string{"LISTEN_FDS=1", "CREDENTIALS_DIRECTORY=" + g.credentials}
 	command.ExtraFiles = []*os.File{g.socket}
-	command.Stderr = t.Output()
+	command.Stderr = g.stderr
 	require.NoError(t, command.Start())
 	t.Cleanup(func() {
 		_ = command.Process.Kill()

@@ -97,8 +97,12 @@ func (s sources) secrets(in *plan.Input) error {
 	}
 	// A mistake elsewhere in the context in force does not matter here.
 	before, _, _ := lastGood(s.root)
+	withdrawn := []string{before.Password}
+	for _, key := range in.Settings.Keys {
+		withdrawn = append(withdrawn, key.Key) // it says who asks, so nobody else may have it
+	}
 	in.Password, warning, err = secret.Password(secret.Stored{
-		Path: filepath.Join(s.root, appliance.PasswordFile), InUse: nginx.PasswordInUse(site), Withdrawn: before.Password,
+		Path: filepath.Join(s.root, appliance.PasswordFile), InUse: nginx.PasswordInUse(site), Withdrawn: withdrawn,
 		Expected: everConfigured(s.root),
 	})
 	in.Warnings = appendNonEmpty(in.Warnings, warning)

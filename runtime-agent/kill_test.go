@@ -38,8 +38,8 @@ func TestConfigureKilledAtAnyMoment(t *testing.T) {
 	agent := buildAgent(t)
 	v := newVM(t)
 	contexts := []string{
-		v.contextFile("a", map[string]string{appliance.VarPassword: "the-password-a", appliance.VarThreads: "1", appliance.VarDomain: "a.example.org"}),
-		v.contextFile("b", map[string]string{appliance.VarPassword: "the-password-b", appliance.VarThreads: "2", appliance.VarDomain: "b.example.org"}),
+		v.contextFile("a", map[string]string{appliance.VarPassword: "the-password-a", appliance.VarKeys: "alice:a-key-password-a", appliance.VarThreads: "1", appliance.VarDomain: "a.example.org"}),
+		v.contextFile("b", map[string]string{appliance.VarPassword: "the-password-b", appliance.VarKeys: "alice:a-key-password-b, bob:another-password-b", appliance.VarThreads: "2", appliance.VarDomain: "b.example.org"}),
 	}
 	configure := func(file string) *exec.Cmd {
 		return exec.Command(agent, "--root", v.root, "configure", "--context", file)

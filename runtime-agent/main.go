@@ -30,6 +30,7 @@ Commands:
   status                       show the status; exit status 0 means that it is ready and
                                answers at this moment
   report                       show endpoint, password and certificate (as root)
+  usage                        show who has used the model, and how much (as root)
   version                      show the version of this program
 
   --root DIR      work on the files below DIR; touch no owners and no units (default /)
@@ -137,7 +138,7 @@ func (a app) command(ctx context.Context, name string, args []string) error {
 		return a.watch(ctx)
 	}
 	simple, known := map[string]func(context.Context) error{
-		"status": a.showStatus, "report": a.showReport, "version": a.showVersion,
+		"status": a.showStatus, "report": a.showReport, "usage": a.showUsage, "version": a.showVersion,
 		"check-model": a.checkModel, "gateway": a.gateway,
 	}[name]
 	if !known {

@@ -84,6 +84,6 @@ func describe(in plan.Input, stage string) status.Status {
 	return status.Status{
 		Stage: stage, Host: host(in), Model: in.Baked.ModelID,
 		ContextSize: in.Fit.ContextSize, CacheTokens: in.Fit.CacheTokens, Threads: in.Threads(), Warnings: in.Warnings,
-		Certificate: describeCertificate(in.TLS),
+		Keys: appliance.KeyNames(in.Settings.Keys), Certificate: describeCertificate(in.TLS),
 	}
 }

@@ -34,7 +34,7 @@ func testInside(t *testing.T, made demo) {
 	authority.Start()
 	g := bootGuest(t, made, map[string]string{
 		"TOKEN": "YES", "REPORT_READY": "YES", appliance.VarOneGateEndpoint: fromGuest(t, gate.URL),
-		appliance.VarPassword: password, appliance.VarDomain: domain, appliance.VarContextSize: "2048",
+		appliance.VarPassword: password, appliance.VarKeys: "alice:harbour-violin-58", appliance.VarDomain: domain, appliance.VarContextSize: "2048",
 		appliance.VarACMEDirectory: fromGuest(t, authority.Directory), appliance.VarACMECA: string(authority.CA),
 	})
 	passOn(g.vm.Address(appliance.HTTPPort))
@@ -168,7 +168,8 @@ func (g *guest) assertNoSecrets() {
 	found, err := g.try(`secrets=$(mktemp); trap 'rm -f "$secrets"' EXIT
 		cat /var/lib/slm-copilot/password /var/lib/slm-copilot/engine-key /var/lib/slm-copilot/token.txt > "$secrets"
 		sed -n 's/^-----.*//; /^MI/p' /etc/slm-copilot/tls/ca.key >> "$secrets"
-		sed -i '/^$/d' "$secrets"; [ "$(wc -l < "$secrets")" -ge 4 ]
+		sed -n "s/^ONEAPP_COPILOT_KEYS='alice:\(.*\)'\$/\1/p" /var/lib/slm-copilot/context.sh >> "$secrets"
+		sed -i '/^$/d' "$secrets"; [ "$(wc -l < "$secrets")" -ge 5 ]
 		journalctl -b --no-pager | grep -qFf "$secrets" && echo the journal
 		find /var/log -type f -not -path '/var/log/journal/*' -exec grep -lFf "$secrets" {} + || true
 		for process in /proc/[0-9]*; do

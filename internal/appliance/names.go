@@ -211,21 +211,30 @@ const (
 	PathCountTokens = "/v1/messages/count_tokens"
 )
 
-// HeaderClient is the header in which nginx tells the gateway who asks. Clients cannot set it.
-const HeaderClient = "X-Copilot-Client"
-
-// Numbers of the gateway, which are a part of PathMetrics.
+// Headers in which nginx tells the gateway who asks: the address, and the name of the key, which is
+// APIUser for the password. Clients cannot set them.
 const (
-	MetricRequests  = "slm_copilot_gateway_requests_total"
-	MetricWaiting   = "slm_copilot_gateway_waiting"
-	MetricRunning   = "slm_copilot_gateway_running"
-	MetricFirstByte = "slm_copilot_gateway_first_byte_seconds"
+	HeaderClient = "X-Copilot-Client"
+	HeaderKey    = "X-Copilot-Key"
+)
 
+// Numbers of the gateway at PathMetrics that commands of the agent read.
+const (
+	MetricReceived      = "slm_copilot_gateway_received_total"
+	MetricRequests      = "slm_copilot_gateway_requests_total"
+	MetricInHand        = "slm_copilot_gateway_in_hand"
+	MetricWaiting       = "slm_copilot_gateway_waiting"
+	MetricRunning       = "slm_copilot_gateway_running"
+	MetricPromptTokens  = "slm_copilot_gateway_prompt_tokens_total"
+	MetricAnswerTokens  = "slm_copilot_gateway_answer_tokens_total"
+	MetricEngineSeconds = "slm_copilot_gateway_engine_seconds_total"
 	// By the program that asked: the tokens of its prompts, how often one did not begin with the one
 	// before in its conversation, and how many tokens the engine therefore read again.
 	MetricProgramTokens = "slm_copilot_gateway_program_prompt_tokens_total"
 	MetricParted        = "slm_copilot_gateway_parted_total"
 	MetricAgain         = "slm_copilot_gateway_read_again_tokens_total"
+	// MetricStart is when the numbers began, in Unix time.
+	MetricStart = "slm_copilot_gateway_start_time_seconds"
 )
 
 // Status words written to StatusFile: "<step>_<result>".

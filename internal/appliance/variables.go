@@ -19,6 +19,7 @@ const (
 	VarContextSize = Prefix + "CONTEXT_SIZE"
 	VarThreads     = Prefix + "THREADS"
 	VarPassword    = Prefix + "PASSWORD"
+	VarKeys        = Prefix + "KEYS"
 	VarDomain      = Prefix + "DOMAIN"
 
 	VarACMEDirectory = Prefix + "ACME_DIRECTORY"
@@ -74,6 +75,8 @@ type Settings struct {
 	Threads int
 	// Password protects the API; if it is empty, the agent generates one and keeps it.
 	Password string
+	// Keys are the named keys beside the password, in the order in which they are given.
+	Keys []NamedKey
 	// Domain is the public host name, in lower case; empty means none.
 	Domain string
 	// ACMEDirectory is the URL of the ACME server that issues the certificate for Domain.
@@ -146,6 +149,17 @@ var variables = []Variable{
 		store: func(value string, s *Settings) error {
 			s.Password = value
 			return checkPassword(value)
+		},
+	},
+	{
+		Name:        VarKeys,
+		Input:       Prefix + "ACCESS_KEYS",
+		Type:        InputPassword,
+		Secret:      true,
+		Description: "API keys with names, such as alice:KEY, ci:KEY. Each counts for itself and can be taken back. Empty for the password alone.",
+		store: func(value string, s *Settings) (err error) {
+			s.Keys, err = namedKeys(value)
+			return err
 		},
 	},
 	{
@@ -278,10 +292,11 @@ func ParseSettings(context map[string]string) (Settings, error) {
 		if reference.MatchString(value) {
 			err = errors.New("must be a value; this is a reference that OpenNebula did not replace")
 		}
-		if err != nil {
-			mistakes = append(mistakes, v.mistake(value, err))
+		for _, one := range each(err) {
+			mistakes = append(mistakes, v.mistake(value, one))
 		}
 	}
+	mistakes = append(mistakes, otherThanPassword(settings)...)
 	if (lookUp(context, VarCertificate) == "") != (lookUp(context, VarKey) == "") {
 		mistakes = append(mistakes, fmt.Errorf("%s and %s: set both or none", VarCertificate, VarKey))
 	}
@@ -330,6 +345,18 @@ func UnknownNames(context map[string]string) []string {
 	}
 	slices.Sort(unknown)
 	return unknown
+}
+
+// each returns the errors that are joined in one: none for nil, itself for one that joins none.
+func each(err error) []error {
+	var joined interface{ Unwrap() []error }
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &joined):
+		return joined.Unwrap()
+	}
+	return []error{err}
 }
 
 func (v Variable) mistake(value string, err error) error {

@@ -92,6 +92,7 @@ func TestParseSettingsStoresEveryVariable(t *testing.T) {
 		VarContextSize: "131072",
 		VarThreads:     "16",
 		VarPassword:    `p"a'$\s{w}#1`,
+		VarKeys:        `alice:a:k"e'$\y{}#1 , ci: k7Ge9wQz2mXx`,
 		VarDomain:      "Copilot.Example.ORG",
 
 		VarACMEDirectory: "https://ca.example.org:14000/dir",
@@ -106,6 +107,7 @@ func TestParseSettingsStoresEveryVariable(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, Settings{
 		ContextSize: 131072, Threads: 16, Password: `p"a'$\s{w}#1`, Domain: "copilot.example.org",
+		Keys:          []NamedKey{{"alice", `a:k"e'$\y{}#1`}, {"ci", "k7Ge9wQz2mXx"}},
 		ACMEDirectory: "https://ca.example.org:14000/dir", ACMECA: []byte(testCertificate), ACMEEmail: "ops@example.org",
 		Certificate: []byte(testCertificate + testCertificate), Key: []byte(testKey),
 		CORSOrigins: []string{"http://[::1]:3000", "http://localhost:3000", "https://ide.example.org"},
@@ -118,6 +120,7 @@ func TestParseSettingsListsEveryMistakeAndNoSecret(t *testing.T) {
 		VarContextSize: "511",
 		VarThreads:     "many",
 		VarPassword:    "hush hush hush",
+		VarKeys:        "hush hush hush",
 		VarDomain:      "localhost",
 
 		VarACMEDirectory: "http://ca.example.org/dir",
@@ -133,6 +136,7 @@ func TestParseSettingsListsEveryMistakeAndNoSecret(t *testing.T) {
 		`ONEAPP_COPILOT_CONTEXT_SIZE: must be a whole number from 512 to 131072, got "511"`,
 		`ONEAPP_COPILOT_THREADS: must be a whole number from 0 to 1024, got "many"`,
 		`ONEAPP_COPILOT_PASSWORD: must be of printable ASCII characters without blanks`,
+		`ONEAPP_COPILOT_KEYS: entry 1: must be a name, a colon and a key; a comma ends a key`,
 		`ONEAPP_COPILOT_DOMAIN: must be a fully qualified host name such as copilot.example.org, got "localhost"`,
 		`ONEAPP_COPILOT_ACME_DIRECTORY: must be a URL that starts with https://, got "http://ca.example.org/dir"`,
 		`ONEAPP_COPILOT_ACME_CA: must hold certificates only, not a block "PRIVATE KEY"`,
@@ -192,7 +196,7 @@ func TestCommonPasswordsAreRefused(t *testing.T) {
 
 func TestWhiteSpaceAroundAValueDoesNotCount(t *testing.T) {
 	plain := map[string]string{
-		VarContextSize: "4096", VarThreads: "2", VarPassword: "k7Ge9wQz2mXx", VarDomain: "copilot.example.org",
+		VarContextSize: "4096", VarThreads: "2", VarPassword: "k7Ge9wQz2mXx", VarKeys: "a:tractor-lemon-37", VarDomain: "copilot.example.org",
 		VarACMEDirectory: "https://ca.example.org/dir", VarACMECA: testCertificate, VarACMEEmail: "ops@example.org",
 		VarCertificate: testCertificate, VarKey: testKey, VarCORSOrigins: "https://ide.example.org",
 		VarReadTimeout: "60", VarRateLimit: "1",
@@ -271,7 +275,7 @@ func TestOrigins(t *testing.T) {
 // OpenNebula passes on what it does not know.
 func TestAReferenceThatWasNotReplacedIsRefused(t *testing.T) {
 	for _, value := range []string{"$ONEAPP_COPILOT_ACCESS_PASSWORD", " ${ONEAPP_COPILOT_ACCESS_PASSWORD}", "$NETWORK[GATEWAY]"} {
-		for _, name := range []string{VarPassword, VarThreads, VarDomain} {
+		for _, name := range []string{VarPassword, VarKeys, VarThreads, VarDomain} {
 			_, err := ParseSettings(map[string]string{name: value})
 			assert.ErrorContains(t, err, name+": must be a value; this is a reference that OpenNebula did not replace", value)
 		}
@@ -321,16 +325,16 @@ func TestAMessageRepeatsLittleOfAValueAndNoCredentials(t *testing.T) {
 }
 
 // A secret is left out of templates and messages; all else may be shown.
-func TestSecretsArePasswordAndKey(t *testing.T) {
+func TestSecretsArePasswordsAndKeys(t *testing.T) {
 	var secrets []string
 	for _, v := range Variables() {
 		if v.Secret {
 			secrets = append(secrets, v.Name)
 			assert.NotContains(t, v.mistake("hush", errors.New("must be another")).Error(), "hush", v.Name)
 		}
-		assert.Equal(t, v.Name == VarPassword, v.Type == InputPassword, "%s: Sunstone hides what is typed", v.Name)
+		assert.Equal(t, v.Name == VarPassword || v.Name == VarKeys, v.Type == InputPassword, "%s: Sunstone hides what is typed", v.Name)
 	}
-	assert.Equal(t, []string{VarPassword, VarKey}, secrets)
+	assert.Equal(t, []string{VarPassword, VarKeys, VarKey}, secrets)
 }
 
 func TestUnknownNamesFindsMisspellingsOnly(t *testing.T) {

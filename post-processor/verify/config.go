@@ -109,6 +109,16 @@ func (c *Config) checkContext(fields *fieldcheck.Fields) {
 	}
 }
 
+// keys returns the named keys of the context.
+func (c *Config) keys() []string {
+	settings, _ := appliance.ParseSettings(c.Context) // check has reported the mistakes
+	var keys []string
+	for _, key := range settings.Keys {
+		keys = append(keys, key.Key)
+	}
+	return keys
+}
+
 func (c *Config) bootTimeout() time.Duration {
 	// check has already parsed it.
 	timeout, _ := time.ParseDuration(c.BootTimeout)

@@ -37,6 +37,13 @@ func TestConfigureStoresEveryField(t *testing.T) {
 	assert.Len(t, p.steps(&trial{}, nil, nil), 5, "no power cycle")
 }
 
+// Packer's log filter is told of them.
+func TestKeysOfTheContext(t *testing.T) {
+	var p PostProcessor
+	require.NoError(t, p.Configure(block{"context": block{appliance.VarKeys: "alice:k7Ge9wQz2mXx, ci:tractor-lemon-37"}}))
+	assert.Equal(t, []string{"k7Ge9wQz2mXx", "tractor-lemon-37"}, p.config.keys())
+}
+
 func TestConfigureListsEveryMistakeAndNoSecret(t *testing.T) {
 	var p PostProcessor
 	err := p.Configure(block{

@@ -42,8 +42,8 @@ func (s *stepCreate) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// Packer's log filter must know the password before anything can print it.
-	packersdk.LogSecretFilter.Set(created.Target().Password)
+	// Packer's log filter must know password and keys before anything can print them.
+	packersdk.LogSecretFilter.Set(append(s.config.keys(), created.Target().Password)...)
 	s.trial.instance = created
 	s.trial.report = acceptance.Report{
 		Image:       filepath.Base(s.trial.image),

@@ -16,7 +16,7 @@ func TestTemplateThatVerifiesAgain(t *testing.T) {
 	var p PostProcessor
 	require.NoError(t, p.Configure(block{
 		"memory": 8192, "firmware": "both",
-		"context": block{"ONEAPP_COPILOT_PASSWORD": "hush-hush-hush", "ONEAPP_COPILOT_CONTEXT_SIZE": "1024", "ETH0_IP": "10.0.0.1"},
+		"context": block{"ONEAPP_COPILOT_PASSWORD": "hush-hush-hush", "ONEAPP_COPILOT_KEYS": "ci:hush-hush-hush-2", "ONEAPP_COPILOT_CONTEXT_SIZE": "1024", "ETH0_IP": "10.0.0.1"},
 	}))
 	text := p.config.template("/dist/a ${b}.unverified/x.qcow2")
 	const golden = "testdata/again.pkr.hcl"

@@ -4,8 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"slices"
 	"time"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/gguf"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/history"
 )
@@ -31,6 +34,8 @@ type Config struct {
 	StablePrompts bool `json:"stable_prompts"`
 	// ReadTimeout, in seconds, is how long the engine may be silent.
 	ReadTimeout int `json:"read_timeout"`
+	// Keys are the names of the keys that nginx knows, beside the password.
+	Keys []string `json:"keys,omitempty"`
 	// History is what the model's chat template refuses, Vocabulary how long its tokens are.
 	History    history.Rules   `json:"history"`
 	Vocabulary gguf.Vocabulary `json:"vocabulary"`
@@ -60,6 +65,20 @@ func ParseConfig(text []byte) (*Config, error) {
 		}
 	}
 	return &c, errors.Join(missing...)
+}
+
+// noKey stands for the name of whoever came without a key that is known here, such as nginx's own probe. No
+// key has this name.
+const noKey = "-"
+
+// keyOf returns the name of the key with which nginx let a request through. What is not on the list is
+// not known yet, or no more.
+func (c *Config) keyOf(r *http.Request) string {
+	name := r.Header.Get(appliance.HeaderKey)
+	if name == appliance.APIUser || slices.Contains(c.Keys, name) {
+		return name
+	}
+	return noKey
 }
 
 func (c *Config) silence() time.Duration { return time.Duration(c.ReadTimeout) * time.Second }

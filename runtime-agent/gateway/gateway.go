@@ -72,7 +72,7 @@ type state struct {
 // New returns a gateway. key is the engine's.
 func New(config *Config, key string, log *slog.Logger) *Gateway {
 	g := &Gateway{log: log, queue: queue.New(limits(config), time.Now), budget: newBudget(), grace: grace, interval: interval, drainTime: drainTime}
-	g.numbers = newNumbers(g.queue)
+	g.numbers = newNumbers(g.queue, time.Now())
 	g.cache, g.conversations = prompt.NewCache(config.Slots, config.CacheTokens), prompt.NewConversations(maxPrompts)
 	g.large, g.learned, g.cold = make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)
 	g.stopping, g.stop = context.WithCancel(context.Background())
@@ -100,7 +100,12 @@ func limits(c *Config) queue.Limits {
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-cache")
 	name, parameter := route(r.URL.Path)
-	one := &request{Gateway: g, state: g.current.Load(), w: w, r: r, name: name, log: g.log.With("route", name, "id", r.Header.Get("X-Request-Id"))}
-	defer one.count()
+	present := g.current.Load()
+	one := &request{
+		Gateway: g, state: present, w: w, r: r, name: name, key: present.keyOf(r), log: g.log.With("route", name, "id", r.Header.Get("X-Request-Id")),
+		status: http.StatusInternalServerError, cost: cost{arrived: time.Now()},
+	}
+	g.numbers.arrive(one)
+	defer g.numbers.leave(one)
 	one.serve(parameter) //nolint:contextcheck // the context is that of the request
 }

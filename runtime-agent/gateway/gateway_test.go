@@ -385,17 +385,25 @@ func TestAFullQueue(t *testing.T) {
 	r.numbers.write(&text)
 	assert.Contains(t, text.String(), appliance.MetricWaiting+" 9\n")
 	assert.Contains(t, text.String(), appliance.MetricRunning+" 1\n")
-	assert.Contains(t, text.String(), appliance.MetricRequests+`{route="/v1/chat/completions",status="429"} 1`)
-	assert.Contains(t, text.String(), appliance.MetricRequests+`{route="unknown",status="404"} 1`)
+	assert.Contains(t, text.String(), appliance.MetricRequests+`{route="/v1/chat/completions",key="-",status="429"} 1`)
+	assert.Contains(t, text.String(), appliance.MetricRequests+`{route="unknown",key="-",status="404"} 1`)
 }
 
-// All users of one network are one client: of an IPv6 one a single user has all.
+// All users of one network are one client: of an IPv6 one a single user has all. Whoever has a key is
+// one client wherever he is, and his name is nobody's address.
 func TestClients(t *testing.T) {
+	config := &Config{Keys: []string{"alice", "192.0.2.1"}}
+	for name, want := range map[string]string{"alice": "key alice", "192.0.2.1": "key 192.0.2.1", "bob": "192.0.2.1", "copilot": "192.0.2.1", "": "192.0.2.1"} {
+		asked := httptest.NewRequest(http.MethodGet, "/", nil)
+		asked.Header.Set(appliance.HeaderClient, "192.0.2.1")
+		asked.Header.Set(appliance.HeaderKey, name)
+		assert.Equal(t, want, (&request{r: asked, key: config.keyOf(asked)}).client(), name)
+	}
 	for name, want := range map[string]string{
 		"192.0.2.1": "192.0.2.1", "2001:db8::1": "2001:db8::/64", "2001:db8::ffff:1": "2001:db8::/64", "2001:db8:0:1::1": "2001:db8:0:1::/64", "alice": "alice", "": "",
 	} {
 		asked := httptest.NewRequest(http.MethodGet, "/", nil)
 		asked.Header.Set(appliance.HeaderClient, name)
-		assert.Equal(t, want, (&request{r: asked}).client(), name)
+		assert.Equal(t, want, (&request{r: asked, key: noKey}).client(), name)
 	}
 }

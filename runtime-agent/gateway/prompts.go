@@ -1,10 +1,8 @@
 package gateway
 
 import (
-	"fmt"
 	"strconv"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/chat"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/program"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/prompt"
@@ -62,10 +60,10 @@ func (r *request) unread(said *call) int {
 
 // account notes what the engine has read for a prompt that it has begun to answer.
 func (r *reply) account() {
-	if !r.heard {
+	if r.cost.untilFirst == 0 {
 		return
 	}
-	tokens := r.usage.PromptTokens
+	tokens := r.cost.read
 	if tokens == 0 {
 		// The client left before the engine told.
 		tokens = r.budget.estimate(r.session(), r.print.Size())
@@ -73,26 +71,16 @@ func (r *reply) account() {
 	of := func(bytes int) int { return int(int64(tokens) * int64(bytes) / int64(max(r.print.Size(), 1))) }
 	repeated := of(r.cache.Shared(r.print))
 	turn := r.conversations.Follow(r.conversation, r.print)
-	r.cache.Read(r.print, tokens+r.usage.CompletionTokens)
-	r.numbers.prompt(r.program, repeated, tokens-repeated)
-	log := r.log.With("program", r.program, "tokens", tokens, "repeated", repeated, "new", tokens-repeated, "answer", r.usage.CompletionTokens)
+	r.cache.Read(r.print, tokens+r.cost.answer)
+	r.cost.prompt(repeated, tokens-repeated)
+	r.numbers.programTokens.count(repeated, "program", r.program, "state", "repeated")
+	r.numbers.programTokens.count(tokens-repeated, "program", r.program, "state", "new")
+	log := r.log.With("program", r.program, "tokens", tokens, "repeated", repeated, "new", tokens-repeated, "answer", r.cost.answer)
 	if turn.Lost > 0 {
-		r.numbers.parted(r.program, turn.Place, min(of(turn.Lost), tokens-repeated))
-		log = log.With("parted", turn.Place.String(), "lost", of(turn.Lost))
+		again := min(of(turn.Lost), tokens-repeated)
+		r.numbers.parted.count(1, "program", r.program, "at", turn.Kind())
+		r.numbers.again.count(again, "program", r.program, "at", turn.Kind())
+		log = log.With("parted", turn.Place.String(), "again", again)
 	}
 	log.Info("answered")
-}
-
-// prompt counts the tokens of a prompt: those that the engine had read before, and the others.
-func (n *numbers) prompt(program string, repeated, unread int) {
-	n.set.GetOrCreateCounter(fmt.Sprintf(`%s{program=%q,state="repeated"}`, appliance.MetricProgramTokens, program)).Add(repeated)
-	n.set.GetOrCreateCounter(fmt.Sprintf(`%s{program=%q,state="new"}`, appliance.MetricProgramTokens, program)).Add(unread)
-}
-
-// parted counts what a prompt repeats not of the one before in its conversation, so that the engine
-// reads so many tokens again.
-func (n *numbers) parted(program string, at prompt.Place, again int) {
-	labels := fmt.Sprintf(`{program=%q,at=%q}`, program, at.Kind())
-	n.set.GetOrCreateCounter(appliance.MetricParted + labels).Inc()
-	n.set.GetOrCreateCounter(appliance.MetricAgain + labels).Add(again)
 }

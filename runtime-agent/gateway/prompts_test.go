@@ -108,7 +108,7 @@ func TestWhatIsNewIsWhatTheEngineReads(t *testing.T) {
 	messages = strings.Replace(messages, "lazy", "late", 1)
 	require.Equal(t, http.StatusOK, r.post(t, appliance.PathChat, `{"messages":[`+messages+`]}`).StatusCode)
 	assert.InDelta(t, r.last(t).Read, r.number(t, "new"), float64(r.last(t).Prompt)/50)
-	assert.Greater(t, r.number(t, "lost"), 8000)
+	assert.Greater(t, r.number(t, "again"), 8000)
 	assert.Contains(t, r.logged(), `parted="messages[0].content of system"`)
 	numbers := numbersOf(t, r.rig)
 	assert.Contains(t, numbers, appliance.MetricParted+`{program="other",at="system content"} 1`)

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/chat"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/engine"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/failure"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/queue"
@@ -20,13 +19,11 @@ type reply struct {
 	leave func()
 	// alive fires when the client has heard nothing for a while.
 	alive *time.Timer
-	// heard is true once the engine has said something, and usage what it told of tokens.
-	heard bool
-	usage chat.Usage
 }
 
 // wait returns when it is the request's turn.
 func (r *reply) wait(ctx context.Context, ticket *queue.Ticket) *failure.Error {
+	defer r.cost.waits(time.Now())
 	for {
 		select {
 		case <-ticket.Ready():
@@ -44,6 +41,7 @@ func (r *reply) wait(ctx context.Context, ticket *queue.Ticket) *failure.Error {
 // relay asks the engine, and sends what it says.
 func (r *reply) relay(ctx context.Context, cancel context.CancelCauseFunc) *failure.Error {
 	asked := time.Now()
+	defer r.cost.works(asked)
 	events := make(chan said)
 	go r.listen(ctx, events)
 	silence := time.NewTimer(r.silence())
@@ -51,13 +49,11 @@ func (r *reply) relay(ctx context.Context, cancel context.CancelCauseFunc) *fail
 	for first := true; ; {
 		select {
 		case next := <-events:
+			r.heard(ctx, next)
 			if next.err != nil {
 				return engine.As(next.err)
 			}
-			if first {
-				first, r.heard = false, true
-				r.numbers.firstByte(r.name, time.Since(asked))
-			}
+			first = false
 			r.learn(next.event)
 			r.add(next.event)
 			if next.event.Done {
@@ -112,7 +108,6 @@ func (r *reply) listen(ctx context.Context, events chan<- said) {
 // learn remembers how long the prompt was.
 func (r *reply) learn(event engine.Event) {
 	if usage := event.Chunk.Usage; event.Done && usage != nil {
-		r.usage = *usage
 		r.budget.learn(r.session(), r.size, usage.PromptTokens, r.ContextSize)
 	}
 }

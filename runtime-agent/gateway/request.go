@@ -33,14 +33,15 @@ type request struct {
 	w    http.ResponseWriter
 	r    *http.Request
 	name string
-	log  *slog.Logger
-	// status is what became of it, 0 until that is known.
+	// key is the name of the key with which it came.
+	key string
+	log *slog.Logger
+	// status is what became of it, 500 until that is known.
 	status int
+	cost   cost
 	// begun is true once the head is sent; it then can only end in a part of the body.
 	begun bool
 }
-
-func (r *request) count() { r.numbers.count(r.name, r.status) }
 
 // head sends the head of the answer.
 func (r *request) head(status int) {
@@ -89,9 +90,12 @@ func (r *request) errorBody(failed *failure.Error) []byte {
 	return failed.Body()
 }
 
-// client is who asks, as nginx says: the address, or the network of an IPv6 one, of which a single
-// user has all of a /64.
+// client is who asks, as nginx says: whoever has a named key, else the address, or the network of an
+// IPv6 one, of which a single user has all of a /64.
 func (r *request) client() string {
+	if r.key != appliance.APIUser && r.key != noKey {
+		return "key " + r.key
+	}
 	name := r.r.Header.Get(appliance.HeaderClient)
 	address, err := netip.ParseAddr(name)
 	if err != nil || address.Is4() {
@@ -213,7 +217,7 @@ func (r *request) exchange(said *call, ticket *queue.Ticket) bool {
 		failed = out.relay(ctx, cancel)
 	}
 	switch {
-	case ctx.Err() != nil && failed == nil:
+	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), errSilent):
 		r.status = statusGone
 		return false
 	case failed != nil:

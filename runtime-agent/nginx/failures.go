@@ -36,8 +36,8 @@ var failures = []failure{
 	{"497", 400, "invalid_request_error", "https_required",
 		"This port speaks https. Use a URL that starts with https://.", true},
 	{"401", 401, "authentication_error", "invalid_api_key",
-		"Missing or wrong password. Send it as a Bearer token, as the password of HTTP Basic with the user " +
-			appliance.APIUser + ", or as x-api-key.", false},
+		"Missing or wrong password or key. Send it as a Bearer token, as x-api-key, or as the password of HTTP Basic: the user is " +
+			appliance.APIUser + ", or the name of the key.", false},
 	{"404", 404, "invalid_request_error", "unknown_url", "This appliance has no such path. The base URL for OpenAI clients is its address with /v1, for Anthropic clients the address alone.", false},
 	{"405", 405, "invalid_request_error", "method_not_allowed", "This path does not answer that method.", false},
 	{"413", 413, "invalid_request_error", "request_too_large",

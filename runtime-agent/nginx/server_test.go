@@ -3,12 +3,14 @@ package nginx
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/localaitest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/nginxrun"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/nginxtest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway"
@@ -41,6 +44,8 @@ type server struct {
 	// dir is where nginx writes its own files.
 	dir       string
 	reloading string
+	site      Site
+	running   *nginxrun.Server
 }
 
 // start runs nginx with the site, changed by edits, until the test ends.
@@ -72,10 +77,47 @@ func startWith(t testing.TB, render func(Site) []byte, upstream string, edits ..
 	for _, edit := range edits {
 		edit(&site)
 	}
-	running := nginxtest.Run(t, append([]byte(elsewhere), render(site)...), s.http, s.https)
-	require.NoError(t, Check(t.Context(), "-c", running.Config), "it finds what nginx finds")
-	s.dir = running.Dir
+	s.site = site
+	s.running = nginxtest.Run(t, append([]byte(elsewhere), render(site)...), s.http, s.https)
+	require.NoError(t, Check(t.Context(), "-c", s.running.Config), "it finds what nginx finds")
+	s.dir = s.running.Dir
 	return s
+}
+
+// change has nginx read the site with edits, and returns once the workers that have read the site before
+// accept no connection.
+func (s *server) change(t *testing.T, edit func(*Site)) {
+	t.Helper()
+	edit(&s.site)
+	old := s.workers(t)
+	require.NotEmpty(t, old)
+	write(t, s.dir, "site.conf", append([]byte(elsewhere), s.site.Render()...))
+	require.NoError(t, s.running.Reload())
+	require.Eventually(t, func() bool {
+		present := s.workers(t)
+		for id := range old {
+			// nginx says so in its title before it closes the sockets, and serves nobody in between.
+			if title := present[id]; title != "" && !strings.Contains(title, "shutting down") {
+				return false
+			}
+		}
+		return true
+	}, time.Minute, 10*time.Millisecond)
+}
+
+// workers returns the titles of nginx's processes but the first one, by their ids.
+func (s *server) workers(t *testing.T) map[string]string {
+	t.Helper()
+	master, err := os.ReadFile(filepath.Join(s.dir, "pid"))
+	require.NoError(t, err)
+	ids, err := os.ReadFile(fmt.Sprintf("/proc/%[1]s/task/%[1]s/children", strings.TrimSpace(string(master))))
+	require.NoError(t, err)
+	titles := map[string]string{}
+	for _, id := range strings.Fields(string(ids)) {
+		title, _ := os.ReadFile("/proc/" + id + "/cmdline") // it may have ended
+		titles[id] = string(title)
+	}
+	return titles
 }
 
 func (s *server) client() *http.Client { return s.clientAt("127.0.0.1") }

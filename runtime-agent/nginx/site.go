@@ -32,8 +32,9 @@ type Site struct {
 	// ReloadingFile is the path of a file that exists while the engine cannot answer. The
 	// user of nginx's workers must be able to see it.
 	ReloadingFile string
-	// Password is what clients send.
+	// Password is what clients send, or one of the named Keys.
 	Password string
+	Keys     []appliance.NamedKey
 	// Hosts are the names and addresses that the machine goes by, addresses of IPv6 in brackets:
 	// requests by http are redirected to no other. None means that they are not known.
 	Hosts []string
@@ -56,11 +57,11 @@ func Listen(port int, ipv6 bool) []string {
 	return listen
 }
 
-// Secrets matches the secret in the text of a site.
+// Secrets matches the secrets in the text of a site.
 var Secrets = regexp.MustCompile(`(\\x[0-9a-f]{2})+`)
 
 // inUse matches the line of a site that contains the password.
-var inUse = regexp.MustCompile(`\(\?i:bearer\) \+((\\x[0-9a-f]{2})+)\$"`)
+var inUse = regexp.MustCompile(`\(\?i:bearer\) \+((\\x[0-9a-f]{2})+)\$" ` + appliance.APIUser + ";")
 
 // PasswordInUse returns the password that a rendered site contains, "" if it has none.
 func PasswordInUse(site []byte) string {
@@ -112,15 +113,31 @@ var templateFiles embed.FS
 
 var templates = template.Must(template.New("").Funcs(template.FuncMap{"regex": regex, "origin": origin}).ParseFS(templateFiles, "*.conf.tmpl"))
 
-// Render returns the site file. It contains the password.
+// credential is a key with its name, as clients send both.
+type credential struct{ appliance.NamedKey }
+
+// Basic is what follows the scheme of HTTP Basic.
+func (c credential) Basic() string {
+	return base64.StdEncoding.EncodeToString([]byte(c.Name + ":" + c.Key))
+}
+
+// credentials are the password, which goes by the name of its user, and the named keys.
+func (s Site) credentials() []credential {
+	all := []credential{{appliance.NamedKey{Name: appliance.APIUser, Key: s.Password}}}
+	for _, key := range s.Keys {
+		all = append(all, credential{key})
+	}
+	return all
+}
+
+// Render returns the site file. It contains the password and the keys.
 func (s Site) Render() []byte {
 	return render("site.conf.tmpl", map[string]any{
-		"Site":         s,
-		"Basic":        base64.StdEncoding.EncodeToString([]byte(appliance.APIUser + ":" + s.Password)),
+		"Site": s, "Credentials": s.credentials(),
 		"Burst":        s.RateLimit - 1,
 		"RetryLimited": s.retryLimited(), "RetryUnavailable": retryUnavailable,
 		"Guarded":    append(slices.Clone(api), guarded{"= " + appliance.PathMetrics, "GET|HEAD", false}),
-		"Embeddings": embeddings, "NoEmbeddings": noEmbeddings, "HeaderClient": appliance.HeaderClient,
+		"Embeddings": embeddings, "NoEmbeddings": noEmbeddings, "HeaderClient": appliance.HeaderClient, "HeaderKey": appliance.HeaderKey,
 		"Open":   []string{appliance.PathHealth, appliance.PathReadyz},
 		"Errors": failures,
 	})

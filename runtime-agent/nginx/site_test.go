@@ -33,6 +33,7 @@ func TestRenderedSites(t *testing.T) {
 	limited := plain
 	limited.CORSOrigins = []string{"http://localhost:3000", "https://ide.example.org"}
 	limited.RateLimit = 60
+	limited.Keys = []appliance.NamedKey{{Name: "alice", Key: "alice's:key"}, {Name: "ci", Key: "key"}}
 	limited.NamesFile = "/etc/slm-copilot/nginx-names.conf"
 	plain.Hosts, plain.PublicCertificate = []string{"copilot.example.org", "192.0.2.7", "[2001:db8::7]"}, true
 	for name, got := range map[string][]byte{
@@ -64,7 +65,7 @@ func TestEveryAcceptedOriginIsAcceptedByNginx(t *testing.T) {
 }
 
 func TestPasswordInUse(t *testing.T) {
-	s := Site{Password: `p"a'$\s{w}#1`}
+	s := Site{Password: `p"a'$\s{w}#1`, Keys: []appliance.NamedKey{{Name: "alice", Key: "her-own-key"}}}
 	assert.Equal(t, s.Password, PasswordInUse(s.Render()))
 	for _, site := range [][]byte{nil, s.RenderRefused(), []byte("\x00\xff")} {
 		assert.Empty(t, PasswordInUse(site))

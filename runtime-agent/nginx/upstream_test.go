@@ -52,7 +52,7 @@ func TestHeadersBothWays(t *testing.T) {
 			"Authorization": "Bearer " + testPassword, "X-Api-Key": testPassword,
 			"Cookie": "token=" + testPassword, "Origin": "https://page.example.org", "Accept-Encoding": "gzip",
 			"User-Agent": "an agent", "Accept": "text/event-stream", "Content-Type": "application/json", "X-Stainless-Lang": "js",
-			appliance.HeaderClient: "somebody else", "Session-Id": "7",
+			appliance.HeaderClient: "somebody else", appliance.HeaderKey: "somebody-else", "Session-Id": "7",
 		} {
 			request.Header.Set(name, value)
 		}
@@ -62,7 +62,7 @@ func TestHeadersBothWays(t *testing.T) {
 	}
 	wanted := func(changed http.Header) http.Header {
 		header := http.Header{
-			appliance.HeaderClient: {"127.0.0.1"}, "Connection": {"close"}, "User-Agent": {"an agent"}, "Session-Id": {"7"},
+			appliance.HeaderClient: {"127.0.0.1"}, appliance.HeaderKey: {"copilot"}, "Connection": {"close"}, "User-Agent": {"an agent"}, "Session-Id": {"7"},
 			"Accept": {"text/event-stream"}, "Content-Type": {"application/json"}, "X-Stainless-Lang": {"js"},
 		}
 		for name, values := range changed {

@@ -134,6 +134,7 @@ func proxy(in Input, render func(nginx.Site) []byte) []Entry {
 		WebRoot:       appliance.WebRoot,
 		ReloadingFile: appliance.ReloadingFile,
 		Password:      in.Password,
+		Keys:          in.Settings.Keys,
 		CORSOrigins:   in.Settings.CORSOrigins,
 		RateLimit:     in.Settings.RateLimit,
 		NamesFile:     appliance.NginxNames,
@@ -186,7 +187,7 @@ func gatewayConfig(in Input, template string) gateway.Config {
 	return gateway.Config{
 		Model: in.Baked.ModelID, Created: in.ModelTime.Unix(), ContextSize: in.Fit.ContextSize, Slots: appliance.EngineSlots, CacheTokens: in.Fit.CacheTokens,
 		Engine: appliance.LocalAIAddress, ReadTimeout: int(in.Settings.ReadTimeout.Seconds()),
-		History: history.Of(template), Vocabulary: in.Vocabulary,
+		Keys: appliance.KeyNames(in.Settings.Keys), History: history.Of(template), Vocabulary: in.Vocabulary,
 	}
 }
 

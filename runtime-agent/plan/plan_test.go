@@ -22,8 +22,8 @@ import (
 
 func input() Input {
 	return Input{
-		Settings:  appliance.Settings{ContextSize: 32768},
-		Context:   map[string]string{appliance.VarPassword: "the-password", "ETH0_IP": "192.0.2.7"},
+		Settings:  appliance.Settings{ContextSize: 32768, Keys: []appliance.NamedKey{{Name: "alice", Key: "her-own-key"}}},
+		Context:   map[string]string{appliance.VarPassword: "the-password", appliance.VarKeys: "alice:her-own-key", "ETH0_IP": "192.0.2.7"},
 		Baked:     appliance.Baked{ModelID: "a-model"},
 		Facts:     machine.Facts{Threads: 4, IPv6: true, BootID: "boot-1"},
 		Fit:       fit.Result{ContextSize: 8448, CacheType: "q8_0", CacheRAM: 13},
@@ -97,15 +97,18 @@ func describe(p Plan) string {
 
 func TestSecretsAreOnlyInFilesOfRoot(t *testing.T) {
 	p := Make(input())
+	found := map[string]bool{}
 	for _, e := range append(p.Proxy, p.Rest...) {
-		for _, secret := range []string{"the-password", "the-engine-key", `\x74\x68\x65\x2d\x70`, "root key", "leaf"} {
+		for _, secret := range []string{"the-password", "the-engine-key", `\x74\x68\x65\x2d\x70`, "her-own-key", `\x68\x65\x72\x2d\x6f`, "root key", "leaf"} {
 			if strings.Contains(string(e.Content), secret) {
+				found[secret] = true
 				assert.Zero(t, e.Mode&fs.FileMode(0o007), "%s holds a secret", e.Path)
 				require.NotNil(t, e.Hidden, e.Path)
 				assert.NotContains(t, e.Hidden.ReplaceAllString(string(e.Content), "***"), secret, e.Path)
 			}
 		}
 	}
+	assert.Len(t, found, 7, "each is somewhere")
 }
 
 func TestThreads(t *testing.T) {
@@ -152,7 +155,7 @@ func TestTheGatewayGetsWhatTheEngineHas(t *testing.T) {
 		config, err := gateway.ParseConfig(planned.Content)
 		require.NoError(t, err)
 		assert.Equal(t, &gateway.Config{
-			Model: "a-model", Created: 1795376243, ContextSize: 8448, Slots: 1, Engine: "127.0.0.1:8080", ReadTimeout: 1800, History: rules,
+			Model: "a-model", Created: 1795376243, ContextSize: 8448, Slots: 1, Engine: "127.0.0.1:8080", ReadTimeout: 1800, Keys: []string{"alice"}, History: rules,
 		}, config)
 	}
 }

@@ -33,7 +33,7 @@ func TestLoadOf(t *testing.T) {
 	_, err = LoadOf(t.Context(), socket)
 	require.ErrorContains(t, err, "the gateway answers 200 OK, without numbers")
 
-	numbers = "# HELP\nother 7\n" + appliance.MetricRunning + " 1\n" + appliance.MetricWaiting + " 3\n" + appliance.MetricRequests + `{route="/x",status="200"} 12` + "\n"
+	numbers = "# HELP\nother 7\n" + appliance.MetricStart + " 1796029952\n" + appliance.MetricRunning + " 1\n" + appliance.MetricWaiting + " 3\n" + appliance.MetricRequests + `{route="/x",status="200"} 12` + "\n"
 	load, err := LoadOf(t.Context(), socket)
 	require.NoError(t, err)
 	assert.Equal(t, Load{Waiting: 3, Running: 1}, load)

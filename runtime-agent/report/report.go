@@ -65,6 +65,9 @@ func (r Report) connection(out *writer) {
 	out.pair("endpoint", r.Endpoint())
 	out.pair("username", appliance.APIUser)
 	out.pair("password", r.Password)
+	if keys := r.Status.Keys; len(keys) > 0 {
+		out.pair("keys", strings.Join(keys, ", "))
+	}
 	out.pair("model", r.Status.Model)
 	out.pair("context_size", fmt.Sprint(r.Status.ContextSize))
 	out.pair("cache", r.Status.Cache())

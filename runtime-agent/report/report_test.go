@@ -16,6 +16,7 @@ func ready(source string) Report {
 	return Report{
 		Status: status.Status{
 			Stage: appliance.BootstrapSuccess, Host: "copilot.example.org", Model: "devstral-small-2", ContextSize: 32768, Threads: 16,
+			Keys: []string{"alice", "ci"},
 			Certificate: &status.Certificate{
 				Subject: "CN=copilot.example.org", Issuer: "CN=root", Fingerprint: "CC:DD", Source: source,
 				NotAfter: time.Date(2027, 12, 24, 0, 0, 0, 0, time.UTC),

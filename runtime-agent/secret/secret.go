@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/guardedfile"
@@ -44,8 +45,8 @@ type Stored struct {
 	InUse string
 	// Expected is true if there has been one before.
 	Expected bool
-	// Withdrawn is a secret that must not be used any more; empty if there is none.
-	Withdrawn string
+	// Withdrawn are secrets that must not be used any more.
+	Withdrawn []string
 }
 
 // Password returns the stored password, or a new one at the first boot and after the stored one
@@ -69,11 +70,11 @@ func (k kind) keep(s Stored) (value, warning string, err error) {
 	value, err = Read(s.Path)
 	lost := errors.Is(err, fs.ErrNotExist)
 	// A password that an operator has set is not among those that are kept.
-	usable := func(value string) bool { return value != s.Withdrawn && k.form.MatchString(value) }
+	usable := func(value string) bool { return !slices.Contains(s.Withdrawn, value) && k.form.MatchString(value) }
 	switch {
 	case err != nil && !lost:
 		return "", "", fmt.Errorf("read the stored secret: %w", err)
-	case s.Withdrawn != "" && value == s.Withdrawn:
+	case value != "" && slices.Contains(s.Withdrawn, value):
 		return k.make(), "", nil
 	case usable(value):
 		return value, "", nil

@@ -89,14 +89,14 @@ func TestAWithdrawnPasswordIsNeverUsedAgain(t *testing.T) {
 	for name, content := range map[string]string{"stored": leaked + "\n", "damaged": leaked[:8], "empty": ""} {
 		path := filepath.Join(t.TempDir(), "password")
 		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
-		got, _, err := Password(Stored{Path: path, InUse: leaked, Withdrawn: leaked})
+		got, _, err := Password(Stored{Path: path, InUse: leaked, Withdrawn: []string{"", leaked}})
 		require.NoError(t, err)
 		assert.Regexp(t, password.form, got, name)
 		assert.NotEqual(t, leaked, got, name)
 	}
 	path := filepath.Join(t.TempDir(), "password")
 	require.NoError(t, os.WriteFile(path, Content("GeneratedOnce123"), 0o600))
-	got, warning, err := Password(Stored{Path: path, InUse: "GeneratedOnce123", Withdrawn: leaked})
+	got, warning, err := Password(Stored{Path: path, InUse: "GeneratedOnce123", Withdrawn: []string{leaked}})
 	require.NoError(t, err)
 	assert.Equal(t, "GeneratedOnce123", got, "the run that generated it was killed later")
 	assert.Empty(t, warning)

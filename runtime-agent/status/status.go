@@ -26,11 +26,14 @@ type Status struct {
 	Stage string    `json:"stage"`
 	Since time.Time `json:"since"`
 	// Host is the name or address a client connects to first.
-	Host        string       `json:"host,omitempty"`
-	Model       string       `json:"model,omitempty"`
-	ContextSize int          `json:"context_size,omitempty"`
-	CacheTokens int          `json:"cache_tokens,omitempty"`
-	Threads     int          `json:"threads,omitempty"`
+	Host        string `json:"host,omitempty"`
+	Model       string `json:"model,omitempty"`
+	ContextSize int    `json:"context_size,omitempty"`
+	// CacheTokens is how many tokens of conversations the engine keeps, besides the one in hand.
+	CacheTokens int `json:"cache_tokens,omitempty"`
+	Threads     int `json:"threads,omitempty"`
+	// Keys are the names of the keys beside the password.
+	Keys        []string     `json:"keys,omitempty"`
 	Certificate *Certificate `json:"certificate,omitempty"`
 	LastError   string       `json:"last_error,omitempty"`
 	// Warnings are what works differently from the settings, one sentence each.
@@ -166,6 +169,9 @@ func (s Status) String() string {
 		line("context", fmt.Sprintf("%d tokens", s.ContextSize))
 		line("cache", s.Cache())
 		line("threads", s.Threads)
+	}
+	if len(s.Keys) > 0 {
+		line("keys", strings.Join(s.Keys, ", "))
 	}
 	if s.Certificate != nil {
 		line("certificate", fmt.Sprintf("%s, from %s, until %s", Line(s.Certificate.Subject), Line(s.Certificate.Issuer), s.Certificate.NotAfter.Format(time.DateOnly)))

@@ -22,6 +22,7 @@ var now = time.Date(2026, 11, 22, 12, 0, 0, 1, time.UTC)
 func ready() Status {
 	return Status{
 		Stage: appliance.BootstrapSuccess, Host: "copilot.example.org", Model: "devstral-small-2", ContextSize: 32768, Threads: 16,
+		Keys:        []string{"alice", "ci"},
 		Certificate: &Certificate{Subject: "CN=copilot.example.org", Issuer: "CN=root", NotAfter: now.AddDate(1, 0, 0), Fingerprint: "AA:BB"},
 	}
 }

@@ -19,7 +19,6 @@ import (
 const (
 	PathChat        = "/v1/chat/completions"
 	PathCompletions = "/v1/completions"
-	PathMetrics     = "/metrics"
 	PathTokenize    = "/v1/tokenize"
 	PathReadyz      = "/readyz"
 )
