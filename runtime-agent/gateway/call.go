@@ -15,6 +15,8 @@ type call struct {
 	question engine.Question
 	// stream is false for a client that wants the answer in one piece.
 	stream bool
+	// tools is true if the request has some.
+	tools  bool
 	answer answer
 	// texts are what the prompt says, tools included, until it is admitted; size is how many bytes
 	// they have, and least a number of tokens below which they cannot come.
@@ -66,6 +68,7 @@ func chatCall(body []byte, c *Config) (*call, *failure.Error) {
 	if failed != nil {
 		return nil, failed
 	}
+	made.tools = fields["tools"] != nil
 	made.say(append(history.Text, string(fields["tools"]))...)
 	for i, text := range history.Text {
 		// A template may cut the blanks at both ends.

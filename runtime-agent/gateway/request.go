@@ -24,6 +24,7 @@ const statusGone = 499
 var (
 	errRestarting = failure.Unavailable(errors.New("the gateway restarts"))
 	errSilent     = errors.New("the engine was silent for too long")
+	errRevoked    = failure.Unavailable(errors.New("its turn is taken back"))
 )
 
 // request is one request on its way.
@@ -173,7 +174,7 @@ func (r *request) generate() {
 	said.texts = nil // they may be large, and the request may wait for long
 	held := r.held.Add(said.question.Length)
 	defer r.held.Add(-said.question.Length)
-	ticket, err := r.queue.Enter(r.client())
+	ticket, err := r.queue.Enter(r.client(), r.work(said))
 	if err != nil {
 		r.refuse(r.busy())
 		return
@@ -199,16 +200,36 @@ func (r *request) busy() *failure.Error {
 	}
 }
 
-// exchange waits for the request's turn and answers it. It reports whether there was an answer to
-// its end.
+// work is what the queue is told of a call.
+func (r *request) work(said *call) queue.Work {
+	tokens := r.budget.estimate(r.conversation(), said.size)
+	return queue.Work{New: func() int { return tokens }, Background: r.background(said)}
+}
+
+// longestTitle is the size in bytes of the longest request that is taken for one for a title: OpenCode's
+// has 2.5 kB, and one for a summary has the whole conversation.
+const longestTitle = 8000
+
+// background reports whether nobody is watching for the answer. Coding agents that say which
+// conversation they are in send tools, but with what they ask for themselves.
+func (r *request) background(said *call) bool {
+	return r.conversation() != r.client() && !said.tools && said.size <= longestTitle
+}
+
+// exchange waits for the request's turn and answers it, and waits again where its turn is taken back. It
+// reports whether there was an answer to its end.
 func (r *request) exchange(said *call, ticket *queue.Ticket) bool {
 	ctx, cancel := context.WithCancelCause(r.r.Context())
 	defer cancel(nil)
 	out := &reply{request: r, call: said, leave: func() { cancel(nil) }, alive: time.NewTimer(r.grace)}
 	defer out.alive.Stop()
 	failed := out.wait(ctx, ticket)
-	if failed == nil && ctx.Err() == nil {
-		failed = out.relay(ctx, cancel)
+	for failed == nil && ctx.Err() == nil {
+		if failed = out.relay(ctx, cancel, ticket); failed != errRevoked {
+			break
+		}
+		ticket.Back()
+		failed = out.wait(ctx, ticket)
 	}
 	switch {
 	case ctx.Err() != nil && failed == nil:
