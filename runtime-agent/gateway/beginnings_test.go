@@ -20,7 +20,7 @@ import (
 const soon = 10 * time.Second
 
 // agentOf is a coding agent: its requests have the same system prompt, but for the folder, and tools.
-type agentOf struct{ *reader }
+type agentOf struct{ *countingRig }
 
 // session sends the first prompt of a session in a folder, and returns how many tokens it has and how
 // many of them the engine read.
@@ -57,7 +57,7 @@ func (r *rig) keepWarm(t *testing.T) (stop func()) {
 // With stable prompts a session in another folder has hardly more to read than what differs, and the
 // model is told all the same.
 func TestStablePrompts(t *testing.T) {
-	a := agentOf{startReader(t, func(c *Config) { c.StablePrompts = true })}
+	a := agentOf{startCounting(t, func(c *Config) { c.StablePrompts = true })}
 	tokens, read := a.session(t, "one")
 	assert.Equal(t, tokens, read)
 	a.session(t, "two")
@@ -66,7 +66,7 @@ func TestStablePrompts(t *testing.T) {
 		assert.Less(t, read, tokens/20)
 	}
 
-	plain := agentOf{startReader(t)}
+	plain := agentOf{startCounting(t)}
 	for _, folder := range []string{"one", "two"} {
 		tokens, read = plain.session(t, folder)
 	}
@@ -77,7 +77,7 @@ func TestStablePrompts(t *testing.T) {
 func TestWarmUp(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "beginnings.json")
 	warm := func(c *Config) { c.WarmUp, c.StablePrompts, c.Beginnings = true, true, file }
-	first := agentOf{startReader(t, warm)}
+	first := agentOf{startCounting(t, warm)}
 	stop := first.keepWarm(t)
 	for _, folder := range []string{"one", "two"} {
 		first.session(t, folder)
@@ -97,19 +97,19 @@ func TestWarmUp(t *testing.T) {
 
 	// Gateway and engine start anew.
 	stop()
-	second := agentOf{startReader(t, warm)}
+	second := agentOf{startCounting(t, warm)}
 	stop = second.keepWarm(t)
 	require.Eventually(t, func() bool { return strings.Contains(second.logged(), "the engine has read what prompts begin with") }, time.Minute, 10*time.Millisecond)
 	tokens, read := second.session(t, "three")
 	assert.Less(t, read, tokens/20)
 
 	// Another model has nothing of it.
-	other := startReader(t, warm, func(c *Config) { c.Created++ })
+	other := startCounting(t, warm, func(c *Config) { c.Created++ })
 	assert.Empty(t, other.current.Load().kinds.Beginnings())
 
 	stop()
 	// Switched off, nothing is stored, and nothing is learned.
-	off := agentOf{startReader(t, func(c *Config) { c.Beginnings = file })}
+	off := agentOf{startCounting(t, func(c *Config) { c.Beginnings = file })}
 	off.keepWarm(t)
 	off.session(t, "four")
 	assert.NoFileExists(t, file)
@@ -121,7 +121,7 @@ func TestBeginningsThatCannotBeKept(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "beginnings.json")
 	require.NoError(t, os.WriteFile(file, []byte("no JSON"), 0o600))
-	a := agentOf{startReader(t, func(c *Config) { c.WarmUp, c.Beginnings = true, file })}
+	a := agentOf{startCounting(t, func(c *Config) { c.WarmUp, c.Beginnings = true, file })}
 	a.keepWarm(t)
 	require.NoError(t, os.RemoveAll(dir))
 	for _, folder := range []string{"one", "two"} {

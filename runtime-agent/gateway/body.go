@@ -76,18 +76,19 @@ func (o object) set(field string, value any) {
 	o[field] = encoded
 }
 
-// reader returns the object in JSON and its size, without copying its values.
-func (o object) reader() (io.Reader, int64) {
+// reader returns what reads the object in JSON, as often as it is called, and its size, without copying
+// its values.
+func (o object) reader() (func() io.Reader, int64) {
 	names := make([]string, 0, len(o))
 	for name := range o {
 		names = append(names, name)
 	}
 	slices.Sort(names)
 	var size int64
-	var parts []io.Reader
+	var parts [][]byte
 	add := func(part []byte) {
 		size += int64(len(part))
-		parts = append(parts, bytes.NewReader(part))
+		parts = append(parts, part)
 	}
 	for i, name := range names {
 		separator := ","
@@ -102,7 +103,13 @@ func (o object) reader() (io.Reader, int64) {
 		add([]byte("{"))
 	}
 	add([]byte("}"))
-	return io.MultiReader(parts...), size
+	return func() io.Reader {
+		readers := make([]io.Reader, len(parts))
+		for i, part := range parts {
+			readers[i] = bytes.NewReader(part)
+		}
+		return io.MultiReader(readers...)
+	}, size
 }
 
 // textOf returns the text of a prompt of /v1/completions: a string, or a list of one.

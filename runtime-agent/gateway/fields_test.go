@@ -33,7 +33,7 @@ func TestFields(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			made, failed := chatCall([]byte(`{"messages":[{"role":"user","content":"a"}]`+tt.sent+`}`), testConfig("127.0.0.1:1"), undivided)
 			require.Nil(t, failed)
-			body, err := io.ReadAll(made.question.Body)
+			body, err := io.ReadAll(made.question.Body())
 			require.NoError(t, err)
 			assert.Equal(t, int64(len(body)), made.question.Length)
 			assert.JSONEq(t, `{`+messages+tt.want+`}`, string(body))
@@ -50,9 +50,12 @@ func FuzzObject(f *testing.F) {
 			return
 		}
 		reader, size := fields.reader()
-		again, err := io.ReadAll(reader)
+		again, err := io.ReadAll(reader())
 		require.NoError(t, err)
 		assert.Equal(t, size, int64(len(again)))
+		once, err := io.ReadAll(reader())
+		require.NoError(t, err)
+		assert.Equal(t, again, once)
 		var was, is map[string]any
 		require.NoError(t, json.Unmarshal(body, &was))
 		require.NoError(t, json.Unmarshal(again, &is))
@@ -70,7 +73,7 @@ func FuzzChatCall(f *testing.F) {
 			assert.Contains(t, []int{400, 404}, failed.Status)
 			return
 		}
-		asked, err := io.ReadAll(made.question.Body)
+		asked, err := io.ReadAll(made.question.Body())
 		require.NoError(t, err)
 		assert.True(t, json.Valid(asked), string(asked))
 	})

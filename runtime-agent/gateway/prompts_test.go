@@ -19,8 +19,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/localaitest"
 )
 
-// reader is a gateway before the stand-in, with what that has read of each prompt, and its own log.
-type reader struct {
+// countingRig is a gateway before the stand-in, with what that has read of each prompt, and its own log.
+type countingRig struct {
 	*rig
 	mutex sync.Mutex
 	reads []localaitest.Reading
@@ -28,20 +28,20 @@ type reader struct {
 }
 
 // Write is for the log, to which several requests may write.
-func (r *reader) Write(line []byte) (int, error) {
+func (r *countingRig) Write(line []byte) (int, error) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	return r.log.Write(line)
 }
 
-func (r *reader) logged() string {
+func (r *countingRig) logged() string {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	return r.log.String()
 }
 
 // last returns what the engine has read last.
-func (r *reader) last(t testing.TB) localaitest.Reading {
+func (r *countingRig) last(t testing.TB) localaitest.Reading {
 	t.Helper()
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
@@ -49,9 +49,9 @@ func (r *reader) last(t testing.TB) localaitest.Reading {
 	return r.reads[len(r.reads)-1]
 }
 
-func startReader(t testing.TB, edits ...func(*Config)) *reader {
+func startCounting(t testing.TB, edits ...func(*Config)) *countingRig {
 	t.Helper()
-	r := &reader{}
+	r := &countingRig{}
 	handler := localaitest.NewHandler(localaitest.Options{
 		Models: []localaitest.Model{{Name: appliance.ModelID, ContextSize: 1 << 20, Template: localaitest.Devstral}},
 		Keys:   []string{testKey},
@@ -68,7 +68,7 @@ func startReader(t testing.TB, edits ...func(*Config)) *reader {
 }
 
 // all returns a field of each line of the log that has it.
-func (r *reader) all(field string) []string {
+func (r *countingRig) all(field string) []string {
 	var values []string
 	for _, found := range regexp.MustCompile(`\b`+field+`=(\d+)`).FindAllStringSubmatch(r.logged(), -1) {
 		values = append(values, found[1])
@@ -77,7 +77,7 @@ func (r *reader) all(field string) []string {
 }
 
 // number returns a field as the log has it last.
-func (r *reader) number(t testing.TB, field string) int {
+func (r *countingRig) number(t testing.TB, field string) int {
 	t.Helper()
 	values := r.all(field)
 	require.NotEmpty(t, values, "no %s in the log", field)
@@ -90,7 +90,7 @@ const longText = "The quick brown fox jumps over the lazy dog. "
 
 // What the gateway says that the engine had to read is what the engine read, turn by turn.
 func TestWhatIsNewIsWhatTheEngineReads(t *testing.T) {
-	r := startReader(t)
+	r := startCounting(t)
 	system := strings.Repeat(longText, 200)
 	messages := fmt.Sprintf(`{"role":"system","content":%q},{"role":"user","content":"Say: Hello."}`, system)
 	for turn := range 5 {
@@ -124,7 +124,7 @@ func numbersOf(t testing.TB, r *rig) string {
 
 // Tools in another order, and keys of their schemas in another order, are the same prompt.
 func TestToolsAreWrittenInOneWay(t *testing.T) {
-	r := startReader(t)
+	r := startCounting(t)
 	const ask = `{"messages":[{"role":"user","content":"Say: Hello."}],"tools":[%s]}`
 	one := `{"type":"function","function":{"name":"a","description":"` + longText + `","parameters":{"type":"object","properties":{"x":{"type":"string"},"y":{"type":"number"}}}}}`
 	same := `{"function":{"parameters":{"properties":{"y":{"type":"number"},"x":{"type":"string"}},"type":"object"},"description":"` + longText + `","name":"a"},"type":"function"}`
@@ -140,7 +140,7 @@ func TestToolsAreWrittenInOneWay(t *testing.T) {
 
 // Messages of another conversation, and what an agent asks besides, are no break of this one.
 func TestConversationsAreToldApart(t *testing.T) {
-	r := startReader(t)
+	r := startCounting(t)
 	system := strings.Repeat(longText, 20)
 	for _, asked := range []string{
 		fmt.Sprintf(`{"role":"system","content":%q},{"role":"user","content":"Say: a."}`, system),
@@ -148,7 +148,7 @@ func TestConversationsAreToldApart(t *testing.T) {
 		`{"role":"system","content":"You are a title generator."},{"role":"user","content":"Say: a."}`,
 		fmt.Sprintf(`{"role":"system","content":%q},{"role":"user","content":"Say: a."},{"role":"assistant","content":"a."},{"role":"user","content":"Say: c."}`, system),
 	} {
-		require.Equal(t, http.StatusOK, r.post(t, appliance.PathChat, `{"messages":[`+asked+`]}`).StatusCode)
+		_ = read(t, r.post(t, appliance.PathChat, `{"messages":[`+asked+`]}`))
 	}
 	assert.Equal(t, 4, strings.Count(r.logged(), "msg=answered"))
 	assert.NotContains(t, r.logged(), "parted=")
@@ -162,7 +162,7 @@ func TestAnEngineThatEndedHasReadNothing(t *testing.T) {
 		fails(http.StatusInternalServerError, `{"error":{"message":"rpc error: code = Unavailable desc = connection refused"}}`),
 		says(role, delta("a"), stopped, usage(1000, 1), done),
 	}
-	r := &reader{}
+	r := &countingRig{}
 	r.rig = start(t, func(w http.ResponseWriter, request *http.Request) {
 		answers[0](w, request)
 		answers = answers[1:]

@@ -38,22 +38,32 @@ func (r *reply) wait(ctx context.Context, ticket *queue.Ticket) *failure.Error {
 	}
 }
 
-// relay asks the engine, and sends what it says.
-func (r *reply) relay(ctx context.Context, cancel context.CancelCauseFunc) *failure.Error {
+// relay asks the engine, and sends what it says. The error is errRevoked if the turn is taken back,
+// before the engine has said anything; it has stopped then.
+func (r *reply) relay(ctx context.Context, cancel context.CancelCauseFunc, ticket *queue.Ticket) *failure.Error {
 	asked := time.Now()
 	defer r.cost.works(asked)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	events := make(chan said)
 	go r.listen(ctx, events)
 	silence := time.NewTimer(r.silence())
 	defer silence.Stop()
+	revoked := ticket.Revoked()
 	for first := true; ; {
 		select {
-		case next := <-events:
+		case next, open := <-events:
+			if !open {
+				return nil // ctx is over
+			}
 			r.heard(ctx, next)
 			if next.err != nil {
 				return engine.As(next.err)
 			}
-			first = false
+			if first {
+				first, revoked = false, nil
+				ticket.Begun()
+			}
 			r.learn(next.event)
 			r.add(next.event)
 			if next.event.Done {
@@ -62,6 +72,11 @@ func (r *reply) relay(ctx context.Context, cancel context.CancelCauseFunc) *fail
 			silence.Reset(r.silence())
 		case <-r.alive.C:
 			r.live(fmt.Sprintf("%s, %d s so far", doing(first), int(time.Since(asked).Seconds())))
+		case <-revoked:
+			stop()
+			for range events { //nolint:revive // until the engine is told
+			}
+			return errRevoked
 		case <-silence.C:
 			cancel(errSilent)
 			return r.silent()
@@ -81,8 +96,9 @@ func doing(first bool) string {
 	return "writing a tool call"
 }
 
-// listen asks the engine and passes on what it says, until ctx is over.
+// listen asks the engine and passes on what it says, until ctx is over. Then it closes events.
 func (r *reply) listen(ctx context.Context, events chan<- said) {
+	defer close(events)
 	pass := func(next said) bool {
 		select {
 		case events <- next:

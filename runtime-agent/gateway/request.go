@@ -24,6 +24,7 @@ const statusGone = 499
 var (
 	errRestarting = failure.Unavailable(errors.New("the gateway restarts"))
 	errSilent     = errors.New("the engine was silent for too long")
+	errRevoked    = failure.Unavailable(errors.New("its turn is taken back"))
 )
 
 // request is one request on its way.
@@ -178,7 +179,7 @@ func (r *request) generate() {
 	said.parts, said.first = nil, "" // they may be large, and the request may wait for long
 	held := r.held.Add(said.question.Length)
 	defer r.held.Add(-said.question.Length)
-	ticket, err := r.queue.Enter(r.client())
+	ticket, err := r.queue.Enter(r.client(), r.work(said))
 	if err != nil {
 		r.refuse(r.busy())
 		return
@@ -204,8 +205,13 @@ func (r *request) busy() *failure.Error {
 	}
 }
 
-// exchange waits for the request's turn and answers it. It reports whether there was an answer to
-// its end.
+// work is what the queue is told of a call.
+func (r *request) work(said *call) queue.Work {
+	return queue.Work{New: func() int { return r.unread(said) }, Background: said.background}
+}
+
+// exchange waits for the request's turn and answers it, and waits again where its turn is taken back. It
+// reports whether there was an answer to its end.
 func (r *request) exchange(said *call, ticket *queue.Ticket) bool {
 	ctx, cancel := context.WithCancelCause(r.r.Context())
 	defer cancel(nil)
@@ -213,8 +219,12 @@ func (r *request) exchange(said *call, ticket *queue.Ticket) bool {
 	defer out.alive.Stop()
 	defer out.account()
 	failed := out.wait(ctx, ticket)
-	if failed == nil && ctx.Err() == nil {
-		failed = out.relay(ctx, cancel)
+	for failed == nil && ctx.Err() == nil {
+		if failed = out.relay(ctx, cancel, ticket); failed != errRevoked {
+			break
+		}
+		ticket.Back()
+		failed = out.wait(ctx, ticket)
 	}
 	switch {
 	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), errSilent):

@@ -63,8 +63,8 @@ func New(address, key string, contextSize int) *Engine {
 type Question struct {
 	// Path is PathChat or PathCompletions.
 	Path string
-	// Body is the request in JSON, Length its size in bytes.
-	Body   io.Reader
+	// Body returns the request in JSON from its beginning, Length is its size in bytes.
+	Body   func() io.Reader
 	Length int64
 	// RequestID ties the logs of nginx, gateway and engine together.
 	RequestID string
@@ -76,7 +76,7 @@ type Question struct {
 // minutes; the answer is then read with Stream.Next. The error is a *failure.Error, unless ctx is
 // over.
 func (e *Engine) Ask(ctx context.Context, q Question) (*Stream, error) {
-	request, err := e.request(ctx, http.MethodPost, q.Path, q.Body)
+	request, err := e.request(ctx, http.MethodPost, q.Path, q.Body())
 	if err != nil {
 		return nil, err
 	}

@@ -1,9 +1,11 @@
 // Package queue shares an engine that computes few answers at a time among clients: each gets its
-// turn, whatever the others ask.
+// turn, what is soon answered need not wait for what takes minutes, and nobody waits for ever.
 package queue
 
 import (
+	"cmp"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 )
@@ -16,14 +18,30 @@ type Limits struct {
 	Waiting, WaitingOfOne int
 }
 
+// Work is what a request asks of the engine.
+type Work struct {
+	// New returns how many tokens of the prompt the engine has to read, as things are at the moment,
+	// but for what it has read in turns that were taken back. It is called with the queue's lock held.
+	New func() int
+	// Background is true for what nobody is watching: titles, memories, suggestions.
+	Background bool
+}
+
 // ErrFull is the error for a request that finds no place.
 var ErrFull = errors.New("the queue is full")
 
-// usual is how long an answer takes before any has been seen: some hundred tokens on a CPU.
-const usual = 30 * time.Second
+const (
+	// pause is how long the engine must have been free before it begins with background work. The
+	// next turn of the conversation that was just answered comes within it: tools take 1 to 5 s.
+	pause = 5 * time.Second
 
-// Queue admits requests: the client that has waited longest since it was last served comes first,
-// and of its requests the one that came first.
+	// nearlyRead is the rest of its reading for which a prompt keeps its turn, whoever comes: the engine
+	// needs 1 to 2 s to stop, and saves and loads what it has read.
+	nearlyRead = 20 * time.Second
+)
+
+// Queue admits requests in the order of line. One whose prompt is still read gives its turn back to
+// one that is before it there.
 type Queue struct {
 	now func() time.Time
 
@@ -31,25 +49,39 @@ type Queue struct {
 	limits  Limits
 	waiting []*Ticket // in the order in which they came
 	running []*Ticket
-	// turn grows by two with each admission, and last holds the latest one of each client since
-	// the queue was empty. A client that is new stands right before the one that was served last.
-	turn int
-	last map[string]int
-	// average is how long recent answers took.
-	average time.Duration
+	came    int // how many requests have come
+	line
+	pace pace
+	// free is when the engine last became free, wake calls when it has been so for the pause.
+	free time.Time
+	wake *time.Timer
 }
 
 // Ticket is the place of one request.
 type Ticket struct {
 	queue  *Queue
 	client string
-	ready  chan struct{}
-	start  time.Time
+	work   Work
+	came   int // its number, in the order in which requests came
+	// ready is closed when its turn comes, revoked when that is to be given back.
+	ready, revoked chan struct{}
+	revoking       bool
+	// passed is how many requests that came later went before it.
+	passed int
+	// backs is how many turns it gave back, read how many tokens were read in them.
+	backs, read int
+
+	// Of the present turn: when it began, what was to be read then and what its client was
+	// charged for it, and when the answer began, zero before.
+	start   time.Time
+	toRead  int
+	charged time.Duration
+	begun   time.Time
 }
 
 // New returns an empty queue. now is the clock.
 func New(limits Limits, now func() time.Time) *Queue {
-	return &Queue{now: now, limits: limits, last: map[string]int{}, average: usual}
+	return &Queue{now: now, limits: limits, line: line{had: map[string]time.Duration{}}, pace: usualPace}
 }
 
 // SetLimits changes the limits. Requests that have a place keep it.
@@ -62,24 +94,54 @@ func (q *Queue) SetLimits(limits Limits) {
 
 // Enter gives a request of a client its place; the error is ErrFull. Whoever has a ticket must
 // Leave.
-func (q *Queue) Enter(client string) (*Ticket, error) {
+func (q *Queue) Enter(client string, work Work) (*Ticket, error) {
 	q.mutex.Lock()
 	defer q.mutex.Unlock()
-	free := len(q.running) < q.limits.Slots
-	if !free && (len(q.waiting) >= q.limits.Waiting || q.waitingOf(client) >= q.limits.WaitingOfOne) {
+	runs := len(q.running) < q.limits.Slots && !work.Background
+	if !runs && (len(q.waiting) >= q.limits.Waiting || q.waitingOf(client) >= q.limits.WaitingOfOne) {
 		return nil, ErrFull
 	}
-	if _, known := q.last[client]; !known {
-		q.last[client] = q.turn - 1
+	if q.waitingOf(client) == 0 {
+		q.had[client] = max(q.had[client], q.at)
 	}
-	t := &Ticket{queue: q, client: client, ready: make(chan struct{})}
+	q.came++
+	t := &Ticket{queue: q, client: client, work: work, came: q.came, ready: make(chan struct{})}
 	q.waiting = append(q.waiting, t)
 	q.admit()
 	return t, nil
 }
 
-// Ready is closed when the request may run.
+// Ready is closed when the request may run. After Back it is another channel.
 func (t *Ticket) Ready() <-chan struct{} { return t.ready }
+
+// Revoked is closed when the request should stop and give its turn Back, of one that runs and has
+// not Begun.
+func (t *Ticket) Revoked() <-chan struct{} { return t.revoked }
+
+// Begun is for a request whose answer begins: it keeps its turn.
+func (t *Ticket) Begun() {
+	q := t.queue
+	q.mutex.Lock()
+	defer q.mutex.Unlock()
+	t.revoking = false
+	t.begun = q.now()
+	q.pace.learnReading(t.toRead, t.begun.Sub(t.start))
+}
+
+// Back gives the turn back: the request waits again, where it waited before.
+func (t *Ticket) Back() {
+	q := t.queue
+	q.mutex.Lock()
+	defer q.mutex.Unlock()
+	t.revoking = false
+	t.backs++
+	t.read += t.toRead - q.unread(t)
+	t.ready = make(chan struct{})
+	q.stop(t)
+	q.waiting = append(q.waiting, t)
+	slices.SortFunc(q.waiting, func(a, b *Ticket) int { return cmp.Compare(a.came, b.came) })
+	q.admit()
+}
 
 // Place is 1 for the request that runs next, 0 for one that runs or has left.
 func (t *Ticket) Place() int {
@@ -87,7 +149,7 @@ func (t *Ticket) Place() int {
 	q.mutex.Lock()
 	defer q.mutex.Unlock()
 	for i, other := range q.inTurn() {
-		if other == t {
+		if other.Ticket == t {
 			return i + 1
 		}
 	}
@@ -101,9 +163,11 @@ func (t *Ticket) Leave(answered bool) {
 	q.mutex.Lock()
 	defer q.mutex.Unlock()
 	q.waiting = without(q.waiting, t)
-	if before := len(q.running); before > 0 {
-		if q.running = without(q.running, t); len(q.running) < before && answered {
-			q.average = (3*q.average + q.now().Sub(t.start)) / 4
+	if slices.Contains(q.running, t) {
+		q.at = max(q.at, q.had[t.client])
+		q.stop(t)
+		if answered {
+			q.pace.learnAnswer(q.free.Sub(t.began()))
 		}
 	}
 	q.admit()
@@ -129,26 +193,42 @@ func (q *Queue) Wait(client string) time.Duration {
 	if q.waitingOf(client) < q.limits.WaitingOfOne {
 		return wait
 	}
-	for i, t := range q.inTurn() {
+	for _, t := range q.inTurn() {
 		if t.client == client {
-			return wait + time.Duration(i/max(q.limits.Slots, 1))*q.average
+			return wait
 		}
+		wait += t.cost / time.Duration(max(q.limits.Slots, 1))
 	}
 	return wait
 }
 
-// untilFree estimates when the first of the running requests ends. One that takes longer than
-// usual is expected to take as long again as a quarter of what it took.
+// untilFree estimates when the first of the running requests ends.
 func (q *Queue) untilFree() time.Duration {
 	var first time.Duration
 	for i, t := range q.running {
-		took := q.now().Sub(t.start)
-		rest := max(q.average-took, took/4)
-		if i == 0 || rest < first {
+		if rest := q.rest(t); i == 0 || rest < first {
 			first = rest
 		}
 	}
 	return first
+}
+
+// rest estimates how long a running request takes still. One that takes longer than usual is
+// expected to take as long again as a quarter of what it took.
+func (q *Queue) rest(t *Ticket) time.Duration {
+	if t.begun.IsZero() {
+		return max(q.pace.cost(q.unread(t)), q.now().Sub(t.start)/4)
+	}
+	took := q.now().Sub(t.begun)
+	return max(q.pace.answer-took, took/4)
+}
+
+// unread estimates how many tokens the engine has still to read of a request that runs.
+func (q *Queue) unread(t *Ticket) int {
+	if !t.begun.IsZero() {
+		return 0
+	}
+	return max(0, t.toRead-q.pace.tokens(q.now().Sub(t.start)))
 }
 
 func (q *Queue) waitingOf(client string) int {
@@ -164,34 +244,112 @@ func (q *Queue) waitingOf(client string) int {
 // admit lets requests run while there is a slot.
 func (q *Queue) admit() {
 	for len(q.running) < q.limits.Slots && len(q.waiting) > 0 {
-		t := q.inTurn()[0]
-		q.waiting = without(q.waiting, t)
-		q.running = append(q.running, t)
-		q.turn += 2
-		q.last[t.client] = q.turn
-		t.start = q.now()
-		close(t.ready)
+		one, others := next(q.candidates())
+		if wait := pause - q.now().Sub(q.free); one.background() && wait > 0 {
+			q.wakeIn(wait)
+			return
+		}
+		for _, c := range others {
+			c.Ticket.passed = c.passed
+		}
+		q.start(one)
+	}
+	q.takeBack()
+}
+
+func (q *Queue) start(one candidate) {
+	t := one.Ticket
+	q.waiting = without(q.waiting, t)
+	q.running = append(q.running, t)
+	t.start, t.begun, t.toRead, t.charged = q.now(), time.Time{}, t.unread(), one.cost
+	q.had[t.client] += t.charged
+	t.revoked = make(chan struct{})
+	close(t.ready)
+}
+
+// stop ends a turn: the client has had as much of the engine as that took.
+func (q *Queue) stop(t *Ticket) {
+	q.running = without(q.running, t)
+	q.free = q.now()
+	q.had[t.client] += q.free.Sub(t.start) - t.charged
+}
+
+// wakeIn admits once more after a time.
+func (q *Queue) wakeIn(wait time.Duration) {
+	if q.wake != nil {
+		q.wake.Stop()
+	}
+	q.wake = time.AfterFunc(wait, func() {
+		q.mutex.Lock()
+		defer q.mutex.Unlock()
+		q.admit()
+	})
+}
+
+// takeBack asks for the turn of a request that one that waits should have. One at a time: what then
+// waits may run.
+func (q *Queue) takeBack() {
+	if slices.ContainsFunc(q.running, func(t *Ticket) bool { return t.revoking }) {
+		return
+	}
+	for _, t := range q.running {
+		if q.shouldWait(t) {
+			t.revoking = true
+			close(t.revoked)
+			return
+		}
 	}
 }
 
-// inTurn returns the waiting requests in the order in which they will run if no other comes.
-func (q *Queue) inTurn() []*Ticket {
-	last := make(map[string]int, len(q.last))
-	for client, turn := range q.last {
-		last[client] = turn
+// shouldWait reports whether a request that runs should let the next one go first: that has its turn
+// before it, with what is left of it, and is done sooner.
+func (q *Queue) shouldWait(t *Ticket) bool {
+	unread := q.unread(t)
+	if len(q.waiting) == 0 || q.pace.reading(unread) < nearlyRead || t.backs >= patience {
+		return false
 	}
-	rest := append([]*Ticket(nil), q.waiting...)
-	order := make([]*Ticket, 0, len(rest))
-	for turn := q.turn + 2; len(rest) > 0; turn += 2 {
-		next := rest[0]
-		for _, t := range rest[1:] {
-			if last[t.client] < last[next.client] {
-				next = t
+	one := candidate{Ticket: t, cost: q.pace.cost(unread), end: q.had[t.client], passed: t.passed}
+	other, _ := next(q.candidates())
+	if one.overdue() || other.overdue() || !other.before(one) {
+		return false
+	}
+	return one.background() != other.background() || other.cost < one.cost
+}
+
+// candidates are the requests that wait, with what they cost at the moment.
+func (q *Queue) candidates() []candidate {
+	all := make([]candidate, len(q.waiting))
+	for i, t := range q.waiting {
+		cost := q.pace.cost(t.unread())
+		all[i] = candidate{Ticket: t, cost: cost, end: q.had[t.client] + cost, passed: t.passed}
+	}
+	return all
+}
+
+// began is when its answer began, or its turn if it said nothing of that.
+func (t *Ticket) began() time.Time {
+	if t.begun.IsZero() {
+		return t.start
+	}
+	return t.begun
+}
+
+// unread is how much of a request that waits is to be read.
+func (t *Ticket) unread() int { return max(0, t.work.New()-t.read) }
+
+// inTurn returns the waiting requests in the order in which they will run if no other comes.
+func (q *Queue) inTurn() []candidate {
+	rest := q.candidates()
+	order := make([]candidate, 0, len(rest))
+	for len(rest) > 0 {
+		var one candidate
+		one, rest = next(rest)
+		order = append(order, one)
+		for i := range rest {
+			if rest[i].client == one.client {
+				rest[i].end += one.cost
 			}
 		}
-		last[next.client] = turn
-		order = append(order, next)
-		rest = without(rest, next)
 	}
 	return order
 }
@@ -199,7 +357,8 @@ func (q *Queue) inTurn() []*Ticket {
 // forget drops what is known of clients that have nothing in the queue.
 func (q *Queue) forget() {
 	if len(q.running) == 0 && len(q.waiting) == 0 {
-		clear(q.last)
+		clear(q.had)
+		q.at = 0
 	}
 }
 

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -13,98 +14,275 @@ import (
 
 var one = Limits{Slots: 1, Waiting: 32, WaitingOfOne: 8}
 
-func enter(t *testing.T, q *Queue, client string) *Ticket {
+// tokens is a request that people wait for.
+func tokens(n int) Work { return Work{New: func() int { return n }} }
+
+// aside is one that nobody is watching.
+func aside(n int) Work { return Work{New: func() int { return n }, Background: true} }
+
+func enter(t testing.TB, q *Queue, client string, work Work) *Ticket {
 	t.Helper()
-	ticket, err := q.Enter(client)
+	ticket, err := q.Enter(client, work)
 	require.NoError(t, err)
 	return ticket
 }
 
-func runs(t *Ticket) bool {
+func runs(t *Ticket) bool { return closed(t.Ready()) }
+
+func closed(channel <-chan struct{}) bool {
 	select {
-	case <-t.Ready():
+	case <-channel:
 		return true
 	default:
 		return false
 	}
 }
 
-// order lets every request run to its end, one after the other.
+// answer lets a request that runs be read and answered.
+func answer(t *Ticket, reading, answering time.Duration) {
+	time.Sleep(reading)
+	t.Begun()
+	time.Sleep(answering)
+	t.Leave(true)
+}
+
+// order lets every request run to its end, one after the other, and each answer take as long as usual.
 func order(tickets map[string]*Ticket) []string {
 	var names []string
 	for len(tickets) > 0 {
+		ran := len(names)
 		for name, ticket := range tickets {
 			if runs(ticket) {
 				names = append(names, name)
 				delete(tickets, name)
-				ticket.Leave(true)
+				answer(ticket, usualPace.reading(ticket.toRead), usualPace.answer)
 			}
+		}
+		if len(names) == ran {
+			time.Sleep(pause)
 		}
 	}
 	return names
 }
 
-func TestEachClientGetsItsTurn(t *testing.T) {
+func TestWhoseTurnItIs(t *testing.T) {
+	equal := tokens(50)
 	for name, tt := range map[string]struct {
 		clients string // one letter for each request, in the order in which they come
+		work    []Work // of each, the last one of all others
 		want    []string
 	}{
-		"one client":                    {"aaa", []string{"a0", "a1", "a2"}},
-		"another one's short question":  {"aaaab", []string{"a0", "b4", "a1", "a2", "a3"}},
-		"two with many":                 {"aaabbb", []string{"a0", "b3", "a1", "b4", "a2", "b5"}},
-		"first come, first served":      {"abcd", []string{"a0", "b1", "c2", "d3"}},
-		"a third one after both waited": {"aabbc", []string{"a0", "b2", "c4", "a1", "b3"}},
+		"one client":                    {"aaa", []Work{equal}, []string{"a0", "a1", "a2"}},
+		"another one's short question":  {"aaaab", []Work{equal}, []string{"a0", "b4", "a1", "a2", "a3"}},
+		"another one's longer question": {"aaaab", []Work{equal, equal, equal, equal, tokens(1000)}, []string{"a0", "a1", "b4", "a2", "a3"}},
+		"two with many":                 {"aaabbb", []Work{equal}, []string{"a0", "b3", "a1", "b4", "a2", "b5"}},
+		"first come, first served":      {"abcd", []Work{equal}, []string{"a0", "b1", "c2", "d3"}},
+		"a third one after both waited": {"aabbc", []Work{equal}, []string{"a0", "b2", "c4", "a1", "b3"}},
+		"the shorter ones first":        {"abcd", []Work{equal, tokens(9000), tokens(300), tokens(100)}, []string{"a0", "d3", "c2", "b1"}},
+		"of one client, too":            {"aaaa", []Work{equal, tokens(9000), tokens(300), tokens(300)}, []string{"a0", "a2", "a3", "a1"}},
+		"background last":               {"aaba", []Work{equal, aside(10), equal}, []string{"a0", "b2", "a3", "a1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			q := New(one, time.Now)
-			tickets := map[string]*Ticket{}
-			for i, client := range tt.clients {
-				tickets[fmt.Sprintf("%c%d", client, i)] = enter(t, q, string(client))
-			}
-			for i, name := range tt.want {
-				assert.Equal(t, i, tickets[name].Place(), name)
-			}
-			assert.Equal(t, tt.want, order(tickets))
-			assert.Equal(t, Load{}, q.Load())
+			synctest.Test(t, func(t *testing.T) {
+				q := New(one, time.Now)
+				tickets := map[string]*Ticket{}
+				for i, client := range tt.clients {
+					tickets[fmt.Sprintf("%c%d", client, i)] = enter(t, q, string(client), tt.work[min(i, len(tt.work)-1)])
+				}
+				for i, name := range tt.want {
+					assert.Equal(t, i, tickets[name].Place(), name)
+				}
+				assert.Equal(t, tt.want, order(tickets))
+				assert.Equal(t, Load{}, q.Load())
+			})
 		})
 	}
 }
 
+// A client whose answers are long has its turn less often.
+func TestClientsShareTheTimeOfTheEngine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := New(one, time.Now)
+		worked := map[string]time.Duration{}
+		long, short := enter(t, q, "long", tokens(10)), enter(t, q, "short", tokens(10))
+		for range 200 {
+			switch {
+			case runs(long):
+				next := enter(t, q, "long", tokens(10))
+				answer(long, time.Second, 2*time.Minute)
+				worked["long"] += 2 * time.Minute
+				long = next
+			case runs(short):
+				next := enter(t, q, "short", tokens(10))
+				answer(short, time.Second, 20*time.Second)
+				worked["short"] += 20 * time.Second
+				short = next
+			}
+		}
+		assert.InDelta(t, worked["long"].Minutes(), worked["short"].Minutes(), 5)
+		assert.Greater(t, worked["short"], 30*time.Minute)
+	})
+}
+
 // Clients that come later do not pass one that waits.
 func TestNewClientsDoNotPassThoseWhoWait(t *testing.T) {
-	q := New(one, time.Now)
-	running := enter(t, q, "a")
-	waiting := enter(t, q, "a")
-	for i := range 20 {
-		next := enter(t, q, fmt.Sprint("new ", i))
-		running.Leave(true)
-		running = next
-		if runs(waiting) {
-			assert.Equal(t, 1, i, "one that was there before it, and then it")
-			return
+	synctest.Test(t, func(t *testing.T) {
+		q := New(one, time.Now)
+		running := enter(t, q, "a", tokens(10))
+		waiting := enter(t, q, "a", tokens(10))
+		for i := range 20 {
+			next := enter(t, q, fmt.Sprint("new ", i), tokens(10))
+			answer(running, 400*time.Millisecond, usualPace.answer)
+			running = next
+			if runs(waiting) {
+				assert.Equal(t, 1, i, "one that was there before it, and then it")
+				return
+			}
 		}
+		assert.Fail(t, "it still waits")
+	})
+}
+
+// What a request costs may change while it waits.
+func TestTheCostIsThatOfTheMoment(t *testing.T) {
+	q := New(one, time.Now)
+	running := enter(t, q, "a", tokens(10))
+	left := 9000
+	first := enter(t, q, "b", Work{New: func() int { return left }})
+	second := enter(t, q, "c", tokens(500))
+	assert.Equal(t, 2, first.Place())
+	left = 20
+	assert.Equal(t, 1, first.Place())
+	running.Leave(true)
+	assert.True(t, runs(first))
+	assert.False(t, runs(second))
+}
+
+// A prompt that takes minutes lets a short one go first, and goes on where it was.
+func TestAPromptIsTakenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := New(one, time.Now)
+		long := enter(t, q, "a", tokens(10_000))
+		time.Sleep(100 * time.Second)
+		short := enter(t, q, "b", tokens(100))
+		require.True(t, closed(long.Revoked()))
+		assert.False(t, runs(short), "the engine has not stopped yet")
+		time.Sleep(time.Second)
+		long.Back()
+		require.True(t, runs(short))
+		assert.Equal(t, Load{Waiting: 1, Running: 1}, q.Load())
+		assert.False(t, runs(long))
+		assert.Equal(t, 1, long.Place())
+		answer(short, 4*time.Second, usualPace.answer)
+		require.True(t, runs(long))
+		assert.False(t, closed(long.Revoked()))
+		assert.Equal(t, 10_000-101*25, long.toRead)
+		answer(long, 300*time.Second, usualPace.answer)
+		assert.Equal(t, Load{}, q.Load())
+	})
+}
+
+func TestWhatIsNotTakenBack(t *testing.T) {
+	for name, tt := range map[string]struct {
+		running, other Work
+		read           time.Duration
+		begun, taken   bool
+	}{
+		"a long one for a short one":       {running: tokens(10_000), other: tokens(100), taken: true},
+		"a short one for a long one":       {running: tokens(1000), other: tokens(10_000)},
+		"one that is nearly read":          {running: tokens(10_000), other: tokens(100), read: 385 * time.Second},
+		"one that has little left":         {running: tokens(10_000), other: tokens(1000), read: 370 * time.Second},
+		"one whose answer has begun":       {running: tokens(10_000), other: tokens(100), begun: true},
+		"one that took longer than it may": {running: tokens(10_000), other: tokens(100), read: time.Hour},
+		"background for anybody":           {running: aside(1000), other: tokens(10_000), taken: true},
+		"background that is nearly read":   {running: aside(400), other: tokens(100)},
+		"anybody for background":           {running: tokens(10_000), other: aside(10)},
+		"background for shorter":           {running: aside(10_000), other: aside(10), taken: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q := New(one, time.Now)
+				running := enter(t, q, "a", tt.running)
+				require.True(t, runs(running))
+				time.Sleep(tt.read)
+				if tt.begun {
+					running.Begun()
+				}
+				enter(t, q, "b", tt.other)
+				assert.Equal(t, tt.taken, closed(running.Revoked()))
+			})
+		})
 	}
-	assert.Fail(t, "it still waits")
+}
+
+// An answer that begins while its turn is asked for is not lost.
+func TestAnAnswerThatBeginsKeepsItsTurn(t *testing.T) {
+	q := New(Limits{Slots: 1, Waiting: 8, WaitingOfOne: 8}, time.Now)
+	long := enter(t, q, "a", tokens(10_000))
+	short := enter(t, q, "b", tokens(100))
+	require.True(t, closed(long.Revoked()))
+	long.Begun()
+	assert.False(t, runs(short))
+	long.Leave(true)
+	assert.True(t, runs(short))
+}
+
+// Whoever leaves while its turn is asked for, or while it waits again, makes room.
+func TestWhoLeavesWhileItIsTakenBack(t *testing.T) {
+	q := New(one, time.Now)
+	for _, back := range []bool{false, true} {
+		long := enter(t, q, "a", tokens(10_000))
+		short := enter(t, q, "b", tokens(100))
+		require.True(t, closed(long.Revoked()))
+		if back {
+			long.Back()
+		}
+		long.Leave(false)
+		require.True(t, runs(short))
+		short.Leave(true)
+		assert.Equal(t, Load{}, q.Load())
+	}
+}
+
+// Background work begins when the engine has been free for a while.
+func TestBackgroundWaitsForAPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := New(one, time.Now)
+		running := enter(t, q, "a", tokens(100))
+		title := enter(t, q, "a", aside(100))
+		answer(running, 4*time.Second, 30*time.Second)
+		time.Sleep(pause - time.Second)
+		assert.False(t, runs(title))
+		turn := enter(t, q, "a", tokens(100))
+		require.True(t, runs(turn), "the next turn of the conversation")
+		answer(turn, 4*time.Second, 30*time.Second)
+		time.Sleep(pause + time.Millisecond)
+		require.True(t, runs(title))
+		title.Leave(true)
+		time.Sleep(pause)
+		title = enter(t, q, "a", aside(100))
+		assert.True(t, runs(title), "nobody was there for long")
+	})
 }
 
 // Who goes away says nothing about how long an answer takes.
 func TestOnlyAnswersCount(t *testing.T) {
 	q := New(one, time.Now)
 	for range 20 {
-		enter(t, q, "a").Leave(false)
+		enter(t, q, "a", tokens(10)).Leave(false)
 	}
-	enter(t, q, "a")
-	assert.InDelta(t, usual.Seconds(), q.Wait("b").Seconds(), 1)
+	enter(t, q, "a", tokens(0))
+	assert.InDelta(t, usualPace.answer.Seconds(), q.Wait("b").Seconds(), 1)
 }
 
 func TestSlots(t *testing.T) {
 	q := New(Limits{Slots: 2, Waiting: 1, WaitingOfOne: 1}, time.Now)
-	first, second, third := enter(t, q, "a"), enter(t, q, "a"), enter(t, q, "a")
+	first, second, third := enter(t, q, "a", tokens(10)), enter(t, q, "a", tokens(10)), enter(t, q, "a", tokens(10))
 	assert.True(t, runs(first))
 	assert.True(t, runs(second))
 	assert.False(t, runs(third))
 	assert.Equal(t, Load{Waiting: 1, Running: 2}, q.Load())
-	_, err := q.Enter("b")
+	_, err := q.Enter("b", tokens(10))
 	require.ErrorIs(t, err, ErrFull)
 	q.SetLimits(Limits{Slots: 3, Waiting: 1, WaitingOfOne: 1})
 	assert.True(t, runs(third))
@@ -113,19 +291,33 @@ func TestSlots(t *testing.T) {
 func TestOneClientCannotFillTheQueue(t *testing.T) {
 	q := New(Limits{Slots: 1, Waiting: 4, WaitingOfOne: 2}, time.Now)
 	for range 3 {
-		enter(t, q, "a")
+		enter(t, q, "a", tokens(10))
 	}
-	_, err := q.Enter("a")
+	_, err := q.Enter("a", tokens(10))
 	require.ErrorIs(t, err, ErrFull)
-	enter(t, q, "b")
-	enter(t, q, "c")
-	_, err = q.Enter("d")
+	enter(t, q, "b", tokens(10))
+	enter(t, q, "c", tokens(10))
+	_, err = q.Enter("d", tokens(10))
 	require.ErrorIs(t, err, ErrFull)
+}
+
+// The places of background work are bounded, too, while the slot is free.
+func TestBackgroundCannotFillTheQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := New(Limits{Slots: 1, Waiting: 4, WaitingOfOne: 2}, time.Now)
+		enter(t, q, "a", tokens(10)).Leave(true)
+		for range 2 {
+			enter(t, q, "a", aside(10))
+		}
+		_, err := q.Enter("a", aside(10))
+		require.ErrorIs(t, err, ErrFull)
+		assert.True(t, runs(enter(t, q, "a", tokens(10))))
+	})
 }
 
 func TestWhoLeavesGivesThePlaceBack(t *testing.T) {
 	q := New(one, time.Now)
-	running, waiting, last := enter(t, q, "a"), enter(t, q, "b"), enter(t, q, "c")
+	running, waiting, last := enter(t, q, "a", tokens(10)), enter(t, q, "b", tokens(10)), enter(t, q, "c", tokens(10))
 	waiting.Leave(true)
 	waiting.Leave(true)
 	assert.Equal(t, 1, last.Place())
@@ -136,58 +328,128 @@ func TestWhoLeavesGivesThePlaceBack(t *testing.T) {
 	assert.Equal(t, Load{Running: 1}, q.Load())
 }
 
-// Retry-After is what answers took lately, less what the running one has taken.
+// Retry-After follows from what is to be read, and from how fast the engine was lately.
 func TestWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := New(Limits{Slots: 1, Waiting: 2, WaitingOfOne: 1}, time.Now)
 		assert.Zero(t, q.Wait("a"), "nothing runs")
 		for range 40 {
-			ticket := enter(t, q, "a")
-			time.Sleep(80 * time.Second)
-			ticket.Leave(true)
+			answer(enter(t, q, "a", tokens(1000)), 100*time.Second, 80*time.Second)
 		}
-		enter(t, q, "a")
+		running := enter(t, q, "a", tokens(500))
+		assert.InDelta(t, 50+80, q.Wait("b").Seconds(), 1, "ten tokens a second, and the answer")
+		time.Sleep(30 * time.Second)
+		assert.InDelta(t, 20+80, q.Wait("b").Seconds(), 1)
+		time.Sleep(20 * time.Second)
+		running.Begun()
 		assert.InDelta(t, 80, q.Wait("b").Seconds(), 1)
 		time.Sleep(60 * time.Second)
 		assert.InDelta(t, 20, q.Wait("b").Seconds(), 1)
 		time.Sleep(140 * time.Second)
 		assert.InDelta(t, 50, q.Wait("b").Seconds(), 1, "longer than usual")
-		enter(t, q, "b")
-		enter(t, q, "a")
+		enter(t, q, "b", tokens(1000))
+		enter(t, q, "a", tokens(1000))
 		assert.InDelta(t, 50, q.Wait("c").Seconds(), 1)
-		assert.InDelta(t, 50+80, q.Wait("a").Seconds(), 1, "b comes before its own")
+		assert.InDelta(t, 50+180, q.Wait("a").Seconds(), 1, "b comes before its own")
 	})
 }
 
-// Whatever comes and goes: no more run than there are slots, none waits beside a free one, and
-// nobody who waits is passed by the same client twice.
-func FuzzQueue(f *testing.F) {
-	f.Add([]byte{0, 1, 2, 0, 200, 3, 129, 0})
-	f.Fuzz(func(t *testing.T, steps []byte) {
-		limits := Limits{Slots: 2, Waiting: 6, WaitingOfOne: 3}
-		q := New(limits, time.Now)
-		var inside []*Ticket
-		for _, step := range steps {
-			if step < 128 {
-				client := string('a' + rune(step%4))
-				if ticket, err := q.Enter(client); err == nil {
-					inside = append(inside, ticket)
-				}
-			} else if len(inside) > 0 {
-				i := int(step) % len(inside)
-				inside[i].Leave(true)
+// play lets requests come, run and go as the steps say, and checks after each: no more run than there
+// are slots, none that people wait for waits beside a free one, the queue knows who is there, and no
+// request is passed by more than patience requests that came later.
+func play(t testing.TB, steps []byte) {
+	limits := Limits{Slots: 1 + len(steps)%2, Waiting: 8, WaitingOfOne: 4}
+	q := New(limits, time.Now)
+	var inside []*Ticket
+	served := map[*Ticket]bool{}
+	passed := map[*Ticket]int{}
+	for _, step := range steps {
+		if step < 160 {
+			work := Work{New: func() int { return 1 << (step % 15) }, Background: step%5 == 0}
+			if ticket, err := q.Enter(string('a'+rune(step%4)), work); err == nil {
+				inside = append(inside, ticket)
+			}
+		} else if len(inside) > 0 {
+			i := int(step) % len(inside)
+			ticket := inside[i]
+			switch {
+			case step < 190 && runs(ticket):
+				ticket.Begun()
+			case step < 220:
+				time.Sleep(time.Duration(step) * time.Second)
+			default:
+				ticket.Leave(step%2 == 0)
 				inside = slices.Delete(inside, i, i+1)
 			}
-			running := 0
-			for _, ticket := range inside {
-				if runs(ticket) {
-					running++
+		}
+		for _, ticket := range inside {
+			if runs(ticket) && closed(ticket.Revoked()) && ticket.begun.IsZero() {
+				ticket.Back()
+			}
+		}
+		running, people := 0, 0
+		for _, ticket := range inside {
+			switch {
+			case !runs(ticket) && !ticket.work.Background:
+				people++
+			case runs(ticket):
+				running++
+			}
+			if runs(ticket) && !served[ticket] {
+				for _, other := range inside {
+					if other.came < ticket.came && !runs(other) {
+						passed[other]++
+						require.LessOrEqual(t, passed[other], patience)
+					}
 				}
 			}
-			load := q.Load()
-			require.Equal(t, Load{Waiting: len(inside) - running, Running: running}, load)
-			require.LessOrEqual(t, running, limits.Slots)
-			require.False(t, load.Waiting > 0 && running < limits.Slots, "a slot is free")
+			served[ticket] = runs(ticket)
 		}
+		require.Equal(t, Load{Waiting: len(inside) - running, Running: running}, q.Load())
+		require.LessOrEqual(t, running, limits.Slots)
+		require.False(t, people > 0 && running < limits.Slots, "a slot is free")
+	}
+}
+
+func FuzzQueue(f *testing.F) {
+	f.Add([]byte{0, 1, 2, 0, 200, 3, 129, 0})
+	f.Add([]byte{14, 161, 1, 221, 1, 223, 1, 225, 1, 221, 1, 221, 1, 221})
+	f.Fuzz(func(t *testing.T, steps []byte) {
+		synctest.Test(t, func(t *testing.T) { play(t, steps) })
 	})
+}
+
+func TestWhateverComesAndGoes(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 300 {
+		steps := make([]byte, 400)
+		for i := range steps {
+			steps[i] = byte(random.IntN(256))
+		}
+		synctest.Test(t, func(t *testing.T) { play(t, steps) })
+	}
+}
+
+// Who has one request waits for those that came before it, and for no more than patience others,
+// whatever these cost and however many come.
+func TestNobodyWaitsForEver(t *testing.T) {
+	for name, work := range map[string]Work{"dear": tokens(30_000), "background": aside(100)} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q := New(one, time.Now)
+				running := enter(t, q, "a", tokens(10))
+				waits := enter(t, q, "b", work)
+				later := 0
+				for ; !runs(waits); later++ {
+					next := enter(t, q, fmt.Sprint("new ", later), tokens(10))
+					answer(running, time.Second, time.Second)
+					running = next
+				}
+				assert.LessOrEqual(t, later-1, patience)
+				assert.Greater(t, later, 1, "it is passed, as it should")
+				enter(t, q, "c", tokens(10))
+				assert.False(t, closed(waits.Revoked()), "it keeps its turn")
+			})
+		})
+	}
 }
