@@ -86,13 +86,16 @@ func (g *Gateway) save(s *state) {
 // divide is a divider, and notes what prompts begin with.
 func (r *request) divide(first, system string, tools []beginning.Tool) (stays, moves string, ordered []beginning.Tool) {
 	name := program.Name(r.r.UserAgent(), system)
-	if r.kinds == nil || name == program.Other || r.r.Header.Get(appliance.HeaderClient) == self || program.Background(system, "", 0) {
+	if r.kinds == nil || name == program.Other || r.isOwn() || program.Background(system, "", 0) {
 		return system, "", tools
 	}
 	divided, moves := r.kinds.Divide(beginning.Prompt{Program: name, Conversation: r.session() + " " + nameOf(first), System: system, Tools: tools})
 	wake(r.learned)
 	return divided.System, moves, divided.Tools
 }
+
+// isOwn reports whether the gateway asks itself.
+func (r *request) isOwn() bool { return r.r.Header.Get(appliance.HeaderClient) == self }
 
 // wake has somebody look who may be busy.
 func wake(c chan struct{}) {
@@ -125,7 +128,7 @@ func (g *Gateway) keepWarm(ctx context.Context) {
 }
 
 // warmUp has the engine read what prompts begin with. It asks as a client would, for an answer of one
-// token: nobody waits for that, so it gives way to whoever comes.
+// token, and gives way to whoever comes.
 func (g *Gateway) warmUp(ctx context.Context, s *state) {
 	for _, one := range s.kinds.Beginnings() {
 		log := g.log.With("program", one.Program)

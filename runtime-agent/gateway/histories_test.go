@@ -123,7 +123,7 @@ func FuzzHistories(f *testing.F) {
 		if len(messages) == 0 {
 			return
 		}
-		body := fmt.Sprintf(`{"messages":[%s],"max_tokens":1}`, strings.Join(messages, ","))
+		body := fmt.Sprintf(`{"messages":[%s],"max_tokens":2}`, strings.Join(messages, ","))
 		for template, r := range rigs {
 			response := r.post(t, appliance.PathChat, body)
 			text := read(t, response)

@@ -27,7 +27,7 @@ func (r *request) ask(said *call) {
 	said.asked = asked{
 		print:      prompt.PrintOf(said.parts),
 		program:    program.Name(r.r.UserAgent(), system),
-		background: program.Background(system, last, said.maxTokens),
+		background: r.isOwn() || program.Background(system, last, said.maxTokens),
 	}
 	// A conversation goes by what its user said first. What agents ask besides may begin with the
 	// same words.

@@ -77,14 +77,14 @@ func agentHistoriesAccepted(ctx context.Context, t *Target) (string, error) {
 	return fmt.Sprintf("%d histories", len(histories)), errors.Join(refused...)
 }
 
-// chat asks for one token.
+// chat asks for two tokens: one would be taken for a client that only looks whether there is a server.
 func (t *Target) chat(ctx context.Context, messages []map[string]any) (answer, error) {
 	return t.askChat(ctx, messages, false)
 }
 
 func (t *Target) askChat(ctx context.Context, messages []map[string]any, stream bool) (answer, error) {
 	return t.ask(ctx, http.MethodPost, appliance.PathChat, t.authorized, jsonBody(map[string]any{
-		"model": t.Model, "messages": messages, "max_tokens": 1, "stream": stream,
+		"model": t.Model, "messages": messages, "max_tokens": 2, "stream": stream,
 	}))
 }
 

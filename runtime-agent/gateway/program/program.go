@@ -49,10 +49,18 @@ var background = []string{
 	"Write a short summary label describing",                       // Claude Code
 }
 
+// longestProbe is the length in bytes of the longest prompt that finds out whether there is a server.
+// Claude Code says "quota".
+const longestProbe = 64
+
 // Background reports whether nobody waits for the answer to a prompt, of which last is the last
-// message, if that is the user's. An answer of one token is for finding out whether there is a server.
+// message, if that is the user's. A short one that asks for one token is for finding out whether there
+// is a server.
 func Background(system, last string, maxTokens int) bool {
-	return maxTokens == 1 || slices.ContainsFunc(background, func(words string) bool {
+	if maxTokens == 1 && len(system)+len(last) <= longestProbe {
+		return true
+	}
+	return slices.ContainsFunc(background, func(words string) bool {
 		return strings.HasPrefix(system, words) || strings.HasPrefix(last, words)
 	})
 }

@@ -1,6 +1,7 @@
 package program_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -34,7 +35,8 @@ func TestBackground(t *testing.T) {
 	}{
 		"a chat":                      {chat, "Write a title generator.", 0, false},
 		"a chat with a limit":         {chat, "Hello", 16384, false},
-		"is there a server":           {chat, "quota", 1, true},
+		"is there a server":           {"", "quota", 1, true},
+		"one token of a long prompt":  {chat, "Is this a bug? Answer y or n.\n" + strings.Repeat("word ", 20), 1, false},
 		"a title of OpenCode":         {"You are a title generator. You output ONLY a thread title.", "Generate a title for this conversation:", 0, true},
 		"memories of Qwen Code":       {memories, "", 0, true},
 		"a suggestion of Claude Code": {chat, "[SUGGESTION MODE: Suggest what the user might naturally type next into Claude Code.]", 0, true},
