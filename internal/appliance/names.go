@@ -37,10 +37,11 @@ const (
 	// contains run.sh without any metadata.
 	BackendName = "llama-cpp"
 	ModelsDir   = LocalAIDir + "/models"
-	// StateDir contains what must survive a reboot; StateDir/localai belongs to the service,
-	// the rest to root.
+	// StateDir contains what must survive a reboot; StateDir/localai and StateDir/gateway belong to
+	// the services, the rest to root.
 	StateDir        = "/var/lib/slm-copilot"
 	LocalAIStateDir = StateDir + "/localai"
+	GatewayStateDir = StateDir + "/gateway"
 	// BakedDir describes what was baked into the image.
 	BakedDir = "/usr/share/slm-copilot"
 	// BakedFile is the JSON document (type Baked) that the provisioner writes for the agent:
@@ -107,6 +108,9 @@ const (
 	// EngineKeyFile contains LocalAI's own API key, which the gateway sends: nothing on the VM can
 	// use LocalAI without it.
 	EngineKeyFile = StateDir + "/engine-key"
+
+	// BeginningsFile has what the prompts of agents begin with, for a warm start.
+	BeginningsFile = GatewayStateDir + "/beginnings.json"
 )
 
 // Where the agent reports its state to people and programs. The first three follow

@@ -173,3 +173,14 @@ func pemBlocks(value string) ([]*pem.Block, error) {
 	}
 	return blocks, nil
 }
+
+// yesOrNo reads the answer to a question, as OpenNebula gives it, or people do.
+func yesOrNo(value string) (bool, error) {
+	switch strings.ToUpper(value) {
+	case "YES":
+		return true, nil
+	case "NO":
+		return false, nil
+	}
+	return false, errors.New("must be YES or NO")
+}

@@ -30,6 +30,8 @@ const (
 	VarCORSOrigins   = Prefix + "CORS_ORIGINS"
 	VarReadTimeout   = Prefix + "READ_TIMEOUT"
 	VarRateLimit     = Prefix + "RATE_LIMIT"
+	VarWarmUp        = Prefix + "WARM_UP"
+	VarStablePrompts = Prefix + "STABLE_PROMPTS"
 )
 
 // InputType is the type field of an OpenNebula user input.
@@ -41,6 +43,8 @@ const (
 	InputRange    InputType = "range"
 	InputPassword InputType = "password"
 	InputText     InputType = "text"
+	// InputBoolean is answered with YES or NO.
+	InputBoolean InputType = "boolean"
 	// InputText64 is for multi-line text: the value arrives in Base64.
 	InputText64 InputType = "text64"
 )
@@ -96,6 +100,10 @@ type Settings struct {
 	// RateLimit is the number of requests per minute allowed per client address; 0 means no
 	// limit.
 	RateLimit int
+	// WarmUp has the engine read, after it has started, what the prompts of coding agents begin with;
+	// that is stored for it. StablePrompts moves what differs between the sessions of an agent behind
+	// what does not.
+	WarmUp, StablePrompts bool
 }
 
 const (
@@ -256,6 +264,28 @@ var variables = []Variable{
 		Description: "Rate limit in requests per minute and client address. 0 for no limit.",
 		store: func(value string, s *Settings) (err error) {
 			s.RateLimit, err = integer(value, 0, maxRateLimit)
+			return err
+		},
+	},
+	{
+		Name:        VarWarmUp,
+		Input:       Prefix + "MODEL_WARM_UP",
+		Type:        InputBoolean,
+		Default:     "NO",
+		Description: "YES has the model read what the prompts of coding agents begin with before they ask, after each start. That text is stored on the disk.",
+		store: func(value string, s *Settings) (err error) {
+			s.WarmUp, err = yesOrNo(value)
+			return err
+		},
+	},
+	{
+		Name:        VarStablePrompts,
+		Input:       Prefix + "MODEL_STABLE_PROMPTS",
+		Type:        InputBoolean,
+		Default:     "NO",
+		Description: "YES moves what differs between the sessions of a coding agent, such as paths and dates, from its system prompt to the first message: a new session starts sooner.",
+		store: func(value string, s *Settings) (err error) {
+			s.StablePrompts, err = yesOrNo(value)
 			return err
 		},
 	},

@@ -103,6 +103,8 @@ func TestParseSettingsStoresEveryVariable(t *testing.T) {
 		VarCORSOrigins:   "https://ide.example.org, http://localhost:3000 http://[::1]:3000",
 		VarReadTimeout:   "3600",
 		VarRateLimit:     "60",
+		VarWarmUp:        "YES",
+		VarStablePrompts: "no",
 	})
 	require.NoError(t, err)
 	assert.Equal(t, Settings{
@@ -111,7 +113,7 @@ func TestParseSettingsStoresEveryVariable(t *testing.T) {
 		ACMEDirectory: "https://ca.example.org:14000/dir", ACMECA: []byte(testCertificate), ACMEEmail: "ops@example.org",
 		Certificate: []byte(testCertificate + testCertificate), Key: []byte(testKey),
 		CORSOrigins: []string{"http://[::1]:3000", "http://localhost:3000", "https://ide.example.org"},
-		ReadTimeout: time.Hour, RateLimit: 60,
+		ReadTimeout: time.Hour, RateLimit: 60, WarmUp: true,
 	}, got)
 }
 
@@ -156,6 +158,7 @@ func TestBoundsOfValues(t *testing.T) {
 		VarThreads:     {[]string{"0", "1024"}, []string{"-1", "1025"}},
 		VarReadTimeout: {[]string{"60", "86400"}, []string{"59", "86401"}},
 		VarRateLimit:   {[]string{"0", "60000"}, []string{"-1", "60001"}},
+		VarWarmUp:      {[]string{"YES", "no"}, []string{"maybe", "1"}},
 		VarPassword: {
 			[]string{"k7Ge9wQz2!~x", strings.Repeat("k7Ge9wQz", 16)},
 			[]string{"k7Ge9wQz2!~", strings.Repeat("k7Ge9wQz", 16) + "a", "with blanks inside", "a tab\tinside it", "\x7f7Ge9wQz2!~x", "Zungenbrecherwörter"},
@@ -199,7 +202,7 @@ func TestWhiteSpaceAroundAValueDoesNotCount(t *testing.T) {
 		VarContextSize: "4096", VarThreads: "2", VarPassword: "k7Ge9wQz2mXx", VarKeys: "a:tractor-lemon-37", VarDomain: "copilot.example.org",
 		VarACMEDirectory: "https://ca.example.org/dir", VarACMECA: testCertificate, VarACMEEmail: "ops@example.org",
 		VarCertificate: testCertificate, VarKey: testKey, VarCORSOrigins: "https://ide.example.org",
-		VarReadTimeout: "60", VarRateLimit: "1",
+		VarReadTimeout: "60", VarRateLimit: "1", VarWarmUp: "YES", VarStablePrompts: "yes",
 	}
 	want, err := ParseSettings(plain)
 	require.NoError(t, err)

@@ -26,7 +26,7 @@ func input() Input {
 		Context:   map[string]string{appliance.VarPassword: "the-password", appliance.VarKeys: "alice:her-own-key", "ETH0_IP": "192.0.2.7"},
 		Baked:     appliance.Baked{ModelID: "a-model"},
 		Facts:     machine.Facts{Threads: 4, IPv6: true, BootID: "boot-1"},
-		Fit:       fit.Result{ContextSize: 8448, CacheType: "q8_0", CacheRAM: 13},
+		Fit:       fit.Result{ContextSize: 8448, CacheType: "q8_0", CacheRAM: 13, CacheTokens: 512},
 		Password:  "the-password",
 		EngineKey: "the-engine-key",
 		TLS: certs.Chosen{
@@ -142,7 +142,7 @@ func TestTheEngineGetsWhatFits(t *testing.T) {
 func TestTheGatewayGetsWhatTheEngineHas(t *testing.T) {
 	in := input()
 	in.ModelTime = time.Unix(1795376243, 0)
-	in.Settings.ReadTimeout = 30 * time.Minute
+	in.Settings.ReadTimeout, in.Settings.WarmUp, in.Settings.StablePrompts = 30*time.Minute, true, true
 	const refuses = "tools reasoning_content [SYSTEM_PROMPT]{{- raise_exception('conversation roles must alternate') }}"
 	for template, rules := range map[string]history.Rules{
 		refuses: {}, // it is relaxed
@@ -155,7 +155,8 @@ func TestTheGatewayGetsWhatTheEngineHas(t *testing.T) {
 		config, err := gateway.ParseConfig(planned.Content)
 		require.NoError(t, err)
 		assert.Equal(t, &gateway.Config{
-			Model: "a-model", Created: 1795376243, ContextSize: 8448, Slots: 1, Engine: "127.0.0.1:8080", ReadTimeout: 1800, Keys: []string{"alice"}, History: rules,
+			Model: "a-model", Created: 1795376243, ContextSize: 8448, Slots: 1, CacheTokens: 512,
+			WarmUp: true, Beginnings: "/var/lib/slm-copilot/gateway/beginnings.json", StablePrompts: true, Engine: "127.0.0.1:8080", ReadTimeout: 1800, Keys: []string{"alice"}, History: rules,
 		}, config)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"path"
 	"strconv"
+	"strings"
 	"text/template"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
@@ -38,6 +39,7 @@ var names = map[string]string{
 	"GatewaySocket":     appliance.GatewaySocket,
 	"GatewayConfigFile": appliance.GatewayConfigFile,
 	"GatewayUser":       appliance.GatewayUser,
+	"GatewayState":      strings.TrimPrefix(appliance.GatewayStateDir, "/var/lib/"),
 	"ProxyGroup":        appliance.ProxyGroup,
 	"EngineKeyFile":     appliance.EngineKeyFile,
 	"EngineKeyName":     path.Base(appliance.EngineKeyFile),
