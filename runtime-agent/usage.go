@@ -30,8 +30,8 @@ func (a app) showUsage(ctx context.Context) error {
 	return err
 }
 
-// sections are the tables of the usage, each with a heading.
-var sections = []func(probe.Numbers) table{usageByKey}
+// sections are the parts of the usage; one that has nothing to say is empty.
+var sections = []func(probe.Numbers) string{usageByKey, usageByProgram, readAgain}
 
 // usageOf is the usage for people.
 func usageOf(numbers probe.Numbers) string {
@@ -41,7 +41,9 @@ func usageOf(numbers probe.Numbers) string {
 	}
 	out := fmt.Sprintf("Since %s, when the gateway started:\n", since)
 	for _, section := range sections {
-		out += "\n" + section(numbers).String()
+		if text := section(numbers); text != "" {
+			out += "\n" + text
+		}
 	}
 	return out
 }
@@ -71,7 +73,7 @@ func refused(numbers probe.Numbers, labels ...string) (count float64) {
 }
 
 // usageByKey has a row for each key that was used, the one for which the engine worked longest first.
-func usageByKey(numbers probe.Numbers) table {
+func usageByKey(numbers probe.Numbers) string {
 	keys := slices.DeleteFunc(numbers.Values(appliance.MetricReceived, "key"), func(key string) bool {
 		return received(numbers, "key", key) == 0
 	})
@@ -91,7 +93,7 @@ func usageByKey(numbers probe.Numbers) table {
 			whole(refused(numbers, "key", key)),
 		})
 	}
-	return rows
+	return rows.String()
 }
 
 func whole(number float64) string { return strconv.FormatFloat(number, 'f', 0, 64) }

@@ -52,6 +52,15 @@ slm_copilot_gateway_prompt_tokens_total{key="ci",state="repeated"} 0
 slm_copilot_gateway_prompt_tokens_total{key="ci",state="new"} 30
 slm_copilot_gateway_answer_tokens_total{key="alice"} 2201
 slm_copilot_gateway_answer_tokens_total{key="ci"} 1234567
+slm_copilot_gateway_program_prompt_tokens_total{program="other",state="new"} 30
+slm_copilot_gateway_program_prompt_tokens_total{program="Qwen Code",state="new"} 40122
+slm_copilot_gateway_program_prompt_tokens_total{program="Qwen Code",state="repeated"} 143079
+slm_copilot_gateway_parted_total{program="Qwen Code",at="tool content"} 2
+slm_copilot_gateway_read_again_tokens_total{program="Qwen Code",at="tool content"} 20321
+slm_copilot_gateway_parted_total{program="Qwen Code",at="user content"} 9
+slm_copilot_gateway_read_again_tokens_total{program="Qwen Code",at="user content"} 603
+slm_copilot_gateway_parted_total{program="other",at="system content"} 14
+slm_copilot_gateway_read_again_tokens_total{program="other",at="system content"} 31007
 slm_copilot_gateway_engine_seconds_total{key="alice"} 933.49
 slm_copilot_gateway_engine_seconds_total{key="ci"} 2933.5
 `)
