@@ -6,15 +6,15 @@ import (
 	"slices"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	names "github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/program"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/program"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/probe"
 )
 
 // usageByProgram has a row for each program that has asked, the one with most to read first.
 func usageByProgram(numbers probe.Numbers) string {
 	programs := numbers.Values(appliance.MetricProgramTokens, "program")
-	unread := func(program string) float64 {
-		return numbers.Sum(appliance.MetricProgramTokens, "program", program, "state", "new")
+	unread := func(name string) float64 {
+		return numbers.Sum(appliance.MetricProgramTokens, "program", name, "state", "new")
 	}
 	slices.SortFunc(programs, func(a, b string) int {
 		return cmp.Or(cmp.Compare(unread(b), unread(a)), cmp.Compare(a, b))
@@ -23,8 +23,8 @@ func usageByProgram(numbers probe.Numbers) string {
 		return ""
 	}
 	rows := table{{"program", "prompt tokens", "of which new"}}
-	for _, program := range programs {
-		rows = append(rows, []string{program, whole(numbers.Sum(appliance.MetricProgramTokens, "program", program)), whole(unread(program))})
+	for _, name := range programs {
+		rows = append(rows, []string{name, whole(numbers.Sum(appliance.MetricProgramTokens, "program", name)), whole(unread(name))})
 	}
 	return rows.String()
 }
@@ -33,14 +33,14 @@ func usageByProgram(numbers probe.Numbers) string {
 func readAgain(numbers probe.Numbers) string {
 	rows := table{{"program", "where", "prompts", "tokens"}}
 	var advice string
-	for _, program := range numbers.Values(appliance.MetricAgain, "program") {
+	for _, name := range numbers.Values(appliance.MetricAgain, "program") {
 		for _, at := range numbers.Values(appliance.MetricAgain, "at") {
-			tokens := numbers.Sum(appliance.MetricAgain, "program", program, "at", at)
+			tokens := numbers.Sum(appliance.MetricAgain, "program", name, "at", at)
 			if tokens < worthSaying {
 				continue
 			}
-			rows = append(rows, []string{program, at, whole(numbers.Sum(appliance.MetricParted, "program", program, "at", at)), whole(tokens)})
-			advice += fmt.Sprintf("\n%s, %s: %s\n", program, at, adviceFor(program, at))
+			rows = append(rows, []string{name, at, whole(numbers.Sum(appliance.MetricParted, "program", name, "at", at)), whole(tokens)})
+			advice += fmt.Sprintf("\n%s, %s: %s\n", name, at, adviceFor(name, at))
 		}
 	}
 	if advice == "" {
@@ -67,12 +67,12 @@ var causes = map[string]string{
 	"tool content":   "it shortens or removes results of tools that were sent before.",
 }
 
-func adviceFor(program, at string) string {
-	if advice, known := settings[[2]string{program, at}]; known {
+func adviceFor(name, at string) string {
+	if advice, known := settings[[2]string{name, at}]; known {
 		return advice
 	}
 	advice := cmp.Or(causes[at], "it changes what the model has said.")
-	if at == "system content" && program != names.Other {
+	if at == "system content" && name != program.Other {
 		advice += " Or set " + appliance.VarStablePrompts + " to YES, which moves it behind what stays the same."
 	}
 	return advice
