@@ -22,6 +22,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/goldentest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/failure"
 )
 
 // parsed is what Prometheus's own parser reads of the numbers, by name.
@@ -357,4 +358,17 @@ func TestDocumentationHoldsTheTableOfNumbers(t *testing.T) {
 		fmt.Fprintf(&table, "| `%s` | %s | %s |\n", f.name, f.kind, f.help)
 	}
 	goldentest.Block(t, "../../docs/appliance.md", "numbers", table.String())
+}
+
+// What a client cut off by leaving looks like an engine that went away.
+func TestAClientThatLeavesSaysNothingOfTheEngine(t *testing.T) {
+	g := New(testConfig(""), testKey, nil)
+	g.numbers.engineUp.Store(true)
+	ctx, leave := context.WithCancel(t.Context())
+	leave()
+	one := &request{Gateway: g}
+	one.heard(ctx, said{err: failure.Cut(io.ErrUnexpectedEOF)})
+	assert.True(t, g.numbers.engineUp.Load())
+	one.heard(t.Context(), said{err: failure.Cut(io.ErrUnexpectedEOF)})
+	assert.False(t, g.numbers.engineUp.Load())
 }
