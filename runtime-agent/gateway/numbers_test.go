@@ -73,7 +73,7 @@ func (r *rig) askWith(ctx context.Context, t testing.TB, key, method, path, body
 	request.Header.Set(appliance.HeaderKey, key)
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		require.Error(t, ctx.Err(), err)
+		require.ErrorIs(t, err, context.Cause(ctx))
 		return ""
 	}
 	defer response.Body.Close()
