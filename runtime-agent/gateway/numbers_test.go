@@ -314,8 +314,7 @@ func TestLabelsAreBounded(t *testing.T) {
 	}
 }
 
-// Prometheus's own parser, which wants types and their suffixes to agree, reads all of it over HTTP, also before the first
-// request.
+// Prometheus's own parser reads all of it over HTTP, before the first request and after it.
 func TestNumbersAreReadByPrometheus(t *testing.T) {
 	r := start(t, says(role, delta("a"), delta("b"), stopped, usage(5, 2), done))
 	for range 2 {
