@@ -42,7 +42,7 @@ func TestPreviewShowsWhatWouldChangeAndNoSecret(t *testing.T) {
 	assert.Contains(t, password, "file "+appliance.PasswordFile+", mode 0600, was 0600\n(the difference is not shown: owner, mode or a secret)\n")
 	keys := v.preview(map[string]string{appliance.VarPassword: "the-password", appliance.VarKeys: "alice:tractor-lemon-37"})
 	assert.Contains(t, keys, `+    "~^(?i:bearer) +***$" alice;`)
-	assert.Contains(t, keys, "units that would be reloaded or restarted: "+appliance.NginxUnit+" "+appliance.BootstrapUnit+" "+appliance.GatewayUnit+"\n")
+	assert.Contains(t, keys, "units that would be reloaded or restarted: "+appliance.NginxUnit+" "+appliance.GatewayUnit+"\n")
 	assert.NotContains(t, keys, `\x74\x72\x61`)
 	for _, secret := range []string{"the-password", "another-password", "tractor", strings.TrimSpace(v.read(appliance.EngineKeyFile))} {
 		assert.NotContains(t, first+threads+password+keys, secret)

@@ -13,12 +13,12 @@ import (
 func TestNamedKeys(t *testing.T) {
 	longest := strings.Repeat("k7Ge9wQz", 16)
 	for value, want := range map[string][]NamedKey{
-		"":               nil,
-		"a:k7Ge9wQz2mXx": {{"a", "k7Ge9wQz2mXx"}},
-		" ci : k7Ge9wQz2mXx ,\tbob:x9passwordq2w": {{"ci", "k7Ge9wQz2mXx"}, {"bob", "x9passwordq2w"}},
-		"a:k7Ge:9wQz:2mXx":                        {{"a", "k7Ge:9wQz:2mXx"}},
-		"0._-:" + longest:                         {{"0._-", longest}},
-		strings.Repeat("n", 32) + ":" + longest:   {{strings.Repeat("n", 32), longest}},
+		"":                                       nil,
+		"a:k7Ge9wQz2mXx":                         {{"a", "k7Ge9wQz2mXx"}},
+		"ci : k7Ge9wQz2mXx ,\tbob:x9passwordq2w": {{"ci", "k7Ge9wQz2mXx"}, {"bob", "x9passwordq2w"}},
+		"a:k7Ge:9wQz:2mXx":                       {{"a", "k7Ge:9wQz:2mXx"}},
+		"0._-:" + longest:                        {{"0._-", longest}},
+		strings.Repeat("n", 32) + ":" + longest:  {{strings.Repeat("n", 32), longest}},
 	} {
 		got, err := ParseSettings(map[string]string{VarKeys: value})
 		if assert.NoError(t, err, value) {

@@ -79,7 +79,9 @@ const (
 	GatewayConfigFile = ConfigDir + "/gateway.json"
 	NginxSite         = ConfigDir + "/nginx-site.conf"
 	// NginxNames is included by NginxSite: what changes with certificates and addresses.
-	NginxNames   = ConfigDir + "/nginx-names.conf"
+	NginxNames = ConfigDir + "/nginx-names.conf"
+	// NginxKeys is included by NginxSite too: the keys beside the password.
+	NginxKeys    = ConfigDir + "/nginx-keys.conf"
 	NginxEnabled = "/etc/nginx/sites-enabled/slm-copilot.conf"
 	TLSDir       = ConfigDir + "/tls"
 	// CACert and CAKey are the per-VM root CA; the key never leaves the VM.

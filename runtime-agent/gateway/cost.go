@@ -71,7 +71,8 @@ func (r *request) heard(ctx context.Context, next said) {
 	}
 }
 
-// partOf reports whether a chunk has a part of a text, and whether it has a part of the answer, be it that or a tool call.
+// partOf reports whether a chunk has a part of a text, and whether it has a part of the answer, which is
+// that or a tool call.
 func partOf(chunk chat.Chunk) (text, part bool) {
 	for _, choice := range chunk.Choices {
 		text = text || choice.Delta.Reasoning != "" || notEmpty(choice.Text) || notEmpty(choice.Delta.Content)

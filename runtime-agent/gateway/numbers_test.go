@@ -22,6 +22,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/goldentest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/failure"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/program"
 )
 
@@ -73,7 +74,7 @@ func (r *rig) askWith(ctx context.Context, t testing.TB, key, method, path, body
 	request.Header.Set(appliance.HeaderKey, key)
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		require.Error(t, ctx.Err(), err)
+		require.ErrorIs(t, err, context.Cause(ctx))
 		return ""
 	}
 	defer response.Body.Close()
@@ -316,8 +317,7 @@ func TestLabelsAreBounded(t *testing.T) {
 	}
 }
 
-// Prometheus's own parser, which wants types and their suffixes to agree, reads all of it over HTTP, also before the first
-// request.
+// Prometheus's own parser reads all of it over HTTP, before the first request and after it.
 func TestNumbersAreReadByPrometheus(t *testing.T) {
 	r := start(t, says(role, delta("a"), delta("b"), stopped, usage(5, 2), done))
 	for range 2 {
@@ -360,4 +360,17 @@ func TestDocumentationHoldsTheTableOfNumbers(t *testing.T) {
 		fmt.Fprintf(&table, "| `%s` | %s | %s |\n", f.name, f.kind, f.help)
 	}
 	goldentest.Block(t, "../../docs/appliance.md", "numbers", table.String())
+}
+
+// What a client cut off by leaving looks like an engine that went away.
+func TestAClientThatLeavesSaysNothingOfTheEngine(t *testing.T) {
+	g := New(testConfig(""), testKey, nil)
+	g.numbers.engineUp.Store(true)
+	ctx, leave := context.WithCancel(t.Context())
+	leave()
+	one := &request{Gateway: g}
+	one.heard(ctx, said{err: failure.Cut(io.ErrUnexpectedEOF)})
+	assert.True(t, g.numbers.engineUp.Load())
+	one.heard(t.Context(), said{err: failure.Cut(io.ErrUnexpectedEOF)})
+	assert.False(t, g.numbers.engineUp.Load())
 }

@@ -104,9 +104,10 @@ func (r *request) ready() {
 	r.head(status)
 }
 
-// metrics answers with the numbers of the gateway. Those of LocalAI v4.9.0 are left out: it has one histogram, api_call, of
-// the requests that the gateway and its probes send, whose name says no program and whose buckets end at 5 s, 10 s and so
-// on; all of it is counted here by who asked, and a scrape would hang when LocalAI does.
+// metrics answers with the numbers of the gateway. Those of LocalAI v4.9.0 are left out. It has one histogram,
+// api_call: a name that other programs may have, too, with 18 lines for each method and path, whose first
+// bucket ends at 5 s. It counts once more what the gateway and its probes ask, not who asked. And a scrape would hang when
+// LocalAI does, which is when it is needed.
 func (r *request) metrics() {
 	r.w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	r.head(http.StatusOK)

@@ -129,7 +129,12 @@ func TestAKeyIsTakenBack(t *testing.T) {
 	defer engine.Close()
 	alice, ci := testKeys[0], testKeys[1]
 	upstream := gatewayTo(t, engine.Listener.Addr().String(), func(c *gateway.Config) { c.Keys, c.Slots = appliance.KeyNames(testKeys), 2 })
-	s := start(t, upstream, withKeys)
+	// In a file of their own, as on a machine.
+	dir := t.TempDir()
+	file := func(keys []appliance.NamedKey) string {
+		return write(t, dir, "keys.conf", Site{Keys: keys}.RenderKeys())
+	}
+	s := start(t, upstream, func(s *Site) { s.KeysFile = file(testKeys) })
 
 	streams := map[string]*bufio.Reader{}
 	for _, key := range testKeys {
@@ -146,7 +151,7 @@ func TestAKeyIsTakenBack(t *testing.T) {
 		require.Contains(t, begun, "begun")
 	}
 
-	s.change(t, func(s *Site) { s.Keys = s.Keys[1:] })
+	s.change(t, func(s *Site) { s.KeysFile = file(testKeys[1:]) })
 	ask := func(pairs ...string) int {
 		return do(t, s, authorize(t, http.MethodGet, s.url()+appliance.PathModels, "", pairs...)).StatusCode
 	}
@@ -163,6 +168,6 @@ func TestAKeyIsTakenBack(t *testing.T) {
 		assert.Contains(t, string(rest), "ended", name)
 		assert.Contains(t, string(rest), "data: [DONE]\n\n", name)
 	}
-	s.change(t, withKeys)
+	s.change(t, func(s *Site) { s.KeysFile = file(testKeys) })
 	assert.Equal(t, 200, ask("X-Api-Key", alice.Key), "it is given again")
 }

@@ -40,8 +40,9 @@ type Site struct {
 	Hosts []string
 	// PublicCertificate is true if clients need not be told to trust it.
 	PublicCertificate bool
-	// NamesFile is the path of what RenderNames returns; empty has it in the site itself.
-	NamesFile string
+	// NamesFile and KeysFile are the paths of what RenderNames and RenderKeys return; empty has it in the
+	// site itself.
+	NamesFile, KeysFile string
 	// CORSOrigins and RateLimit are those of appliance.Settings.
 	CORSOrigins []string
 	RateLimit   int
@@ -121,19 +122,18 @@ func (c credential) Basic() string {
 	return base64.StdEncoding.EncodeToString([]byte(c.Name + ":" + c.Key))
 }
 
-// credentials are the password, which goes by the name of its user, and the named keys.
 func (s Site) credentials() []credential {
-	all := []credential{{appliance.NamedKey{Name: appliance.APIUser, Key: s.Password}}}
+	var all []credential
 	for _, key := range s.Keys {
 		all = append(all, credential{key})
 	}
 	return all
 }
 
-// Render returns the site file. It contains the password and the keys.
+// Render returns the site file. It contains the password.
 func (s Site) Render() []byte {
 	return render("site.conf.tmpl", map[string]any{
-		"Site": s, "Credentials": s.credentials(),
+		"Site": s, "Keys": s.credentials(), "Password": credential{appliance.NamedKey{Name: appliance.APIUser, Key: s.Password}},
 		"Burst":        s.RateLimit - 1,
 		"RetryLimited": s.retryLimited(), "RetryUnavailable": retryUnavailable,
 		"Guarded":    append(slices.Clone(api), guarded{"= " + appliance.PathMetrics, "GET|HEAD", false}),
@@ -147,6 +147,11 @@ func (s Site) Render() []byte {
 // change while the machine runs.
 func (s Site) RenderNames() []byte {
 	return render("names.conf.tmpl", map[string]any{"Site": s})
+}
+
+// RenderKeys returns the part of the site that has the named keys.
+func (s Site) RenderKeys() []byte {
+	return render("keys.conf.tmpl", map[string]any{"Keys": s.credentials()})
 }
 
 // retryLimited is the time in seconds after which one more request is allowed.

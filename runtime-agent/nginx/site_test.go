@@ -34,10 +34,10 @@ func TestRenderedSites(t *testing.T) {
 	limited.CORSOrigins = []string{"http://localhost:3000", "https://ide.example.org"}
 	limited.RateLimit = 60
 	limited.Keys = []appliance.NamedKey{{Name: "alice", Key: "alice's:key"}, {Name: "ci", Key: "key"}}
-	limited.NamesFile = "/etc/slm-copilot/nginx-names.conf"
+	limited.NamesFile, limited.KeysFile = "/etc/slm-copilot/nginx-names.conf", "/etc/slm-copilot/nginx-keys.conf"
 	plain.Hosts, plain.PublicCertificate = []string{"copilot.example.org", "192.0.2.7", "[2001:db8::7]"}, true
 	for name, got := range map[string][]byte{
-		"site": plain.Render(), "limited": limited.Render(), "refused": limited.RenderRefused(), "names": plain.RenderNames(),
+		"site": plain.Render(), "limited": limited.Render(), "refused": limited.RenderRefused(), "names": plain.RenderNames(), "keys": limited.RenderKeys(),
 	} {
 		t.Run(name, func(t *testing.T) {
 			golden := filepath.Join("testdata", name+".golden.conf")

@@ -96,9 +96,11 @@ func Refused(in Input) Plan {
 	return Plan{Directories: directories(), Proxy: proxy(in, nginx.Site.RenderRefused), Rest: []Entry{bootID(in)}}
 }
 
-// Make computes the plan.
+// Make computes the plan. A new key does not have bootstrap ask the model, which may be busy for long, nor the
+// machine said to be unready until then.
 func Make(in Input) Plan {
-	return Plan{Directories: directories(), Proxy: proxy(in, nginx.Site.Render), Rest: rest(in)}
+	keys := hide(nginx.Secrets, file(appliance.NginxKeys, 0o640, nginx.Site{Keys: in.Settings.Keys}.RenderKeys(), appliance.NginxUnit))
+	return Plan{Directories: directories(), Proxy: append([]Entry{keys}, proxy(in, nginx.Site.Render)...), Rest: rest(in)}
 }
 
 // Certificates computes the plan of a machine that has everything but certificates that are due.
@@ -134,7 +136,7 @@ func proxy(in Input, render func(nginx.Site) []byte) []Entry {
 		WebRoot:       appliance.WebRoot,
 		ReloadingFile: appliance.ReloadingFile,
 		Password:      in.Password,
-		Keys:          in.Settings.Keys,
+		KeysFile:      appliance.NginxKeys,
 		CORSOrigins:   in.Settings.CORSOrigins,
 		RateLimit:     in.Settings.RateLimit,
 		NamesFile:     appliance.NginxNames,
@@ -171,7 +173,8 @@ func rest(in Input) []Entry {
 		link(appliance.ModelConfigDir+"/"+appliance.ModelFile, appliance.ModelsDir+"/"+appliance.ModelFile, engine...),
 		file(appliance.UnitDir+"/"+appliance.LocalAIUnit, 0o644, localai.Unit(), engine...),
 	)
-	entries = append(entries, file(appliance.GatewayConfigFile, 0o644, gatewayConfig(in, template).Render(), appliance.GatewayUnit, appliance.BootstrapUnit))
+	// What else than the engine depends on changes with the engine's files, for which bootstrap asks the model.
+	entries = append(entries, file(appliance.GatewayConfigFile, 0o644, gatewayConfig(in, template).Render(), appliance.GatewayUnit))
 	entries = append(entries, restCertificates(in.TLS, in.Settings.ACMECA)...)
 	if in.Context != nil {
 		entries = append(entries,

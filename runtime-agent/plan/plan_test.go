@@ -150,7 +150,7 @@ func TestTheGatewayGetsWhatTheEngineHas(t *testing.T) {
 	} {
 		in.ChatTemplate = template
 		planned := entry(t, Make(in), appliance.GatewayConfigFile)
-		assert.Equal(t, []string{appliance.GatewayUnit, appliance.BootstrapUnit}, planned.Units, "the engine need not restart")
+		assert.Equal(t, []string{appliance.GatewayUnit}, planned.Units, "neither engine nor bootstrap need restart")
 		assert.Equal(t, fs.FileMode(0o644), planned.Mode, "the gateway's account reads it")
 		config, err := gateway.ParseConfig(planned.Content)
 		require.NoError(t, err)
