@@ -305,7 +305,7 @@ func (q *Queue) takeBack() {
 // before it, with what is left of it, and is done sooner.
 func (q *Queue) shouldWait(t *Ticket) bool {
 	unread := q.unread(t)
-	if len(q.waiting) == 0 || q.pace.reading(unread) < nearlyRead || t.backs >= patience {
+	if len(q.waiting) == 0 || q.pace.reading(unread) < nearlyRead || t.backs >= t.patience() {
 		return false
 	}
 	one := candidate{Ticket: t, cost: q.pace.cost(unread), end: q.had[t.client], passed: t.passed}

@@ -356,7 +356,7 @@ func TestWait(t *testing.T) {
 
 // play lets requests come, run and go as the steps say, and checks after each: no more run than there
 // are slots, none that people wait for waits beside a free one, the queue knows who is there, and no
-// request is passed by more than patience requests that came later.
+// request is passed by more that came later than it has patience for.
 func play(t testing.TB, steps []byte) {
 	limits := Limits{Slots: 1 + len(steps)%2, Waiting: 8, WaitingOfOne: 4}
 	q := New(limits, time.Now)
@@ -399,7 +399,7 @@ func play(t testing.TB, steps []byte) {
 				for _, other := range inside {
 					if other.came < ticket.came && !runs(other) {
 						passed[other]++
-						require.LessOrEqual(t, passed[other], patience)
+						require.LessOrEqual(t, passed[other], other.patience())
 					}
 				}
 			}
@@ -430,8 +430,8 @@ func TestWhateverComesAndGoes(t *testing.T) {
 	}
 }
 
-// Who has one request waits for those that came before it, and for no more than patience others,
-// whatever these cost and however many come.
+// Who has one request waits for those that came before it, and for no more others than it has patience
+// for, whatever these cost and however many come.
 func TestNobodyWaitsForEver(t *testing.T) {
 	for name, work := range map[string]Work{"dear": tokens(30_000), "background": aside(100)} {
 		t.Run(name, func(t *testing.T) {
@@ -445,7 +445,7 @@ func TestNobodyWaitsForEver(t *testing.T) {
 					answer(running, time.Second, time.Second)
 					running = next
 				}
-				assert.LessOrEqual(t, later-1, patience)
+				assert.LessOrEqual(t, later-1, waits.patience())
 				assert.Greater(t, later, 1, "it is passed, as it should")
 				enter(t, q, "c", tokens(10))
 				assert.False(t, closed(waits.Revoked()), "it keeps its turn")
