@@ -21,7 +21,8 @@ type Limits struct {
 // Work is what a request asks of the engine.
 type Work struct {
 	// New returns how many tokens of the prompt the engine has to read, as things are at the moment,
-	// but for what it has read in turns that were taken back. It is called with the queue's lock held.
+	// but for what it has read in turns that were taken back. It is called often, with the queue's lock
+	// held.
 	New func() int
 	// Background is true for what nobody is watching: titles, memories, suggestions.
 	Background bool
