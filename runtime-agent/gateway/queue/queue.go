@@ -37,7 +37,7 @@ const (
 	pause = 5 * time.Second
 
 	// nearlyRead is the rest of its reading for which a prompt keeps its turn, whoever comes: the engine
-	// needs 1 to 2 s to stop, and saves and loads what it has read.
+	// stops at the end of a batch of 512 tokens, which takes a large model about as long.
 	nearlyRead = 20 * time.Second
 )
 
