@@ -1,6 +1,9 @@
 package localaitest
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // The shares of tokens by which llama.cpp decides what a slot keeps.
 const (
@@ -38,27 +41,23 @@ func (s *savedPrompts) change(held []byte, prompt string) []byte {
 
 // save keeps a prompt, unless it is larger than the cache, in place of those that it begins with.
 func (s *savedPrompts) save(prompt []byte) {
-	for _, other := range s.prompts {
-		if bytes.HasPrefix(other, prompt) {
-			return
-		}
-	}
-	if len(prompt) > s.room {
+	within := func(other []byte) bool { return bytes.HasPrefix(other, prompt) }
+	if slices.ContainsFunc(s.prompts, within) || len(prompt) > s.room {
 		return
 	}
-	size := len(prompt)
-	var kept [][]byte
-	for _, other := range s.prompts {
-		if !bytes.HasPrefix(prompt, other) {
-			kept = append(kept, other)
-			size += len(other)
-		}
+	s.prompts = slices.DeleteFunc(s.prompts, func(other []byte) bool { return bytes.HasPrefix(prompt, other) })
+	s.prompts = append(s.prompts, bytes.Clone(prompt))
+	for s.size() > s.room {
+		s.prompts = s.prompts[1:]
 	}
-	for size > s.room {
-		size -= len(kept[0])
-		kept = kept[1:]
+}
+
+func (s *savedPrompts) size() int {
+	size := 0
+	for _, prompt := range s.prompts {
+		size += len(prompt)
 	}
-	s.prompts = append(kept, bytes.Clone(prompt))
+	return size
 }
 
 // load takes the prompt out that saves most reading and loses least, and returns held if that is
@@ -75,7 +74,7 @@ func (s *savedPrompts) load(held []byte, prompt string) []byte {
 		return held
 	}
 	found := s.prompts[best]
-	s.prompts = append(s.prompts[:best:best], s.prompts[best+1:]...)
+	s.prompts = slices.Delete(s.prompts, best, best+1)
 	return found
 }
 

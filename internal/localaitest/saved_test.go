@@ -75,11 +75,7 @@ func TestConversationsInTurn(t *testing.T) {
 					}
 				}
 			}
-			kept := 0
-			for _, prompt := range s.saved.prompts {
-				kept += len(prompt)
-			}
-			assert.LessOrEqual(t, kept, c.room)
+			assert.LessOrEqual(t, s.saved.size(), c.room)
 		})
 	}
 }

@@ -5,9 +5,21 @@ import (
 	"time"
 )
 
-// patience is how many requests that came later may go before one, and how often one gives its turn
-// back. An agent asks about as often for one answer that its user reads.
-const patience = 12
+// How many requests that came later may go before one, and how often one gives its turn back. Next turns
+// of 16 take about as long as the longest first prompt; docs/rationale.md has what more or less comes to.
+// Background work is mostly done while people read and think.
+const (
+	usualPatience      = 16
+	backgroundPatience = 4 * usualPatience
+)
+
+// patience is that of a request.
+func (t *Ticket) patience() int {
+	if t.work.Background {
+		return backgroundPatience
+	}
+	return usualPatience
+}
 
 // line decides whose turn it is: self-clocked fair queueing (Golestani 1994) over clients, in time of
 // the engine. A client that comes begins where the line is; what has least to wait for, counted from
@@ -32,7 +44,7 @@ type candidate struct {
 // background is false for what has been passed often enough.
 func (c candidate) background() bool { return c.work.Background && !c.overdue() }
 
-func (c candidate) overdue() bool { return c.passed >= patience }
+func (c candidate) overdue() bool { return c.passed >= c.patience() }
 
 // before reports whether a request is served before another.
 func (c candidate) before(other candidate) bool {

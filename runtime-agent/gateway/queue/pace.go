@@ -14,9 +14,9 @@ type pace struct {
 // usualPace is that before anything was measured: a model of 24B on some 16 cores.
 var usualPace = pace{read: 1000, time: 40 * time.Second, answer: 30 * time.Second}
 
-// leastMeasured is the length in tokens of the shortest reading that says how long tokens take: of a
-// shorter one most is what comes before and after.
-const leastMeasured = 200
+// leastMeasured is the length in tokens of the shortest reading that says how long tokens take: a shorter
+// one may have waited for as long, until the engine stopped to read what was taken back for it.
+const leastMeasured = 1000
 
 func (p *pace) learnReading(tokens int, took time.Duration) {
 	if tokens >= leastMeasured {

@@ -21,7 +21,8 @@ type Limits struct {
 // Work is what a request asks of the engine.
 type Work struct {
 	// New returns how many tokens of the prompt the engine has to read, as things are at the moment,
-	// but for what it has read in turns that were taken back. It is called with the queue's lock held.
+	// but for what it has read in turns that were taken back. It is called often, with the queue's lock
+	// held.
 	New func() int
 	// Background is true for what nobody is watching: titles, memories, suggestions.
 	Background bool
@@ -36,7 +37,7 @@ const (
 	pause = 5 * time.Second
 
 	// nearlyRead is the rest of its reading for which a prompt keeps its turn, whoever comes: the engine
-	// needs 1 to 2 s to stop, and saves and loads what it has read.
+	// stops at the end of a batch of 512 tokens, which takes a large model about as long.
 	nearlyRead = 20 * time.Second
 )
 
@@ -305,7 +306,7 @@ func (q *Queue) takeBack() {
 // before it, with what is left of it, and is done sooner.
 func (q *Queue) shouldWait(t *Ticket) bool {
 	unread := q.unread(t)
-	if len(q.waiting) == 0 || q.pace.reading(unread) < nearlyRead || t.backs >= patience {
+	if len(q.waiting) == 0 || q.pace.reading(unread) < nearlyRead || t.backs >= t.patience() {
 		return false
 	}
 	one := candidate{Ticket: t, cost: q.pace.cost(unread), end: q.had[t.client], passed: t.passed}

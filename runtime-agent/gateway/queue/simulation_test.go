@@ -17,8 +17,8 @@ const (
 	readingSpeed = 25     // tokens a second
 	writingSpeed = 5      // tokens a second
 	cacheRoom    = 52_000 // tokens: 8 GiB of 160 KiB each
-	// stopTime is how long LocalAI takes to stop.
-	stopTime = 1500 * time.Millisecond
+	// batch is how many tokens the engine reads at a time: it is told to stop between two batches.
+	batch = 512
 )
 
 // machine is an engine with one slot, and a cache for what the slot held before.
@@ -96,6 +96,8 @@ func (m *machine) reads(r request, revoked <-chan struct{}) bool {
 		return true
 	case <-revoked:
 		read := int(time.Since(start) * readingSpeed / time.Second)
+		read = min(unread, (read/batch+1)*batch)
+		time.Sleep(time.Until(start.Add(time.Duration(read) * time.Second / readingSpeed)))
 		m.add(read, read)
 		return false
 	}
@@ -129,7 +131,6 @@ func (s *simulation) ask(person string, r request) time.Duration {
 	arrived := time.Now()
 	ticket := s.enter(person, queue.Work{New: func() int { return s.unread(r) }, Background: r.background})
 	for <-ticket.Ready(); !s.reads(r, ticket.Revoked()); <-ticket.Ready() {
-		time.Sleep(stopTime)
 		ticket.Back()
 	}
 	ticket.Begun()
