@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/beginning"
 )
 
 const soon = 10 * time.Second
@@ -109,11 +110,31 @@ func TestWarmUp(t *testing.T) {
 
 	stop()
 	// Switched off, nothing is stored, and nothing is learned.
-	off := agentOf{startCounting(t, func(c *Config) { c.Beginnings = file })}
+	off := agentOf{startCounting(t, func(c *Config) { c.Beginnings, c.StablePrompts = file, true })}
 	off.keepWarm(t)
-	off.session(t, "four")
-	assert.NoFileExists(t, file)
-	assert.Nil(t, off.current.Load().kinds)
+	for _, folder := range []string{"four", "five"} {
+		off.session(t, folder)
+	}
+	left, err := os.ReadDir(filepath.Dir(file))
+	require.NoError(t, err)
+	assert.Empty(t, left)
+}
+
+// What is read ahead lets whoever asks go first, and is read on afterwards.
+func TestWarmUpGivesWay(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "beginnings.json")
+	engine := newReader("You are Cline", says(role, delta("a"), stopped, done))
+	warm := func(c *Config) { c.ContextSize, c.WarmUp, c.Beginnings = 1<<20, true, file }
+	before := start(t, engine.serve, warm)
+	before.save(&state{Config: before.current.Load().Config, kinds: beginning.New(false, []beginning.Beginning{{Program: "Cline", System: "You are Cline. " + long}})})
+
+	r := start(t, engine.serve, warm)
+	r.keepWarm(t)
+	assert.Contains(t, <-engine.asked, "You are Cline")
+	assert.Contains(t, read(t, r.post(t, appliance.PathChat, chatStream)), done)
+	assert.Contains(t, <-engine.stopped, "You are Cline")
+	assert.Contains(t, <-engine.asked, `"hi"`)
+	assert.Contains(t, <-engine.asked, "You are Cline")
 }
 
 // A file that cannot be read, and a folder that cannot be written, are no reason not to serve.

@@ -47,22 +47,11 @@ func (c *call) text() string {
 	return strings.Join(texts, "\n")
 }
 
-// chatCall reads a request for Chat Completions.
-func chatCall(body []byte, c *Config, divide divider) (*call, *failure.Error) {
-	fields, failed := parse(body)
-	if failed != nil {
-		return nil, failed
-	}
-	if failed := fields.sortTools(); failed != nil {
-		return nil, failed
-	}
-	return fields.chatCall(c, divide)
-}
-
 // divider returns the system prompt and the tools of a prompt as they should be, and what moves out of
 // the system prompt. A conversation goes by what the user says first.
 type divider func(first, system string, tools []beginning.Tool) (stays, moves string, ordered []beginning.Tool)
 
+// chatCall reads a request for Chat Completions.
 func (o object) chatCall(c *Config, divide divider) (*call, *failure.Error) {
 	if failed := c.checkModel(o); failed != nil {
 		return nil, failed

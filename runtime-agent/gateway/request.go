@@ -40,6 +40,8 @@ type request struct {
 	// status is what became of it, 500 until that is known.
 	status int
 	cost   cost
+	// cacheKey is the field prompt_cache_key.
+	cacheKey string
 	// begun is true once the head is sent; it then can only end in a part of the body.
 	begun bool
 }
@@ -109,15 +111,16 @@ func (r *request) client() string {
 	return network.String()
 }
 
-// session tells the sessions of one client apart, where it says which one it is (OpenCode, Codex and
-// Claude Code do). Sub-agents are of the same session.
+// session tells the sessions of one client apart, where it says which one it is: OpenCode, Codex and
+// Claude Code do so in a header, others of OpenAI's clients in a field. Sub-agents are of the same
+// session.
 func (r *request) session() string {
 	for _, header := range []string{"X-Session-Id", "Session-Id", "X-Claude-Code-Session-Id"} {
 		if id := r.r.Header.Get(header); id != "" {
 			return r.client() + " " + id
 		}
 	}
-	return r.client()
+	return r.client() + " " + r.cacheKey
 }
 
 // decode reads the body for the API that was asked.
@@ -136,11 +139,26 @@ func (r *request) decode(body []byte) (*call, *failure.Error) {
 			return nil, failed
 		}
 		said.Chat.Model = r.named(said.Chat.Model)
+		r.cacheKey = said.CacheKey
 		return r.translated(said.Chat, said.Stream, said.Answer(newID("resp_"), time.Now()))
 	case appliance.PathCompletions:
 		return textCall(body, r.Config)
 	}
-	return chatCall(body, r.Config, r.divide)
+	return r.decodeChat(body)
+}
+
+func (r *request) decodeChat(body []byte) (*call, *failure.Error) {
+	fields, failed := parse(body)
+	if failed != nil {
+		return nil, failed
+	}
+	if failed := fields.decode("prompt_cache_key", &r.cacheKey); failed != nil {
+		return nil, failed
+	}
+	if failed := fields.sortTools(); failed != nil {
+		return nil, failed
+	}
+	return fields.chatCall(r.Config, r.divide)
 }
 
 func (r *request) read() (*call, *failure.Error) {

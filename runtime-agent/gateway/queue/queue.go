@@ -39,6 +39,9 @@ const (
 	// nearlyRead is the rest of its reading for which a prompt keeps its turn, whoever comes: the engine
 	// stops at the end of a batch of 512 tokens, which takes a large model about as long.
 	nearlyRead = 20 * time.Second
+
+	// stopping is that of a background request: nobody waits for it.
+	stopping = 2 * time.Second
 )
 
 // Queue admits requests in the order of line. One whose prompt is still read gives its turn back to
