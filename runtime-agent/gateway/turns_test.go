@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -96,11 +97,17 @@ func TestAFirstPromptLetsANextTurnGoFirst(t *testing.T) {
 	go func() {
 		next <- turn(opening + `,{"role":"assistant","content":"one"},{"role":"user","content":"Say: two"}`)
 	}()
-	require.Eventually(t, func() bool { return r.queue.Load().Waiting == 1 }, time.Minute, time.Millisecond)
+	lines := bufio.NewReader(stranger.Body)
+	for line := ""; line != ": waiting, place 1 in the queue\n"; {
+		var err error
+		line, err = lines.ReadString('\n')
+		require.NoError(t, err)
+	}
 	close(hold.release)
 	assert.Contains(t, <-next, `"content":"two"`)
-	text := read(t, stranger)
-	assert.Equal(t, "all of it", content(t, text))
+	text, err := io.ReadAll(lines)
+	require.NoError(t, err)
+	assert.Equal(t, "all of it", content(t, string(text)))
 	assert.Equal(t, queue.Load{}, r.queue.Load())
 
 	mutex.Lock()

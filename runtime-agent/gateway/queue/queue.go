@@ -20,9 +20,9 @@ type Limits struct {
 
 // Work is what a request asks of the engine.
 type Work struct {
-	// New returns how many tokens of the prompt the engine has to read, as things are at the moment,
-	// but for what it has read in turns that were taken back. It is called often, with the queue's lock
-	// held.
+	// New returns how many tokens of the prompt the engine has to read, as things are at the moment. What
+	// it has read of it in turns that were taken back is not to be left out: the queue does that. It is
+	// called often, with the queue's lock held.
 	New func() int
 	// Background is true for what nobody is watching: titles, memories, suggestions.
 	Background bool
@@ -45,7 +45,8 @@ const (
 )
 
 // Queue admits requests in the order of line. One whose prompt is still read gives its turn back to
-// one that is before it there.
+// one that is before it there. Whatever comes, a request waits for those that came before it, and for
+// as many that came later as it has patience for.
 type Queue struct {
 	now func() time.Time
 
