@@ -40,8 +40,12 @@ type beginnings struct {
 	Beginnings []beginning.Beginning `json:"beginnings"`
 }
 
-// kindsOf returns the kinds of prompts that are known, nil if nobody wants to know.
-func (g *Gateway) kindsOf(c *Config) *beginning.Kinds {
+// kindsOf returns the kinds of prompts that are known, nil if nobody wants to know. Conversations go on
+// as they began if the configuration says the same of them as the old one.
+func (g *Gateway) kindsOf(c *Config, old *state) *beginning.Kinds {
+	if old != nil && old.Model == c.Model && old.Created == c.Created && old.WarmUp == c.WarmUp && old.StablePrompts == c.StablePrompts {
+		return old.kinds
+	}
 	if !c.WarmUp {
 		if err := os.Remove(c.Beginnings); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			g.log.Error("what prompts begin with is still stored", "cause", err)
@@ -86,7 +90,7 @@ func (g *Gateway) save(s *state) {
 // divide is a divider, and notes what prompts begin with.
 func (r *request) divide(first, system string, tools []beginning.Tool) (stays, moves string, ordered []beginning.Tool) {
 	name := program.Name(r.r.UserAgent(), system)
-	if r.kinds == nil || name == program.Other || r.isOwn() || program.Background(system, "", 0) {
+	if r.kinds == nil || name == program.Other || r.isOwn() || r.name == appliance.PathCountTokens || program.Background(system, "", 0) {
 		return system, "", tools
 	}
 	divided, moves := r.kinds.Divide(beginning.Prompt{Program: name, Conversation: r.session() + " " + nameOf(first), System: system, Tools: tools})

@@ -74,6 +74,19 @@ func TestStablePrompts(t *testing.T) {
 	assert.Greater(t, read, tokens*9/10, "without stable prompts nearly all is read again")
 }
 
+// A new configuration, as with another key, changes no conversation that runs.
+func TestStablePromptsOverAReload(t *testing.T) {
+	a := agentOf{startCounting(t, func(c *Config) { c.StablePrompts = true })}
+	for _, folder := range []string{"one", "two"} {
+		a.session(t, folder)
+	}
+	next := *a.current.Load().Config
+	next.Keys = []string{"alice"}
+	a.Configure(&next, testKey)
+	tokens, read := a.session(t, "three")
+	assert.Less(t, read, tokens/20)
+}
+
 // An engine that has started reads what prompts begin with before anybody asks.
 func TestWarmUp(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "beginnings.json")

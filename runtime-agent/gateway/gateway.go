@@ -83,7 +83,8 @@ func New(config *Config, key string, log *slog.Logger) *Gateway {
 
 // Configure has new requests follow a configuration.
 func (g *Gateway) Configure(config *Config, key string) {
-	old := g.current.Swap(&state{Config: config, engine: engine.New(config.Engine, key, config.ContextSize), kinds: g.kindsOf(config)})
+	old := g.current.Load()
+	g.current.Store(&state{Config: config, engine: engine.New(config.Engine, key, config.ContextSize), kinds: g.kindsOf(config, old)})
 	if old != nil {
 		old.engine.Close()
 	}
