@@ -134,7 +134,12 @@ func (g *Gateway) keepWarm(ctx context.Context) {
 // warmUp has the engine read what prompts begin with. It asks as a client would, for an answer of one
 // token, and gives way to whoever comes.
 func (g *Gateway) warmUp(ctx context.Context, s *state) {
-	for _, one := range s.kinds.Beginnings() {
+	room := s.CacheTokens
+	for i, one := range s.kinds.Beginnings() {
+		// What the engine cannot keep together pushes out what it has read, and conversations with it.
+		if room -= int(float64(one.Size()) / usualRatio); room < 0 && i > 0 {
+			return
+		}
 		log := g.log.With("program", one.Program)
 		began := time.Now()
 		err := warmUp.Do(ctx, "have the engine read what the prompts of "+one.Program+" begin with",

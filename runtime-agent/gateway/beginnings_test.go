@@ -150,6 +150,25 @@ func TestWarmUpGivesWay(t *testing.T) {
 	assert.Contains(t, <-engine.asked, "You are Cline")
 }
 
+// No more is read ahead than the engine keeps.
+func TestWarmUpFitsIntoTheCache(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "beginnings.json")
+	warm := func(room int) func(*Config) {
+		return func(c *Config) { c.WarmUp, c.Beginnings, c.CacheTokens = true, file, room }
+	}
+	var kept []beginning.Beginning
+	for i := range 4 {
+		kept = append(kept, beginning.Beginning{Program: fmt.Sprint(i), System: strings.Repeat("words ", 700)})
+	}
+	before := startCounting(t, warm(0))
+	before.save(&state{Config: before.current.Load().Config, kinds: beginning.New(false, kept)})
+	for room, want := range map[int]int{0: 1, 2500: 2} {
+		r := startCounting(t, warm(room))
+		r.warmUp(t.Context(), r.current.Load())
+		assert.Len(t, r.reads, want, "a cache of %d tokens", room)
+	}
+}
+
 // A file that cannot be read, and a folder that cannot be written, are no reason not to serve.
 func TestBeginningsThatCannotBeKept(t *testing.T) {
 	dir := t.TempDir()

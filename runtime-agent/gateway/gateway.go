@@ -90,7 +90,9 @@ func (g *Gateway) Configure(config *Config, key string) {
 	}
 	g.queue.SetLimits(limits(config))
 	g.cache.Resize(config.Slots, config.CacheTokens)
-	wake(g.cold)
+	if old == nil || old.kinds != g.current.Load().kinds {
+		wake(g.cold)
+	}
 }
 
 func limits(c *Config) queue.Limits {

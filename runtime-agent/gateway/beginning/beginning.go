@@ -53,6 +53,15 @@ type Beginning struct {
 	Tools  []json.RawMessage `json:"tools,omitempty"`
 }
 
+// Size is the length of the text, in bytes.
+func (b Beginning) Size() int {
+	size := len(b.System)
+	for _, tool := range b.Tools {
+		size += len(tool)
+	}
+	return size
+}
+
 // Kinds are the kinds of prompts that are known. It is safe for concurrent use.
 type Kinds struct {
 	divides bool
