@@ -27,10 +27,15 @@ type agentOf struct{ *countingRig }
 // many of them the engine read.
 func (a agentOf) session(t *testing.T, folder string) (tokens, read int) {
 	t.Helper()
-	system := "You are Cline, and obey.\n\nYou work in /home/" + folder + ".\n\n" + strings.Repeat(longText, 100)
-	a.turn(t, fmt.Sprintf(`{"role":"system","content":%q},{"role":"user","content":"Say: Hello %s."}`, system, folder))
+	a.turn(t, opening(folder))
 	last := a.last(t)
 	return last.Prompt, last.Read
+}
+
+// opening is the first prompt of a session.
+func opening(folder string) string {
+	system := "You are Cline, and obey.\n\nYou work in /home/" + folder + ".\n\n" + strings.Repeat(longText, 100)
+	return fmt.Sprintf(`{"role":"system","content":%q},{"role":"user","content":"Say: Hello %s."}`, system, folder)
 }
 
 func (a agentOf) turn(t *testing.T, messages string) {
@@ -66,6 +71,14 @@ func TestStablePrompts(t *testing.T) {
 		tokens, read = a.session(t, folder)
 		assert.Less(t, read, tokens/20)
 	}
+
+	messages := opening("three")
+	for range 3 {
+		messages += `,{"role":"assistant","content":"Hello three."},{"role":"user","content":"Say: Hello again."}`
+		a.turn(t, messages)
+		assert.Less(t, a.last(t).Read, 100, "the next turn goes on from this one")
+	}
+	assert.NotContains(t, a.logged(), "parted=")
 
 	plain := agentOf{startCounting(t)}
 	for _, folder := range []string{"one", "two"} {
