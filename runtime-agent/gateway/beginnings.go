@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
@@ -93,7 +94,10 @@ func (r *request) divide(first, system string, tools []beginning.Tool) (stays, m
 	if r.kinds == nil || name == program.Other || r.isOwn() || r.name == appliance.PathCountTokens || program.Background(system, "", 0) {
 		return system, "", tools
 	}
-	divided, moves := r.kinds.Divide(beginning.Prompt{Program: name, Conversation: r.session() + " " + nameOf(first), System: system, Tools: tools})
+	version, _, _ := strings.Cut(r.r.UserAgent(), " ")
+	divided, moves := r.kinds.Divide(beginning.Prompt{
+		Program: name, Version: version, Conversation: r.session() + " " + nameOf(first), System: system, Tools: tools,
+	})
 	wake(r.learned)
 	return divided.System, moves, divided.Tools
 }
@@ -109,20 +113,29 @@ func wake(c chan struct{}) {
 	}
 }
 
-// keepWarm stores what prompts begin with, and has an engine that has started read it, until ctx is
-// over.
-func (g *Gateway) keepWarm(ctx context.Context) {
+// keepStored stores what prompts begin with, until ctx is over.
+func (g *Gateway) keepStored(ctx context.Context) {
 	sessions := 0
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-g.learned:
-			// The first session of a kind, and further prompts of the same, have nothing to store.
+			// Further prompts of a session have nothing to store.
 			if s := g.current.Load(); s.WarmUp && s.kinds.Sessions() != sessions {
 				sessions = s.kinds.Sessions()
 				g.save(s)
 			}
+		}
+	}
+}
+
+// keepWarm has an engine that has started read what prompts begin with, until ctx is over.
+func (g *Gateway) keepWarm(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
 		case <-g.cold:
 			if s := g.current.Load(); s.WarmUp {
 				g.warmUp(ctx, s)

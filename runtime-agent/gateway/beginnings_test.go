@@ -51,6 +51,7 @@ func (r *rig) keepWarm(t *testing.T) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	var ended sync.WaitGroup
+	ended.Go(func() { r.keepStored(ctx) })
 	ended.Go(func() { r.Gateway.keepWarm(ctx) })
 	stop = func() {
 		cancel()

@@ -113,6 +113,9 @@ func (c *Config) minTokens(parts ...prompt.Part) int {
 	return c.Vocabulary.MinTokens(texts...)
 }
 
+// longestFirst is how much of a text to go on with tells it from others, in bytes.
+const longestFirst = 256
+
 // textCall reads a request for /v1/completions.
 func textCall(body []byte, c *Config) (*call, *failure.Error) {
 	fields, failed := parse(body)
@@ -135,7 +138,7 @@ func textCall(body []byte, c *Config) (*call, *failure.Error) {
 		return nil, failed
 	}
 	made.say(prompt.Part{Place: prompt.Place{Field: "prompt"}, Text: text})
-	made.least = c.minTokens(made.parts...)
+	made.least, made.first = c.minTokens(made.parts...), text[:min(len(text), longestFirst)]
 	return made, nil
 }
 

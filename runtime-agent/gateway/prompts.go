@@ -60,7 +60,7 @@ func (r *request) unread(said *call) int {
 
 // account notes what the engine has read for a prompt that it has begun to answer.
 func (r *reply) account() {
-	if r.cost.untilFirst == 0 {
+	if !r.read {
 		return
 	}
 	tokens := r.cost.read

@@ -117,10 +117,10 @@ func (r *request) client() string {
 func (r *request) session() string {
 	for _, header := range []string{"X-Session-Id", "Session-Id", "X-Claude-Code-Session-Id"} {
 		if id := r.r.Header.Get(header); id != "" {
-			return r.client() + " " + id
+			return r.client() + " " + nameOf(id)
 		}
 	}
-	return r.client() + " " + r.cacheKey
+	return r.client() + " " + nameOf(r.cacheKey)
 }
 
 // decode reads the body for the API that was asked.
@@ -235,7 +235,6 @@ func (r *request) exchange(said *call, ticket *queue.Ticket) bool {
 	defer cancel(nil)
 	out := &reply{request: r, call: said, leave: func() { cancel(nil) }, alive: time.NewTimer(r.grace)}
 	defer out.alive.Stop()
-	defer out.account()
 	failed := out.wait(ctx, ticket)
 	for failed == nil && ctx.Err() == nil {
 		if failed = out.relay(ctx, cancel, ticket); failed != errRevoked {
@@ -244,13 +243,16 @@ func (r *request) exchange(said *call, ticket *queue.Ticket) bool {
 		ticket.Back()
 		failed = out.wait(ctx, ticket)
 	}
+	if failed == nil || out.cost.untilFirst > 0 {
+		out.account()
+	}
 	switch {
 	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), errSilent):
 		r.status = statusGone
 		return false
 	case failed != nil:
-		if failed.Status >= http.StatusInternalServerError && failed != errRestarting {
-			r.cache.Forget() // the engine may have ended
+		if failed.Status == http.StatusServiceUnavailable && failed != errRestarting {
+			r.cache.Forget() // the engine has ended, or its backend
 			wake(r.cold)
 		}
 		out.fail(failed)
@@ -266,8 +268,9 @@ func (r *request) silent() *failure.Error {
 	}
 }
 
-// said is what comes from the engine next.
+// said is what comes from the engine next: that it has read the prompt, then one event after the other.
 type said struct {
+	read  bool
 	event engine.Event
 	err   error
 }

@@ -5,110 +5,110 @@ import (
 	"sync"
 )
 
-// What llama.cpp does with a new prompt (b10361, tools/server: get_available_slot and
-// server_prompt_cache::load).
-const (
-	// worthLoading is the part of a prompt in the cache that a new one must begin with: otherwise the
-	// former stays there, for its own next turn.
-	worthLoading = 0.25
-	// similar is the part of a new prompt that a slot must hold to be used without being saved first,
-	// as the appliance sets it (slot_prompt_similarity), and worthSaving the part of a slot that must
-	// be lost for that.
-	similar     = 0.9
-	worthSaving = 0.5
-)
+// worthLoading is the part of a saved prompt that must be of use.
+const worthLoading = 0.25
 
-// Cache is a model of what the engine keeps of the prompts that it has read: the latest of each slot,
+// Cache is a model of what the engine keeps of the prompts that it has read: the latest in its slot,
 // and the ones before as long as there is room for them in llama.cpp's prompt cache. LocalAI does not
 // tell how much it had to read.
+//
+// With each new prompt llama.cpp saves what the slot holds, and looks for what the prompt continues
+// (b10361, tools/server/server-context.cpp, get_available_slot, with the slot_prompt_similarity of
+// the appliance, and server-task.cpp, server_prompt_cache).
 type Cache struct {
 	mutex sync.Mutex
-	slots int
-	// room is for the prompts beside those in the slots, in tokens.
+	// room is for the saved prompts, in tokens.
 	room int
-	// kept are the latest prompts, oldest first.
-	kept []kept
+	slot kept
+	// saved are in the order in which they were saved.
+	saved []kept
 }
 
+// kept is a prompt that the engine keeps, with its answer so many tokens long. Nothing at all is none.
 type kept struct {
 	*Print
 	tokens int
 }
 
-// NewCache returns the cache of an engine that has read nothing.
-func NewCache(slots, room int) *Cache { return &Cache{slots: slots, room: room} }
+// NewCache returns the cache of an engine that has read nothing, with room for so many tokens beside
+// the slot.
+func NewCache(room int) *Cache { return &Cache{room: room, slot: kept{Print: &Print{}}} }
 
 // Resize is for an engine that was configured anew.
-func (c *Cache) Resize(slots, room int) {
+func (c *Cache) Resize(room int) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	c.slots, c.room = slots, room
-	c.evict()
+	c.room = room
+	c.makeRoom(0)
 }
 
 // Forget is for an engine that has ended.
 func (c *Cache) Forget() {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	c.kept = nil
+	c.slot, c.saved = kept{Print: &Print{}}, nil
 }
 
 // Shared returns how many bytes of a prompt the engine need not read.
 func (c *Cache) Shared(p *Print) int {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	shared, _ := c.best(p)
-	return shared
+	then := Cache{room: c.room, slot: c.slot, saved: slices.Clone(c.saved)}
+	then.save()
+	if from := then.load(p); from >= 0 {
+		return then.saved[from].Shared(p)
+	}
+	return then.slot.Shared(p)
 }
 
 // Read is for a prompt that the engine has read: it is kept with its answer, tokens long in all.
 func (c *Cache) Read(p *Print, tokens int) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	if shared, from := c.best(p); from >= 0 && c.replaces(p, shared, from) {
-		c.kept = slices.Delete(c.kept, from, from+1)
+	c.save()
+	if from := c.load(p); from >= 0 {
+		c.saved = slices.Delete(c.saved, from, from+1)
 	}
-	// What the new one contains is of no more use.
-	c.kept = slices.DeleteFunc(c.kept, func(k kept) bool { return k.Size()-k.Shared(p) < block })
-	c.kept = append(c.kept, kept{p, tokens})
-	c.evict()
+	c.slot = kept{p, tokens}
 }
 
-// best returns what a prompt shares with the one that the engine continues, and which one that is, -1
-// for none.
-func (c *Cache) best(p *Print) (shared, from int) {
-	from = -1
-	for i, k := range c.kept {
-		n := k.Shared(p)
-		if !c.inSlot(i) && float64(n) < worthLoading*float64(k.Size()) {
-			continue
-		}
-		if n > shared {
-			shared, from = n, i
+// load returns which saved prompt the engine takes in place of the slot, -1 for none: one that saves
+// more reading and loses less.
+func (c *Cache) load(p *Print) int {
+	from := -1
+	shared, used := c.slot.Shared(p), c.slot.used(p)
+	for i, k := range c.saved {
+		if n, u := k.Shared(p), k.used(p); u >= worthLoading && n > shared && u > used {
+			from, shared, used = i, n, u
 		}
 	}
-	return shared, from
+	return from
 }
 
-func (c *Cache) inSlot(i int) bool { return i >= len(c.kept)-c.slots }
+// used is the part of a prompt that is of use for another one.
+func (k kept) used(p *Print) float64 { return float64(k.Shared(p)) / float64(max(k.Size(), 1)) }
 
-// replaces reports whether the prompt that a new one continues is lost.
-func (c *Cache) replaces(p *Print, shared, from int) bool {
-	if !c.inSlot(from) {
-		return true
+// save saves the slot, in place of the prompts that it begins with, unless it is saved or has no room.
+func (c *Cache) save() {
+	slot := c.slot
+	if slot.Size() == 0 || slot.tokens > c.room || slices.ContainsFunc(c.saved, func(k kept) bool { return k.begins(slot) }) {
+		return
 	}
-	return float64(shared) > similar*float64(p.Size()) && float64(shared) > worthSaving*float64(c.kept[from].Size())
+	c.saved = slices.DeleteFunc(c.saved, slot.begins)
+	c.makeRoom(slot.tokens)
+	c.saved = append(c.saved, slot)
 }
 
-// evict drops the oldest for which there is no room. llama.cpp keeps one in any case.
-func (c *Cache) evict() {
-	beside := len(c.kept) - c.slots
-	used := 0
-	for i := beside - 1; i >= 0; i-- {
-		used += c.kept[i].tokens
-		if used > c.room && (c.room == 0 || i < beside-1) {
-			c.kept = slices.Delete(c.kept, 0, i+1)
-			return
-		}
+// begins reports whether a prompt begins with another one, but for the end of a part.
+func (k kept) begins(other kept) bool { return other.Size()-k.Shared(other.Print) < block }
+
+// makeRoom drops the oldest until so many tokens fit.
+func (c *Cache) makeRoom(tokens int) {
+	for _, k := range c.saved {
+		tokens += k.tokens
+	}
+	for tokens > c.room && len(c.saved) > 0 {
+		tokens -= c.saved[0].tokens
+		c.saved = c.saved[1:]
 	}
 }

@@ -14,7 +14,8 @@ import (
 type Limits struct {
 	// Slots is how many requests run at a time.
 	Slots int
-	// Waiting is how many wait at most, WaitingOfOne how many of one client.
+	// Waiting is how many wait at most, WaitingOfOne how many of one client; as many again may wait in
+	// the background.
 	Waiting, WaitingOfOne int
 }
 
@@ -103,7 +104,7 @@ func (q *Queue) Enter(client string, work Work) (*Ticket, error) {
 	q.mutex.Lock()
 	defer q.mutex.Unlock()
 	runs := len(q.running) < q.limits.Slots && !work.Background
-	if !runs && (len(q.waiting) >= q.limits.Waiting || q.waitingOf(client) >= q.limits.WaitingOfOne) {
+	if !runs && q.full(client, work.Background) {
 		return nil, ErrFull
 	}
 	if q.waitingOf(client) == 0 {
@@ -236,6 +237,21 @@ func (q *Queue) unread(t *Ticket) int {
 	return max(0, t.toRead-q.pace.tokens(q.now().Sub(t.start)))
 }
 
+// full reports whether there is no place for one more request. Background requests have places of
+// their own: they may wait for long, and what a client waits for is not kept out by them.
+func (q *Queue) full(client string, background bool) bool {
+	all, own := 0, 0
+	for _, t := range q.waiting {
+		if t.work.Background == background {
+			all++
+			if t.client == client {
+				own++
+			}
+		}
+	}
+	return all >= q.limits.Waiting || own >= q.limits.WaitingOfOne
+}
+
 func (q *Queue) waitingOf(client string) int {
 	n := 0
 	for _, t := range q.waiting {
@@ -309,8 +325,11 @@ func (q *Queue) takeBack() {
 // shouldWait reports whether a request that runs should let the next one go first: that has its turn
 // before it, with what is left of it, and is done sooner.
 func (q *Queue) shouldWait(t *Ticket) bool {
-	unread := q.unread(t)
-	if len(q.waiting) == 0 || q.pace.reading(unread) < nearlyRead || t.backs >= t.patience() {
+	unread, least := q.unread(t), nearlyRead
+	if t.work.Background {
+		least = stopping
+	}
+	if len(q.waiting) == 0 || q.pace.reading(unread) < least || t.backs >= t.patience() {
 		return false
 	}
 	one := candidate{Ticket: t, cost: q.pace.cost(unread), end: q.had[t.client], passed: t.passed}
