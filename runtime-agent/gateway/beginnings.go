@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
@@ -47,10 +46,8 @@ func (g *Gateway) kindsOf(c *Config, old *state) *beginning.Kinds {
 	if old != nil && old.Model == c.Model && old.Created == c.Created && old.WarmUp == c.WarmUp && old.StablePrompts == c.StablePrompts {
 		return old.kinds
 	}
-	if !c.WarmUp {
-		if err := os.Remove(c.Beginnings); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			g.log.Error("what prompts begin with is still stored", "cause", err)
-		}
+	if err := sweep(c); err != nil {
+		g.log.Error("what prompts begin with is still stored", "cause", err)
 	}
 	switch {
 	case c.WarmUp:
@@ -59,6 +56,15 @@ func (g *Gateway) kindsOf(c *Config, old *state) *beginning.Kinds {
 		return beginning.New(true, nil)
 	}
 	return nil
+}
+
+// sweep removes what a gateway that was killed left behind, and the file itself if it is not wanted.
+func sweep(c *Config) error {
+	err := atomicfile.Sweep(c.Beginnings)
+	if !c.WarmUp {
+		err = errors.Join(err, atomicfile.RemoveIfThere(c.Beginnings))
+	}
+	return err
 }
 
 // load reads the file. One that cannot be used is as good as none: it is written anew.
@@ -79,6 +85,11 @@ func (g *Gateway) load(c *Config) []beginning.Beginning {
 }
 
 func (g *Gateway) save(s *state) {
+	g.storing.Lock()
+	defer g.storing.Unlock()
+	if g.current.Load() != s {
+		return // it may not be wanted any more
+	}
 	text, err := json.Marshal(beginnings{s.Model, s.Created, s.kinds.Beginnings()})
 	if err == nil {
 		err = atomicfile.Write(s.Beginnings, text, 0o600, nil)
@@ -91,7 +102,7 @@ func (g *Gateway) save(s *state) {
 // divide is a divider, and notes what prompts begin with.
 func (r *request) divide(first, system string, tools []beginning.Tool) (stays, moves string, ordered []beginning.Tool) {
 	name := program.Name(r.r.UserAgent(), system)
-	if r.kinds == nil || name == program.Other || r.isOwn() || r.name == appliance.PathCountTokens || program.Background(system, "", 0) {
+	if r.kinds == nil || name == program.Other || r.isOwn() || r.name == appliance.PathCountTokens || program.Background(name, system, "", 0) {
 		return system, "", tools
 	}
 	version, _, _ := strings.Cut(r.r.UserAgent(), " ")
@@ -163,9 +174,9 @@ func (g *Gateway) warmUp(ctx context.Context, s *state) {
 			return
 		case err != nil:
 			log.Error("the first turn of a session will be slow", "cause", err)
-			return
+		default:
+			log.Info("the engine has read what prompts begin with", "seconds", int(time.Since(began).Seconds()))
 		}
-		log.Info("the engine has read what prompts begin with", "seconds", int(time.Since(began).Seconds()))
 	}
 }
 
@@ -208,6 +219,6 @@ func (*unread) Flush()                           {}
 // failed reports whether there was an error that another attempt may not have: the engine does not
 // answer yet, the queue is full, or the stream ended in an error.
 func (u *unread) failed() bool {
-	return u.status == http.StatusTooManyRequests || u.status >= http.StatusInternalServerError ||
+	return u.status == http.StatusTooManyRequests || u.status == http.StatusServiceUnavailable ||
 		bytes.Contains(u.text.Bytes(), []byte(`data: {"type":"error"`))
 }

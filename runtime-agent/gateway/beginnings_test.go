@@ -147,13 +147,20 @@ func TestWarmUp(t *testing.T) {
 	assert.Empty(t, left)
 }
 
+// keep stores beginnings for the next gateway.
+func (r *rig) keep(all []beginning.Beginning) {
+	known := &state{Config: r.current.Load().Config, engine: r.current.Load().engine, kinds: beginning.New(false, all)}
+	r.current.Store(known)
+	r.save(known)
+}
+
 // What is read ahead lets whoever asks go first, and is read on afterwards.
 func TestWarmUpGivesWay(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "beginnings.json")
 	engine := newReader("You are Cline", says(role, delta("a"), stopped, done))
 	warm := func(c *Config) { c.ContextSize, c.WarmUp, c.Beginnings = 1<<20, true, file }
 	before := start(t, engine.serve, warm)
-	before.save(&state{Config: before.current.Load().Config, kinds: beginning.New(false, []beginning.Beginning{{Program: "Cline", System: "You are Cline. " + long}})})
+	before.keep([]beginning.Beginning{{Program: "Cline", System: "You are Cline. " + long}})
 
 	r := start(t, engine.serve, warm)
 	r.keepWarm(t)
@@ -175,7 +182,7 @@ func TestWarmUpFitsIntoTheCache(t *testing.T) {
 		kept = append(kept, beginning.Beginning{Program: fmt.Sprint(i), System: strings.Repeat("words ", 700)})
 	}
 	before := startCounting(t, warm(0))
-	before.save(&state{Config: before.current.Load().Config, kinds: beginning.New(false, kept)})
+	before.keep(kept)
 	for room, want := range map[int]int{0: 1, 2500: 2} {
 		r := startCounting(t, warm(room))
 		r.warmUp(t.Context(), r.current.Load())

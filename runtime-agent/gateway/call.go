@@ -89,7 +89,8 @@ func (o object) chatCall(c *Config, divide divider) (*call, *failure.Error) {
 		return nil, failed
 	}
 	made.say(arranged(said.Parts, toolParts(tools))...)
-	made.least, made.first = c.minTokens(said.Parts...), said.First
+	// A template marks each message with a token at least.
+	made.least, made.first = max(c.minTokens(said.Parts...), len(said.Messages)), said.First
 	return made, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -50,6 +51,8 @@ type Gateway struct {
 	conversations *prompt.Conversations
 	// learned has keepStored store what prompts begin with, cold has it warm up the engine.
 	learned, cold chan struct{}
+	// storing is held while the file with that is written, or removed.
+	storing sync.Mutex
 	// large is held by whoever reads a large request, held counts the bytes of all that are in hand.
 	large chan struct{}
 	held  atomic.Int64
@@ -83,6 +86,8 @@ func New(config *Config, key string, log *slog.Logger) *Gateway {
 
 // Configure has new requests follow a configuration.
 func (g *Gateway) Configure(config *Config, key string) {
+	g.storing.Lock()
+	defer g.storing.Unlock()
 	old := g.current.Load()
 	g.current.Store(&state{Config: config, engine: engine.New(config.Engine, key, config.ContextSize), kinds: g.kindsOf(config, old)})
 	if old != nil {

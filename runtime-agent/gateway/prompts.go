@@ -24,10 +24,11 @@ type asked struct {
 // ask finds out about a prompt.
 func (r *request) ask(said *call) {
 	system, last := said.system(), said.last()
+	name := program.Name(r.r.UserAgent(), system)
 	said.asked = asked{
 		print:      prompt.PrintOf(said.parts),
-		program:    program.Name(r.r.UserAgent(), system),
-		background: r.isOwn() || program.Background(system, last, said.maxTokens),
+		program:    name,
+		background: r.isOwn() || program.Background(name, system, last, said.maxTokens),
 	}
 	// A conversation goes by what its user said first. What agents ask besides may begin with the
 	// same words.

@@ -148,7 +148,7 @@ func TestConversationsAreToldApart(t *testing.T) {
 		`{"role":"system","content":"You are a title generator."},{"role":"user","content":"Say: a."}`,
 		fmt.Sprintf(`{"role":"system","content":%q},{"role":"user","content":"Say: a."},{"role":"assistant","content":"a."},{"role":"user","content":"Say: c."}`, system),
 	} {
-		_ = read(t, r.post(t, appliance.PathChat, `{"messages":[`+asked+`]}`))
+		_ = read(t, r.postAs(t, openCode, appliance.PathChat, `{"messages":[`+asked+`]}`))
 	}
 	assert.Equal(t, 4, strings.Count(r.logged(), "msg=answered"))
 	assert.NotContains(t, r.logged(), "parted=")

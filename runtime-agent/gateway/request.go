@@ -155,6 +155,9 @@ func (r *request) decodeChat(body []byte) (*call, *failure.Error) {
 	if failed := fields.decode("prompt_cache_key", &r.cacheKey); failed != nil {
 		return nil, failed
 	}
+	if r.isOwn() {
+		return fields.chatCall(r.Config, r.divide) // the tools are as their client had them
+	}
 	if failed := fields.sortTools(); failed != nil {
 		return nil, failed
 	}
@@ -253,7 +256,9 @@ func (r *request) exchange(said *call, ticket *queue.Ticket) bool {
 	case failed != nil:
 		if failed.Status == http.StatusServiceUnavailable && failed != errRestarting {
 			r.cache.Forget() // the engine has ended, or its backend
-			wake(r.cold)
+			if !r.isOwn() {
+				wake(r.cold)
+			}
 		}
 		out.fail(failed)
 	}

@@ -215,7 +215,7 @@ func wide(c *Config) { c.ContextSize = 1 << 20 }
 func TestATitleLetsEverybodyGoFirst(t *testing.T) {
 	engine := newReader("title", says(role, delta("a"), stopped, done))
 	r := start(t, engine.serve, wide)
-	title := r.post(t, appliance.PathChat, fmt.Sprintf(`{"messages":[{"role":"system","content":"You are a title generator."},{"role":"user","content":"title of: %s"}],"stream":true}`, long[:4000]))
+	title := r.postAs(t, openCode, appliance.PathChat, fmt.Sprintf(`{"messages":[{"role":"system","content":"You are a title generator."},{"role":"user","content":"title of: %s"}],"stream":true}`, long[:4000]))
 	assert.Contains(t, <-engine.asked, "title of: ")
 	assert.Contains(t, read(t, r.post(t, appliance.PathChat, asking(long))), done)
 	assert.Contains(t, <-engine.stopped, "title of: ")
