@@ -29,7 +29,7 @@ type Status struct {
 	Host        string `json:"host,omitempty"`
 	Model       string `json:"model,omitempty"`
 	ContextSize int    `json:"context_size,omitempty"`
-	// CacheTokens is how many tokens of conversations the engine keeps, besides the one in hand.
+	// CacheTokens is how many tokens of conversations the engine keeps, with the one in hand.
 	CacheTokens int `json:"cache_tokens,omitempty"`
 	Threads     int `json:"threads,omitempty"`
 	// Keys are the names of the keys beside the password.
@@ -195,7 +195,7 @@ func (s Status) Cache() string {
 	if s.CacheTokens/fit.Conversation == 1 {
 		noun = "conversation"
 	}
-	return fmt.Sprintf("keeps %d %s of %d tokens, besides the one in hand", s.CacheTokens/fit.Conversation, noun, fit.Conversation)
+	return fmt.Sprintf("keeps %d %s of %d tokens", s.CacheTokens/fit.Conversation, noun, fit.Conversation)
 }
 
 // Failure is the last error in one line, without the refused settings, which are listed

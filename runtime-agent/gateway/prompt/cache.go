@@ -6,7 +6,7 @@ import (
 )
 
 // What llama.cpp does with a new prompt (b10361, tools/server: get_available_slot and
-// server_prompt_cache::load).
+// server_prompt_cache).
 const (
 	// worthLoading is the part of a prompt in the cache that a new one must begin with: otherwise the
 	// former stays there, for its own next turn.
@@ -24,11 +24,14 @@ const (
 type Cache struct {
 	mutex sync.Mutex
 	slots int
-	// room is for the prompts beside those in the slots, in tokens.
+	// room is how many tokens the prompt cache holds.
 	room int
-	// kept are the latest prompts, oldest first.
-	kept []kept
+	contents
 }
+
+// contents are prompts in the slots, the least recently used first, and in the prompt cache, the oldest
+// first.
+type contents struct{ held, saved []kept }
 
 type kept struct {
 	*Print
@@ -43,21 +46,22 @@ func (c *Cache) Resize(slots, room int) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	c.slots, c.room = slots, room
-	c.evict()
+	c.held = c.held[max(0, len(c.held)-slots):]
+	c.makeRoom(room)
 }
 
 // Forget is for an engine that has ended.
 func (c *Cache) Forget() {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	c.kept = nil
+	c.contents = contents{}
 }
 
 // Shared returns how many bytes of a prompt the engine need not read.
 func (c *Cache) Shared(p *Print) int {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	shared, _ := c.best(p)
+	shared, _ := c.take(p)
 	return shared
 }
 
@@ -65,50 +69,89 @@ func (c *Cache) Shared(p *Print) int {
 func (c *Cache) Read(p *Print, tokens int) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	if shared, from := c.best(p); from >= 0 && c.replaces(p, shared, from) {
-		c.kept = slices.Delete(c.kept, from, from+1)
-	}
-	// What the new one contains is of no more use.
-	c.kept = slices.DeleteFunc(c.kept, func(k kept) bool { return k.Size()-k.Shared(p) < block })
-	c.kept = append(c.kept, kept{p, tokens})
-	c.evict()
+	_, c.contents = c.take(p)
+	c.held = append(c.held, kept{p, tokens})
 }
 
-// best returns what a prompt shares with the one that the engine continues, and which one that is, -1
-// for none.
-func (c *Cache) best(p *Print) (shared, from int) {
-	from = -1
-	for i, k := range c.kept {
-		n := k.Shared(p)
-		if !c.inSlot(i) && float64(n) < worthLoading*float64(k.Size()) {
-			continue
+// take returns what a prompt shares with what its slot holds when the engine begins to read it, and
+// what is then kept besides. What the slot held before is saved first, which may cost the very prompt
+// that would be loaded next.
+func (c *Cache) take(p *Print) (shared int, rest contents) {
+	rest = contents{slices.Clone(c.held), slices.Clone(c.saved)}
+	slot := kept{Print: &Print{}}
+	if i := c.slotFor(p); i >= 0 {
+		slot = rest.held[i]
+		rest.held = slices.Delete(rest.held, i, i+1)
+	}
+	if !slot.goesOn(p) {
+		rest.save(slot, c.room)
+		slot = rest.load(slot, p)
+	}
+	return slot.Shared(p), rest
+}
+
+// slotFor returns the slot for a prompt: the one that holds most of it, else one that is empty, which is
+// -1, else the one that was not used for longest.
+func (c *Cache) slotFor(p *Print) int {
+	best, most := -1, int(similar*float64(p.Size()))
+	for i, one := range c.held {
+		if n := one.Shared(p); n > most {
+			best, most = i, n
 		}
-		if n > shared {
-			shared, from = n, i
-		}
 	}
-	return shared, from
+	if best < 0 && len(c.held) >= c.slots {
+		return 0
+	}
+	return best
 }
 
-func (c *Cache) inSlot(i int) bool { return i >= len(c.kept)-c.slots }
-
-// replaces reports whether the prompt that a new one continues is lost.
-func (c *Cache) replaces(p *Print, shared, from int) bool {
-	if !c.inSlot(from) {
-		return true
-	}
-	return float64(shared) > similar*float64(p.Size()) && float64(shared) > worthSaving*float64(c.kept[from].Size())
+// goesOn reports whether a slot reads a prompt without being saved.
+func (k kept) goesOn(p *Print) bool {
+	shared := float64(k.Shared(p))
+	return shared > similar*float64(p.Size()) && shared >= worthSaving*float64(k.Size())
 }
 
-// evict drops the oldest for which there is no room. llama.cpp keeps one in any case.
-func (c *Cache) evict() {
-	beside := len(c.kept) - c.slots
+// within reports whether a prompt is contained in another one.
+func (k kept) within(other kept) bool { return k.Size()-k.Shared(other.Print) < block }
+
+// save keeps what a slot holds, in place of what that contains, and of the oldest for which there is no
+// room then.
+func (c *contents) save(slot kept, room int) {
+	if slot.tokens == 0 || slot.tokens > room || slices.ContainsFunc(c.saved, slot.within) {
+		return
+	}
+	c.saved = slices.DeleteFunc(c.saved, func(k kept) bool { return k.within(slot) })
+	c.makeRoom(room - slot.tokens)
+	c.saved = append(c.saved, slot)
+}
+
+// makeRoom drops the oldest prompts until the others have so many tokens at most.
+func (c *contents) makeRoom(room int) {
 	used := 0
-	for i := beside - 1; i >= 0; i-- {
-		used += c.kept[i].tokens
-		if used > c.room && (c.room == 0 || i < beside-1) {
-			c.kept = slices.Delete(c.kept, 0, i+1)
+	for i, k := range slices.Backward(c.saved) {
+		if used += k.tokens; used > room {
+			c.saved = slices.Delete(c.saved, 0, i+1)
 			return
 		}
 	}
 }
+
+// load takes the saved prompt out that is of more use for a new one than what the slot holds, of which
+// it returns the better one.
+func (c *contents) load(slot kept, p *Print) kept {
+	best, shared, used := -1, slot.Shared(p), slot.used(p)
+	for i, k := range c.saved {
+		if n, part := k.Shared(p), k.used(p); part >= worthLoading && part > used && n > shared {
+			best, shared, used = i, n, part
+		}
+	}
+	if best < 0 {
+		return slot
+	}
+	found := c.saved[best]
+	c.saved = slices.Delete(c.saved, best, best+1)
+	return found
+}
+
+// used returns the part of what is kept that is of use for a prompt.
+func (k kept) used(p *Print) float64 { return float64(k.Shared(p)) / float64(max(1, k.Size())) }

@@ -117,19 +117,37 @@ func TestCache(t *testing.T) {
 		assert.Zero(t, c.Shared(oneMore))
 		assert.InDelta(t, two.Size(), c.Shared(twoMore), 64)
 	})
-	t.Run("another takes its slot, and there is room beside", func(t *testing.T) {
-		c := prompt.NewCache(1, 1200)
+	t.Run("another takes its slot, and there is room for both", func(t *testing.T) {
+		c := prompt.NewCache(1, 2400)
 		c.Read(one, 1200)
 		c.Read(two, 1200)
 		assert.InDelta(t, one.Size(), c.Shared(oneMore), 64)
 		assert.InDelta(t, two.Size(), c.Shared(twoMore), 64)
 	})
 	t.Run("one too many", func(t *testing.T) {
-		c := prompt.NewCache(1, 1200)
+		c := prompt.NewCache(1, 2400)
 		c.Read(one, 1200)
 		c.Read(two, 1200)
 		c.Read(say("three", "c", 1000), 1200)
-		assert.Zero(t, c.Shared(oneMore), "there is room for one")
+		assert.Zero(t, c.Shared(oneMore), "it is dropped for the one in the slot before it could be loaded")
+		assert.InDelta(t, two.Size(), c.Shared(twoMore), 64)
+	})
+	t.Run("in turn, each is dropped for another", func(t *testing.T) {
+		c := prompt.NewCache(1, 2400)
+		for range 3 {
+			for _, p := range []*prompt.Print{one, two, say("three", "c", 1000)} {
+				assert.Zero(t, c.Shared(p))
+				c.Read(p, 1200)
+			}
+		}
+	})
+	t.Run("two slots", func(t *testing.T) {
+		c := prompt.NewCache(2, 0)
+		c.Read(one, 1200)
+		c.Read(two, 1200)
+		assert.InDelta(t, one.Size(), c.Shared(oneMore), 64)
+		c.Read(say("three", "c", 1000), 1200)
+		assert.Zero(t, c.Shared(oneMore), "it was not used for longest")
 		assert.InDelta(t, two.Size(), c.Shared(twoMore), 64)
 	})
 	t.Run("two sessions of one client", func(t *testing.T) {
