@@ -41,16 +41,32 @@ const ourModule = "github.com/slm-copilot/packer-plugin-slm-copilot"
 // Installation is an installed engine: the stand-ins, or the real one.
 type Installation struct{ binary, backends, weights string }
 
+// installed returns the engine that the environment names, the zero value if it names none.
+func installed(t testing.TB) Installation {
+	t.Helper()
+	named := Installation{os.Getenv(envBinary), os.Getenv(envBackends), os.Getenv(envModel)}
+	if named != (Installation{}) && (named.binary == "" || named.backends == "" || named.weights == "") {
+		t.Fatalf("set all of %s, %s and %s, or none", envBinary, envBackends, envModel)
+	}
+	return named
+}
+
+// InstallReal returns the real engine. The test is skipped if the environment names none.
+func InstallReal(t testing.TB) Installation {
+	t.Helper()
+	real := installed(t)
+	if real == (Installation{}) {
+		t.Skipf("%s names no real engine", envBinary)
+	}
+	return real
+}
+
 // Install returns the real engine if the environment names one, otherwise the stand-ins, which
 // it builds.
 func Install(t testing.TB) Installation {
 	t.Helper()
-	real := Installation{os.Getenv(envBinary), os.Getenv(envBackends), os.Getenv(envModel)}
-	switch {
-	case real.binary != "" && real.backends != "" && real.weights != "":
+	if real := installed(t); real != (Installation{}) {
 		return real
-	case real != Installation{}:
-		t.Fatalf("set all of %s, %s and %s, or none", envBinary, envBackends, envModel)
 	}
 	dir := t.TempDir()
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", dir+"/",
@@ -98,7 +114,7 @@ type Process struct {
 	// Weights is the link to the model's file; a test may replace the file.
 	Weights string
 
-	binary string
+	binary, tmp string
 	// stack is the limit of the stack in KiB, 0 for that of the test.
 	stack int
 	env   []string
@@ -137,12 +153,12 @@ func (i Installation) Start(t testing.TB, r Rendered) *Process {
 	}
 	p := &Process{
 		URL: "http://" + address, Weights: filepath.Join(dir, "models", appliance.ModelFile),
-		binary: i.binary, stack: r.stackLimit(), log: &Output{},
+		binary: i.binary, tmp: filepath.Join(dir, "tmp"), stack: r.stackLimit(), log: &Output{},
 	}
 	if err := os.Symlink(i.weights, p.Weights); err != nil {
 		t.Fatal(err)
 	}
-	p.env = []string{"PATH=/usr/bin:/bin", "HOME=" + filepath.Join(dir, "state"), "TMPDIR=" + filepath.Join(dir, "tmp")}
+	p.env = []string{"PATH=/usr/bin:/bin", "HOME=" + filepath.Join(dir, "state"), "TMPDIR=" + p.tmp}
 	for line := range strings.Lines(own.Replace(string(r.Environment))) {
 		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
 			p.env = append(p.env, line)
@@ -230,6 +246,24 @@ func (p *Process) Running() bool {
 
 // Log returns the output of LocalAI so far.
 func (p *Process) Log() string { return p.log.String() }
+
+// BackendLog returns the output of the real engine's backend since its latest start. LocalAI keeps it
+// in a directory of its own below TMPDIR (github.com/mudler/go-processmanager).
+func (p *Process) BackendLog(t testing.TB) string {
+	t.Helper()
+	logs, _ := filepath.Glob(filepath.Join(p.tmp, "go-processmanager*", "stderr"))
+	latest, started := "", time.Time{}
+	for _, path := range logs {
+		if info, err := os.Stat(filepath.Join(filepath.Dir(path), "pid")); err == nil && info.ModTime().After(started) {
+			latest, started = path, info.ModTime()
+		}
+	}
+	text, err := os.ReadFile(latest)
+	if err != nil {
+		t.Fatalf("the log of the backend: %v", err)
+	}
+	return string(text)
+}
 
 // WaitUntilServing waits until the port is open: the model is loaded then. LocalAI picks a
 // free port for its backend; if another process takes it first, LocalAI exits, and is

@@ -52,16 +52,21 @@ func (r *countingRig) last(t testing.TB) localaitest.Reading {
 func startCounting(t testing.TB, edits ...func(*Config)) *countingRig {
 	t.Helper()
 	r := &countingRig{}
+	edits = append([]func(*Config){func(c *Config) { c.ContextSize, c.History = 1<<20, rulesOf(localaitest.Devstral) }}, edits...)
+	config := testConfig("")
+	for _, edit := range edits {
+		edit(config)
+	}
 	handler := localaitest.NewHandler(localaitest.Options{
-		Models: []localaitest.Model{{Name: appliance.ModelID, ContextSize: 1 << 20, Template: localaitest.Devstral}},
-		Keys:   []string{testKey},
+		CacheRAM: config.CacheTokens,
+		Models:   []localaitest.Model{{Name: appliance.ModelID, ContextSize: 1 << 20, Template: localaitest.Devstral}},
+		Keys:     []string{testKey},
 		OnRead: func(reading localaitest.Reading) {
 			r.mutex.Lock()
 			defer r.mutex.Unlock()
 			r.reads = append(r.reads, reading)
 		},
 	})
-	edits = append([]func(*Config){func(c *Config) { c.ContextSize, c.History = 1<<20, rulesOf(localaitest.Devstral) }}, edits...)
 	r.rig = start(t, handler.ServeHTTP, edits...)
 	r.Gateway.log = slog.New(slog.NewTextHandler(r, nil))
 	return r
@@ -120,6 +125,31 @@ func numbersOf(t testing.TB, r *rig) string {
 	numbers := httptest.NewRecorder()
 	r.ServeHTTP(numbers, httptest.NewRequest(http.MethodGet, appliance.PathMetrics, nil))
 	return numbers.Body.String()
+}
+
+// As many conversations as the engine's cache has room for are read once, with one more everything is read
+// again at each turn; and the gateway knows.
+func TestConversationsThatTakeTurns(t *testing.T) {
+	const size = 9000
+	for n, again := range map[int]bool{2: false, 3: false, 4: true} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			r := startCounting(t, func(c *Config) { c.CacheTokens = 3*size + size/2 })
+			messages := make([]string, n)
+			for turn := range 4 {
+				for i := range messages {
+					if turn == 0 {
+						messages[i] = fmt.Sprintf(`{"role":"system","content":%q}`, strings.Repeat(fmt.Sprintf("Number %d. ", i), size/10))
+					}
+					messages[i] += fmt.Sprintf(`,{"role":"user","content":"Say: Hello %d."}`, turn)
+					require.Equal(t, http.StatusOK, r.post(t, appliance.PathChat, `{"messages":[`+messages[i]+`]}`).StatusCode)
+					messages[i] += fmt.Sprintf(`,{"role":"assistant","content":"Hello %d."}`, turn)
+					reading := r.last(t)
+					assert.InDelta(t, reading.Read, r.number(t, "new"), float64(reading.Prompt)/50)
+					assert.Equal(t, turn == 0 || again, reading.Read > size/2, "turn %d of %d: %d read", turn, i, reading.Read)
+				}
+			}
+		})
+	}
 }
 
 // Tools in another order, and keys of their schemas in another order, are the same prompt.
