@@ -81,7 +81,7 @@ func (r *reply) account() {
 		again := min(of(turn.Lost), tokens-repeated)
 		r.numbers.parted.count(1, "program", r.program, "at", turn.Kind())
 		r.numbers.again.count(again, "program", r.program, "at", turn.Kind())
-		log = log.With("parted", turn.Place.String(), "again", again)
+		log = log.With("parted", turn.String(), "again", again)
 	}
 	log.Info("answered")
 }

@@ -61,6 +61,7 @@ func (r *reply) relay(ctx context.Context, cancel context.CancelCauseFunc, ticke
 			if next.read {
 				r.read, revoked = true, nil
 				ticket.Begun()
+				silence.Reset(r.silence())
 				continue
 			}
 			r.heard(ctx, next)

@@ -93,7 +93,7 @@ func TestConversations(t *testing.T) {
 
 	turn = c.Follow("a", other)
 	assert.Positive(t, turn.Lost)
-	assert.Equal(t, "messages[1].content of user", turn.Place.String())
+	assert.Equal(t, "messages[1].content of user", turn.String())
 }
 
 // TestCache has what the engine did with such prompts.

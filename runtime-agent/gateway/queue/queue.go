@@ -173,7 +173,8 @@ func (t *Ticket) Leave(answered bool) {
 		q.at = max(q.at, q.had[t.client])
 		q.stop(t)
 		if answered {
-			q.pace.learnAnswer(q.free.Sub(t.began()))
+			// Of tool calls alone it is told at their end that the answer has begun.
+			q.pace.learnAnswer(max(q.free.Sub(t.began()), q.free.Sub(t.start)-q.pace.reading(t.toRead)))
 		}
 	}
 	q.admit()
