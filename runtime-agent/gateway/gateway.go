@@ -100,6 +100,12 @@ func (g *Gateway) Configure(config *Config, key string) {
 	}
 }
 
+// EngineStarted is for an engine that was not there before: it has read nothing yet.
+func (g *Gateway) EngineStarted() {
+	g.cache.Forget()
+	wake(g.cold)
+}
+
 func limits(c *Config) queue.Limits {
 	return queue.Limits{Slots: c.Slots, Waiting: maxWaiting, WaitingOfOne: maxWaitingOfOne}
 }

@@ -255,9 +255,8 @@ func (r *request) exchange(said *call, ticket *queue.Ticket) bool {
 		return false
 	case failed != nil:
 		if failed.Status == http.StatusServiceUnavailable && failed != errRestarting {
-			r.cache.Forget() // the engine has ended, or its backend
 			if !r.isOwn() {
-				wake(r.cold)
+				r.EngineStarted() // again, or its backend
 			}
 		}
 		out.fail(failed)
