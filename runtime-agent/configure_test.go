@@ -70,6 +70,18 @@ func TestConfigureAppliesTheContext(t *testing.T) {
 	assert.Equal(t, []string{"restart " + appliance.LocalAIUnit, "restart " + appliance.GatewayUnit, "reload " + appliance.NginxUnit, restartBootstrap}, v.units.calls)
 }
 
+// cloud-init tells every user of the machine what it was told.
+func TestConfigureHidesWhatCloudInitTells(t *testing.T) {
+	v := newVM(t)
+	copied := filepath.Join(v.root, "run/cloud-init/instance-data.json")
+	require.NoError(t, os.MkdirAll(filepath.Dir(copied), 0o755))
+	require.NoError(t, os.WriteFile(copied, []byte(`{"ds":{"meta_data":{"ONEAPP_COPILOT_PASSWORD":"the-password"}}}`), 0o644))
+	v.configure(map[string]string{appliance.VarPassword: "the-password"})
+	info, err := os.Stat(copied)
+	require.NoError(t, err)
+	assert.Equal(t, fs.FileMode(0o600), info.Mode())
+}
+
 func TestConfigureAgainWritesNothing(t *testing.T) {
 	v := newVM(t)
 	values := map[string]string{appliance.VarPassword: "the-password"}

@@ -31,6 +31,9 @@ type converger struct {
 // applyContext applies the context of the machine, or the one in the named file.
 // The caller holds the lock.
 func (c converger) applyContext(ctx context.Context, file string) error {
+	if err := vmcontext.Hide(c.state.Root); err != nil {
+		c.log.Warn("users of the machine can read the context: %v", err)
+	}
 	found, err := vmcontext.Find(ctx, c.state.Root, file, func(failure string) { c.log.Warn("%s", failure) })
 	if err != nil {
 		return errors.Join(err, c.serveWithout(ctx))

@@ -31,6 +31,19 @@ const (
 	LastToken = appliance.StateDir + "/" + appliance.TokenFile
 )
 
+// cloudInitCopy is where cloud-init tells every user of the machine what it was told, the context with
+// its secrets as well (https://cloudinit.readthedocs.io/en/latest/explanation/instance-data.html).
+const cloudInitCopy = "/run/cloud-init/instance-data.json"
+
+// Hide leaves the copies of the context that others can read to root. root is put before every path.
+func Hide(root string) error {
+	err := os.Chmod(filepath.Join(root, cloudInitCopy), 0o600)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
 // Found is a context and where it came from.
 type Found struct {
 	// Values is nil if there is no context at all; the defaults apply then.
