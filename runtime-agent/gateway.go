@@ -22,8 +22,11 @@ import (
 const maxGatewayConfig = 1 << 20
 
 // gateway answers clients until ctx is over. SIGHUP has it read its configuration again, without
-// an effect on answers that run.
+// an effect on answers that run; SIGUSR1 says that the engine has started.
 func (a app) gateway(ctx context.Context) error {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1)
+	defer signal.Stop(signals)
 	config, err := a.gatewayConfig()
 	if err != nil {
 		return err
@@ -39,13 +42,14 @@ func (a app) gateway(ctx context.Context) error {
 	// The journal has its own time.
 	log := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{ReplaceAttr: withoutTime}))
 	g := gateway.New(config, key, log)
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
 	go func() {
 		for {
 			select {
-			case <-hangups:
+			case received := <-signals:
+				if received == syscall.SIGUSR1 {
+					g.EngineStarted()
+					continue
+				}
 				next, err := a.gatewayConfig()
 				if err != nil {
 					log.Error("the configuration stays as it was", "cause", err)

@@ -22,6 +22,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/localaitest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/probe"
 )
 
 // gatewayKey is LocalAI's.
@@ -156,6 +157,24 @@ func TestTheGatewayIsToldBySignals(t *testing.T) {
 	require.NoError(t, process.Process.Signal(syscall.SIGTERM))
 	assert.Contains(t, g.read(t, running, nil), "data: [DONE]")
 	require.NoError(t, process.Wait(), "it ends with success")
+}
+
+// SIGUSR1 says that the engine has started: the next prompt is all new to it.
+func TestTheGatewayIsToldOfAStart(t *testing.T) {
+	g := newGateway(t, buildAgent(t), slowEngine(t, 0).Address)
+	process := g.start(t)
+	unread := func() float64 {
+		response, err := g.ask(t, "a", 2)
+		g.read(t, response, err)
+		numbers, err := probe.NumbersOf(t.Context(), g.path)
+		require.NoError(t, err)
+		return numbers.Sum(appliance.MetricProgramTokens, "state", "new")
+	}
+	first := unread()
+	require.Positive(t, first)
+	require.InDelta(t, first, unread(), 0, "the engine has read it")
+	require.NoError(t, process.Process.Signal(syscall.SIGUSR1))
+	require.Eventually(t, func() bool { return unread() >= 2*first }, time.Minute, 10*time.Millisecond)
 }
 
 // Requests that wait cost little.

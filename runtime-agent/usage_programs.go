@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/program"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/probe"
 )
 
@@ -71,9 +70,5 @@ func adviceFor(name, at string) string {
 	if advice, known := settings[[2]string{name, at}]; known {
 		return advice
 	}
-	advice := cmp.Or(causes[at], "it changes what the model has said.")
-	if at == "system content" && name != program.Other {
-		advice += " Or set " + appliance.VarStablePrompts + " to YES, which moves it behind what stays the same."
-	}
-	return advice
+	return cmp.Or(causes[at], "it changes what the model has said.")
 }

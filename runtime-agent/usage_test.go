@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -116,4 +117,21 @@ func TestUsageOfARunningGateway(t *testing.T) {
 	g.start(t)
 	_, stdout, _ = v.run("usage")
 	assert.Contains(t, stdout, "Nobody has asked")
+}
+
+// Each place where a client can have the model read again has advice, and what is too little to be
+// noticed is not told.
+func TestWhatIsReadAgain(t *testing.T) {
+	v := newVM(t)
+	numbers := started + `slm_copilot_gateway_received_total{route="/v1/messages",key="copilot"} 1` + "\n"
+	for _, at := range []string{"system content", "tools", "user content", "assistant content", "assistant tool_calls", "tool content"} {
+		for _, name := range []string{"Cline", "other"} {
+			numbers += fmt.Sprintf("slm_copilot_gateway_read_again_tokens_total{program=%q,at=%q} 1000\n", name, at)
+		}
+	}
+	answerNumbers(t, v, numbers+`slm_copilot_gateway_read_again_tokens_total{program="pi",at="tools"} 999`+"\n")
+	_, stdout, _ := v.run("usage")
+	assert.Equal(t, 6, strings.Count(stdout, "\nCline, "))
+	assert.Equal(t, 6, strings.Count(stdout, "\nother, "))
+	assert.NotContains(t, stdout, "\npi")
 }

@@ -13,6 +13,9 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/watch"
 )
 
+// gatewaySignal tells the gateway that the engine has started: it has read nothing.
+const gatewaySignal = "USR1"
+
 // readinessPauses is how many of the app's pauses lie between two looks at whether the appliance
 // answers.
 const readinessPauses = 5
@@ -35,6 +38,10 @@ func (a app) watch(ctx context.Context) error {
 		ReloadingFile: appliance.ReloadingFile,
 		Pause:         a.pause,
 		Log:           log,
+		Started: func() {
+			// A gateway that does not run, as during the boot, has nothing to forget.
+			_ = systemd.Units{}.Signal(ctx, appliance.GatewayUnit, gatewaySignal)
+		},
 		Trouble: func(reason error) {
 			if err := notice(ctx, a.state(), reason); err != nil {
 				log.Warn("watch: store the reason in the status: %v", err)

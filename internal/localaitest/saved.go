@@ -7,11 +7,6 @@ import (
 
 // The shares of tokens by which llama.cpp decides what a slot keeps.
 const (
-	// slotSimilarity is what a prompt and the slot must share, of the prompt, to be one conversation
-	// (slot_prompt_similarity, as the appliance renders it).
-	slotSimilarity = 0.9
-	// leastKept is what a conversation that goes on must leave of the slot, so that nothing is saved.
-	leastKept = 0.5
 	// leastUsed is what must be of use of a saved prompt, so that it is loaded.
 	leastUsed = 0.25
 )
@@ -30,9 +25,7 @@ type savedPrompts struct {
 
 // change returns what the slot holds when it begins to read a prompt, while it holds another.
 func (s *savedPrompts) change(held []byte, prompt string) []byte {
-	shared := float64(commonPrefix(held, prompt))
-	goesOn := shared > slotSimilarity*float64(len(prompt)) && shared >= leastKept*float64(len(held))
-	if s.room == 0 || len(held) == 0 && len(s.prompts) == 0 || goesOn {
+	if s.room == 0 || len(held) == 0 && len(s.prompts) == 0 {
 		return held
 	}
 	s.save(held)

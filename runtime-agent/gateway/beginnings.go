@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
-	"os"
+	"strings"
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
@@ -40,12 +40,14 @@ type beginnings struct {
 	Beginnings []beginning.Beginning `json:"beginnings"`
 }
 
-// kindsOf returns the kinds of prompts that are known, nil if nobody wants to know.
-func (g *Gateway) kindsOf(c *Config) *beginning.Kinds {
-	if !c.WarmUp {
-		if err := os.Remove(c.Beginnings); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			g.log.Error("what prompts begin with is still stored", "cause", err)
-		}
+// kindsOf returns the kinds of prompts that are known, nil if nobody wants to know. Conversations go on
+// as they began if the configuration says the same of them as the old one.
+func (g *Gateway) kindsOf(c *Config, old *state) *beginning.Kinds {
+	if old != nil && old.Model == c.Model && old.Created == c.Created && old.WarmUp == c.WarmUp && old.StablePrompts == c.StablePrompts {
+		return old.kinds
+	}
+	if err := sweep(c); err != nil {
+		g.log.Error("what prompts begin with is still stored", "cause", err)
 	}
 	switch {
 	case c.WarmUp:
@@ -54,6 +56,15 @@ func (g *Gateway) kindsOf(c *Config) *beginning.Kinds {
 		return beginning.New(true, nil)
 	}
 	return nil
+}
+
+// sweep removes what a gateway that was killed left behind, and the file itself if it is not wanted.
+func sweep(c *Config) error {
+	err := atomicfile.Sweep(c.Beginnings)
+	if !c.WarmUp {
+		err = errors.Join(err, atomicfile.RemoveIfThere(c.Beginnings))
+	}
+	return err
 }
 
 // load reads the file. One that cannot be used is as good as none: it is written anew.
@@ -74,6 +85,11 @@ func (g *Gateway) load(c *Config) []beginning.Beginning {
 }
 
 func (g *Gateway) save(s *state) {
+	g.storing.Lock()
+	defer g.storing.Unlock()
+	if g.current.Load() != s {
+		return // it may not be wanted any more
+	}
 	text, err := json.Marshal(beginnings{s.Model, s.Created, s.kinds.Beginnings()})
 	if err == nil {
 		err = atomicfile.Write(s.Beginnings, text, 0o600, nil)
@@ -86,10 +102,13 @@ func (g *Gateway) save(s *state) {
 // divide is a divider, and notes what prompts begin with.
 func (r *request) divide(first, system string, tools []beginning.Tool) (stays, moves string, ordered []beginning.Tool) {
 	name := program.Name(r.r.UserAgent(), system)
-	if r.kinds == nil || name == program.Other || r.isOwn() || program.Background(system, "", 0) {
+	if r.kinds == nil || name == program.Other || r.isOwn() || r.name == appliance.PathCountTokens || program.Background(name, system, "", 0) {
 		return system, "", tools
 	}
-	divided, moves := r.kinds.Divide(beginning.Prompt{Program: name, Conversation: r.session() + " " + nameOf(first), System: system, Tools: tools})
+	version, _, _ := strings.Cut(r.r.UserAgent(), " ")
+	divided, moves := r.kinds.Divide(beginning.Prompt{
+		Program: name, Version: version, Conversation: r.session() + " " + nameOf(first), System: system, Tools: tools,
+	})
 	wake(r.learned)
 	return divided.System, moves, divided.Tools
 }
@@ -105,20 +124,29 @@ func wake(c chan struct{}) {
 	}
 }
 
-// keepWarm stores what prompts begin with, and has an engine that has started read it, until ctx is
-// over.
-func (g *Gateway) keepWarm(ctx context.Context) {
+// keepStored stores what prompts begin with, until ctx is over.
+func (g *Gateway) keepStored(ctx context.Context) {
 	sessions := 0
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-g.learned:
-			// The first session of a kind, and further prompts of the same, have nothing to store.
+			// Further prompts of a session have nothing to store.
 			if s := g.current.Load(); s.WarmUp && s.kinds.Sessions() != sessions {
 				sessions = s.kinds.Sessions()
 				g.save(s)
 			}
+		}
+	}
+}
+
+// keepWarm has an engine that has started read what prompts begin with, until ctx is over.
+func (g *Gateway) keepWarm(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
 		case <-g.cold:
 			if s := g.current.Load(); s.WarmUp {
 				g.warmUp(ctx, s)
@@ -130,7 +158,12 @@ func (g *Gateway) keepWarm(ctx context.Context) {
 // warmUp has the engine read what prompts begin with. It asks as a client would, for an answer of one
 // token, and gives way to whoever comes.
 func (g *Gateway) warmUp(ctx context.Context, s *state) {
-	for _, one := range s.kinds.Beginnings() {
+	room := s.CacheTokens
+	for i, one := range s.kinds.Beginnings() {
+		// What the engine cannot keep together pushes out what it has read, and conversations with it.
+		if room -= int(float64(one.Size()) / usualRatio); room < 0 && i > 0 {
+			return
+		}
 		log := g.log.With("program", one.Program)
 		began := time.Now()
 		err := warmUp.Do(ctx, "have the engine read what the prompts of "+one.Program+" begin with",
@@ -141,9 +174,9 @@ func (g *Gateway) warmUp(ctx context.Context, s *state) {
 			return
 		case err != nil:
 			log.Error("the first turn of a session will be slow", "cause", err)
-			return
+		default:
+			log.Info("the engine has read what prompts begin with", "seconds", int(time.Since(began).Seconds()))
 		}
-		log.Info("the engine has read what prompts begin with", "seconds", int(time.Since(began).Seconds()))
 	}
 }
 
@@ -186,6 +219,6 @@ func (*unread) Flush()                           {}
 // failed reports whether there was an error that another attempt may not have: the engine does not
 // answer yet, the queue is full, or the stream ended in an error.
 func (u *unread) failed() bool {
-	return u.status == http.StatusTooManyRequests || u.status >= http.StatusInternalServerError ||
+	return u.status == http.StatusTooManyRequests || u.status == http.StatusServiceUnavailable ||
 		bytes.Contains(u.text.Bytes(), []byte(`data: {"type":"error"`))
 }

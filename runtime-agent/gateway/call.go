@@ -47,22 +47,11 @@ func (c *call) text() string {
 	return strings.Join(texts, "\n")
 }
 
-// chatCall reads a request for Chat Completions.
-func chatCall(body []byte, c *Config, divide divider) (*call, *failure.Error) {
-	fields, failed := parse(body)
-	if failed != nil {
-		return nil, failed
-	}
-	if failed := fields.sortTools(); failed != nil {
-		return nil, failed
-	}
-	return fields.chatCall(c, divide)
-}
-
 // divider returns the system prompt and the tools of a prompt as they should be, and what moves out of
 // the system prompt. A conversation goes by what the user says first.
 type divider func(first, system string, tools []beginning.Tool) (stays, moves string, ordered []beginning.Tool)
 
+// chatCall reads a request for Chat Completions.
 func (o object) chatCall(c *Config, divide divider) (*call, *failure.Error) {
 	if failed := c.checkModel(o); failed != nil {
 		return nil, failed
@@ -100,7 +89,8 @@ func (o object) chatCall(c *Config, divide divider) (*call, *failure.Error) {
 		return nil, failed
 	}
 	made.say(arranged(said.Parts, toolParts(tools))...)
-	made.least, made.first = c.minTokens(said.Parts...), said.First
+	// A template marks each message with a token at least.
+	made.least, made.first = max(c.minTokens(said.Parts...), len(said.Messages)), said.First
 	return made, nil
 }
 
@@ -124,6 +114,9 @@ func (c *Config) minTokens(parts ...prompt.Part) int {
 	return c.Vocabulary.MinTokens(texts...)
 }
 
+// longestFirst is how much of a text to go on with tells it from others, in bytes.
+const longestFirst = 256
+
 // textCall reads a request for /v1/completions.
 func textCall(body []byte, c *Config) (*call, *failure.Error) {
 	fields, failed := parse(body)
@@ -146,7 +139,7 @@ func textCall(body []byte, c *Config) (*call, *failure.Error) {
 		return nil, failed
 	}
 	made.say(prompt.Part{Place: prompt.Place{Field: "prompt"}, Text: text})
-	made.least = c.minTokens(made.parts...)
+	made.least, made.first = c.minTokens(made.parts...), text[:min(len(text), longestFirst)]
 	return made, nil
 }
 

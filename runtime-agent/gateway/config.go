@@ -22,7 +22,7 @@ type Config struct {
 	ContextSize int `json:"context_size"`
 	// Slots is how many answers the engine computes at a time.
 	Slots int `json:"slots"`
-	// CacheTokens is how many tokens of prompts the engine's prompt cache holds.
+	// CacheTokens is how many tokens of conversations the engine keeps.
 	CacheTokens int `json:"cache_tokens"`
 	// Engine is the engine's host and port.
 	Engine string `json:"engine"`

@@ -92,7 +92,18 @@ func (o object) sortTools() *failure.Error {
 	if failed := o.decode("tools", &tools); failed != nil || len(tools) == 0 {
 		return failed
 	}
-	slices.SortStableFunc(tools, func(a, b json.RawMessage) int { return strings.Compare(toolName(a), toolName(b)) })
+	type named struct {
+		name string
+		tool json.RawMessage
+	}
+	all := make([]named, len(tools))
+	for i, tool := range tools {
+		all[i] = named{toolName(tool), tool}
+	}
+	slices.SortStableFunc(all, func(a, b named) int { return strings.Compare(a.name, b.name) })
+	for i := range all {
+		tools[i] = all[i].tool
+	}
 	o.set("tools", tools)
 	return nil
 }

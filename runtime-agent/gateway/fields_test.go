@@ -3,12 +3,15 @@ package gateway
 import (
 	"encoding/json"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/beginning"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/failure"
 )
 
 // What a client sends, and what the engine gets of it.
@@ -31,7 +34,7 @@ func TestFields(t *testing.T) {
 		"one choice of answers": {`,"n":1,"logprobs":false`, `,"n":1,"logprobs":false`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			made, failed := chatCall([]byte(`{"messages":[{"role":"user","content":"a"}]`+tt.sent+`}`), testConfig("127.0.0.1:1"), undivided)
+			made, failed := decodeChat([]byte(`{"messages":[{"role":"user","content":"a"}]` + tt.sent + `}`))
 			require.Nil(t, failed)
 			body, err := io.ReadAll(made.question.Body())
 			require.NoError(t, err)
@@ -68,7 +71,7 @@ func FuzzChatCall(f *testing.F) {
 	f.Add([]byte(`{"messages":[{"role":"user","content":"a"}],"tools":[{"type":"function","function":{"name":"f","parameters":{"pattern":"a"}}}],"tool_choice":{"type":"allowed_tools"}}`))
 	f.Add([]byte(`{"messages":[{"role":"assistant","tool_calls":[{"function":{"arguments":{}}}]},{"role":"tool","content":[{"type":"text"}]}],"max_tokens":0}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		made, failed := chatCall(body, testConfig("127.0.0.1:1"), undivided)
+		made, failed := decodeChat(body)
 		if failed != nil {
 			assert.Contains(t, []int{400, 404}, failed.Status)
 			return
@@ -79,6 +82,7 @@ func FuzzChatCall(f *testing.F) {
 	})
 }
 
-func undivided(_, system string, tools []beginning.Tool) (stays, moves string, ordered []beginning.Tool) {
-	return system, "", tools
+func decodeChat(body []byte) (*call, *failure.Error) {
+	one := &request{state: &state{Config: testConfig("127.0.0.1:1")}, r: httptest.NewRequest(http.MethodPost, appliance.PathChat, http.NoBody)}
+	return one.decodeChat(body)
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -48,8 +49,10 @@ type Gateway struct {
 	// cache is what the engine has read, conversations what its users have said.
 	cache         *prompt.Cache
 	conversations *prompt.Conversations
-	// learned has keepWarm store what prompts begin with, cold has it warm up the engine.
+	// learned has keepStored store what prompts begin with, cold has it warm up the engine.
 	learned, cold chan struct{}
+	// storing is held while the file with that is written, or removed.
+	storing sync.Mutex
 	// large is held by whoever reads a large request, held counts the bytes of all that are in hand.
 	large chan struct{}
 	held  atomic.Int64
@@ -73,7 +76,7 @@ type state struct {
 func New(config *Config, key string, log *slog.Logger) *Gateway {
 	g := &Gateway{log: log, queue: queue.New(limits(config), time.Now), budget: newBudget(), grace: grace, interval: interval, drainTime: drainTime}
 	g.numbers = newNumbers(g.queue, time.Now())
-	g.cache, g.conversations = prompt.NewCache(config.Slots, config.CacheTokens), prompt.NewConversations(maxPrompts)
+	g.cache, g.conversations = prompt.NewCache(config.CacheTokens), prompt.NewConversations(maxPrompts)
 	g.large, g.learned, g.cold = make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)
 	g.stopping, g.stop = context.WithCancel(context.Background())
 	g.ending, g.end = context.WithCancel(context.Background())
@@ -83,12 +86,23 @@ func New(config *Config, key string, log *slog.Logger) *Gateway {
 
 // Configure has new requests follow a configuration.
 func (g *Gateway) Configure(config *Config, key string) {
-	old := g.current.Swap(&state{Config: config, engine: engine.New(config.Engine, key, config.ContextSize), kinds: g.kindsOf(config)})
+	g.storing.Lock()
+	defer g.storing.Unlock()
+	old := g.current.Load()
+	g.current.Store(&state{Config: config, engine: engine.New(config.Engine, key, config.ContextSize), kinds: g.kindsOf(config, old)})
 	if old != nil {
 		old.engine.Close()
 	}
 	g.queue.SetLimits(limits(config))
-	g.cache.Resize(config.Slots, config.CacheTokens)
+	g.cache.Resize(config.CacheTokens)
+	if old == nil || old.kinds != g.current.Load().kinds {
+		wake(g.cold)
+	}
+}
+
+// EngineStarted is for an engine that was not there before: it has read nothing yet.
+func (g *Gateway) EngineStarted() {
+	g.cache.Forget()
 	wake(g.cold)
 }
 

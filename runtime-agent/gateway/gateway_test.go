@@ -74,6 +74,21 @@ func (r *rig) post(t testing.TB, path, body string) *http.Response {
 	return r.ask(t.Context(), t, "192.0.2.1", http.MethodPost, path, body)
 }
 
+// postAs sends a request of a program.
+func (r *rig) postAs(t testing.TB, userAgent, path, body string) *http.Response {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.url+path, strings.NewReader(body))
+	require.NoError(t, err)
+	request.Header.Set(appliance.HeaderClient, "192.0.2.1")
+	request.Header.Set("User-Agent", userAgent)
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = response.Body.Close() })
+	return response
+}
+
+const openCode = "opencode/1.18.33 ai-sdk/provider-utils/4.0.23 runtime/bun/1.3.14"
+
 func read(t testing.TB, response *http.Response) string {
 	t.Helper()
 	text, err := io.ReadAll(response.Body)

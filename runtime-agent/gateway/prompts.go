@@ -24,10 +24,11 @@ type asked struct {
 // ask finds out about a prompt.
 func (r *request) ask(said *call) {
 	system, last := said.system(), said.last()
+	name := program.Name(r.r.UserAgent(), system)
 	said.asked = asked{
 		print:      prompt.PrintOf(said.parts),
-		program:    program.Name(r.r.UserAgent(), system),
-		background: r.isOwn() || program.Background(system, last, said.maxTokens),
+		program:    name,
+		background: r.isOwn() || program.Background(name, system, last, said.maxTokens),
 	}
 	// A conversation goes by what its user said first. What agents ask besides may begin with the
 	// same words.
@@ -60,7 +61,7 @@ func (r *request) unread(said *call) int {
 
 // account notes what the engine has read for a prompt that it has begun to answer.
 func (r *reply) account() {
-	if r.cost.untilFirst == 0 {
+	if !r.read {
 		return
 	}
 	tokens := r.cost.read
@@ -80,7 +81,7 @@ func (r *reply) account() {
 		again := min(of(turn.Lost), tokens-repeated)
 		r.numbers.parted.count(1, "program", r.program, "at", turn.Kind())
 		r.numbers.again.count(again, "program", r.program, "at", turn.Kind())
-		log = log.With("parted", turn.Place.String(), "again", again)
+		log = log.With("parted", turn.String(), "again", again)
 	}
 	log.Info("answered")
 }

@@ -178,7 +178,7 @@ func TestConversationsAreToldApart(t *testing.T) {
 		`{"role":"system","content":"You are a title generator."},{"role":"user","content":"Say: a."}`,
 		fmt.Sprintf(`{"role":"system","content":%q},{"role":"user","content":"Say: a."},{"role":"assistant","content":"a."},{"role":"user","content":"Say: c."}`, system),
 	} {
-		_ = read(t, r.post(t, appliance.PathChat, `{"messages":[`+asked+`]}`))
+		_ = read(t, r.postAs(t, openCode, appliance.PathChat, `{"messages":[`+asked+`]}`))
 	}
 	assert.Equal(t, 4, strings.Count(r.logged(), "msg=answered"))
 	assert.NotContains(t, r.logged(), "parted=")
@@ -202,4 +202,29 @@ func TestAnEngineThatEndedHasReadNothing(t *testing.T) {
 		_ = read(t, r.post(t, appliance.PathChat, chatWhole))
 	}
 	assert.Equal(t, []string{"0", "1000", "0"}, r.all("repeated"))
+}
+
+// Sessions are told apart by what their clients say of them.
+func TestSessions(t *testing.T) {
+	of := func(header, id, body string) string {
+		asked := httptest.NewRequest(http.MethodPost, appliance.PathChat, http.NoBody)
+		asked.Header.Set(appliance.HeaderClient, "192.0.2.1")
+		if header != "" {
+			asked.Header.Set(header, id)
+		}
+		one := &request{state: &state{Config: testConfig("127.0.0.1:1")}, r: asked, name: appliance.PathChat}
+		_, failed := one.decode([]byte(body))
+		require.Nil(t, failed)
+		return one.session()
+	}
+	const keyed = `{"messages":[{"role":"user","content":"hi"}],"prompt_cache_key":"%s"}`
+	all := map[string]bool{}
+	for _, session := range []string{
+		of("", "", chatWhole), of("X-Session-Id", "a", chatWhole), of("Session-Id", "b", chatWhole), of("X-Claude-Code-Session-Id", "c", chatWhole),
+		of("", "", fmt.Sprintf(keyed, "d")), of("", "", fmt.Sprintf(keyed, "e")),
+	} {
+		all[session] = true
+	}
+	assert.Len(t, all, 6)
+	assert.Equal(t, of("Session-Id", "b", chatWhole), of("Session-Id", "b", fmt.Sprintf(keyed, "d")))
 }

@@ -19,6 +19,8 @@ type reply struct {
 	leave func()
 	// alive fires when the client has heard nothing for a while.
 	alive *time.Timer
+	// read is true once the engine has read the prompt.
+	read bool
 }
 
 // wait returns when it is the request's turn.
@@ -50,19 +52,21 @@ func (r *reply) relay(ctx context.Context, cancel context.CancelCauseFunc, ticke
 	silence := time.NewTimer(r.silence())
 	defer silence.Stop()
 	revoked := ticket.Revoked()
-	for first := true; ; {
+	for {
 		select {
 		case next, open := <-events:
 			if !open {
 				return nil // ctx is over
 			}
+			if next.read {
+				r.read, revoked = true, nil
+				ticket.Begun()
+				silence.Reset(r.silence())
+				continue
+			}
 			r.heard(ctx, next)
 			if next.err != nil {
 				return engine.As(next.err)
-			}
-			if first {
-				first, revoked = false, nil
-				ticket.Begun()
 			}
 			r.learn(next.event)
 			r.add(next.event)
@@ -71,7 +75,7 @@ func (r *reply) relay(ctx context.Context, cancel context.CancelCauseFunc, ticke
 			}
 			silence.Reset(r.silence())
 		case <-r.alive.C:
-			r.live(fmt.Sprintf("%s, %d s so far", doing(first), int(time.Since(asked).Seconds())))
+			r.live(fmt.Sprintf("%s, %d s so far", doing(r.read), int(time.Since(asked).Seconds())))
 		case <-revoked:
 			stop()
 			for range events { //nolint:revive // until the engine is told
@@ -79,6 +83,7 @@ func (r *reply) relay(ctx context.Context, cancel context.CancelCauseFunc, ticke
 			return errRevoked
 		case <-silence.C:
 			cancel(errSilent)
+			r.numbers.engineUp.Store(false)
 			return r.silent()
 		case <-r.ending.Done():
 			return errRestarting
@@ -89,11 +94,11 @@ func (r *reply) relay(ctx context.Context, cancel context.CancelCauseFunc, ticke
 }
 
 // doing says why the client hears nothing. LocalAI sends a tool call only when it is whole.
-func doing(first bool) string {
-	if first {
-		return "reading the prompt"
+func doing(read bool) string {
+	if read {
+		return "writing a tool call"
 	}
-	return "writing a tool call"
+	return "reading the prompt"
 }
 
 // listen asks the engine and passes on what it says, until ctx is over. Then it closes events.
@@ -113,9 +118,13 @@ func (r *reply) listen(ctx context.Context, events chan<- said) {
 		return
 	}
 	defer stream.Close()
+	// LocalAI sends no head before the first token. Tool calls it writes for minutes, and sends at the end.
+	if !pass(said{read: true}) {
+		return
+	}
 	for {
 		event, err := stream.Next()
-		if !pass(said{event, err}) {
+		if !pass(said{event: event, err: err}) {
 			return
 		}
 	}

@@ -40,6 +40,8 @@ type request struct {
 	// status is what became of it, 500 until that is known.
 	status int
 	cost   cost
+	// cacheKey is the field prompt_cache_key.
+	cacheKey string
 	// begun is true once the head is sent; it then can only end in a part of the body.
 	begun bool
 }
@@ -109,15 +111,16 @@ func (r *request) client() string {
 	return network.String()
 }
 
-// session tells the sessions of one client apart, where it says which one it is (OpenCode, Codex and
-// Claude Code do). Sub-agents are of the same session.
+// session tells the sessions of one client apart, where it says which one it is: OpenCode, Codex and
+// Claude Code do so in a header, others of OpenAI's clients in a field. Sub-agents are of the same
+// session.
 func (r *request) session() string {
 	for _, header := range []string{"X-Session-Id", "Session-Id", "X-Claude-Code-Session-Id"} {
 		if id := r.r.Header.Get(header); id != "" {
-			return r.client() + " " + id
+			return r.client() + " " + nameOf(id)
 		}
 	}
-	return r.client()
+	return r.client() + " " + nameOf(r.cacheKey)
 }
 
 // decode reads the body for the API that was asked.
@@ -136,11 +139,29 @@ func (r *request) decode(body []byte) (*call, *failure.Error) {
 			return nil, failed
 		}
 		said.Chat.Model = r.named(said.Chat.Model)
+		r.cacheKey = said.CacheKey
 		return r.translated(said.Chat, said.Stream, said.Answer(newID("resp_"), time.Now()))
 	case appliance.PathCompletions:
 		return textCall(body, r.Config)
 	}
-	return chatCall(body, r.Config, r.divide)
+	return r.decodeChat(body)
+}
+
+func (r *request) decodeChat(body []byte) (*call, *failure.Error) {
+	fields, failed := parse(body)
+	if failed != nil {
+		return nil, failed
+	}
+	if failed := fields.decode("prompt_cache_key", &r.cacheKey); failed != nil {
+		return nil, failed
+	}
+	if r.isOwn() {
+		return fields.chatCall(r.Config, r.divide) // the tools are as their client had them
+	}
+	if failed := fields.sortTools(); failed != nil {
+		return nil, failed
+	}
+	return fields.chatCall(r.Config, r.divide)
 }
 
 func (r *request) read() (*call, *failure.Error) {
@@ -217,7 +238,6 @@ func (r *request) exchange(said *call, ticket *queue.Ticket) bool {
 	defer cancel(nil)
 	out := &reply{request: r, call: said, leave: func() { cancel(nil) }, alive: time.NewTimer(r.grace)}
 	defer out.alive.Stop()
-	defer out.account()
 	failed := out.wait(ctx, ticket)
 	for failed == nil && ctx.Err() == nil {
 		if failed = out.relay(ctx, cancel, ticket); failed != errRevoked {
@@ -226,14 +246,18 @@ func (r *request) exchange(said *call, ticket *queue.Ticket) bool {
 		ticket.Back()
 		failed = out.wait(ctx, ticket)
 	}
+	if failed == nil || out.cost.untilFirst > 0 {
+		out.account()
+	}
 	switch {
 	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), errSilent):
 		r.status = statusGone
 		return false
 	case failed != nil:
-		if failed.Status >= http.StatusInternalServerError && failed != errRestarting {
-			r.cache.Forget() // the engine may have ended
-			wake(r.cold)
+		if failed.Status == http.StatusServiceUnavailable && failed != errRestarting {
+			if !r.isOwn() {
+				r.EngineStarted() // again, or its backend
+			}
 		}
 		out.fail(failed)
 	}
@@ -248,8 +272,9 @@ func (r *request) silent() *failure.Error {
 	}
 }
 
-// said is what comes from the engine next.
+// said is what comes from the engine next: that it has read the prompt, then one event after the other.
 type said struct {
+	read  bool
 	event engine.Event
 	err   error
 }

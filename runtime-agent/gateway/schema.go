@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 
@@ -14,9 +15,16 @@ import (
 // Patterns are the one thing of that kind that tools are known to have: llama.cpp b10361 fails for
 // "^https?://", "^\\S+$" and others. The model does without the hint.
 func (o object) canonicalTools() ([]beginning.Tool, *failure.Error) {
+	raw, found := o["tools"]
+	if !found {
+		return nil, nil
+	}
+	// A number of 64 bits has no room in a float.
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
 	var tools []any
-	if failed := o.decode("tools", &tools); failed != nil {
-		return nil, failed
+	if err := decoder.Decode(&tools); err != nil {
+		return nil, failure.Invalid("tools", "tools is wrong: %v.", err)
 	}
 	canonical := make([]beginning.Tool, len(tools))
 	for i, tool := range tools {

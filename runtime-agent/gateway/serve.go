@@ -22,6 +22,7 @@ const (
 // that run may end, for drainTime; then they end in an error.
 func (g *Gateway) Serve(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{Handler: g, ReadHeaderTimeout: headerTime, ErrorLog: slog.NewLogLogger(g.log.Handler(), slog.LevelWarn)}
+	go g.keepStored(ctx)
 	go g.keepWarm(ctx)
 	stopped := make(chan error, 1)
 	go func() {

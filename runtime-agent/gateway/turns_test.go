@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -96,11 +97,17 @@ func TestAFirstPromptLetsANextTurnGoFirst(t *testing.T) {
 	go func() {
 		next <- turn(opening + `,{"role":"assistant","content":"one"},{"role":"user","content":"Say: two"}`)
 	}()
-	require.Eventually(t, func() bool { return r.queue.Load().Waiting == 1 }, time.Minute, time.Millisecond)
+	lines := bufio.NewReader(stranger.Body)
+	for line := ""; line != ": waiting, place 1 in the queue\n"; {
+		var err error
+		line, err = lines.ReadString('\n')
+		require.NoError(t, err)
+	}
 	close(hold.release)
 	assert.Contains(t, <-next, `"content":"two"`)
-	text := read(t, stranger)
-	assert.Equal(t, "all of it", content(t, text))
+	text, err := io.ReadAll(lines)
+	require.NoError(t, err)
+	assert.Equal(t, "all of it", content(t, string(text)))
 	assert.Equal(t, queue.Load{}, r.queue.Load())
 
 	mutex.Lock()
@@ -208,7 +215,7 @@ func wide(c *Config) { c.ContextSize = 1 << 20 }
 func TestATitleLetsEverybodyGoFirst(t *testing.T) {
 	engine := newReader("title", says(role, delta("a"), stopped, done))
 	r := start(t, engine.serve, wide)
-	title := r.post(t, appliance.PathChat, fmt.Sprintf(`{"messages":[{"role":"system","content":"You are a title generator."},{"role":"user","content":"title of: %s"}],"stream":true}`, long[:4000]))
+	title := r.postAs(t, openCode, appliance.PathChat, fmt.Sprintf(`{"messages":[{"role":"system","content":"You are a title generator."},{"role":"user","content":"title of: %s"}],"stream":true}`, long[:4000]))
 	assert.Contains(t, <-engine.asked, "title of: ")
 	assert.Contains(t, read(t, r.post(t, appliance.PathChat, asking(long))), done)
 	assert.Contains(t, <-engine.stopped, "title of: ")

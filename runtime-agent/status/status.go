@@ -29,7 +29,7 @@ type Status struct {
 	Host        string `json:"host,omitempty"`
 	Model       string `json:"model,omitempty"`
 	ContextSize int    `json:"context_size,omitempty"`
-	// CacheTokens is how many tokens of conversations the engine keeps, with the one in hand.
+	// CacheTokens is how many tokens of conversations the engine keeps.
 	CacheTokens int `json:"cache_tokens,omitempty"`
 	Threads     int `json:"threads,omitempty"`
 	// Keys are the names of the keys beside the password.
@@ -189,13 +189,13 @@ func (s Status) String() string {
 	return out.String()
 }
 
-// Cache says what the engine keeps of conversations, so that their next turn is short.
+// Cache says how many conversations the engine keeps, so that their next turn is short.
 func (s Status) Cache() string {
-	noun := "conversations"
-	if s.CacheTokens/fit.Conversation == 1 {
+	n, noun := max(1, s.CacheTokens/fit.Conversation), "conversations"
+	if n == 1 {
 		noun = "conversation"
 	}
-	return fmt.Sprintf("keeps %d %s of %d tokens", s.CacheTokens/fit.Conversation, noun, fit.Conversation)
+	return fmt.Sprintf("keeps %d %s of %d tokens", n, noun, fit.Conversation)
 }
 
 // Failure is the last error in one line, without the refused settings, which are listed

@@ -35,6 +35,11 @@ func (Units) TryReload(ctx context.Context, unit string) error {
 	return systemctl(ctx, "try-reload-or-restart", "--no-block", unit)
 }
 
+// Signal sends a signal to the processes of a unit, such as "USR1".
+func (Units) Signal(ctx context.Context, unit, signal string) error {
+	return systemctl(ctx, "kill", "--signal="+signal, unit)
+}
+
 // State is what systemd knows about a service.
 type State struct {
 	// Active is also false while it starts or stops.

@@ -23,6 +23,7 @@ func TestSystemctlArguments(t *testing.T) {
 	require.NoError(t, units.Restart(t.Context(), "a.service"))
 	require.NoError(t, units.TryRestart(t.Context(), "a.service"))
 	require.NoError(t, units.TryReload(t.Context(), "b.service"))
+	require.NoError(t, units.Signal(t.Context(), "b.service", "USR1"))
 	assert.EqualError(t, units.TryRestart(t.Context(), "broken.service"),
 		"systemctl try-restart --no-block broken.service: exit status 5: Unit is broken.")
 	got, err := os.ReadFile(seen)
@@ -31,6 +32,7 @@ func TestSystemctlArguments(t *testing.T) {
 restart --no-block a.service
 try-restart --no-block a.service
 try-reload-or-restart --no-block b.service
+kill --signal=USR1 b.service
 try-restart --no-block broken.service
 `, string(got))
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
@@ -34,11 +35,15 @@ type Watcher struct {
 	Log   *logfile.Log
 	// Trouble is called when the backend keeps ending.
 	Trouble func(reason error)
+	// Started is called when there is an engine that was not there before: it has read nothing yet.
+	Started func()
 
 	// repairs are the times of the last ones.
 	repairs []time.Time
 	// said is the last error of a look, which is logged once.
 	said string
+	// started are the backends of the engine that Started was called for.
+	started []int
 }
 
 // Run watches until ctx ends.
@@ -88,6 +93,10 @@ func (w *Watcher) step(ctx context.Context) {
 	w.sayOnce(err)
 	switch decide(s) {
 	case await:
+		if !slices.Equal(s.backends, w.started) {
+			w.started = s.backends
+			w.Started()
+		}
 		w.open()
 		w.sayOnce(w.await(ctx, s))
 	case repair:

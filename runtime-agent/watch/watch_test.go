@@ -97,6 +97,8 @@ type scene struct {
 	stop    func()
 	// heldOff counts the calls to LocalAI that were made while nginx answered 503.
 	heldOff atomic.Int32
+	// starts counts the engines that it has seen.
+	starts atomic.Int32
 }
 
 const key = "0123456789abcdef"
@@ -117,6 +119,7 @@ func newScene(t *testing.T, installation localaitest.Installation) *scene {
 		Log:           log,
 		Trouble:       func(error) {},
 	}
+	s.Started = func() { s.starts.Add(1) }
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("watch: %s", s.log)
@@ -211,6 +214,7 @@ func TestWatch(t *testing.T) {
 		}
 		assert.True(t, s.process.Running())
 		assert.Equal(t, localAI, s.process.PID(), "LocalAI kept running")
+		require.Eventually(t, func() bool { return s.starts.Load() == 3 }, waitLimit, tick, "the first engine, and two others")
 		assert.Zero(t, s.units.restarted())
 		assert.Contains(t, s.log.String(), "WARN  watch: the backend of the engine ended; loading the model again")
 		assert.NotContains(t, s.log.String(), key)

@@ -33,8 +33,7 @@ type Result struct {
 	// f16.
 	CacheType string
 	// CacheRAM is the size of the prompt cache in MiB; 0 means none. CacheTokens is how many tokens of
-	// conversations of usual length it holds. The one that is computed needs room there too: it is saved
-	// before another one is loaded.
+	// conversations of usual length it holds, the one that is computed among them.
 	CacheRAM, CacheTokens int
 	// Warnings say what was reduced, by how much, and what to do about it.
 	Warnings []string

@@ -65,7 +65,7 @@ func TestDocumentationHoldsTheTableOfMemory(t *testing.T) {
 			stored := map[string]cacheType{"f16": f16, "q8_0": q8}[kind(r)]
 			buffers := s.need(r.ContextSize, stored) - s.weights - services
 			fmt.Fprintf(&table, "| %d GiB | %d | %d | %s | %s | %s | %.1f GiB | %d |\n", gibibytes, wanted, r.ContextSize, kind(r),
-				gib(s.weights), gib(buffers), float64(r.CacheRAM)/1024, r.CacheTokens/Conversation)
+				gib(s.weights), gib(buffers), float64(r.CacheRAM)/1024, max(1, r.CacheTokens/Conversation))
 		}
 	}
 	goldentest.Block(t, documentation, "memory", table.String())

@@ -24,16 +24,20 @@ const (
 	// maxSize is the length in bytes of the longest prompt that is looked at. That of Qwen Code 0.24.4
 	// has 68,000.
 	maxSize = 256 << 10
-	// related is the part of a system prompt that sessions of one kind share at least, by paragraphs.
+	// maxPieces is how many paragraphs and tools it has at most. That of Claude Code 2.1.328 has 150.
+	maxPieces = 2000
+	// related is the part of its system prompt that a session shares with its kind at least, by
+	// paragraphs.
 	related = 0.5
 )
 
 // Prompt is the beginning of the prompt of one session.
 type Prompt struct {
-	// Program is the agent that sent it, in a conversation of that name.
-	Program, Conversation string
-	System                string
-	Tools                 []Tool
+	// Program is the agent that sent it, in a conversation of that name. Version is what it says of
+	// itself: another version has other rules and tools.
+	Program, Version, Conversation string
+	System                         string
+	Tools                          []Tool
 }
 
 // Tool is a tool in JSON, written always in the same way.
@@ -45,12 +49,22 @@ type Tool struct {
 // Beginning is what the prompts of several sessions begin with.
 type Beginning struct {
 	Program string `json:"program"`
+	Version string `json:"version"`
 	// Names are those of all tools.
 	Names []string `json:"names"`
 	// System is the system prompt or, without Tools, a part of it: they come after the whole. Tools
 	// are those that come first.
 	System string            `json:"system"`
 	Tools  []json.RawMessage `json:"tools,omitempty"`
+}
+
+// Size is the length of the text, in bytes.
+func (b Beginning) Size() int {
+	size := len(b.System)
+	for _, tool := range b.Tools {
+		size += len(tool)
+	}
+	return size
 }
 
 // Kinds are the kinds of prompts that are known. It is safe for concurrent use.
@@ -111,7 +125,7 @@ func (k *Kinds) Sessions() int {
 // Prompts of one conversation are always divided in the same way; nothing is known to differ in the
 // first session of a kind.
 func (k *Kinds) Divide(p Prompt) (stays Prompt, moves string) {
-	if p.size() > maxSize {
+	if p.size() > maxSize || strings.Count(p.System, blankLine)+len(p.Tools) > maxPieces {
 		return p, ""
 	}
 	k.mutex.Lock()
@@ -167,7 +181,7 @@ func (k *Kinds) follow(p Prompt) division {
 func (k *Kinds) take(p Prompt) *kind {
 	all := paragraphsOf(p.System)
 	for i, one := range slices.Backward(k.kinds) {
-		if one.begins.Program == p.Program && slices.Equal(one.begins.Names, p.names()) && one.stay.system.related(all) {
+		if one.begins.Program == p.Program && one.begins.Version == p.Version && slices.Equal(one.begins.Names, p.names()) && all.related(one.stay.system) {
 			k.kinds = slices.Delete(k.kinds, i, i+1)
 			return one
 		}
@@ -177,7 +191,7 @@ func (k *Kinds) take(p Prompt) *kind {
 	}
 	return &kind{
 		stay:   division{all, piecesOf(p.texts())},
-		begins: Beginning{Program: p.Program, Names: p.names(), System: p.System, Tools: p.texts()},
+		begins: Beginning{Program: p.Program, Version: p.Version, Names: p.names(), System: p.System, Tools: p.texts()},
 	}
 }
 
@@ -227,6 +241,7 @@ func (p pieces) size() int {
 	return size
 }
 
+// and returns what both have: the same pieces, if the other one has them all.
 func (p pieces) and(other pieces) pieces {
 	both := pieces{}
 	for sum, length := range p {
@@ -234,12 +249,16 @@ func (p pieces) and(other pieces) pieces {
 			both[sum] = length
 		}
 	}
+	if len(both) == len(p) {
+		return p // many conversations have it
+	}
 	return both
 }
 
-// related reports whether two prompts have enough in common to be of one kind.
-func (p pieces) related(other pieces) bool {
-	return float64(p.and(other).size()) >= related*float64(min(p.size(), other.size()))
+// related reports whether a prompt has enough in common with those of a kind to be one.
+func (p pieces) related(kind pieces) bool {
+	shared := p.and(kind).size()
+	return shared > 0 && float64(shared) >= related*float64(p.size())
 }
 
 // divide returns the paragraphs of a text that stay, and the others.

@@ -98,6 +98,27 @@ func TestKindsAreToldApart(t *testing.T) {
 	assert.Equal(t, folder("b"), moves)
 }
 
+// A prompt with nothing in it, or with one paragraph, takes nothing from the others.
+func TestAnOddPromptSpoilsNoKind(t *testing.T) {
+	k := beginning.New(true, nil)
+	k.Divide(session("1", "a"))
+	for i, system := range []string{"", more + "\n\n" + strings.Repeat("Something else entirely. ", 20)} {
+		odd := session(fmt.Sprint("odd", i), "a")
+		odd.System = system
+		k.Divide(odd)
+	}
+	stays, _ := k.Divide(session("2", "b"))
+	assert.Equal(t, rules+"\n\n"+more, stays.System)
+
+	// Another version has rules of its own from its second session on.
+	for i := range 2 {
+		next := session(fmt.Sprint("next", i), "a")
+		next.Version, next.System = "2", "Other rules.\n\n"+next.System
+		stays, _ = k.Divide(next)
+	}
+	assert.Contains(t, stays.System, "Other rules.")
+}
+
 // Without dividing, sessions share what comes before the first difference.
 func TestWhatIsSharedWithoutDividing(t *testing.T) {
 	k := beginning.New(false, nil)
@@ -149,10 +170,12 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	assert.Len(t, k.Beginnings(), 16)
 
-	large := session("large", "a")
-	large.System = strings.Repeat(large.System+"\n\n", 5000)
-	stays, _ := k.Divide(large)
-	assert.Equal(t, large.System, stays.System)
+	for _, text := range []string{strings.Repeat("long ", 100_000), strings.Repeat("a\n\n", 3000)} {
+		large := session("large", "a")
+		large.System += text
+		stays, _ := k.Divide(large)
+		assert.Equal(t, large.System, stays.System)
+	}
 	assert.Len(t, k.Beginnings(), 16)
 }
 

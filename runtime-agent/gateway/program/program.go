@@ -36,31 +36,30 @@ func Name(userAgent, system string) string {
 // background are the beginnings of what agents ask besides, for titles, memories and suggestions, in
 // their system prompt or in the last message. They wait for none of it, but a small engine is kept
 // from their users for minutes.
-var background = []string{
-	"You are a title generator.",                                   // OpenCode
-	"You are now acting as the managed memory extraction subagent", // Qwen Code
-	"You are performing a managed memory dream",                    // Qwen Code
-	"You generate session recaps",                                  // Qwen Code
-	"Generate the session title now.",                              // Qwen Code
-	"[SUGGESTION MODE: ",                                           // Claude Code, Qwen Code
-	"You are now acting as the memory extraction subagent",         // Claude Code
-	"The user stepped away and is coming back.",                    // Claude Code
-	"Generate a short kebab-case name",                             // Claude Code
-	"Write a short summary label describing",                       // Claude Code
+var background = map[string][]string{
+	"OpenCode": {"You are a title generator."},
+	"Qwen Code": {
+		"You are now acting as the managed memory extraction subagent", "You are performing a managed memory dream",
+		"You generate session recaps", "Generate the session title now.", "[SUGGESTION MODE: ",
+	},
+	"Claude Code": {
+		"[SUGGESTION MODE: ", "You are now acting as the memory extraction subagent", "The user stepped away and is coming back.",
+		"Generate a short kebab-case name", "Write a short summary label describing",
+	},
 }
 
 // longestProbe is the length in bytes of the longest prompt that finds out whether there is a server.
 // Claude Code says "quota".
 const longestProbe = 64
 
-// Background reports whether nobody waits for the answer to a prompt, of which last is the last
-// message, if that is the user's. A short one that asks for one token is for finding out whether there
-// is a server.
-func Background(system, last string, maxTokens int) bool {
+// Background reports whether nobody waits for the answer to a prompt that a program has sent, of which
+// last is the last message, if that is the user's. A short one that asks for one token is for finding
+// out whether there is a server.
+func Background(name, system, last string, maxTokens int) bool {
 	if maxTokens == 1 && len(system)+len(last) <= longestProbe {
 		return true
 	}
-	return slices.ContainsFunc(background, func(words string) bool {
+	return slices.ContainsFunc(background[name], func(words string) bool {
 		return strings.HasPrefix(system, words) || strings.HasPrefix(last, words)
 	})
 }

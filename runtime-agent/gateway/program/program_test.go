@@ -28,21 +28,25 @@ func TestName(t *testing.T) {
 
 func TestBackground(t *testing.T) {
 	const chat, memories = "You are Qwen Code", "You are now acting as the managed memory extraction subagent for an AI coding assistant."
+	const suggestion = "[SUGGESTION MODE: Suggest what the user might naturally type next into Claude Code.]"
 	for name, tt := range map[string]struct {
-		system, last string
-		maxTokens    int
-		want         bool
+		program, system, last string
+		maxTokens             int
+		want                  bool
 	}{
-		"a chat":                      {chat, "Write a title generator.", 0, false},
-		"a chat with a limit":         {chat, "Hello", 16384, false},
-		"is there a server":           {"", "quota", 1, true},
-		"one token of a long prompt":  {chat, "Is this a bug? Answer y or n.\n" + strings.Repeat("word ", 20), 1, false},
-		"a title of OpenCode":         {"You are a title generator. You output ONLY a thread title.", "Generate a title for this conversation:", 0, true},
-		"memories of Qwen Code":       {memories, "", 0, true},
-		"a suggestion of Claude Code": {chat, "[SUGGESTION MODE: Suggest what the user might naturally type next into Claude Code.]", 0, true},
-		"words within a message":      {chat, "What does [SUGGESTION MODE: mean?", 0, false},
-		"nothing":                     {"", "", 0, false},
+		"a chat":                      {"Qwen Code", chat, "Write a title generator.", 0, false},
+		"a chat with a limit":         {"Qwen Code", chat, "Hello", 16384, false},
+		"is there a server":           {program.Other, "", "quota", 1, true},
+		"one token of a long prompt":  {program.Other, "", "Is this a bug? Answer y or n.\n" + strings.Repeat("word ", 20), 1, false},
+		"a title of OpenCode":         {"OpenCode", "You are a title generator. You output ONLY a thread title.", "Generate a title for this conversation:", 0, true},
+		"memories of Qwen Code":       {"Qwen Code", memories, "", 0, true},
+		"a suggestion of Claude Code": {"Claude Code", chat, suggestion, 0, true},
+		"the same words of a person":  {"Cline", "You are Cline", suggestion, 0, false},
+		"words within a message":      {"Claude Code", chat, "What does [SUGGESTION MODE: mean?", 0, false},
+		"nothing":                     {"", "", "", 0, false},
 	} {
-		t.Run(name, func(t *testing.T) { assert.Equal(t, tt.want, program.Background(tt.system, tt.last, tt.maxTokens)) })
+		t.Run(name, func(t *testing.T) {
+			assert.Equal(t, tt.want, program.Background(tt.program, tt.system, tt.last, tt.maxTokens))
+		})
 	}
 }

@@ -93,7 +93,7 @@ func TestConversations(t *testing.T) {
 
 	turn = c.Follow("a", other)
 	assert.Positive(t, turn.Lost)
-	assert.Equal(t, "messages[1].content of user", turn.Place.String())
+	assert.Equal(t, "messages[1].content of user", turn.String())
 }
 
 // TestCache has what the engine did with such prompts.
@@ -105,53 +105,35 @@ func TestCache(t *testing.T) {
 	two, twoMore := say("two", "b", 1000), say("two", "b", 2000)
 
 	t.Run("a conversation continues", func(t *testing.T) {
-		c := prompt.NewCache(1, 0)
+		c := prompt.NewCache(0)
 		assert.Zero(t, c.Shared(one))
 		c.Read(one, 1200)
 		assert.InDelta(t, one.Size(), c.Shared(oneMore), 64)
 	})
 	t.Run("another takes its slot", func(t *testing.T) {
-		c := prompt.NewCache(1, 0)
+		c := prompt.NewCache(0)
 		c.Read(one, 1200)
 		c.Read(two, 1200)
 		assert.Zero(t, c.Shared(oneMore))
 		assert.InDelta(t, two.Size(), c.Shared(twoMore), 64)
 	})
-	t.Run("another takes its slot, and there is room for both", func(t *testing.T) {
-		c := prompt.NewCache(1, 2400)
+	t.Run("another takes its slot, and there is room beside", func(t *testing.T) {
+		c := prompt.NewCache(2400)
 		c.Read(one, 1200)
 		c.Read(two, 1200)
 		assert.InDelta(t, one.Size(), c.Shared(oneMore), 64)
 		assert.InDelta(t, two.Size(), c.Shared(twoMore), 64)
 	})
 	t.Run("one too many", func(t *testing.T) {
-		c := prompt.NewCache(1, 2400)
+		c := prompt.NewCache(2400)
 		c.Read(one, 1200)
 		c.Read(two, 1200)
 		c.Read(say("three", "c", 1000), 1200)
-		assert.Zero(t, c.Shared(oneMore), "it is dropped for the one in the slot before it could be loaded")
-		assert.InDelta(t, two.Size(), c.Shared(twoMore), 64)
-	})
-	t.Run("in turn, each is dropped for another", func(t *testing.T) {
-		c := prompt.NewCache(1, 2400)
-		for range 3 {
-			for _, p := range []*prompt.Print{one, two, say("three", "c", 1000)} {
-				assert.Zero(t, c.Shared(p))
-				c.Read(p, 1200)
-			}
-		}
-	})
-	t.Run("two slots", func(t *testing.T) {
-		c := prompt.NewCache(2, 0)
-		c.Read(one, 1200)
-		c.Read(two, 1200)
-		assert.InDelta(t, one.Size(), c.Shared(oneMore), 64)
-		c.Read(say("three", "c", 1000), 1200)
-		assert.Zero(t, c.Shared(oneMore), "it was not used for longest")
+		assert.Zero(t, c.Shared(oneMore), "there is room for two")
 		assert.InDelta(t, two.Size(), c.Shared(twoMore), 64)
 	})
 	t.Run("two sessions of one client", func(t *testing.T) {
-		c := prompt.NewCache(1, 10000)
+		c := prompt.NewCache(10000)
 		session, next := say("one", "x", 3000), say("one", "x", 4000)
 		c.Read(one, 1200)
 		assert.InDelta(t, 4000, c.Shared(session), 64)
@@ -161,24 +143,32 @@ func TestCache(t *testing.T) {
 		assert.InDelta(t, session.Size(), c.Shared(next), 64)
 	})
 	t.Run("a conversation has one place, however long it gets", func(t *testing.T) {
-		c := prompt.NewCache(1, 1200)
+		c := prompt.NewCache(8000)
 		c.Read(two, 1200)
 		for size := 1000; size < 20000; size += 1000 {
 			c.Read(say("one", "a", size), 1200+size/4)
 		}
 		assert.InDelta(t, two.Size(), c.Shared(twoMore), 64)
 	})
+	t.Run("one that is larger than the cache pushes nothing out", func(t *testing.T) {
+		c := prompt.NewCache(1300)
+		c.Read(one, 1200)
+		c.Read(two, 5000)
+		assert.InDelta(t, one.Size(), c.Shared(oneMore), 64)
+		c.Read(oneMore, 1300)
+		assert.Zero(t, c.Shared(twoMore))
+	})
 	t.Run("the engine ended", func(t *testing.T) {
-		c := prompt.NewCache(1, 1200)
+		c := prompt.NewCache(1200)
 		c.Read(one, 1200)
 		c.Forget()
 		assert.Zero(t, c.Shared(one))
 	})
 	t.Run("less room", func(t *testing.T) {
-		c := prompt.NewCache(1, 5000)
+		c := prompt.NewCache(5000)
 		c.Read(one, 1200)
 		c.Read(two, 1200)
-		c.Resize(1, 0)
+		c.Resize(0)
 		assert.Zero(t, c.Shared(one))
 		require.NotZero(t, c.Shared(two))
 	})

@@ -22,9 +22,9 @@ func (t *Ticket) patience() int {
 }
 
 // line decides whose turn it is: self-clocked fair queueing (Golestani 1994) over clients, in time of
-// the engine. A client that comes begins where the line is; what has least to wait for, counted from
-// what its client has had, is next. So clients that always ask share the engine evenly, and what is
-// soon done goes before what takes minutes.
+// the engine. A client that comes begins where the line is; next is the request that ends first, if each
+// began where its client is. So clients that always ask share the engine evenly, and what is soon done
+// goes before what takes minutes.
 type line struct {
 	// at is where the line is: the most that a client was to have with a request that has ended.
 	at time.Duration

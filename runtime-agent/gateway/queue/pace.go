@@ -15,7 +15,8 @@ type pace struct {
 var usualPace = pace{read: 1000, time: 40 * time.Second, answer: 30 * time.Second}
 
 // leastMeasured is the length in tokens of the shortest reading that says how long tokens take: a shorter
-// one may have waited for as long, until the engine stopped to read what was taken back for it.
+// one may have waited for as long, until the engine stopped to read what was taken back for it, or is
+// mostly the time for tool calls: LocalAI tells of those at their end.
 const leastMeasured = 1000
 
 func (p *pace) learnReading(tokens int, took time.Duration) {

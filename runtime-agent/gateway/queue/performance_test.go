@@ -57,7 +57,7 @@ func TestPerformance(t *testing.T) {
 		assert.LessOrEqual(t, mean(byCost[i].later), mean(byClient[i].later), "%d people", i+1)
 		assert.LessOrEqual(t, float64(byCost[i].read), 1.02*float64(min(byArrival[i].read, byClient[i].read)), "%d people", i+1)
 	}
-	for i := 4; i < mostPeople; i++ {
+	for i := 7; i < mostPeople; i++ {
 		assert.Less(t, 2*byCost[i].read, min(byArrival[i].read, byClient[i].read), "more conversations than the cache holds")
 	}
 	waits := func(of func(result) []time.Duration) func(result) []string {

@@ -14,15 +14,16 @@ import (
 type Limits struct {
 	// Slots is how many requests run at a time.
 	Slots int
-	// Waiting is how many wait at most, WaitingOfOne how many of one client.
+	// Waiting is how many wait at most, WaitingOfOne how many of one client; as many again may wait in
+	// the background.
 	Waiting, WaitingOfOne int
 }
 
 // Work is what a request asks of the engine.
 type Work struct {
-	// New returns how many tokens of the prompt the engine has to read, as things are at the moment,
-	// but for what it has read in turns that were taken back. It is called often, with the queue's lock
-	// held.
+	// New returns how many tokens of the prompt the engine has to read, as things are at the moment. What
+	// it has read of it in turns that were taken back is not to be left out: the queue does that. It is
+	// called often, with the queue's lock held.
 	New func() int
 	// Background is true for what nobody is watching: titles, memories, suggestions.
 	Background bool
@@ -39,10 +40,14 @@ const (
 	// nearlyRead is the rest of its reading for which a prompt keeps its turn, whoever comes: the engine
 	// stops at the end of a batch of 512 tokens, which takes a large model about as long.
 	nearlyRead = 20 * time.Second
+
+	// stopping is that of a background request: nobody waits for it.
+	stopping = 2 * time.Second
 )
 
 // Queue admits requests in the order of line. One whose prompt is still read gives its turn back to
-// one that is before it there.
+// one that is before it there. Whatever comes, a request waits for those that came before it, and for
+// as many that came later as it has patience for.
 type Queue struct {
 	now func() time.Time
 
@@ -99,7 +104,7 @@ func (q *Queue) Enter(client string, work Work) (*Ticket, error) {
 	q.mutex.Lock()
 	defer q.mutex.Unlock()
 	runs := len(q.running) < q.limits.Slots && !work.Background
-	if !runs && (len(q.waiting) >= q.limits.Waiting || q.waitingOf(client) >= q.limits.WaitingOfOne) {
+	if !runs && q.full(client, work.Background) {
 		return nil, ErrFull
 	}
 	if q.waitingOf(client) == 0 {
@@ -168,7 +173,8 @@ func (t *Ticket) Leave(answered bool) {
 		q.at = max(q.at, q.had[t.client])
 		q.stop(t)
 		if answered {
-			q.pace.learnAnswer(q.free.Sub(t.began()))
+			// Of tool calls alone it is told at their end that the answer has begun.
+			q.pace.learnAnswer(max(q.free.Sub(t.began()), q.free.Sub(t.start)-q.pace.reading(t.toRead)))
 		}
 	}
 	q.admit()
@@ -230,6 +236,21 @@ func (q *Queue) unread(t *Ticket) int {
 		return 0
 	}
 	return max(0, t.toRead-q.pace.tokens(q.now().Sub(t.start)))
+}
+
+// full reports whether there is no place for one more request. Background requests have places of
+// their own: they may wait for long, and what a client waits for is not kept out by them.
+func (q *Queue) full(client string, background bool) bool {
+	all, own := 0, 0
+	for _, t := range q.waiting {
+		if t.work.Background == background {
+			all++
+			if t.client == client {
+				own++
+			}
+		}
+	}
+	return all >= q.limits.Waiting || own >= q.limits.WaitingOfOne
 }
 
 func (q *Queue) waitingOf(client string) int {
@@ -305,8 +326,11 @@ func (q *Queue) takeBack() {
 // shouldWait reports whether a request that runs should let the next one go first: that has its turn
 // before it, with what is left of it, and is done sooner.
 func (q *Queue) shouldWait(t *Ticket) bool {
-	unread := q.unread(t)
-	if len(q.waiting) == 0 || q.pace.reading(unread) < nearlyRead || t.backs >= t.patience() {
+	unread, least := q.unread(t), nearlyRead
+	if t.work.Background {
+		least = stopping
+	}
+	if len(q.waiting) == 0 || q.pace.reading(unread) < least || t.backs >= t.patience() {
 		return false
 	}
 	one := candidate{Ticket: t, cost: q.pace.cost(unread), end: q.had[t.client], passed: t.passed}

@@ -195,7 +195,8 @@ func TestWhatIsNotTakenBack(t *testing.T) {
 		"one whose answer has begun":       {running: tokens(10_000), other: tokens(100), begun: true},
 		"one that took longer than it may": {running: tokens(10_000), other: tokens(100), read: time.Hour},
 		"background for anybody":           {running: aside(1000), other: tokens(10_000), taken: true},
-		"background that is nearly read":   {running: aside(400), other: tokens(100)},
+		"background of some seconds":       {running: aside(400), other: tokens(100), taken: true},
+		"background that is nearly read":   {running: aside(40), other: tokens(100)},
 		"anybody for background":           {running: tokens(10_000), other: aside(10)},
 		"background for shorter":           {running: aside(10_000), other: aside(10), taken: true},
 	} {
@@ -311,7 +312,9 @@ func TestBackgroundCannotFillTheQueue(t *testing.T) {
 		}
 		_, err := q.Enter("a", aside(10))
 		require.ErrorIs(t, err, ErrFull)
-		assert.True(t, runs(enter(t, q, "a", tokens(10))))
+		running := enter(t, q, "a", tokens(10))
+		assert.True(t, runs(running))
+		assert.False(t, runs(enter(t, q, "a", tokens(10))), "it has a place all the same")
 	})
 }
 

@@ -21,6 +21,8 @@ type Request struct {
 	Chat chat.Request
 	// Stream is whether the client wants a stream.
 	Stream bool
+	// CacheKey tells conversations of one client apart, "" if it does not say.
+	CacheKey string
 
 	tools           *toolbox
 	oneCall         bool
@@ -46,6 +48,7 @@ type body struct {
 	PreviousResponseID string          `json:"previous_response_id"`
 	Conversation       any             `json:"conversation"`
 	Prompt             any             `json:"prompt"`
+	PromptCacheKey     string          `json:"prompt_cache_key"`
 }
 
 type textOptions struct {
@@ -99,6 +102,7 @@ func Decode(data []byte) (*Request, *failure.Error) {
 			StreamOptions:  &chat.StreamOptions{IncludeUsage: true},
 		},
 		Stream:          b.Stream,
+		CacheKey:        b.PromptCacheKey,
 		tools:           tools,
 		oneCall:         b.ParallelToolCalls != nil && !*b.ParallelToolCalls,
 		toolChoice:      b.ToolChoice,
