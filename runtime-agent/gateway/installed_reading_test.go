@@ -249,3 +249,19 @@ func TestTheRealEngineIsWarmedUp(t *testing.T) {
 	t.Logf("after a restart, warmed up: %+v", got)
 	assert.Less(t, got.read, got.prompt/20)
 }
+
+// An answer does not depend on a text that another prompt had before the same words.
+func TestTheRealEngineForgetsWhatIsNotAsked(t *testing.T) {
+	process := startReal(t)
+	ask := func(system string) string {
+		t.Helper()
+		body := fmt.Sprintf(`{"stream":true,"max_tokens":20,"temperature":0,"messages":[{"role":"system","content":%q},{"role":"user","content":"Go on."}]}`, system)
+		return content(t, read(t, before(t, process).ask(t.Context(), t, "a", http.MethodPost, appliance.PathChat, body)))
+	}
+	rest := essay(1, 900)
+	alone := ask("Obey. " + rest)
+	process.Restart(t)
+	process.WaitUntilServing(t)
+	ask("Obey. " + essay(2, 300) + " " + rest)
+	assert.Equal(t, alone, ask("Obey. "+rest))
+}

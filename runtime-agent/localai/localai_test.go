@@ -76,6 +76,7 @@ func TestRequiredLines(t *testing.T) {
 			"  use_tokenizer_template: true": "the model's own chat template",
 			`flash_attention: "on"`:          "buffers do not grow with the context",
 			"  - slot_prompt_similarity:0.0": "two sessions of one client keep their states",
+			"  - cache_reuse:0":              "nothing is left of a text that was taken out of a prompt",
 			`    - key: "(?s).*"`:            "JSON in an answer is no tool call",
 			`  - "--chat-template-file:` + appliance.ChatTemplateFile + `"`: "agents are not refused",
 			"mmap: true":    "the kernel can take the file's memory back",
