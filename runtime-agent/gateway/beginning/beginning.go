@@ -26,8 +26,8 @@ const (
 	maxSize = 256 << 10
 	// maxPieces is how many paragraphs and tools it has at most. That of Claude Code 2.1.328 has 150.
 	maxPieces = 2000
-	// related is the part of its system prompt that a session shares with its kind at least, by
-	// paragraphs.
+	// related is the part of the longer one that the system prompts of a session and of its kind share
+	// at least, by paragraphs.
 	related = 0.5
 )
 
@@ -187,7 +187,9 @@ func (k *Kinds) take(p Prompt) *kind {
 		}
 	}
 	if len(k.kinds) == maxKinds {
-		k.kinds = slices.Delete(k.kinds, 0, 1)
+		// One that was seen once may never come again.
+		oldest := max(0, slices.IndexFunc(k.kinds, func(one *kind) bool { return one.sessions == 1 }))
+		k.kinds = slices.Delete(k.kinds, oldest, oldest+1)
 	}
 	return &kind{
 		stay:   division{all, piecesOf(p.texts())},
@@ -258,7 +260,7 @@ func (p pieces) and(other pieces) pieces {
 // related reports whether a prompt has enough in common with those of a kind to be one.
 func (p pieces) related(kind pieces) bool {
 	shared := p.and(kind).size()
-	return shared > 0 && float64(shared) >= related*float64(p.size())
+	return shared > 0 && float64(shared) >= related*float64(max(p.size(), kind.size()))
 }
 
 // divide returns the paragraphs of a text that stay, and the others.

@@ -102,7 +102,7 @@ func TestKindsAreToldApart(t *testing.T) {
 func TestAnOddPromptSpoilsNoKind(t *testing.T) {
 	k := beginning.New(true, nil)
 	k.Divide(session("1", "a"))
-	for i, system := range []string{"", more + "\n\n" + strings.Repeat("Something else entirely. ", 20)} {
+	for i, system := range []string{"", rules[:10], more, more + "\n\n" + strings.Repeat("Something else entirely. ", 20)} {
 		odd := session(fmt.Sprint("odd", i), "a")
 		odd.System = system
 		k.Divide(odd)
@@ -161,6 +161,17 @@ func TestWhatWasKnownBefore(t *testing.T) {
 
 func TestMemoryIsBounded(t *testing.T) {
 	k := beginning.New(true, nil)
+	for i := range 2 {
+		often := session(fmt.Sprint("often", i), "a")
+		often.Program = "Codex"
+		k.Divide(often)
+	}
+	for i := range 100 {
+		once := session(fmt.Sprint("once", i), "a")
+		once.Tools[0].Name = fmt.Sprint("once", i)
+		k.Divide(once)
+	}
+	assert.Len(t, k.Beginnings(), 1, "what comes once does not push it out")
 	for i := range 100 {
 		for n := range 2 {
 			p := session(fmt.Sprint(i, "-", n), "a")
