@@ -100,7 +100,7 @@ func essay(seed uint64, words int) string {
 
 func saying(role, text string) chat.Message { return chat.Message{Role: role, Content: &text} }
 
-// Conversations that take turns, with what an agent asks besides between them, are read once.
+// Conversations that take turns, with short prompts of others between them, are read once.
 func TestTheRealEngineReadsConversationsOnce(t *testing.T) {
 	r := before(t, startReal(t))
 	for name, two := range map[string]struct {

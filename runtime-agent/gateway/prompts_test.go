@@ -141,7 +141,7 @@ func TestConversationsThatTakeTurns(t *testing.T) {
 						messages[i] = fmt.Sprintf(`{"role":"system","content":%q}`, strings.Repeat(fmt.Sprintf("Number %d. ", i), size/10))
 					}
 					messages[i] += fmt.Sprintf(`,{"role":"user","content":"Say: Hello %d."}`, turn)
-					require.Equal(t, http.StatusOK, r.post(t, appliance.PathChat, `{"messages":[`+messages[i]+`]}`).StatusCode)
+					assert.Contains(t, read(t, r.post(t, appliance.PathChat, `{"messages":[`+messages[i]+`]}`)), "Hello")
 					messages[i] += fmt.Sprintf(`,{"role":"assistant","content":"Hello %d."}`, turn)
 					reading := r.last(t)
 					assert.InDelta(t, reading.Read, r.number(t, "new"), float64(reading.Prompt)/50)
