@@ -182,6 +182,45 @@ func TestAPromptIsTakenBack(t *testing.T) {
 	})
 }
 
+// A prompt gives its turn back so often, and then no more: short ones of ever new clients come all the
+// time, and stop it before it has read anything.
+func TestAPromptIsNotTakenBackForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := New(Limits{Slots: 1, Waiting: 32, WaitingOfOne: 8}, time.Now)
+		long := enter(t, q, "a", tokens(1_000_000))
+		for i := range 4 * usualPatience {
+			require.True(t, runs(long))
+			short := enter(t, q, fmt.Sprint("b", i), tokens(1))
+			if !closed(long.Revoked()) {
+				assert.Equal(t, usualPatience, i)
+				return
+			}
+			long.Back()
+			require.True(t, runs(short))
+			answer(short, 0, time.Millisecond)
+		}
+		t.Error("it is taken back for ever")
+	})
+}
+
+// Requests that were put back wait in the order in which they came.
+func TestWhatWasPutBackWaitsWhereItWas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := New(one, time.Now)
+		first := enter(t, q, "a", tokens(10_000))
+		second := enter(t, q, "b", tokens(10_000))
+		short := enter(t, q, "c", tokens(1))
+		require.True(t, closed(first.Revoked()))
+		first.Back()
+		require.True(t, runs(short))
+		assert.Equal(t, 1, first.Place())
+		assert.Equal(t, 2, second.Place())
+		var came []*Ticket
+		came = append(came, q.waiting...)
+		assert.Equal(t, []*Ticket{first, second}, came)
+	})
+}
+
 func TestWhatIsNotTakenBack(t *testing.T) {
 	for name, tt := range map[string]struct {
 		running, other Work
