@@ -254,10 +254,8 @@ func (r *request) exchange(said *call, ticket *queue.Ticket) bool {
 		r.status = statusGone
 		return false
 	case failed != nil:
-		if failed.Status == http.StatusServiceUnavailable && failed != errRestarting {
-			if !r.isOwn() {
-				r.EngineStarted() // again, or its backend
-			}
+		if failed.Status == http.StatusServiceUnavailable && failed != errRestarting && !r.isOwn() {
+			r.EngineStarted() // again, or its backend
 		}
 		out.fail(failed)
 	}

@@ -22,10 +22,8 @@ func NewConversations(limit int) *Conversations {
 type Turn struct {
 	// First is true for the first prompt of a conversation.
 	First bool
-	// Shared is how many bytes both begin with.
-	Shared int
-	// Lost is how many bytes of the one before come after that, 0 if the new one only adds to it; from
-	// Place on they differ.
+	// Lost is how many bytes of the one before it does not repeat, 0 if it only adds to that; from Place
+	// on they differ.
 	Lost int
 	Place
 }
@@ -39,9 +37,10 @@ func (c *Conversations) Follow(name string, p *Print) Turn {
 	if !known {
 		return Turn{First: true}
 	}
-	turn := Turn{Shared: before.Shared(p)}
-	if turn.Lost = before.Size() - turn.Shared; turn.Lost > 0 {
-		turn.Place = before.At(turn.Shared)
+	shared := before.Shared(p)
+	turn := Turn{Lost: before.Size() - shared}
+	if turn.Lost > 0 {
+		turn.Place = before.At(shared)
 	}
 	return turn
 }
