@@ -60,7 +60,7 @@ func TestADiskThatCannotBePackedIsKept(t *testing.T) {
 
 	t.Setenv("PATH", path)
 	runSuggested(t, err)
-	info, err := qemuimg.Inspect(t.Context(), "dist/out.failed/slm-copilot-1.0.0-x86_64.qcow2")
+	info, err := qemuimg.Inspect("dist/out.failed/slm-copilot-1.0.0-x86_64.qcow2")
 	require.NoError(t, err)
 	assert.Equal(t, "zstd", info.Compression)
 	assert.Empty(t, info.Backing)

@@ -250,7 +250,7 @@ func TestAProgramThatFailsIsNamedAndTheImageKept(t *testing.T) {
 func TestWhatIsNoImageIsRefused(t *testing.T) {
 	b := newBench(t, qemuvmtest.Halt)
 	require.NoError(t, os.WriteFile(b.image, []byte("garbage"), 0o644))
-	assert.ErrorContains(t, b.verify(t, t.Context(), block{}), `is not a QCOW2 image, qemu-img calls it "raw"`)
+	assert.ErrorContains(t, b.verify(t, t.Context(), block{}), "not a QCOW2 image")
 	require.NoError(t, os.Remove(b.image))
 	assert.ErrorContains(t, b.verify(t, t.Context(), block{}), "no such file or directory")
 }

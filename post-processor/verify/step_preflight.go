@@ -47,11 +47,11 @@ func (s *stepPreflight) Run(ctx context.Context) error {
 	if err := s.checkHost(ctx); err != nil {
 		return fmt.Errorf("verifying needs programs of this host:\n%w", err)
 	}
-	if err := checkFormat(ctx, image); err != nil {
+	if err := qemuimg.Check(ctx, image); err != nil {
 		return err
 	}
 	if s.trial.modelImage != "" {
-		return checkFormat(ctx, s.trial.modelImage)
+		return qemuimg.Check(ctx, s.trial.modelImage)
 	}
 	return nil
 }
@@ -71,15 +71,4 @@ func architecture(manifestPath string) string {
 		return "arm64"
 	}
 	return "amd64"
-}
-
-func checkFormat(ctx context.Context, image string) error {
-	info, err := qemuimg.Inspect(ctx, image)
-	if err != nil {
-		return err
-	}
-	if info.Format != qemuimg.Format {
-		return fmt.Errorf("the image %s is not a QCOW2 image, qemu-img calls it %q", image, info.Format)
-	}
-	return nil
 }
