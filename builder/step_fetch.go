@@ -12,6 +12,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/qemuimg"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/weights"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
@@ -77,8 +78,15 @@ func (s *stepFetch) fetchModel(ctx context.Context, fetcher *fetch.Fetcher) erro
 		return err
 	}
 	path, err := filepath.Abs(file.Path)
+	if err != nil {
+		return err
+	}
 	s.weights, s.modelInput = fetch.File{Path: path, SHA256: file.SHA256, Size: file.Size}, complete(input, file)
-	return err
+	header, err := weights.Read(path)
+	if err != nil {
+		return fmt.Errorf("model.source: %s: %w", sourceuri.Shown(input.Source), err)
+	}
+	return s.settleMemory(header)
 }
 
 func payload(field string, input lockfile.Input) fetch.Payload {
