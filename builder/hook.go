@@ -24,7 +24,7 @@ func (b *build) generated() map[string]any {
 		appliance.DataBaseImageDigest: b.baseInput.Digest,
 		appliance.DataBaseImageSize:   strconv.FormatInt(b.baseInput.Size, 10),
 		"ImageName":                   b.config.ImageName,
-		"ImageVersion":                b.config.ImageVersion,
+		appliance.DataImageVersion:    b.config.ImageVersion,
 	}
 }
 

@@ -38,6 +38,8 @@ type bake struct {
 	// base is the base image of the machine; its digest is empty if the source did not
 	// report one.
 	base lockfile.Input
+	// version is that of the image, empty if the source did not report one.
+	version string
 
 	// facts, arch (Go's name) and pinned (by field) are set by checkMachine.
 	facts  facts

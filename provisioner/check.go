@@ -43,7 +43,7 @@ func (c *Config) check(fields *fieldcheck.Fields) {
 	fields.Check("model.quantization", c.Model.Quantization, isLabel)
 	fields.CheckOptional("model.license", c.Model.License, sbom.CheckLicense)
 	fields.CheckEach("packages", c.Packages, fieldcheck.Matches(packagePattern, "the name of a Debian package"))
-	fields.Check("appliance_version", c.ApplianceVersion, fieldcheck.Matches(appliance.VersionPattern, `a version such as "1.0.0"`))
+	fields.CheckOptional("appliance_version", c.ApplianceVersion, fieldcheck.Matches(appliance.VersionPattern, `a version such as "1.0.0"`))
 }
 
 // checkPayload looks for a digest only if the other values are valid.

@@ -36,7 +36,8 @@ type Config struct {
 	// PackageDirectory is a directory of Debian packages to install instead of those of a
 	// mirror. If it has none, it is filled with the packages that the mirror supplies.
 	PackageDirectory string `mapstructure:"package_directory"`
-	// ApplianceVersion is the version of the image; the default is "1.0.0".
+	// ApplianceVersion is the version of the image. The default is image_version of the source
+	// "slm-copilot", or "1.0.0" with another source.
 	ApplianceVersion string `mapstructure:"appliance_version"`
 
 	// lock is the parsed lock file.
@@ -132,7 +133,6 @@ func (c *Config) readLock(path string) (err error) {
 
 // setDefaults fills in what the lock gives for all architectures alike.
 func (c *Config) setDefaults() {
-	c.ApplianceVersion = cmp.Or(c.ApplianceVersion, defaultApplianceVersion)
 	engine, _ := c.lock.Find(lockfile.KindLocalAI, "", c.LocalAI.Source)
 	c.LocalAI.Version = cmp.Or(c.LocalAI.Version, engine.Version)
 	model, _ := c.lock.Find(lockfile.KindModel, "", c.Model.Source)

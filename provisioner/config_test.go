@@ -62,7 +62,7 @@ func writeLock(t *testing.T, lock lockfile.Lock) string {
 func TestDefaults(t *testing.T) {
 	var p Provisioner
 	require.NoError(t, p.Prepare(valid()))
-	assert.Equal(t, "1.0.0", p.config.ApplianceVersion)
+	assert.Empty(t, p.config.ApplianceVersion, "it follows the source")
 	assert.Equal(t, "devstral-small-2", p.config.Model.ID)
 	assert.Equal(t, "devstral-small-2", p.config.Model.Name)
 	assert.Equal(t, "cloud-init", p.config.Context)

@@ -51,6 +51,7 @@ func (p *Provisioner) Provision(ctx context.Context, ui packersdk.Ui, comm packe
 		cacheDir: cacheDir,
 		agents:   embeddedAgents,
 		base:     baseImage(generated),
+		version:  imageVersion(generated),
 	}
 	defer func() { b.payload.discard() }()
 	// The PackerConfig is empty because Packer itself handles -debug and -on-error for a

@@ -245,6 +245,29 @@ localai: `+lockedEngine2+" is not pinned: run `make lock`, set the checksum, or 
 	assert.Empty(t, m.Uploads())
 }
 
+func TestTheVersionOfTheApplianceIsThatOfTheImage(t *testing.T) {
+	for name, tt := range map[string]struct{ own, image, want, mistake string }{
+		"of the source":       {"", "1.1.0", "1.1.0", ""},
+		"the same twice":      {"1.1.0", "1.1.0", "1.1.0", ""},
+		"of another source":   {"2.0.0", "", "2.0.0", ""},
+		"nobody says":         {"", "", "1.0.0", ""},
+		"two that contradict": {"1.0.0", "1.1.0", "", "appliance_version: 1.0.0, but image_version of the source is 1.1.0: leave appliance_version out"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := machine(t)
+			b, _ := newBake(t, m)
+			b.config.ApplianceVersion, b.version = tt.own, imageVersion(map[string]any{"ImageVersion": tt.image})
+			err := b.checkMachine(t.Context())
+			if tt.mistake != "" {
+				assert.EqualError(t, err, tt.mistake)
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, tt.want, b.config.ApplianceVersion)
+		})
+	}
+}
+
 // The smoke test would fail in such a machine, after the weights were uploaded.
 func TestAMachineTooSmallForTheModelIsToldBeforeTheUpload(t *testing.T) {
 	m := machine(t)

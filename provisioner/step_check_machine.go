@@ -1,6 +1,7 @@
 package provisioner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,7 +43,7 @@ func (b *bake) checkMachine(ctx context.Context) error {
 	}
 	b.facts = parseFacts(text)
 	b.arch = goArch[b.facts["machine"]]
-	mistakes := []error{b.facts.check(b.config.Context)}
+	mistakes := []error{b.facts.check(b.config.Context), b.checkVersion()}
 	if b.arch != "" {
 		_, agentErr := readAgent(b.agents, b.arch)
 		var pinErr error
@@ -57,6 +58,17 @@ func (b *bake) checkMachine(ctx context.Context) error {
 		return err
 	}
 	b.say(fmt.Sprintf("%s on %s", b.facts["pretty"], b.facts["machine"]))
+	return nil
+}
+
+// checkVersion settles the version of the appliance. Two versions of one image would name it
+// differently in the machine and in the marketplace.
+func (b *bake) checkVersion() error {
+	own := b.config.ApplianceVersion
+	if own != "" && b.version != "" && own != b.version {
+		return fmt.Errorf("appliance_version: %s, but image_version of the source is %s: leave appliance_version out", own, b.version)
+	}
+	b.config.ApplianceVersion = cmp.Or(own, b.version, defaultApplianceVersion)
 	return nil
 }
 

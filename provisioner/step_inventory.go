@@ -94,14 +94,21 @@ func (b *bake) components() []sbom.Component {
 // baseImage returns the base image that the builder reports, without a digest if the
 // builder is not "slm-copilot".
 func baseImage(generated map[string]any) lockfile.Input {
-	text := func(name string) string {
-		value, _ := generated[name].(string)
-		return value
-	}
+	text := func(name string) string { return generatedText(generated, name) }
 	source := text(appliance.DataBaseImageSource)
 	size, _ := strconv.ParseInt(text(appliance.DataBaseImageSize), 10, 64)
 	return lockfile.Input{
 		Kind: lockfile.KindBaseImage, Name: sourceuri.Shown(cmp.Or(text(appliance.DataBaseImage), source)),
 		Source: sourceuri.Shown(source), Digest: text(appliance.DataBaseImageDigest), Size: size,
 	}
+}
+
+// imageVersion returns the version that the source gives the image, "" if it gives none.
+func imageVersion(generated map[string]any) string {
+	return generatedText(generated, appliance.DataImageVersion)
+}
+
+func generatedText(generated map[string]any, name string) string {
+	value, _ := generated[name].(string)
+	return value
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/probe"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 )
 
 // showStatus succeeds only if the appliance is ready, so that scripts can use the exit status. What
@@ -61,7 +62,18 @@ func (a app) showReport(ctx context.Context) error {
 	return err
 }
 
+// showVersion shows what the image contains too, if this is one.
 func (a app) showVersion(context.Context) error {
-	_, err := fmt.Fprintln(a.stdout, appliance.Version)
-	return err
+	lines := [][2]string{{"agent", appliance.Version}}
+	baked, err := readBaked(a.root)
+	switch {
+	case err == nil:
+		lines = append(lines, imageOf(baked).Lines()...)
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	for _, line := range lines {
+		fmt.Fprintf(a.stdout, "%-12s %s\n", line[0]+":", status.Line(line[1]))
+	}
+	return nil
 }

@@ -80,9 +80,14 @@ func applied(stage string) bool {
 	return false
 }
 
+// imageOf returns what users are told of the image.
+func imageOf(b appliance.Baked) *status.Image {
+	return &status.Image{Appliance: b.ApplianceVersion, LocalAI: b.LocalAIVersion, Model: b.ModelName, Quantization: b.Quantization}
+}
+
 func describe(in plan.Input, stage string) status.Status {
 	return status.Status{
-		Stage: stage, Host: host(in), Model: in.Baked.ModelID,
+		Stage: stage, Host: host(in), Image: imageOf(in.Baked), Model: in.Baked.ModelID,
 		ContextSize: in.Fit.ContextSize, CacheTokens: in.Fit.CacheTokens, Threads: in.Threads(), Warnings: in.Warnings,
 		Keys: appliance.KeyNames(in.Settings.Keys), Certificate: describeCertificate(in.TLS),
 	}

@@ -126,7 +126,6 @@ build {
   sources = ["source.slm-copilot.devstral"]
 
   provisioner "slm-copilot" {
-    appliance_version = var.version
     lock_file         = local.lock_file
     package_directory = var.package_directory
 

@@ -20,7 +20,7 @@ const (
 	ProvenanceSuffix       = ".intoto.json"
 )
 
-// Keys under which the builder passes the source of the machine to provisioners, as
+// Keys under which the builder passes the source and version of the machine to provisioners, as
 // build.<name> in a template.
 const (
 	DataBaseImage       = "BaseImage"
@@ -29,4 +29,6 @@ const (
 	DataBaseImageDigest = "BaseImageDigest"
 	// DataBaseImageSize is in bytes, as decimal digits.
 	DataBaseImageSize = "BaseImageSize"
+	// DataImageVersion is the version of the image that is built.
+	DataImageVersion = "ImageVersion"
 )

@@ -222,6 +222,8 @@ const (
 const (
 	HeaderClient = "X-Copilot-Client"
 	HeaderKey    = "X-Copilot-Key"
+	// HeaderAppliance is in answers of the API and says what gave them.
+	HeaderAppliance = "X-Copilot-Appliance"
 )
 
 // Numbers of the gateway at PathMetrics that commands of the agent read.

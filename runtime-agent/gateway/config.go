@@ -15,6 +15,8 @@ import (
 
 // Config is what differs between two appliances.
 type Config struct {
+	// Appliance is the value of appliance.HeaderAppliance.
+	Appliance string `json:"appliance"`
 	// Model is the id that clients send, Created when its file was made (Unix time).
 	Model   string `json:"model"`
 	Created int64  `json:"created"`

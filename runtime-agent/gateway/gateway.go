@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/beginning"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/engine"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/prompt"
@@ -115,6 +116,10 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-cache")
 	name, parameter := route(r.URL.Path)
 	present := g.current.Load()
+	// The health route is open to all; what runs here is for those who may use it.
+	if name != appliance.PathReadyz {
+		w.Header().Set(appliance.HeaderAppliance, present.Appliance)
+	}
 	one := &request{
 		Gateway: g, state: present, w: w, r: r, name: name, key: present.keyOf(r), log: g.log.With("route", name, "id", r.Header.Get("X-Request-Id")),
 		status: http.StatusInternalServerError, cost: cost{arrived: time.Now()},

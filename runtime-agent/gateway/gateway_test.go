@@ -422,3 +422,14 @@ func TestClients(t *testing.T) {
 		assert.Equal(t, want, (&request{r: asked, key: noKey}).client(), name)
 	}
 }
+
+func TestAnswersNameTheAppliance(t *testing.T) {
+	const products = "slm-copilot/1.0.0 LocalAI/v4.9.0 devstral-small-2/Q4_K_M"
+	g := start(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }, func(c *Config) { c.Appliance = products })
+	for _, path := range []string{appliance.PathModels, appliance.PathMetrics, "/v1/nothing"} {
+		answer := g.ask(t.Context(), t, "192.0.2.1", http.MethodGet, path, "")
+		assert.Equal(t, []string{products}, answer.Header.Values(appliance.HeaderAppliance), path)
+	}
+	answer := g.ask(t.Context(), t, "192.0.2.1", http.MethodGet, appliance.PathReadyz, "")
+	assert.Empty(t, answer.Header.Values(appliance.HeaderAppliance), "which is open to everybody")
+}

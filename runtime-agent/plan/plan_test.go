@@ -155,7 +155,8 @@ func TestTheGatewayGetsWhatTheEngineHas(t *testing.T) {
 		config, err := gateway.ParseConfig(planned.Content)
 		require.NoError(t, err)
 		assert.Equal(t, &gateway.Config{
-			Model: "a-model", Created: 1795376243, ContextSize: 8448, Slots: 1, CacheTokens: 512,
+			Appliance: "slm-copilot/unknown LocalAI/unknown a-model/unknown",
+			Model:     "a-model", Created: 1795376243, ContextSize: 8448, Slots: 1, CacheTokens: 512,
 			WarmUp: true, Beginnings: "/var/lib/slm-copilot/gateway/beginnings.json", StablePrompts: true, Engine: "127.0.0.1:8080", ReadTimeout: 1800, Keys: []string{"alice"}, History: rules,
 		}, config)
 	}

@@ -104,6 +104,9 @@ func (r Report) rootURL() string { return "http://" + r.host() + appliance.PathC
 func (r Report) service(out *writer) {
 	out.section("Service")
 	out.pair("status", r.Status.Stage)
+	for _, part := range r.Status.Image.Lines() {
+		out.pair(part[0], part[1])
+	}
 	if r.Silent != "" {
 		out.pair("now", "does not answer: "+r.Silent)
 	}

@@ -15,7 +15,9 @@ import (
 func ready(source string) Report {
 	return Report{
 		Status: status.Status{
-			Stage: appliance.BootstrapSuccess, Host: "copilot.example.org", Model: "devstral-small-2", ContextSize: 32768, Threads: 16,
+			Stage: appliance.BootstrapSuccess, Host: "copilot.example.org",
+			Image: &status.Image{Appliance: "1.0.0", LocalAI: "v4.9.0", Model: "Devstral Small 2 24B", Quantization: "Q4_K_M"},
+			Model: "devstral-small-2", ContextSize: 32768, Threads: 16,
 			Keys: []string{"alice", "ci"},
 			Certificate: &status.Certificate{
 				Subject: "CN=copilot.example.org", Issuer: "CN=root", Fingerprint: "CC:DD", Source: source,

@@ -27,6 +27,7 @@ type Status struct {
 	Since time.Time `json:"since"`
 	// Host is the name or address a client connects to first.
 	Host        string `json:"host,omitempty"`
+	Image       *Image `json:"image,omitempty"`
 	Model       string `json:"model,omitempty"`
 	ContextSize int    `json:"context_size,omitempty"`
 	// CacheTokens is how many tokens of conversations the engine keeps.
@@ -41,6 +42,24 @@ type Status struct {
 	// Mistakes are the settings that were refused, one each; the last good ones are in
 	// force then.
 	Mistakes []string `json:"mistakes,omitempty"`
+}
+
+// Image says what the image contains.
+type Image struct {
+	// Appliance and LocalAI are versions.
+	Appliance string `json:"appliance,omitempty"`
+	LocalAI   string `json:"localai,omitempty"`
+	// Model and Quantization are for people: "Devstral Small 2 24B", "Q4_K_M".
+	Model        string `json:"model,omitempty"`
+	Quantization string `json:"quantization,omitempty"`
+}
+
+// Lines returns the name and value of each part; none for an image of which nothing is known.
+func (i *Image) Lines() [][2]string {
+	if i == nil {
+		return nil
+	}
+	return [][2]string{{"appliance", i.Appliance}, {"localai", i.LocalAI}, {"weights", i.Model + ", " + i.Quantization}}
 }
 
 // Certificate describes the server certificate in use.
@@ -164,6 +183,9 @@ func (s Status) String() string {
 	line := func(name string, value any) { fmt.Fprintf(&out, "%-12s %v\n", name+":", value) }
 	line("stage", s.Stage)
 	line("since", s.Since.Format(time.RFC3339))
+	for _, part := range s.Image.Lines() {
+		line(part[0], Line(part[1]))
+	}
 	if s.Model != "" {
 		line("model", s.Model)
 		line("context", fmt.Sprintf("%d tokens", s.ContextSize))

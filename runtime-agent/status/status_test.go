@@ -21,7 +21,9 @@ var now = time.Date(2026, 11, 22, 12, 0, 0, 1, time.UTC)
 
 func ready() Status {
 	return Status{
-		Stage: appliance.BootstrapSuccess, Host: "copilot.example.org", Model: "devstral-small-2", ContextSize: 32768, Threads: 16,
+		Stage: appliance.BootstrapSuccess, Host: "copilot.example.org",
+		Image: &Image{Appliance: "1.0.0", LocalAI: "v4.9.0", Model: "Devstral Small 2 24B", Quantization: "Q4_K_M"},
+		Model: "devstral-small-2", ContextSize: 32768, Threads: 16,
 		Keys:        []string{"alice", "ci"},
 		Certificate: &Certificate{Subject: "CN=copilot.example.org", Issuer: "CN=root", NotAfter: now.AddDate(1, 0, 0), Fingerprint: "AA:BB"},
 	}
