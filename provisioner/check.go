@@ -28,9 +28,9 @@ var (
 // check looks only at the values and at the lock, because a template must validate on
 // machines that have none of the other files.
 func (c *Config) check(fields *fieldcheck.Fields) {
-	fields.Check("context", c.Context, fieldcheck.OneOf(contextCloudInit, contextOneContext))
-	fields.Expect(c.Context != contextCloudInit || c.ContextPackage == (ContextPackage{}),
-		"context_package", "is for context = %q alone", contextOneContext)
+	fields.Check("context", c.Context, fieldcheck.OneOf(appliance.CloudInit, appliance.OneContext))
+	fields.Expect(c.Context != appliance.CloudInit || c.ContextPackage == (ContextPackage{}),
+		"context_package", "is for context = %q alone", appliance.OneContext)
 	for _, p := range c.payloads() {
 		c.checkPayload(fields, p)
 	}

@@ -26,8 +26,8 @@ type Config struct {
 	Backend Backend `mapstructure:"backend"`
 	// Model is the weights.
 	Model Model `mapstructure:"model"`
-	// Context is the program that applies the context to the operating system: "cloud-init"
-	// (the default) or "one-context".
+	// Context is the program that applies the context to the operating system: "one-context"
+	// (the default), which is OpenNebula's own, or "cloud-init" with its limits.
 	Context string `mapstructure:"context"`
 	// ContextPackage is the Debian package of one-context.
 	ContextPackage ContextPackage `mapstructure:"context_package"`
@@ -93,12 +93,6 @@ type ContextPackage struct {
 	Checksum string `mapstructure:"checksum"`
 }
 
-// The values of Context.
-const (
-	contextCloudInit  = "cloud-init"
-	contextOneContext = "one-context"
-)
-
 const defaultApplianceVersion = "1.0.0"
 
 func (c *Config) decode(raws ...any) error {
@@ -108,7 +102,7 @@ func (c *Config) decode(raws ...any) error {
 	}
 	c.hideSecrets()
 	if c.Context == "" {
-		c.Context = contextCloudInit
+		c.Context = appliance.OneContext
 	}
 	var fields fieldcheck.Fields
 	fields.Check("lock_file", c.LockFile, c.readLock)

@@ -30,6 +30,7 @@ type block = map[string]any
 // valid returns a valid configuration, which each test modifies.
 func valid() block {
 	return block{
+		"context": "cloud-init",
 		"localai": block{"source": "https://example.org/local-ai", "checksum": goodDigest, "version": "v4.9.0"},
 		"backend": block{"source": "backends/llama-cpp"},
 		"model":   block{"source": "model.gguf", "checksum": "none"},
@@ -65,12 +66,12 @@ func TestDefaults(t *testing.T) {
 	assert.Empty(t, p.config.ApplianceVersion, "it follows the source")
 	assert.Equal(t, "devstral-small-2", p.config.Model.ID)
 	assert.Equal(t, "devstral-small-2", p.config.Model.Name)
-	assert.Equal(t, "cloud-init", p.config.Context)
 }
 
 func TestEmptyBlockIsWhatTheLockSays(t *testing.T) {
 	var p Provisioner
-	require.NoError(t, p.Prepare(block{"lock_file": writeLock(t, fullLock()), "context": "one-context"}))
+	require.NoError(t, p.Prepare(block{"lock_file": writeLock(t, fullLock())}))
+	assert.Equal(t, "one-context", p.config.Context)
 	assert.Equal(t, "v4.9.0", p.config.LocalAI.Version)
 	assert.Equal(t, "qwen", p.config.Model.ID)
 	assert.Equal(t, "Apache-2.0", p.config.Model.License)
@@ -93,7 +94,7 @@ func TestEmptyBlockIsWhatTheLockSays(t *testing.T) {
 // Regardless of what the lock in the plugin contains, the only thing that can be wrong with
 // an empty block is a missing pin.
 func TestEmptyBlockWithTheLockInThePlugin(t *testing.T) {
-	err := new(Provisioner).Prepare(block{"allow_unpinned": true, "context": "one-context"})
+	err := new(Provisioner).Prepare(block{"allow_unpinned": true})
 	require.NoError(t, err)
 	if mistakes := (*packersdk.MultiError)(nil); errors.As(new(Provisioner).Prepare(block{}), &mistakes) {
 		for _, mistake := range mistakes.Errors {

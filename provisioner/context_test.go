@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 )
 
 func TestCloudInitAsksOpenNebulaAlone(t *testing.T) {
@@ -44,7 +46,7 @@ func TestOneContext(t *testing.T) {
 		*one-context) exit 1 ;;
 		*) echo installed 1 ;; esac`)
 	b, said := newBake(t, m)
-	b.config.Context = contextOneContext
+	b.config.Context = appliance.OneContext
 	b.config.ContextPackage = ContextPackage{Source: deb, Checksum: "none"}
 	b.config.PackageDirectory = filled(t)
 	gone := []string{

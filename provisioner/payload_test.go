@@ -52,6 +52,7 @@ func TestBakeFromTheLock(t *testing.T) {
 	model, engine := local(t, filepath.Join(dir, "model.gguf")), local(t, filepath.Join(dir, "local-ai"))
 	b.config = Config{}
 	require.NoError(t, b.config.decode(block{
+		"context": "cloud-init",
 		"lock_file": writeLock(t, lockfile.Lock{Inputs: []lockfile.Input{
 			{Kind: lockfile.KindLocalAI, Name: "local-ai", Version: "v4.9.0", Arch: "amd64", Source: engines.URL + "/local-ai", Digest: "sha256:" + engine.SHA256, Size: engine.Size, License: "MIT"},
 			{Kind: lockfile.KindBackend, Name: "llama-cpp", Version: "v4.9.0", Source: backend, Digest: digest, License: "MIT"},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/ociimage"
@@ -30,7 +31,7 @@ func (c *Config) payloads() []payloadBlock {
 		{fieldBackend, lockfile.KindBackend, c.Backend.Source, c.Backend.Checksum, c.Backend.Token},
 		{fieldModel, lockfile.KindModel, c.Model.Source, c.Model.Checksum, c.Model.Token},
 	}
-	if c.Context == contextOneContext {
+	if c.Context == appliance.OneContext {
 		blocks = append(blocks, payloadBlock{fieldContextPackage, lockfile.KindContextPackage, c.ContextPackage.Source, c.ContextPackage.Checksum, ""})
 	}
 	return blocks
@@ -51,7 +52,11 @@ type pinned struct {
 func (c *Config) pin(p payloadBlock, arch string) (pinned, error) {
 	locked, found := c.lock.Find(p.kind, arch, p.source)
 	if p.source == "" && !found {
-		return pinned{}, fmt.Errorf("%s.source: must be set: %s does not name one%s", p.field, lockfile.Called(c.LockFile), forArch(arch))
+		err := fmt.Errorf("%s.source: must be set: %s does not name one%s", p.field, lockfile.Called(c.LockFile), forArch(arch))
+		if p.field == fieldContextPackage {
+			err = fmt.Errorf("%w; the lock in the plugin has a block for it, and context = %q needs none", err, appliance.CloudInit)
+		}
+		return pinned{}, err
 	}
 	result := pinned{field: p.field, input: locked, token: p.token}
 	if !found {

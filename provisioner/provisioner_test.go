@@ -85,6 +85,7 @@ func newBake(t *testing.T, m *remotetest.Machine) (*bake, *[]string) {
 		agents:   agent(m, "echo a token came after 1 s\n"),
 	}
 	require.NoError(t, b.config.decode(block{
+		"context": "cloud-init",
 		"localai": block{"source": filepath.Join(dir, "local-ai"), "checksum": "none", "version": "v4.9.0"},
 		"backend": block{"source": backendDirectory(t)},
 		"model":   block{"source": filepath.Join(dir, "model.gguf"), "checksum": "none", "license": "Apache-2.0"},
@@ -137,7 +138,7 @@ func TestBake(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, mode, info.Mode().Perm(), path)
 	}
-	assert.JSONEq(t, `{"model_id": "devstral-small-2", "model_name": "devstral-small-2", "quantization": "F32",
+	assert.JSONEq(t, `{"context": "cloud-init", "model_id": "devstral-small-2", "model_name": "devstral-small-2", "quantization": "F32",
 		"localai_version": "v4.9.0", "appliance_version": "1.0.0", "memory_mib": 1024, "min_memory_mib": 523}`, m.Read(appliance.BakedFile))
 	assertBakedLock(t, m)
 	for _, path := range []string{appliance.BakedLock, appliance.BakedSBOM} {
@@ -234,7 +235,7 @@ there is no cloud-init to apply the context: use a base image that has it, or se
 	m.Stub("uname", "echo aarch64")
 	m.Stub("NetworkManager", "")
 	b, _ = newBake(t, m)
-	b.config.Context = contextOneContext
+	b.config.Context = appliance.OneContext
 	b.config.ContextPackage.Source = "one-context.deb"
 	b.config.lock = fullLock()
 	b.config.LocalAI = LocalAI{}

@@ -95,10 +95,10 @@ func (f facts) check(context string) error {
 	if _, known := goArch[f["machine"]]; !known {
 		mistakes = append(mistakes, fmt.Errorf("the architecture is %q, not x86_64 or aarch64: use another base image", f["machine"]))
 	}
-	if context == contextCloudInit && f["cloud_init"] != "yes" {
-		mistakes = append(mistakes, fmt.Errorf("there is no cloud-init to apply the context: use a base image that has it, or set context = %q", contextOneContext))
+	if context == appliance.CloudInit && f["cloud_init"] != "yes" {
+		mistakes = append(mistakes, fmt.Errorf("there is no cloud-init to apply the context: use a base image that has it, or set context = %q", appliance.OneContext))
 	}
-	if context == contextOneContext && f["network_manager"] == "yes" {
+	if context == appliance.OneContext && f["network_manager"] == "yes" {
 		mistakes = append(mistakes, errors.New("NetworkManager is installed, which writes over the network configuration of one-context: use a base image without it"))
 	}
 	return errors.Join(mistakes...)

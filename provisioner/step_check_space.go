@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
 
@@ -51,7 +52,7 @@ func (b *bake) space() int64 {
 		files += p.model.Size
 	}
 	packages := int64(packageSpace) + namedPackageSpace*int64(len(b.config.Packages))
-	if b.config.Context == contextOneContext {
+	if b.config.Context == appliance.OneContext {
 		packages += oneContextSpace
 	}
 	return files*11/10 + packages

@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
@@ -34,7 +35,7 @@ func (b *bake) fetchPayload(ctx context.Context) (err error) {
 	if b.payload.packages, err = readPackageDirectory(ctx, b.config.PackageDirectory); err != nil {
 		return err
 	}
-	if b.config.Context == contextOneContext {
+	if b.config.Context == appliance.OneContext {
 		if b.payload.context, err = b.fetch(ctx, fieldContextPackage); err != nil {
 			return err
 		}
@@ -87,7 +88,7 @@ func (b *bake) note(input lockfile.Input, digest string, size int64) {
 	case lockfile.KindModel:
 		input.Name, input.License = b.config.Model.ID, b.config.Model.License
 	case lockfile.KindContextPackage:
-		input.Name = cmp.Or(input.Name, contextOneContext)
+		input.Name = cmp.Or(input.Name, appliance.OneContext)
 	}
 	b.payload.inputs.Put(input)
 }

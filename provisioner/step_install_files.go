@@ -66,6 +66,7 @@ func (b *bake) installAgent(ctx context.Context) error {
 func (b *bake) bakedJSON() (string, error) {
 	c := b.config
 	text, err := json.MarshalIndent(appliance.Baked{
+		Context:          c.Context,
 		ModelID:          c.Model.ID,
 		ModelName:        c.Model.Name,
 		Quantization:     c.Model.Quantization,

@@ -24,7 +24,7 @@ const packagesTimeout = time.Hour
 // Where packages are kept on the machine until clean_up.sh empties /var/tmp.
 const (
 	packageStore   = "/var/tmp/slm-copilot-packages"
-	contextDeb     = "/var/tmp/slm-copilot-context/" + contextOneContext + ".deb"
+	contextDeb     = "/var/tmp/slm-copilot-context/" + appliance.OneContext + ".deb"
 	packageArchive = "/var/tmp/slm-copilot-archives"
 )
 
@@ -32,8 +32,8 @@ const (
 // apt can resolve its dependencies from whatever repository is in use.
 func (b *bake) installPackages(ctx context.Context) error {
 	names := b.packages()
-	if b.config.Context == contextOneContext {
-		if err := b.uploadFile(ctx, contextOneContext, b.payload.context, contextDeb, 0o644); err != nil {
+	if b.config.Context == appliance.OneContext {
+		if err := b.uploadFile(ctx, appliance.OneContext, b.payload.context, contextDeb, 0o644); err != nil {
 			return err
 		}
 		names = append(names, contextDeb)

@@ -21,7 +21,7 @@ datasource_list: [ OpenNebula, NoCloud, None ]
 
 // setContext sets up the program that applies the context to the operating system.
 func (b *bake) setContext(ctx context.Context) error {
-	if b.config.Context == contextCloudInit {
+	if b.config.Context == appliance.CloudInit {
 		return b.machine.WriteText(ctx, dataSourcesFile, 0o644, dataSources)
 	}
 	env := remote.Env{"HOOKS": path.Dir(appliance.ContextHook)}

@@ -122,6 +122,8 @@ build {
   sources = ["source.slm-copilot.demo"]
 
   provisioner "slm-copilot" {
+    # The demo needs nothing but Debian's packages, and one-context is not among them.
+    context = "cloud-init"
     localai {
       source   = var.localai_url
       checksum = var.localai_checksum

@@ -17,6 +17,12 @@ base_image "ubuntu-24.04" {
   digest  = "sha256:7b682958a67ff5de068e36de6af8b75fa645d296af5a70d6500527f6a33781db"
 }
 
+context_package "one-context" {
+  version = "7.2.1"
+  source  = "https://github.com/OpenNebula/one-apps/releases/download/v7.2.1/one-context_7.2.1-1.deb"
+  license = "Apache-2.0"
+}
+
 localai "local-ai" {
   version = "v4.9.0"
   arch    = "amd64"

@@ -256,9 +256,20 @@ const (
 	BootstrapFailure = "bootstrap_failure"
 )
 
+// The programs that can apply the context to the operating system. OneContext is OpenNebula's
+// own, and the name of its package.
+const (
+	OneContext = "one-context"
+	CloudInit  = "cloud-init"
+)
+
 // Baked describes the content of the image. The provisioner writes it to BakedFile as JSON,
 // and the agent reads it.
 type Baked struct {
+	// Context is the program that applies the context to the operating system, OneContext or
+	// CloudInit; empty in images made before it was recorded.
+	Context string `json:"context,omitempty"`
+
 	// ModelID is the id clients send as "model".
 	ModelID string `json:"model_id"`
 	// ModelName and Quantization are display names: "Devstral Small 2 24B", "Q4_K_M".

@@ -41,6 +41,9 @@ type Manifest struct {
 	OSArch    string `json:"os_arch,omitempty"`
 	// BuildID is the invocation id in the provenance of the image.
 	BuildID string `json:"build_id,omitempty"`
+	// Context is the program that applies the context to the operating system, "one-context"
+	// or "cloud-init"; empty if unknown.
+	Context string `json:"context,omitempty"`
 	// ModelID is what clients send as "model", ModelName is a display name, ModelLicense is an
 	// SPDX expression and ModelSHA256 is the digest of the weights, in lower-case hexadecimal.
 	// They are empty for an image that our provisioner did not build.

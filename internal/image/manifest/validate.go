@@ -33,6 +33,7 @@ func (m Manifest) validate() error {
 		expect("os_arch", checkWord(m.OSArch))
 	}
 	expect("build_id", checkLine(m.BuildID))
+	expect("context", checkLine(m.Context))
 	expect("model_id", checkLine(m.ModelID))
 	expect("model_name", checkLine(m.ModelName))
 	expect("model_license", checkLine(m.ModelLicense))

@@ -204,3 +204,17 @@ func FuzzCheckLogo(f *testing.F) {
 		}
 	})
 }
+
+// Its tests look for one-context, and log in as root.
+func TestAnImageWithCloudInitIsNotForTheCommunity(t *testing.T) {
+	m := exampleManifest()
+	for context, refused := range map[string]bool{"cloud-init": true, "one-context": false, "": false} {
+		m.Context = context
+		_, err := Files(exampleApp(), m, imageURL, nil)
+		if refused {
+			assert.ErrorContains(t, err, `has cloud-init in place of one-context, which the community marketplace asks for: build it with context = "one-context"`)
+		} else {
+			assert.NoError(t, err, context)
+		}
+	}
+}
