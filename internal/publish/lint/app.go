@@ -16,8 +16,8 @@ import (
 // servers that feed it.
 var (
 	commonKeys = []string{"name", "version", "publisher", "description", "short_description", "tags", "creation_time", "opennebula_version", "hypervisor"}
-	imageKeys  = []string{"format", "os-arch"}
-	systemKeys = []string{"os-id", "os-release"}
+	imageKeys  = []string{"format"}
+	systemKeys = []string{"os-id", "os-release", "os-arch"}
 )
 
 const (
@@ -30,9 +30,9 @@ const (
 func (l *linter) app(n *node) {
 	l.result.Apps++
 	l.fileName(n)
-	more := []string{"logo"}
-	if system(n, "images") != nil {
-		more = append(more, systemKeys...)
+	var more []string
+	if holdsSystem(n) {
+		more = append(slices.Clone(systemKeys), "logo")
 	}
 	l.common(n, more)
 	l.images(n, "images")
@@ -70,8 +70,12 @@ func (l *linter) common(n *node, more []string) {
 	}
 	l.version(n)
 	l.kind(n, kind)
-	l.oneOf(n, "format", ruleFormat, "qcow2", "raw", "vmdk", "iso")
-	l.oneOf(n, "os-arch", ruleArch, "x86_64", "aarch64")
+	l.oneOf(n, "format", ruleFormat, "qcow2", "qcow", "raw", "vmdk", "iso")
+	if holdsSystem(n) {
+		l.oneOf(n, "os-arch", ruleArch, "x86_64", "aarch64")
+	} else {
+		l.oneOf(n, "os-arch", ruleArch, "x86_64", "aarch64", "all")
+	}
 	l.releases(n)
 	for _, key := range []string{"name", "version", "publisher", "publisher_email", "short_description", "description"} {
 		l.storable(n.get(key), key)
@@ -86,6 +90,15 @@ func (l *linter) common(n *node, more []string) {
 			l.add(logo.line, ruleLogo, "%q %v", logo.str(), err)
 		}
 	}
+}
+
+// holdsSystem reports whether the image of an app has an operating system. Disks without one
+// are published too: they say "none", or have no image of type OS.
+func holdsSystem(n *node) bool {
+	if strings.EqualFold(n.get("os-id").str(), "none") {
+		return false
+	}
+	return typeOf(n) == typeImage && (system(n, "images") != nil || system(n, "files") != nil)
 }
 
 // list returns the items of a sequence, and nothing for any other node.
@@ -156,10 +169,18 @@ func (l *linter) version(n *node) {
 		l.add(created.line, ruleCreationTime, "creation_time is %q", created.str())
 		return
 	}
-	day := time.Unix(seconds, 0).UTC().Format("20060102")
-	if found := dated.FindStringSubmatch(version.str()); found != nil && found[1] != day {
-		l.add(created.line, ruleStale, "creation_time %d is the day %s, the version says %s", seconds, day, found[1])
+	at := time.Unix(seconds, 0).UTC()
+	if found := dated.FindStringSubmatch(version.str()); found != nil && !onDay(at, found[1]) {
+		l.add(created.line, ruleStale, "creation_time %d is the day %s, the version says %s", seconds, at.Format(day), found[1])
 	}
+}
+
+const day = "20060102"
+
+// onDay reports whether a time is on a day or next to it: local time differs from UTC, and a
+// release may come out the day after its image was made.
+func onDay(at time.Time, named string) bool {
+	return at.AddDate(0, 0, 1).Format(day) >= named && at.AddDate(0, 0, -1).Format(day) <= named
 }
 
 // knownReleases are the OpenNebula releases an app is offered to, oldest first.

@@ -12,14 +12,40 @@ const applianceVariable = "ONEAPP_"
 // reference matches a value that oned fills in.
 var reference = regexp.MustCompile(`^\$([A-Za-z0-9_]+)(?:\[.*\])?$`)
 
-func (l *linter) context(line int, t []attribute) {
+func (l *linter) context(line int, t []attribute, f facts, copilot bool) {
 	context := find(t, "CONTEXT")
 	if context == nil {
-		l.add(line, ruleReportReady, "CONTEXT is missing")
+		if f.inference {
+			l.add(line, ruleReportReady, "CONTEXT is missing")
+		}
 		return
 	}
-	// Without NETWORK the VM has no address; without the others nobody learns that it is
-	// ready.
+	l.readiness(context, f, copilot)
+	inputs := find(t, "USER_INPUTS")
+	for _, m := range context.members {
+		if !strings.HasPrefix(m.name, applianceVariable) {
+			continue
+		}
+		found := reference.FindStringSubmatch(m.value)
+		switch {
+		case found == nil && !asked(inputs, m.name):
+		case found == nil:
+			l.add(m.line, ruleContextLiteral, "CONTEXT/%s is %s: what the user answers counts for nothing", m.name, quoted(m.name, m.value))
+		case f.role || inputs == nil || len(inputs.members) == 0:
+			// A service asks, and fills in the answers in the templates of its roles.
+		case strings.HasPrefix(found[1], applianceVariable) && find(inputs.members, strings.ToUpper(found[1])) == nil:
+			l.add(m.line, ruleContextInput, "CONTEXT/%s refers to %s, which nobody is asked for", m.name, found[1])
+		}
+	}
+}
+
+// readiness applies to services that use OneGate: images of plain systems need not.
+func (l *linter) readiness(context *attribute, f facts, copilot bool) {
+	// REPORT_READY without TOKEN, or without a network, reports nothing; TOKEN alone is for other
+	// uses of OneGate.
+	if !f.inference && !strings.EqualFold(context.get("REPORT_READY"), "YES") {
+		return
+	}
 	for _, name := range []string{"NETWORK", "TOKEN", "REPORT_READY"} {
 		switch m := find(context.members, name); {
 		case m == nil:
@@ -28,22 +54,24 @@ func (l *linter) context(line int, t []attribute) {
 			l.add(m.line, ruleReportReady, "CONTEXT/%s is %q", name, m.value)
 		}
 	}
-	if strings.EqualFold(context.get("REPORT_READY"), "YES") && context.get("READY_SCRIPT") == "" && context.get("READY_SCRIPT_PATH") == "" {
+	// Other appliances start their service before one-context's hooks end, which then report.
+	if copilot && strings.EqualFold(context.get("REPORT_READY"), "YES") && context.get("READY_SCRIPT") == "" && context.get("READY_SCRIPT_PATH") == "" {
 		l.add(context.line, ruleReadyScript, "READY is reported before the service answers")
 	}
-	inputs := find(t, "USER_INPUTS")
-	for _, m := range context.members {
-		if !strings.HasPrefix(m.name, applianceVariable) {
-			continue
-		}
-		found := reference.FindStringSubmatch(m.value)
-		switch {
-		case found == nil:
-			l.add(m.line, ruleContextLiteral, "CONTEXT/%s is %s: what the user answers counts for nothing", m.name, quoted(m.name, m.value))
-		case strings.HasPrefix(found[1], applianceVariable) && (inputs == nil || find(inputs.members, strings.ToUpper(found[1])) == nil):
-			l.add(m.line, ruleContextInput, "CONTEXT/%s refers to %s, which nobody is asked for", m.name, found[1])
-		}
+}
+
+// asked reports whether the user is asked for a variable: by its name in CONTEXT, or by that
+// name with a group in it, as ONEAPP_COPILOT_MODEL_THREADS is the input of
+// ONEAPP_COPILOT_THREADS.
+func asked(inputs *attribute, variable string) bool {
+	if inputs == nil {
+		return false
 	}
+	segments := strings.SplitN(variable, "_", 3)
+	return slices.ContainsFunc(inputs.members, func(input attribute) bool {
+		grouped := len(segments) == 3 && strings.HasPrefix(input.name, segments[0]+"_"+segments[1]+"_") && strings.HasSuffix(input.name, "_"+segments[2])
+		return input.name == variable || grouped
+	})
 }
 
 // quoted hides a value that may be a secret.

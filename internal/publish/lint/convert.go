@@ -26,7 +26,9 @@ func (l *linter) openNebulaTemplate(n *node) {
 		l.add(given.line, ruleSyntax, "opennebula_template is not a mapping")
 		return
 	}
-	l.template(given.line, l.attributes(given), n.get("os-arch").str())
+	l.template(given.line, l.attributes(given), facts{
+		arch: n.get("os-arch").str(), inference: isInference(n), role: typeOf(n) == typeTemplate,
+	})
 }
 
 // at sets the line of a value that was parsed from inside a string to the line of that string.

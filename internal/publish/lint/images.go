@@ -92,13 +92,17 @@ func (l *linter) checksum(image, n *node, name string, pattern *regexp.Regexp) {
 }
 
 // inName matches the version in the name of an image in OpenNebula's marketplaces.
-var inName = regexp.MustCompile(`-(\d+\.\d+\.\d+-\d+-\d{8})$`)
+var (
+	inName  = regexp.MustCompile(`-(\d+\.\d+\.\d+-\d+-\d{8})$`)
+	ownForm = regexp.MustCompile(`^\d+\.\d+\.\d+-\d+-\d{8}$`)
+)
 
 // imageVersion finds an image URL that was not updated with the version.
 func (l *linter) imageVersion(version string, image *node) {
 	address := image.get("url")
 	base := strings.TrimSuffix(path.Base(address.str()), path.Ext(address.str()))
-	if found := inName.FindStringSubmatch(strings.TrimSuffix(base, ".aarch64")); found != nil && found[1] != version {
+	// An app whose versions have another form may take the image of another app.
+	if found := inName.FindStringSubmatch(strings.TrimSuffix(base, ".aarch64")); found != nil && ownForm.MatchString(version) && found[1] != version {
 		l.add(address.line, ruleStale, "the image is of version %s, the app of %q", found[1], version)
 	}
 }

@@ -10,7 +10,7 @@ var capacityInputs = []string{"CPU", "VCPU", "MEMORY"}
 
 func (l *linter) inputs(t []attribute) {
 	inputs, order := find(t, "USER_INPUTS"), find(t, "INPUTS_ORDER")
-	if inputs == nil {
+	if inputs == nil || len(inputs.members) == 0 {
 		return
 	}
 	for _, input := range inputs.members {
@@ -39,7 +39,10 @@ func refersTo(t []attribute, input string) bool {
 }
 
 func (l *linter) order(inputs, order *attribute) {
-	if order == nil {
+	if len(inputs.members) == 1 && (order == nil || order.value == "") {
+		return // there is nothing to put into an order
+	}
+	if order == nil || order.value == "" {
 		l.add(inputs.line, ruleInputOrder, "INPUTS_ORDER is missing: the order is left to chance")
 		return
 	}
@@ -64,7 +67,7 @@ func (l *linter) order(inputs, order *attribute) {
 func (l *linter) titles(t []attribute, inputs *attribute) {
 	segment := map[string]int{"APP": 1, "GROUP": 2}
 	for _, a := range t {
-		if a.name != "USER_INPUTS_METADATA" {
+		if a.name != "USER_INPUTS_METADATA" || len(a.members) == 0 {
 			continue
 		}
 		i, known := segment[a.get("TYPE")]

@@ -65,7 +65,7 @@ func (l *linter) plainTemplate(content []byte) {
 		return
 	}
 	l.repeated(attributes, "")
-	l.template(1, attributes, "")
+	l.template(1, attributes, facts{})
 }
 
 func (l *linter) document(root *node) (Result, error) {

@@ -32,7 +32,7 @@ func (l *linter) spelling(n *node) {
 }
 
 var (
-	separators = strings.NewReplacer("-", "", "_", "", " ", "", ".", "")
+	separators = strings.NewReplacer("-", "", "_", "", " ", "")
 	versioned  = regexp.MustCompile(`-v?\d.*$`)
 )
 

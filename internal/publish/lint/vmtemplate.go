@@ -1,14 +1,44 @@
 package lint
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 )
 
+// facts are what is known about the app that a VM template belongs to; nothing for a template
+// alone.
+type facts struct {
+	arch string
+	// inference is true if models compute on the CPU of its machines.
+	inference bool
+	// role is true if it may be a role of a service, which asks the user and fills in the
+	// answers.
+	role bool
+}
+
+// isInference goes by the tags of an app.
+func isInference(n *node) bool {
+	return slices.ContainsFunc(n.get("tags").list(), func(tag *node) bool {
+		return slices.Contains([]string{"llm", "inference", "copilot"}, strings.ToLower(tag.str()))
+	})
+}
+
+// isCopilot recognizes templates of this appliance by its variables.
+func isCopilot(t []attribute) bool {
+	return slices.ContainsFunc([]string{"CONTEXT", "USER_INPUTS"}, func(name string) bool {
+		vector := find(t, name)
+		return vector != nil && slices.ContainsFunc(vector.members, func(m attribute) bool { return strings.HasPrefix(m.name, appliance.Prefix) })
+	})
+}
+
 // template finds what keeps a VM template from working in a cloud its author has not seen.
-// arch is the architecture of the app, empty if unknown.
-func (l *linter) template(line int, t []attribute, arch string) {
+func (l *linter) template(line int, t []attribute, f facts) {
+	copilot := isCopilot(t)
+	f.inference = f.inference || copilot
 	l.result.Templates++
 	l.storableValues(t, "")
 	for _, a := range t {
@@ -31,10 +61,13 @@ func (l *linter) template(line int, t []attribute, arch string) {
 			}
 		}
 	}
-	l.capacity(line, t)
-	l.hardware(line, t, arch)
+	l.capacity(line, t, f)
+	l.architecture(t, f.arch)
+	if f.inference {
+		l.cpuModel(line, t, f.arch)
+	}
 	l.topology(t)
-	l.context(line, t)
+	l.context(line, t, f, copilot)
 	l.inputs(t)
 }
 
@@ -58,10 +91,13 @@ func (a *attribute) get(name string) string {
 	return ""
 }
 
-// capacity requires VCPU too: without it a guest has one.
-func (l *linter) capacity(line int, t []attribute) {
+// capacity requires VCPU too where one CPU is not what is meant: without it a guest has one.
+func (l *linter) capacity(line int, t []attribute, f facts) {
 	for _, name := range []string{"CPU", "VCPU", "MEMORY"} {
 		a := find(t, name)
+		if a == nil && name == "VCPU" && !f.inference && oneCPU(t) {
+			continue
+		}
 		if a == nil {
 			// An input with that name asks the user.
 			if inputs := find(t, "USER_INPUTS"); inputs.get(name) == "" {
@@ -77,16 +113,30 @@ func (l *linter) capacity(line int, t []attribute) {
 	}
 }
 
-func (l *linter) hardware(line int, t []attribute, arch string) {
-	system := find(t, "OS")
-	if given := system.get("ARCH"); given != "" {
-		if !slices.Contains([]string{"x86_64", "aarch64"}, given) {
-			l.add(system.line, ruleArch, "OS/ARCH is %q", given)
-		} else if arch != "" && arch != given {
-			l.add(system.line, ruleArch, "OS/ARCH is %q, os-arch %q", given, arch)
-		}
-		arch = given
+// oneCPU reports whether no more than one CPU of the host is reserved.
+func oneCPU(t []attribute) bool {
+	cpu := find(t, "CPU")
+	if cpu == nil {
+		return true
 	}
+	n, err := strconv.ParseFloat(cpu.value, 64)
+	return err == nil && n <= 1
+}
+
+func (l *linter) architecture(t []attribute, arch string) {
+	system := find(t, "OS")
+	given := system.get("ARCH")
+	switch {
+	case given == "":
+	case !slices.Contains([]string{"x86_64", "aarch64"}, given):
+		l.add(system.line, ruleArch, "OS/ARCH is %q", given)
+	case arch != "" && arch != "all" && arch != given:
+		l.add(system.line, ruleArch, "OS/ARCH is %q, os-arch %q", given, arch)
+	}
+}
+
+func (l *linter) cpuModel(line int, t []attribute, arch string) {
+	arch = cmp.Or(find(t, "OS").get("ARCH"), arch)
 	model := find(t, "CPU_MODEL")
 	switch {
 	case model == nil:
