@@ -57,7 +57,7 @@ type LocalAI struct {
 // directory.
 type Backend struct {
 	// Source is an OCI image ("oci://host/repository:tag"), a directory, or a path or URL of
-	// a .tar, .tar.gz, .tgz or .tar.zst.
+	// a .tar, .tar.gz, .tgz or .tar.zst, of the files or of an image.
 	Source string `mapstructure:"source"`
 	// Checksum has the form of LocalAI.Checksum. For an OCI image it is the digest of the
 	// manifest or index. A directory has none.

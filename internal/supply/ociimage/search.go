@@ -59,9 +59,21 @@ func (s *search) find(ctx context.Context, m manifest) (manifest, error) {
 		return manifest{}, err
 	}
 	if len(found) == 0 {
-		return manifest{}, fmt.Errorf("has no image for linux/%s, only for: %s", s.arch, cmp.Or(strings.Join(s.others, ", "), "nothing"))
+		return manifest{}, s.nothing()
 	}
-	return slices.MinFunc(found, func(a, b candidate) int { return strings.Compare(a.variant, b.variant) }).manifest, nil
+	slices.SortStableFunc(found, func(a, b candidate) int { return strings.Compare(a.variant, b.variant) })
+	if len(found) > 1 && found[1].variant == found[0].variant && found[1].Config.Digest != found[0].Config.Digest {
+		return manifest{}, s.several()
+	}
+	return found[0].manifest, nil
+}
+
+func (s *search) nothing() error {
+	return fmt.Errorf("has no image for linux/%s, only for: %s", s.arch, cmp.Or(strings.Join(s.others, ", "), "nothing"))
+}
+
+func (s *search) several() error {
+	return fmt.Errorf("has several images for linux/%s: use one that has the backend alone", s.arch)
 }
 
 // candidates returns the images of an index that are for the right architecture. An index need not
@@ -108,7 +120,10 @@ func (s *search) amongUnnamed(ctx context.Context, descriptors []ocispec.Descrip
 			return nil, fmt.Errorf("has more than %d images of which it does not say what they are for", maxUnnamed)
 		}
 		found, err := s.unnamedImages(ctx, d, depth)
-		if err != nil && !errors.Is(err, errMissing) && !errors.Is(err, errArtifact) {
+		switch {
+		case errors.Is(err, errMissing):
+			s.others = append(s.others, "one that "+errMissing.Error())
+		case err != nil && !errors.Is(err, errArtifact):
 			return nil, err
 		}
 		all = append(all, found...)
