@@ -28,6 +28,9 @@ type build struct {
 	// without one.
 	base      string
 	baseInput lockfile.Input
+	// memoryMiB is what the machine gets, 0 as long as it depends on weights that are not
+	// there yet.
+	memoryMiB int
 	// modelInput describes weights for the provenance.
 	weights    fetch.File
 	modelInput lockfile.Input
@@ -46,7 +49,10 @@ type build struct {
 }
 
 func newBuild(config *Config, ui packersdk.Ui) *build {
-	b := &build{config: config, ui: ui, id: rand.Text(), started: time.Now(), sayInterval: sayInterval}
+	b := &build{config: config, ui: ui, id: rand.Text(), started: time.Now(), sayInterval: sayInterval, memoryMiB: config.Memory}
+	if config.Model == nil && b.memoryMiB == 0 {
+		b.memoryMiB = defaultMemory
+	}
 	b.accelerator, b.warning = accelerator.Settle(config.Accelerator, config.goArch())
 	return b
 }

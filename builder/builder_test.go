@@ -162,6 +162,8 @@ func TestRunRefusesBaseImages(t *testing.T) {
 	ctx := context.Background()
 	require.NoError(t, os.WriteFile("garbage", []byte(strings.Repeat("x", 4096)), 0o600))
 	require.NoError(t, qemuimg.CreateOverlay(ctx, "base.qcow2", "overlay.qcow2"))
+	secret := filepath.Join(t.TempDir(), "secret")
+	qemuImg(t, "create", "-q", "-f", "qcow2", "-o", "data_file="+secret+",data_file_raw=on", "split.qcow2", "8M")
 	whole, err := os.ReadFile("base.qcow2")
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile("cut.qcow2", whole[:len(whole)-65536], 0o600))
@@ -171,11 +173,12 @@ func TestRunRefusesBaseImages(t *testing.T) {
 		attributes map[string]any
 		want       []string
 	}{
-		"missing":     {map[string]any{"base_image": "none.qcow2"}, []string{"base_image: ", "none.qcow2: no such file"}},
-		"a directory": {map[string]any{"base_image": "."}, []string{"base_image: ", "is not a regular file"}},
-		"garbage":     {map[string]any{"base_image": "garbage"}, []string{"base_image: garbage is not a QCOW2 image"}},
-		"an overlay":  {map[string]any{"base_image": "overlay.qcow2"}, []string{"base_image: overlay.qcow2 is only an overlay of"}},
-		"cut short":   {map[string]any{"base_image": "cut.qcow2"}, []string{"base_image: ", "it is damaged"}},
+		"missing":              {map[string]any{"base_image": "none.qcow2"}, []string{"base_image: ", "none.qcow2: no such file"}},
+		"a directory":          {map[string]any{"base_image": "."}, []string{"base_image: ", "is not a regular file"}},
+		"garbage":              {map[string]any{"base_image": "garbage"}, []string{"base_image: garbage is not a QCOW2 image"}},
+		"an overlay":           {map[string]any{"base_image": "overlay.qcow2"}, []string{"base_image: overlay.qcow2: it is only an overlay of"}},
+		"data in another file": {map[string]any{"base_image": "split.qcow2"}, []string{"base_image: split.qcow2: it keeps its data in another file"}},
+		"cut short":            {map[string]any{"base_image": "cut.qcow2"}, []string{"base_image: ", "it is damaged"}},
 		"checksum": {map[string]any{"base_image_checksum": someChecksum},
 			[]string{"base_image_checksum: base.qcow2 has sha256:", ", expected " + someChecksum}},
 	}
@@ -191,12 +194,17 @@ func TestRunRefusesBaseImages(t *testing.T) {
 	}
 }
 
+func qemuImg(t *testing.T, arguments ...string) {
+	t.Helper()
+	output, err := exec.CommandContext(t.Context(), qemuimg.Program, arguments...).CombinedOutput()
+	require.NoError(t, err, "%s", output)
+}
+
 func TestRunListsSeveralFaultsOfABaseImage(t *testing.T) {
 	inWorkplace(t)
-	output, err := exec.Command(qemuimg.Program, "create", "-f", "qcow2", "-b", "base.qcow2", "-F", "qcow2", "large.qcow2", "32M").CombinedOutput()
-	require.NoError(t, err, "%s", output)
-	err = run(t, map[string]any{"base_image": "large.qcow2"})
-	assert.ErrorContains(t, err, "base_image: large.qcow2 is only an overlay of")
+	qemuImg(t, "create", "-f", "qcow2", "-b", "base.qcow2", "-F", "qcow2", "large.qcow2", "32M")
+	err := run(t, map[string]any{"base_image": "large.qcow2"})
+	assert.ErrorContains(t, err, "base_image: large.qcow2: it is only an overlay of")
 	assert.ErrorContains(t, err, "disk_size: 16M is less than the disk of the base image (32.0 MiB)")
 }
 

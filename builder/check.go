@@ -56,7 +56,9 @@ func (c *Config) checkMachine(fields *fieldcheck.Fields) {
 	fields.Check("cloud_init", c.CloudInit, checkCloudInit)
 	fields.Check("disk_size", c.DiskSize, fieldcheck.Matches(diskSizePattern, `a number followed by M, G or T such as "40G"`))
 	fields.Between("cpus", c.CPUs, 1, 1024)
-	fields.Between("memory", c.Memory, appliance.MinMemory, 16<<20)
+	if c.Memory != 0 {
+		fields.Between("memory", c.Memory, appliance.MinMemory, 16<<20)
+	}
 	fields.Check("accelerator", c.Accelerator, fieldcheck.OneOf(accelerator.Auto, accelerator.KVM, accelerator.TCG))
 	fields.Check("machine_type", c.MachineType, fieldcheck.Matches(machineTypePattern, `a machine type of QEMU such as "pc"`))
 }

@@ -40,7 +40,8 @@ type Config struct {
 	Architecture string `mapstructure:"architecture"`
 	// DiskSize is the virtual size of the appliance's disk, such as "40G" (the default).
 	DiskSize string `mapstructure:"disk_size"`
-	// CPUs and Memory (in MiB) are the size of the machine during the build.
+	// CPUs and Memory (in MiB) are the size of the machine during the build. The default of
+	// Memory is what the model wants, if there is the block "model".
 	CPUs   int `mapstructure:"cpus"`
 	Memory int `mapstructure:"memory"`
 	// Accelerator is "auto", "kvm" or "tcg".
@@ -89,7 +90,6 @@ type Model struct {
 // Defaults of the numbers and timeouts; setDefaults has the others.
 const (
 	defaultCPUs            = 2
-	defaultMemory          = 4096
 	defaultSSHTimeout      = 10 * time.Minute
 	defaultShutdownTimeout = 5 * time.Minute
 	// slowdown multiplies the default timeouts under emulation.
@@ -162,9 +162,6 @@ func (c *Config) setDefaults() {
 	c.OutputDirectory = filepath.Clean(c.OutputDirectory)
 	if c.CPUs == 0 {
 		c.CPUs = defaultCPUs
-	}
-	if c.Memory == 0 {
-		c.Memory = defaultMemory
 	}
 }
 

@@ -35,7 +35,7 @@ func TestPrepareTakesDefaults(t *testing.T) {
 	assert.Equal(t, "40G", c.DiskSize)
 	assert.Equal(t, int64(40)<<30, c.diskBytes())
 	assert.Equal(t, 2, c.CPUs)
-	assert.Equal(t, 4096, c.Memory)
+	assert.Zero(t, c.Memory, "it follows the model")
 	assert.Equal(t, "auto", c.Accelerator)
 	assert.Equal(t, "pc", c.MachineType)
 	assert.Equal(t, "bios", c.Firmware)

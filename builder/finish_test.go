@@ -60,7 +60,7 @@ func TestADiskThatCannotBePackedIsKept(t *testing.T) {
 
 	t.Setenv("PATH", path)
 	runSuggested(t, err)
-	info, err := qemuimg.Inspect(t.Context(), "dist/out.failed/slm-copilot-1.0.0-x86_64.qcow2")
+	info, err := qemuimg.Inspect("dist/out.failed/slm-copilot-1.0.0-x86_64.qcow2")
 	require.NoError(t, err)
 	assert.Equal(t, "zstd", info.Compression)
 	assert.Empty(t, info.Backing)
@@ -185,7 +185,7 @@ func TestCancelAtEachStepLeavesNothing(t *testing.T) {
 	for _, line := range []string{"Making the disk with the model", "Compacting the image", "Looking into the image"} {
 		t.Run(line, func(t *testing.T) {
 			inWorkplace(t)
-			require.NoError(t, os.WriteFile("w.gguf", make([]byte, 1<<20), 0o600))
+			writeModel(t, "w.gguf", strings.Repeat(".", 1<<20))
 			work := newBuild(decoded(t, map[string]any{
 				"base_image": "base.qcow2", "base_image_checksum": "none", "accelerator": "tcg", "output_directory": "dist/out",
 				"model_disk": true, "model": map[string]any{"source": "w.gguf", "checksum": "none"},

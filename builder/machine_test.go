@@ -42,8 +42,8 @@ func TestMachineIsGolden(t *testing.T) {
 			"output_directory": "out/x", "shutdown_timeout": "1m", "cloud_init": "timezone: UTC\n",
 		},
 		"uefi":       {"accelerator": accelerator.KVM, "firmware": "uefi"},
-		"weights":    {"accelerator": accelerator.KVM, "model": model},
-		"model-disk": {"accelerator": accelerator.KVM, "model": model, "model_disk": true},
+		"weights":    {"accelerator": accelerator.KVM, "memory": 4096, "model": model},
+		"model-disk": {"accelerator": accelerator.KVM, "memory": 4096, "model": model, "model_disk": true},
 	}
 	for name, block := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/gguf"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 )
@@ -158,17 +159,19 @@ func TestTheCatalogueIsInTheLockOfThePlugin(t *testing.T) {
 }
 
 func TestAGatedModelIsFetchedWithItsToken(t *testing.T) {
-	const weights = "GGUF weights"
+	var weights bytes.Buffer
+	require.NoError(t, gguf.Write(&weights, gguf.Tiny("test")))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "Bearer hf_kennzeichen" {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
-		fmt.Fprint(w, weights)
+		_, err := w.Write(weights.Bytes())
+		assert.NoError(t, err)
 	}))
 	t.Cleanup(server.Close)
 	t.Chdir(t.TempDir())
-	model := map[string]any{"source": server.URL + "/m.gguf", "checksum": fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(weights))), "token": "hf_kennzeichen"}
+	model := map[string]any{"source": server.URL + "/m.gguf", "checksum": fmt.Sprintf("sha256:%x", sha256.Sum256(weights.Bytes())), "token": "hf_kennzeichen"}
 	var c Config
 	_, err := c.decode(map[string]any{"base_image": "a.qcow2", "base_image_checksum": "none", "model": model}, packerData())
 	require.NoError(t, err)
@@ -176,7 +179,7 @@ func TestAGatedModelIsFetchedWithItsToken(t *testing.T) {
 	fetcher := fetch.New(t.TempDir(), func(line string) { said = append(said, line) })
 	step := stepFetch{newBuild(&c, quiet())}
 	require.NoError(t, step.fetchModel(t.Context(), fetcher))
-	assert.Equal(t, int64(len(weights)), step.weights.Size)
+	assert.Equal(t, int64(weights.Len()), step.weights.Size)
 	assert.NotContains(t, strings.Join(said, "\n"), "kennzeichen")
 
 	c.Model.Token = "another"

@@ -61,7 +61,7 @@ func (b *build) machine(k key) (map[string]any, error) {
 		"cpu_model":        accelerator.CPU(b.accelerator),
 		"machine_type":     c.MachineType,
 		"cpus":             c.CPUs,
-		"memory":           c.Memory,
+		"memory":           b.memoryMiB,
 		"net_device":       "virtio-net",
 		"headless":         true,
 		"disable_vnc":      true,

@@ -29,7 +29,7 @@ func (s *stepCheckHost) Run(ctx context.Context) error {
 }
 
 func (s *stepCheckHost) check(ctx context.Context) error {
-	errs := []error{hostprogram.TryOut(ctx, s.tries()...)}
+	errs := []error{hostprogram.TryOut(ctx, s.tries()...), s.checkMemory()}
 	if s.config.Firmware == firmware.UEFI {
 		_, err := firmware.Find(s.config.goArch())
 		errs = append(errs, err)

@@ -2,6 +2,7 @@ package builder
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -33,18 +34,22 @@ func (s *stepDescribe) Run(ctx context.Context) error {
 
 // describe fills in the format, sizes and digests of a finished image.
 func describe(ctx context.Context, image string, say func(string)) (manifest.Manifest, error) {
-	info, err := qemuimg.Inspect(ctx, image)
+	info, err := qemuimg.Inspect(image)
 	if err != nil {
 		return manifest.Manifest{}, err
 	}
-	meter := progress.Lines("digest "+filepath.Base(image), info.ActualSize, say)
+	status, err := os.Stat(image)
+	if err != nil {
+		return manifest.Manifest{}, err
+	}
+	meter := progress.Lines("digest "+filepath.Base(image), status.Size(), say)
 	digests, err := digest.File(ctx, image, meter)
 	if err != nil {
 		return manifest.Manifest{}, err
 	}
 	return manifest.Manifest{
 		Image:    filepath.Base(image),
-		Format:   info.Format,
+		Format:   qemuimg.Format,
 		Size:     info.VirtualSize,
 		FileSize: digests.Size,
 		MD5:      digests.MD5,

@@ -12,6 +12,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/qemuimg"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/weights"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
@@ -77,8 +78,15 @@ func (s *stepFetch) fetchModel(ctx context.Context, fetcher *fetch.Fetcher) erro
 		return err
 	}
 	path, err := filepath.Abs(file.Path)
+	if err != nil {
+		return err
+	}
 	s.weights, s.modelInput = fetch.File{Path: path, SHA256: file.SHA256, Size: file.Size}, complete(input, file)
-	return err
+	header, err := weights.Read(path)
+	if err != nil {
+		return fmt.Errorf("model.source: %s: %w", sourceuri.Shown(input.Source), err)
+	}
+	return s.settleMemory(header)
 }
 
 func payload(field string, input lockfile.Input) fetch.Payload {
@@ -95,22 +103,21 @@ func complete(input lockfile.Input, file fetch.File) lockfile.Input {
 
 // checkBase reports what makes a file unusable as a base image.
 func checkBase(ctx context.Context, path, source string, config *Config) error {
-	info, err := qemuimg.Inspect(ctx, path)
+	info, err := qemuimg.Inspect(path)
+	if errors.Is(err, qemuimg.ErrNotQCOW2) {
+		return fmt.Errorf("base_image: %s is not a QCOW2 image; \"qemu-img convert -O qcow2\" makes one", sourceuri.Shown(source))
+	}
 	if err != nil {
 		return fmt.Errorf("base_image: %w", err)
 	}
-	if info.Format != qemuimg.Format {
-		return fmt.Errorf("base_image: %s is not a QCOW2 image (its format is %s); \"qemu-img convert -O qcow2\" makes one", sourceuri.Shown(source), info.Format)
-	}
 	var unfit []error
-	if info.Backing != "" {
-		unfit = append(unfit, fmt.Errorf("base_image: %s is only an overlay of %s; \"qemu-img convert -O qcow2\" makes it complete", sourceuri.Shown(source), info.Backing))
-	}
 	if size := config.diskBytes(); size < info.VirtualSize {
 		unfit = append(unfit, fmt.Errorf("disk_size: %s is less than the disk of the base image (%s); disks only grow",
 			config.DiskSize, progress.Bytes(info.VirtualSize)))
 	}
-	if err := qemuimg.Check(ctx, path); err != nil {
+	if err := info.Standalone(); err != nil {
+		unfit = append(unfit, fmt.Errorf("base_image: %s: %w", sourceuri.Shown(source), err))
+	} else if err := qemuimg.Check(ctx, path); err != nil {
 		unfit = append(unfit, fmt.Errorf("base_image: %w", err))
 	}
 	return errors.Join(unfit...)

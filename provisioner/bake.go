@@ -46,8 +46,9 @@ type bake struct {
 	// payload is set by fetchPayload, way by findModel.
 	payload payload
 	way     modelWay
-	// memoryMiB is the memory that the model needs, set by fetchPayload.
-	memoryMiB int
+	// memoryMiB is the memory that the model wants, minMemoryMiB what it does not start
+	// without; set by fetchPayload.
+	memoryMiB, minMemoryMiB int
 	// agentSHA256 is set by installAgent.
 	agentSHA256 string
 }

@@ -138,7 +138,7 @@ func TestBake(t *testing.T) {
 		assert.Equal(t, mode, info.Mode().Perm(), path)
 	}
 	assert.JSONEq(t, `{"model_id": "devstral-small-2", "model_name": "devstral-small-2", "quantization": "F32",
-		"localai_version": "v4.9.0", "appliance_version": "1.0.0", "memory_mib": 1024}`, m.Read(appliance.BakedFile))
+		"localai_version": "v4.9.0", "appliance_version": "1.0.0", "memory_mib": 1024, "min_memory_mib": 523}`, m.Read(appliance.BakedFile))
 	assertBakedLock(t, m)
 	for _, path := range []string{appliance.BakedLock, appliance.BakedSBOM} {
 		info, err := os.Stat(m.Path(path))
@@ -243,6 +243,23 @@ this plugin was built without the agent for arm64: run make build
 localai: `+lockedEngine2+" is not pinned: run `make lock`, set the checksum, or set allow_unpinned = true\n"+
 		"context_package: one-context.deb is not pinned: run `make lock`, set the checksum, or set allow_unpinned = true")
 	assert.Empty(t, m.Uploads())
+}
+
+// The smoke test would fail in such a machine, after the weights were uploaded.
+func TestAMachineTooSmallForTheModelIsToldBeforeTheUpload(t *testing.T) {
+	m := machine(t)
+	m.Write("/proc/meminfo", "MemTotal:         200000 kB\nMemFree: 1 kB\n")
+	b, _ := newBake(t, m)
+	err := b.runAll(t.Context())
+	require.ErrorContains(t, err, "fetch engine, backend and model: the machine has 195 MiB of memory, in which the model does not start: set memory of the source to ")
+	assert.Empty(t, m.Uploads())
+
+	m.Write("/proc/meminfo", "MemTotal:        4000000 kB\n")
+	lock := fullLock()
+	lock.Inputs[4].Size = 14 << 30
+	b, _ = newBake(t, m)
+	b.config.lock, b.config.Model = lock, Model{ID: "qwen"}
+	assert.EqualError(t, b.checkMachine(t.Context()), "the machine has 3906 MiB of memory, in which the model does not start: set memory of the source to 14336 or more")
 }
 
 func TestSystems(t *testing.T) {

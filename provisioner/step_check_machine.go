@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -47,12 +48,25 @@ func (b *bake) checkMachine(ctx context.Context) error {
 		var pinErr error
 		b.pinned, pinErr = b.config.pinAll(b.arch)
 		mistakes = append(mistakes, agentErr, pinErr)
+		// The lock knows the size of the weights before they are fetched.
+		if size, memory := b.pinned[fieldModel].input.Size, b.facts.memory(); memory > 0 && size > int64(memory) {
+			mistakes = append(mistakes, b.tooSmall(memory, int(size>>20)))
+		}
 	}
 	if err := errors.Join(mistakes...); err != nil {
 		return err
 	}
 	b.say(fmt.Sprintf("%s on %s", b.facts["pretty"], b.facts["machine"]))
 	return nil
+}
+
+// memory is in bytes, as the kernel counts it; 0 if it is not known.
+func (f facts) memory() uint64 {
+	kib, err := strconv.ParseUint(f["memory"], 10, 40)
+	if err != nil {
+		return 0
+	}
+	return kib << 10
 }
 
 func (f facts) check(context string) error {

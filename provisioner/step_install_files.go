@@ -73,6 +73,7 @@ func (b *bake) bakedJSON() (string, error) {
 		ApplianceVersion: c.ApplianceVersion,
 		ModelDisk:        b.way == modelDisk,
 		MemoryMiB:        b.memoryMiB,
+		MinMemoryMiB:     b.minMemoryMiB,
 	}, "", "  ")
 	if err != nil {
 		return "", fmt.Errorf("describe the image: %w", err)

@@ -60,7 +60,7 @@ func testManifest(t *testing.T, made demo) {
 	require.NoError(t, err)
 	digests, err := digest.File(t.Context(), made.image, nil)
 	require.NoError(t, err)
-	info, err := qemuimg.Inspect(t.Context(), made.image)
+	info, err := qemuimg.Inspect(made.image)
 	require.NoError(t, err)
 	assert.Equal(t, digests.SHA256, described.SHA256)
 	assert.Equal(t, digests.SHA1, described.SHA1)

@@ -269,6 +269,8 @@ type Baked struct {
 	// MemoryMiB is the memory a VM needs so that the model has a context of
 	// DefaultContextSize.
 	MemoryMiB int `json:"memory_mib,omitempty"`
+	// MinMemoryMiB is the memory below which the model does not start at all.
+	MinMemoryMiB int `json:"min_memory_mib,omitempty"`
 	// ModelDisk is true if the weights are on a disk of their own, labelled ModelDiskLabel.
 	ModelDisk bool `json:"model_disk,omitempty"`
 }

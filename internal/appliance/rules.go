@@ -40,6 +40,10 @@ var VersionPattern = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._+~-]{0,63}$`)
 // MinMemory is the smallest memory, in MiB, that a cloud image boots with.
 const MinMemory = 512
 
+// MemoryMiB is the memory, in MiB, that a VM with the default model wants: what fit.Memory
+// returns for it.
+const MemoryMiB = 32768
+
 // forbiddenInName are the bytes that oned refuses in object names (observed on 7.0 and 7.4).
 const forbiddenInName = "&|:\\\";/'#{}$<>\t\n\v\f\r"
 

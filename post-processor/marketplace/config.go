@@ -21,6 +21,9 @@ type Config struct {
 	Catalog    *Catalog    `mapstructure:"catalog"`
 	Community  *Community  `mapstructure:"community"`
 	OpenNebula *OpenNebula `mapstructure:"opennebula"`
+	// AllowUnverified publishes an image that the post-processor "slm-copilot-verify" has not
+	// proven, and says so in the description.
+	AllowUnverified bool `mapstructure:"allow_unverified"`
 	// DryRun reports what would be done, without doing it.
 	DryRun bool `mapstructure:"dry_run"`
 }

@@ -125,6 +125,7 @@ type FlatConfig struct {
 	Catalog             *FlatCatalog      `mapstructure:"catalog" cty:"catalog" hcl:"catalog"`
 	Community           *FlatCommunity    `mapstructure:"community" cty:"community" hcl:"community"`
 	OpenNebula          *FlatOpenNebula   `mapstructure:"opennebula" cty:"opennebula" hcl:"opennebula"`
+	AllowUnverified     *bool             `mapstructure:"allow_unverified" cty:"allow_unverified" hcl:"allow_unverified"`
 	DryRun              *bool             `mapstructure:"dry_run" cty:"dry_run" hcl:"dry_run"`
 }
 
@@ -152,6 +153,7 @@ func (*FlatConfig) HCL2Spec() map[string]hcldec.Spec {
 		"catalog":                    &hcldec.BlockSpec{TypeName: "catalog", Nested: hcldec.ObjectSpec((*FlatCatalog)(nil).HCL2Spec())},
 		"community":                  &hcldec.BlockSpec{TypeName: "community", Nested: hcldec.ObjectSpec((*FlatCommunity)(nil).HCL2Spec())},
 		"opennebula":                 &hcldec.BlockSpec{TypeName: "opennebula", Nested: hcldec.ObjectSpec((*FlatOpenNebula)(nil).HCL2Spec())},
+		"allow_unverified":           &hcldec.AttrSpec{Name: "allow_unverified", Type: cty.Bool, Required: false},
 		"dry_run":                    &hcldec.AttrSpec{Name: "dry_run", Type: cty.Bool, Required: false},
 	}
 	return s

@@ -1,7 +1,6 @@
 package marketplace
 
 import (
-	"context"
 	"fmt"
 
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
@@ -9,8 +8,6 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/artifact"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 )
 
 // findDisks returns the image of an artifact and, if the weights are on a disk of their
@@ -36,16 +33,4 @@ func findDisks(input packersdk.Artifact) ([]manifest.Disk, error) {
 		return nil, fmt.Errorf("%s holds no operating system, only data: it is not an appliance", image)
 	}
 	return disks, nil
-}
-
-// prove reads the whole image and checks it against its manifest.
-func prove(ctx context.Context, d manifest.Disk, say func(string)) error {
-	say("Checking the image " + d.Path + " against its manifest")
-	meter := progress.Lines("check", d.Manifest.FileSize, say)
-	is, err := digest.File(ctx, d.Path, meter)
-	if err != nil {
-		return fmt.Errorf("read the image: %w", err)
-	}
-	meter.Finish()
-	return checkDigests(d.Path, d.Manifest, is)
 }

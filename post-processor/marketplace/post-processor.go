@@ -65,7 +65,7 @@ func (p *PostProcessor) PostProcess(ctx context.Context, ui packersdk.Ui, input 
 
 func (p *PostProcessor) publish(ctx context.Context, ui packersdk.Ui, input packersdk.Artifact, pub *publication, abort context.CancelCauseFunc) error {
 	// The preflight determines which steps follow.
-	preflight := step.Of(&stepPreflight{config: &p.config, input: input, pub: pub})
+	preflight := step.Of(&stepPreflight{config: &p.config, input: input, pub: pub, ui: ui})
 	if err := step.Run(ctx, ui, p.config.PackerConfig, "publishing", preflight); err != nil {
 		return err
 	}

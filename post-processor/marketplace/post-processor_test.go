@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,8 +16,10 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fieldcheck"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/qemuimg"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/manifesttest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/app"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/catalog"
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 )
 
 // bench is a directory with an image that has been built.
@@ -35,15 +38,16 @@ func newBench(t *testing.T) bench {
 		ui:      new(packersdk.MockUi),
 	}
 	require.NoError(t, os.MkdirAll(filepath.Dir(b.image), 0o755))
-	require.NoError(t, os.WriteFile(b.image, []byte("the image of "+t.Name()), 0o644))
-	is, err := digest.File(t.Context(), b.image, nil)
-	require.NoError(t, err)
-	require.NoError(t, manifest.Write(manifest.Path(b.image), manifest.Manifest{
-		Name: appliance.Name, Version: "1.0.0", Image: filepath.Base(b.image), Format: "qcow2",
-		Size: 6 << 30, FileSize: is.Size, MD5: is.MD5, SHA1: is.SHA1, SHA256: is.SHA256,
-		CreationTime: 1795300000, OSID: "debian", OSRelease: "12", OSArch: "x86_64",
-	}))
+	makeImage(t, b.image, "6G")
+	manifesttest.Write(t, b.image, manifesttest.Verified)
 	return b
+}
+
+func makeImage(t *testing.T, path string, arguments ...string) {
+	t.Helper()
+	arguments = append([]string{"create", "-q", "-f", qemuimg.Format, path}, arguments...)
+	output, err := exec.CommandContext(t.Context(), qemuimg.Program, arguments...).CombinedOutput()
+	require.NoError(t, err, "%s", output)
 }
 
 // built returns the artifact of the source.
@@ -146,10 +150,29 @@ func TestPostProcessRefuses(t *testing.T) {
 		}, []string{"read manifest", `the source "slm-copilot" writes a manifest beside each image`}},
 		"image gone": {func(t *testing.T, b bench, _ *packersdk.MockArtifact) {
 			require.NoError(t, os.Remove(b.image))
-		}, []string{"read the image", "no such file"}},
+		}, []string{"inspect image", "no such file"}},
 		"image changed": {func(t *testing.T, b bench, _ *packersdk.MockArtifact) {
-			require.NoError(t, os.WriteFile(b.image, []byte("another"), 0o644))
-		}, []string{"is not the one its manifest describes", "file_size: the manifest says", "md5: ", "sha1: ", "sha256: "}},
+			makeImage(t, b.image, "-o", "cluster_size=512", "7G")
+		}, []string{"is not the one its manifest describes", "size: the manifest says 6442450944, the file has 7516192768",
+			"file_size: the manifest says", "md5: ", "sha1: ", "sha256: "}},
+		"an overlay, however it is described": {func(t *testing.T, b bench, _ *packersdk.MockArtifact) {
+			base := b.image + ".base"
+			require.NoError(t, os.Rename(b.image, base))
+			require.NoError(t, qemuimg.CreateOverlay(t.Context(), base, b.image))
+			manifesttest.Write(t, b.image, manifesttest.Verified)
+		}, []string{"it is only an overlay of"}},
+		"a size that is not the disk's": {func(t *testing.T, b bench, _ *packersdk.MockArtifact) {
+			manifesttest.Write(t, b.image, func(m *manifest.Manifest) { manifesttest.Verified(m); m.Size = 4 << 30 })
+		}, []string{"size: the manifest says 4294967296, the file has 6442450944"}},
+		"no trial": {func(t *testing.T, b bench, _ *packersdk.MockArtifact) {
+			manifesttest.Write(t, b.image, nil)
+		}, []string{"nothing proves that the image ", "works: it was never verified", "allow_unverified = true"}},
+		"a trial that failed": {func(t *testing.T, b bench, _ *packersdk.MockArtifact) {
+			manifesttest.Write(t, b.image, func(m *manifest.Manifest) { manifesttest.Verified(m); m.Verified.Passed = false })
+		}, []string{"it failed when it was verified"}},
+		"a trial of another build": {func(t *testing.T, b bench, _ *packersdk.MockArtifact) {
+			manifesttest.Write(t, b.image, func(m *manifest.Manifest) { manifesttest.Verified(m); m.Verified.SHA256 = strings.Repeat("0", 64) })
+		}, []string{"another build of it was verified"}},
 		"a model disk that is gone": {func(_ *testing.T, b bench, input *packersdk.MockArtifact) {
 			input.StateValues[appliance.StateModelImagePath] = "dist/model.qcow2"
 		}, []string{"read manifest: open dist/model.manifest.json"}},
@@ -179,6 +202,32 @@ func TestPostProcessRefuses(t *testing.T) {
 			assert.Len(t, after, len(before), "nothing is left in the catalog")
 		})
 	}
+}
+
+func TestWhatIsUnverifiedIsPublishedAsSuch(t *testing.T) {
+	b := newBench(t)
+	manifesttest.Write(t, b.image, nil)
+	var p PostProcessor
+	require.NoError(t, p.Configure(block{
+		"allow_unverified": true, "app": block{"description": "A copilot."},
+		"catalog": block{"directory": b.catalog, "base_url": "http://127.0.0.1:8085"},
+	}))
+	_, _, _, err := p.PostProcess(t.Context(), b.ui, b.built())
+	require.NoError(t, err)
+	assert.Contains(t, b.said(), "Warning: publishing the image "+b.image+" unverified: it was never verified")
+	assert.Equal(t, app.Unverified("A copilot."), b.entries(t)[0].Description)
+}
+
+func TestAnAppWithTooLittleMemoryIsRefused(t *testing.T) {
+	b := newBench(t)
+	manifesttest.Write(t, b.image, func(m *manifest.Manifest) { manifesttest.Verified(m); m.MemoryMiB, m.MinMemoryMiB = 32768, 18432 })
+	var p PostProcessor
+	require.NoError(t, p.Configure(block{
+		"app": block{"memory": 4096}, "catalog": block{"directory": b.catalog, "base_url": "http://127.0.0.1:8085"},
+	}))
+	_, _, _, err := p.PostProcess(t.Context(), b.ui, b.built())
+	require.ErrorContains(t, err, "app.memory: 4096 MiB are too few for the model to start, it needs 18432")
+	assert.NoDirExists(t, b.catalog)
 }
 
 func TestAFailureKeepsWhatPackerDeletes(t *testing.T) {
@@ -315,6 +364,7 @@ func TestTheFilesOfAPullRequestAreOfOneImage(t *testing.T) {
 	b := newBench(t)
 	input := b.built()
 	input.StateValues[appliance.StateModelImagePath] = b.image
+	manifesttest.Write(t, b.image, func(m *manifest.Manifest) { manifesttest.Verified(m); m.Verified.ModelDiskSHA256 = m.SHA256 })
 	var p PostProcessor
 	require.NoError(t, p.Configure(block{"community": block{"directory": "x", "image_url": "https://cdn.example.org/x.qcow2"}}))
 	_, _, _, err := p.PostProcess(t.Context(), b.ui, input)

@@ -22,6 +22,7 @@ type stepPreflight struct {
 	config *Config
 	input  packersdk.Artifact
 	pub    *publication
+	ui     packersdk.Ui
 }
 
 func (s *stepPreflight) Run(context.Context) (err error) {
@@ -33,6 +34,13 @@ func (s *stepPreflight) Run(context.Context) (err error) {
 	}
 	system := s.pub.disks[0].Manifest
 	s.pub.app = s.config.App.over(app.DefaultFor(system))
+	if least := system.MinMemoryMiB; s.pub.app.MemoryMiB < least {
+		return fmt.Errorf("app.memory: %d MiB are too few for the model to start, it needs %d; leave app.memory out for the %d that it wants",
+			s.pub.app.MemoryMiB, least, system.MemoryMiB)
+	}
+	if err := s.checkVerified(); err != nil {
+		return err
+	}
 	if err := app.CheckVersion(s.pub.app.Version); err != nil {
 		return fmt.Errorf("app.version: %w, got %q", err, s.pub.app.Version)
 	}
@@ -50,6 +58,26 @@ func (s *stepPreflight) Run(context.Context) (err error) {
 		}
 	}
 	return s.lint()
+}
+
+// checkVerified refuses an image that no trial has proven, or has it published as such.
+func (s *stepPreflight) checkVerified() error {
+	var modelDisk string
+	if len(s.pub.disks) > 1 {
+		modelDisk = s.pub.disks[1].Manifest.SHA256
+	}
+	system := s.pub.disks[0]
+	unproven := system.Manifest.Proven(modelDisk)
+	switch {
+	case unproven == nil:
+		return nil
+	case !s.config.AllowUnverified:
+		return fmt.Errorf("nothing proves that the image %s works: %w, by its manifest; put the post-processor "+
+			`"slm-copilot-verify" before this one, or set allow_unverified = true to publish it as unverified`, system.Path, unproven)
+	}
+	s.ui.Say(fmt.Sprintf("Warning: publishing the image %s unverified: %v", system.Path, unproven))
+	s.pub.app.Description = app.Unverified(s.pub.app.Description)
+	return nil
 }
 
 // lint checks for mistakes that have been observed in published apps.

@@ -14,7 +14,7 @@ type stepProve struct {
 
 func (s *stepProve) Run(ctx context.Context) error {
 	for _, d := range s.pub.disks {
-		if err := prove(ctx, d, s.ui.Say); err != nil {
+		if err := d.Check(ctx, s.ui.Say); err != nil {
 			return err
 		}
 	}

@@ -22,9 +22,11 @@ type Config struct {
 	// Context holds context variables, as a user would set them in OpenNebula. Unless they
 	// include a password, one is generated.
 	Context map[string]string `mapstructure:"context"`
-	// ModelID is the id of the model that the appliance must serve.
+	// ModelID is the id of the model that the appliance must serve; the default is what the
+	// manifest of the image says.
 	ModelID string `mapstructure:"model_id"`
-	// Memory (in MiB) and CPUs are the size of the virtual machine.
+	// Memory (in MiB) and CPUs are the size of the virtual machine. The default of Memory is
+	// what the model wants, by the manifest.
 	Memory int `mapstructure:"memory"`
 	CPUs   int `mapstructure:"cpus"`
 	// Accelerator is "auto", "kvm" or "tcg".
@@ -43,7 +45,6 @@ type Config struct {
 const bothFirmwares = "both"
 
 const (
-	defaultMemory      = 4096
 	defaultCPUs        = 2
 	defaultBootTimeout = 15 * time.Minute
 )
@@ -59,12 +60,6 @@ func (c *Config) decode(raws ...any) error {
 }
 
 func (c *Config) setDefaults() {
-	if c.ModelID == "" {
-		c.ModelID = appliance.ModelID
-	}
-	if c.Memory == 0 {
-		c.Memory = defaultMemory
-	}
 	if c.CPUs == 0 {
 		c.CPUs = defaultCPUs
 	}
@@ -85,7 +80,7 @@ func (c *Config) check() *fieldcheck.Fields {
 	fields := new(fieldcheck.Fields)
 	c.checkContext(fields)
 	fields.Known(map[string]string{"model_id": c.ModelID})
-	fields.Expect(c.Memory >= appliance.MinMemory, "memory", "must be at least %d (MiB), got %d", appliance.MinMemory, c.Memory)
+	fields.Expect(c.Memory == 0 || c.Memory >= appliance.MinMemory, "memory", "must be at least %d (MiB), got %d", appliance.MinMemory, c.Memory)
 	fields.Minimum("cpus", c.CPUs, 1)
 	fields.Check("accelerator", c.Accelerator, fieldcheck.OneOf(accelerator.Auto, accelerator.KVM, accelerator.TCG))
 	fields.Check("firmware", c.Firmware, fieldcheck.OneOf(firmware.BIOS, firmware.UEFI, bothFirmwares))

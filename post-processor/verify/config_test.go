@@ -19,7 +19,7 @@ func TestConfigureTakesDefaults(t *testing.T) {
 	var p PostProcessor
 	require.NoError(t, p.Configure(block{}))
 	assert.Equal(t, Config{
-		ModelID: appliance.ModelID, Memory: 4096, CPUs: 2, Accelerator: "auto", Firmware: "bios", BootTimeout: "15m0s",
+		CPUs: 2, Accelerator: "auto", Firmware: "bios", BootTimeout: "15m0s",
 	}, p.config)
 	assert.Len(t, p.steps(&trial{}, nil, nil), 8)
 }

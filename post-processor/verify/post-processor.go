@@ -41,7 +41,7 @@ func (p *PostProcessor) PostProcess(ctx context.Context, ui packersdk.Ui, input 
 		return nil, true, true, p.withEvidence(err, t)
 	}
 	reports, err := writeReports(t.image, t.report)
-	if err != nil {
+	if err = errors.Join(err, t.record(t.image)); err != nil {
 		return nil, true, true, p.withEvidence(err, t)
 	}
 	if err := t.letGo(); err != nil {

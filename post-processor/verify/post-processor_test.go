@@ -1,7 +1,6 @@
 package verify
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -15,7 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/qemuimg"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/manifesttest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/acceptance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/qemuvmtest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/firmware"
@@ -44,7 +45,7 @@ func newBench(t *testing.T, code ...[]byte) bench {
 	directory := filepath.Join(b.dist, "demo")
 	require.NoError(t, os.MkdirAll(directory, 0o755))
 	b.image = qemuvmtest.Image(t, directory, code...)
-	require.NoError(t, os.WriteFile(filepath.Join(directory, "guest.manifest.json"), []byte("{}\n"), 0o644))
+	manifesttest.Write(t, b.image, nil)
 	return b
 }
 
@@ -154,6 +155,7 @@ func TestTheModelImageIsAttachedAndKept(t *testing.T) {
 	require.NoError(t, os.WriteFile(raw, append([]byte("weights\n"), make([]byte, 1<<16)...), 0o600))
 	out, err := exec.Command(qemuimg.Program, "convert", "-O", qemuimg.Format, raw, model).CombinedOutput()
 	require.NoError(t, err, "%s", out)
+	manifesttest.Write(t, model, nil)
 	input := b.built()
 	input.FilesValue = append(input.FilesValue, model)
 	input.StateValues[appliance.StateModelImagePath] = model
@@ -168,7 +170,7 @@ func TestTheModelImageIsAttachedAndKept(t *testing.T) {
 
 	require.NoError(t, os.WriteFile(model, []byte("garbage"), 0o600))
 	_, _, _, err = p.PostProcess(t.Context(), b.ui, input)
-	assert.ErrorContains(t, err, "model.qcow2 is not a QCOW2 image")
+	assert.ErrorContains(t, err, "model.qcow2: not a QCOW2 image")
 }
 
 func TestABootByUEFIIsOne(t *testing.T) {
@@ -178,14 +180,104 @@ func TestABootByUEFIIsOne(t *testing.T) {
 }
 
 func TestArchitectureIsTheManifests(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "a.manifest.json")
-	assert.Equal(t, "amd64", architecture(path))
-	text, err := os.ReadFile("../../internal/image/manifest/testdata/example.manifest.json")
+	assert.Equal(t, "amd64", (&trial{}).arch())
+	assert.Equal(t, "amd64", (&trial{manifest: &manifest.Manifest{OSArch: "x86_64"}}).arch())
+	assert.Equal(t, "arm64", (&trial{manifest: &manifest.Manifest{OSArch: "aarch64"}}).arch())
+}
+
+// Model and memory follow the manifest, and what cannot work is refused before anything boots.
+func TestModelAndMemoryFollowTheManifest(t *testing.T) {
+	small := manifest.Manifest{ModelID: "tiny", MemoryMiB: 1024, MinMemoryMiB: 768}
+	for name, test := range map[string]struct {
+		settings block
+		manifest *manifest.Manifest
+		model    string
+		memory   int
+		mistakes []string
+	}{
+		"the manifest's":       {block{}, &small, "tiny", 1024, nil},
+		"the template's":       {block{"model_id": "tiny", "memory": 768}, &small, "tiny", 768, nil},
+		"of no known model":    {block{"memory": 512}, &manifest.Manifest{}, appliance.ModelID, 512, nil},
+		"without a manifest":   {block{"memory": 512, "model_id": "x"}, nil, "x", 512, nil},
+		"what cannot work":     {block{"model_id": "other", "memory": 512}, &small, "other", 512, []string{"model_id: other, but by its manifest the image serves tiny", "memory: 512 MiB are too few for the model to start, by the manifest of the image it needs 768"}},
+		"more than this host":  {block{"memory": 16 << 20}, &small, "tiny", 16 << 20, []string{"memory: the machine wants 16777216 MiB, this host has "}},
+		"the default, unknown": {block{"memory": 0, "accelerator": "tcg"}, &manifest.Manifest{MemoryMiB: 16 << 20}, appliance.ModelID, 16 << 20, []string{"memory: the machine wants"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var p PostProcessor
+			require.NoError(t, p.Configure(test.settings))
+			tr := &trial{manifest: test.manifest}
+			err := (&stepPreflight{config: &p.config, trial: tr}).settle()
+			assert.Equal(t, test.model, tr.model)
+			assert.Equal(t, test.memory, tr.memoryMiB)
+			if test.mistakes == nil {
+				require.NoError(t, err)
+			}
+			for _, mistake := range test.mistakes {
+				assert.ErrorContains(t, err, mistake)
+			}
+		})
+	}
+}
+
+// What proves an image, or speaks against it, is in its manifest, for whoever publishes it.
+func TestTheManifestRecordsTheTrial(t *testing.T) {
+	b := newBench(t, qemuvmtest.Greet, qemuvmtest.PowerOff, qemuvmtest.Halt)
+	require.Error(t, b.verify(t, t.Context(), block{"memory": 512}))
+	built, err := manifest.Read(b.path("demo/guest.manifest.json"))
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(path, text, 0o600))
-	assert.Equal(t, "amd64", architecture(path))
-	require.NoError(t, os.WriteFile(path, bytes.ReplaceAll(text, []byte("x86_64\""), []byte("aarch64\"")), 0o600))
-	assert.Equal(t, "arm64", architecture(path))
+	assert.Nil(t, built.Verified, "what Packer deletes is left alone")
+	kept, err := manifest.Read(b.path("demo.unverified/guest.manifest.json"))
+	require.NoError(t, err)
+	assert.ErrorContains(t, kept.Proven(""), "it failed when it was verified")
+
+	passed := acceptance.Report{Boots: []acceptance.Boot{{Results: []acceptance.Result{{Passed: true}, {Passed: true}}}}}
+	tr := &trial{manifest: &built, modelSHA256: strings.Repeat("a", 64), report: passed}
+	require.NoError(t, tr.record(b.image))
+	proven, err := manifest.Read(b.path("demo/guest.manifest.json"))
+	require.NoError(t, err)
+	assert.Equal(t, acceptance.Suite, proven.Verified.Suite)
+	assert.Equal(t, built.SHA256, proven.Verified.SHA256)
+	assert.Equal(t, 2, proven.Verified.Checks)
+	require.NoError(t, proven.Proven(strings.Repeat("a", 64)))
+	assert.ErrorContains(t, proven.Proven(""), "it was verified with the model disk SHA-256 aaaa")
+}
+
+// What boots is what the manifest describes, and nothing that refers to other files.
+func TestWhatIsNotTheImageOfTheManifestDoesNotBoot(t *testing.T) {
+	for name, test := range map[string]struct {
+		breakIt func(t *testing.T, b bench)
+		want    string
+	}{
+		"an overlay": {func(t *testing.T, b bench) {
+			base := b.image + ".base"
+			require.NoError(t, os.Rename(b.image, base))
+			require.NoError(t, qemuimg.CreateOverlay(t.Context(), base, b.image))
+		}, "it is only an overlay of"},
+		"another build": {func(t *testing.T, b bench) {
+			qemuvmtest.Image(t, filepath.Dir(b.image), qemuvmtest.Greet)
+		}, "is not the one its manifest describes"},
+		"a damaged manifest": {func(t *testing.T, b bench) {
+			require.NoError(t, os.WriteFile(manifest.Path(b.image), []byte("{}"), 0o600))
+		}, "read manifest"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, qemuvmtest.Halt)
+			test.breakIt(t, b)
+			assert.ErrorContains(t, b.verify(t, t.Context(), block{"memory": 512}), test.want)
+			assert.Empty(t, b.console(t))
+		})
+	}
+}
+
+// console is what a machine has written, empty if none has run.
+func (b bench) console(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(b.path("demo.unverified/guest.verify.serial.log"))
+	if !os.IsNotExist(err) {
+		require.NoError(t, err)
+	}
+	return string(text)
 }
 
 func TestAnImageThatNeverGetsReadyFails(t *testing.T) {
@@ -241,7 +333,7 @@ func TestAProgramThatFailsIsNamedAndTheImageKept(t *testing.T) {
 	script := "#!/bin/sh\ntest \"$1\" != --version || { echo qemu-img version 1.0; exit; }\ncase \"$*\" in *zstd*) echo no zstd >&2; exit 1 ;; esac\nexec /usr/bin/qemu-img \"$@\"\n"
 	require.NoError(t, os.WriteFile(filepath.Join(programs, "qemu-img"), []byte(script), 0o755))
 	t.Setenv("PATH", programs+":"+os.Getenv("PATH"))
-	err := b.verify(t, t.Context(), block{"boot_timeout": "100ms"})
+	err := b.verify(t, t.Context(), block{"memory": 512, "boot_timeout": "100ms"})
 	require.ErrorContains(t, err, "verifying needs programs of this host:\npacking a disk into a QCOW2 image with zstd and unpacking it fails on this host: ")
 	require.ErrorContains(t, err, "no zstd\n  with qemu-img version 1.0; install another version of the package qemu-utils (Debian, Ubuntu) or qemu-img (Fedora)")
 	assert.Contains(t, b.tree(t), "demo.unverified/guest.qcow2")
@@ -250,7 +342,7 @@ func TestAProgramThatFailsIsNamedAndTheImageKept(t *testing.T) {
 func TestWhatIsNoImageIsRefused(t *testing.T) {
 	b := newBench(t, qemuvmtest.Halt)
 	require.NoError(t, os.WriteFile(b.image, []byte("garbage"), 0o644))
-	assert.ErrorContains(t, b.verify(t, t.Context(), block{}), `is not a QCOW2 image, qemu-img calls it "raw"`)
+	assert.ErrorContains(t, b.verify(t, t.Context(), block{"memory": 512}), "not a QCOW2 image")
 	require.NoError(t, os.Remove(b.image))
 	assert.ErrorContains(t, b.verify(t, t.Context(), block{}), "no such file or directory")
 }

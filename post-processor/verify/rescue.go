@@ -69,11 +69,20 @@ func (p *PostProcessor) withEvidence(err error, t *trial) error {
 	t.report.Error = err.Error()
 	_, reportErr := writeReports(t.kept, t.report)
 	command, templateErr := p.writeTemplate(t)
-	errs := errors.Join(reportErr, templateErr, moveIfThere(serialLog(t.image), serialLog(t.kept)))
+	errs := errors.Join(reportErr, templateErr, t.recordFailure(), moveIfThere(serialLog(t.image), serialLog(t.kept)))
 	if errs != nil {
 		err = errors.Join(err, fmt.Errorf("the report could not be kept: %w", errs))
 	}
 	return fmt.Errorf("%w\nThe image, the report and the serial log are kept in %s%s", err, filepath.Dir(t.kept), command)
+}
+
+// recordFailure lets nobody publish what has failed. What failed before the machine ran says
+// nothing about the image.
+func (t *trial) recordFailure() error {
+	if t.report.Started.IsZero() {
+		return nil
+	}
+	return t.record(t.kept)
 }
 
 func moveIfThere(source, target string) error {

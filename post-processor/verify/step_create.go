@@ -26,14 +26,14 @@ func (s *stepCreate) Run(ctx context.Context) error {
 	if err := atomicfile.RemoveIfThere(serialLog(s.trial.image)); err != nil {
 		return err
 	}
-	settled, _ := accelerator.Settle(s.config.Accelerator, s.trial.arch)
+	settled, _ := accelerator.Settle(s.config.Accelerator, s.trial.arch())
 	created, err := instance.Create(ctx, instance.Config{
 		Image:       s.trial.image,
-		Arch:        s.trial.arch,
+		Arch:        s.trial.arch(),
 		ModelImage:  s.trial.modelImage,
 		Context:     s.config.Context,
-		Model:       s.config.ModelID,
-		MemoryMiB:   s.config.Memory,
+		Model:       s.trial.model,
+		MemoryMiB:   s.trial.memoryMiB,
 		CPUs:        s.config.CPUs,
 		Accelerator: settled,
 		SerialLog:   serialLog(s.trial.image),
@@ -47,7 +47,7 @@ func (s *stepCreate) Run(ctx context.Context) error {
 	s.trial.instance = created
 	s.trial.report = acceptance.Report{
 		Image:       filepath.Base(s.trial.image),
-		Model:       s.config.ModelID,
+		Model:       s.trial.model,
 		Accelerator: settled,
 		Started:     time.Now(),
 	}

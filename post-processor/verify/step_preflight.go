@@ -1,8 +1,11 @@
 package verify
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
@@ -27,15 +30,8 @@ type stepPreflight struct {
 }
 
 func (s *stepPreflight) Run(ctx context.Context) error {
-	image, manifestPath, err := artifact.Find(s.input)
-	if err != nil {
+	if err := s.find(); err != nil {
 		return err
-	}
-	s.trial.image = image
-	s.trial.modelImage, _ = s.input.State(appliance.StateModelImagePath).(string)
-	s.trial.arch = architecture(manifestPath)
-	if s.trial.before, err = os.Stat(image); err != nil {
-		return fmt.Errorf("the image to verify: %w", err)
 	}
 	// From here on, a failure keeps the image.
 	if err := s.trial.keep(ctx, s.ui.Say, s.input); err != nil {
@@ -44,42 +40,90 @@ func (s *stepPreflight) Run(ctx context.Context) error {
 	if err := s.config.check().UnknownErr(); err != nil {
 		return err
 	}
-	if err := s.checkHost(ctx); err != nil {
-		return fmt.Errorf("verifying needs programs of this host:\n%w", err)
-	}
-	if err := checkFormat(ctx, image); err != nil {
+	if err := errors.Join(s.settle(), s.checkHost(ctx)); err != nil {
 		return err
 	}
-	if s.trial.modelImage != "" {
-		return checkFormat(ctx, s.trial.modelImage)
+	return s.checkImages(ctx)
+}
+
+// find takes the image, its manifest and its model disk from the artifact.
+func (s *stepPreflight) find() error {
+	image, manifestPath, err := artifact.Find(s.input)
+	if err != nil {
+		return err
+	}
+	s.trial.image = image
+	s.trial.modelImage, _ = s.input.State(appliance.StateModelImagePath).(string)
+	if s.trial.before, err = os.Stat(image); err != nil {
+		return fmt.Errorf("the image to verify: %w", err)
+	}
+	m, err := manifest.Read(manifestPath)
+	switch {
+	case err == nil:
+		s.trial.manifest = &m
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
 	}
 	return nil
+}
+
+// settle decides on the model and the memory, which follow the manifest unless the template
+// has them. It refuses a machine in which the model would not start: the agent would say so
+// too, minutes later.
+func (s *stepPreflight) settle() error {
+	m := manifest.Manifest{}
+	if s.trial.manifest != nil {
+		m = *s.trial.manifest
+	}
+	s.trial.model = cmp.Or(s.config.ModelID, m.ModelID, appliance.ModelID)
+	s.trial.memoryMiB = cmp.Or(s.config.Memory, m.MemoryMiB, appliance.MemoryMiB)
+	var mistakes []error
+	if m.ModelID != "" && s.trial.model != m.ModelID {
+		mistakes = append(mistakes, fmt.Errorf("model_id: %s, but by its manifest the image serves %s; leave model_id out", s.trial.model, m.ModelID))
+	}
+	if s.trial.memoryMiB < m.MinMemoryMiB {
+		mistakes = append(mistakes, fmt.Errorf("memory: %d MiB are too few for the model to start, by the manifest of the image it needs %d; leave memory out for the %d that it wants",
+			s.trial.memoryMiB, m.MinMemoryMiB, m.MemoryMiB))
+	}
+	if err := qemuvm.CheckMemory(s.trial.memoryMiB); err != nil {
+		mistakes = append(mistakes, fmt.Errorf("memory: %w", err))
+	}
+	return errors.Join(mistakes...)
 }
 
 // checkHost first reports missing programs, then tries the ones that exist.
 func (s *stepPreflight) checkHost(ctx context.Context) error {
-	if err := instance.Available(s.trial.arch, s.config.Firmware); err != nil {
+	arch := s.trial.arch()
+	err := instance.Available(arch, s.config.Firmware)
+	if err == nil {
+		settled, _ := accelerator.Settle(s.config.Accelerator, arch)
+		err = hostprogram.TryOut(ctx, qemuvm.TryOut(arch, "", settled), qemuimg.TryOut, contextiso.TryOut)
+	}
+	if err != nil {
+		return fmt.Errorf("verifying needs programs of this host:\n%w", err)
+	}
+	return nil
+}
+
+// checkImages makes sure that what boots is what the manifests describe. The check of an image
+// without a manifest is that it is undamaged.
+func (s *stepPreflight) checkImages(ctx context.Context) error {
+	t := s.trial
+	if t.manifest == nil {
+		s.ui.Say("The image has no manifest: the outcome is recorded in the reports alone")
+		if err := qemuimg.Check(ctx, t.image); err != nil {
+			return err
+		}
+	} else if err := (manifest.Disk{Path: t.image, Manifest: *t.manifest}).Check(ctx, s.ui.Say); err != nil {
 		return err
 	}
-	settled, _ := accelerator.Settle(s.config.Accelerator, s.trial.arch)
-	return hostprogram.TryOut(ctx, qemuvm.TryOut(s.trial.arch, "", settled), qemuimg.TryOut, contextiso.TryOut)
-}
-
-// architecture returns Go's name of the image's architecture, amd64 if it has no manifest.
-func architecture(manifestPath string) string {
-	if m, err := manifest.Read(manifestPath); err == nil && m.OSArch == "aarch64" {
-		return "arm64"
+	if t.modelImage == "" {
+		return nil
 	}
-	return "amd64"
-}
-
-func checkFormat(ctx context.Context, image string) error {
-	info, err := qemuimg.Inspect(ctx, image)
+	disk, err := manifest.ReadDisk(t.modelImage, manifest.Path(t.modelImage))
 	if err != nil {
 		return err
 	}
-	if info.Format != qemuimg.Format {
-		return fmt.Errorf("the image %s is not a QCOW2 image, qemu-img calls it %q", image, info.Format)
-	}
-	return nil
+	t.modelSHA256 = disk.Manifest.SHA256
+	return disk.Check(ctx, s.ui.Say)
 }

@@ -42,8 +42,12 @@ func (c *Config) template(image string) []byte {
 	artifice.SetAttributeValue("files", cty.ListVal([]cty.Value{cty.StringVal(filepath.Clean(image))}))
 	verify := sequence.AppendNewBlock("post-processor", []string{"slm-copilot-verify"}).Body()
 	verify.SetAttributeValue("name", cty.StringVal("verify"))
-	verify.SetAttributeValue("model_id", cty.StringVal(c.ModelID))
-	verify.SetAttributeValue("memory", cty.NumberIntVal(int64(c.Memory)))
+	if c.ModelID != "" {
+		verify.SetAttributeValue("model_id", cty.StringVal(c.ModelID))
+	}
+	if c.Memory != 0 {
+		verify.SetAttributeValue("memory", cty.NumberIntVal(int64(c.Memory)))
+	}
 	verify.SetAttributeValue("cpus", cty.NumberIntVal(int64(c.CPUs)))
 	verify.SetAttributeValue("accelerator", cty.StringVal(c.Accelerator))
 	verify.SetAttributeValue("firmware", cty.StringVal(c.Firmware))

@@ -61,7 +61,7 @@ func (d disk) findRoot(ctx context.Context) (fileSystem, error) {
 // parts returns the partitions, or the whole disk if it is a single file system. A boot sector
 // at the start of such a disk may look like an invalid partition table.
 func (d disk) parts(ctx context.Context) ([]qemuimg.Part, error) {
-	info, err := qemuimg.Inspect(ctx, d.qcow2)
+	info, err := qemuimg.Inspect(d.qcow2)
 	if err != nil {
 		return nil, err
 	}

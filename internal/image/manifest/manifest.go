@@ -51,6 +51,10 @@ type Manifest struct {
 	// MemoryMiB is the memory a VM needs so that the model has its default context, 0 if
 	// unknown.
 	MemoryMiB int `json:"memory_mib,omitempty"`
+	// MinMemoryMiB is the memory below which the model does not start at all, 0 if unknown.
+	MinMemoryMiB int `json:"min_memory_mib,omitempty"`
+	// Verified is the last trial of the image, nil if it had none.
+	Verified *Verification `json:"verified,omitempty"`
 }
 
 // Path returns the path of the manifest of an image.

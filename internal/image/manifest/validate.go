@@ -42,6 +42,12 @@ func (m Manifest) validate() error {
 	if m.MemoryMiB != 0 {
 		expect("memory_mib", checkPositive(int64(m.MemoryMiB)))
 	}
+	if m.MinMemoryMiB != 0 {
+		expect("min_memory_mib", checkPositive(int64(m.MinMemoryMiB)))
+	}
+	if m.Verified != nil {
+		m.Verified.validate(expect)
+	}
 	return errors.Join(mistakes...)
 }
 

@@ -46,7 +46,7 @@ func weights(t *testing.T, size int) (Weights, []byte) {
 func raw(t *testing.T, image string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "raw")
-	info, err := qemuimg.Inspect(t.Context(), image)
+	info, err := qemuimg.Inspect(image)
 	require.NoError(t, err)
 	require.NoError(t, qemuimg.ToRaw(t.Context(), image, qemuimg.Part{Size: info.VirtualSize}, path, func(string) {}))
 	return path

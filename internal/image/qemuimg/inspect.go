@@ -1,59 +1,56 @@
 package qemuimg
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 )
 
-// Format is the format of all our images.
-const Format = "qcow2"
-
-// Info describes a disk image.
-type Info struct {
-	// Format is the format qemu-img detects in the content; it reports everything it does not
-	// recognize as "raw", even garbage.
-	Format string
-	// VirtualSize is the size of the disk a guest sees, in bytes.
-	VirtualSize int64
-	// ActualSize is what the file occupies, in bytes.
-	ActualSize int64
-	// Backing is the backing file of an overlay; empty for a standalone image.
-	Backing string
-	// Compression is the method for compressed clusters: "zlib", "zstd", or empty for a format
-	// without compression.
-	Compression string
-}
-
-// Inspect reads the header of an image. It never opens a backing file.
-func Inspect(ctx context.Context, path string) (Info, error) {
-	if err := readable(path); err != nil {
+// Inspect reads the header of an image itself: qemu-img opens the files that an image refers
+// to, and what it takes for an image of another format.
+func Inspect(path string) (Info, error) {
+	file, err := os.Open(path)
+	if err != nil {
 		return Info{}, fmt.Errorf("inspect image: %w", err)
 	}
-	absolute, err := plain(path)
+	defer file.Close()
+	status, err := file.Stat()
 	if err != nil {
-		return Info{}, err
+		return Info{}, fmt.Errorf("inspect image: %w", err)
 	}
-	var stdout bytes.Buffer
-	if err := run(ctx, &stdout, "info", "--output=json", absolute); err != nil {
-		return Info{}, fmt.Errorf("inspect image %s: %w", path, err)
+	if status.IsDir() {
+		return Info{}, fmt.Errorf("inspect image: %s is a directory, not a disk image", path)
 	}
-	info, err := parseInfo(stdout.Bytes())
+	info, err := readInfo(file)
 	if err != nil {
 		return Info{}, fmt.Errorf("inspect image %s: %w", path, err)
 	}
 	return info, nil
 }
 
-// Check verifies all metadata of a QCOW2 image and reports damage. It is the only way to
-// notice that a file was truncated: everything else reads the missing part as zeros.
-func Check(ctx context.Context, path string) error {
-	if err := readable(path); err != nil {
-		return fmt.Errorf("check image: %w", err)
+// InspectStandalone is Inspect, and refuses an image that is not Standalone.
+func InspectStandalone(path string) (Info, error) {
+	info, err := Inspect(path)
+	if err != nil {
+		return Info{}, err
 	}
+	if err := info.Standalone(); err != nil {
+		return Info{}, fmt.Errorf("the image %s: %w", path, err)
+	}
+	return info, nil
+}
+
+// Check verifies all metadata of a standalone QCOW2 image and reports damage. It is the only
+// way to notice that a file was truncated: everything else reads the missing part as zeros.
+func Check(ctx context.Context, path string) error {
+	if _, err := InspectStandalone(path); err != nil {
+		return err
+	}
+	return check(ctx, path)
+}
+
+// check is Check for an image of ours, which may be an overlay.
+func check(ctx context.Context, path string) error {
 	absolute, err := plain(path)
 	if err != nil {
 		return err
@@ -70,55 +67,4 @@ func Check(ctx context.Context, path string) error {
 		return fmt.Errorf("check image %s: %w", path, err)
 	}
 	return nil
-}
-
-// readable reports common mistakes in the words of the operating system, which are shorter
-// than those of qemu-img.
-func readable(path string) error {
-	file, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	status, err := file.Stat()
-	if err != nil {
-		return err
-	}
-	if status.IsDir() {
-		return fmt.Errorf("%s is a directory, not a disk image", path)
-	}
-	return nil
-}
-
-// parseInfo parses the output of "qemu-img info --output=json".
-func parseInfo(answer []byte) (Info, error) {
-	var fields struct {
-		Format      string `json:"format"`
-		VirtualSize int64  `json:"virtual-size"`
-		ActualSize  int64  `json:"actual-size"`
-		Backing     string `json:"backing-filename"`
-		FullBacking string `json:"full-backing-filename"`
-		Specific    struct {
-			Data struct {
-				Compression string `json:"compression-type"`
-			} `json:"data"`
-		} `json:"format-specific"`
-	}
-	if err := json.Unmarshal(answer, &fields); err != nil {
-		return Info{}, fmt.Errorf("qemu-img gave no JSON: %w", err)
-	}
-	if fields.Format == "" || fields.VirtualSize < 0 || fields.ActualSize < 0 {
-		return Info{}, errors.New("qemu-img named no format or a negative size")
-	}
-	backing := fields.FullBacking
-	if backing == "" {
-		backing = fields.Backing
-	}
-	return Info{
-		Format:      fields.Format,
-		VirtualSize: fields.VirtualSize,
-		ActualSize:  fields.ActualSize,
-		Backing:     backing,
-		Compression: fields.Specific.Data.Compression,
-	}, nil
 }

@@ -58,11 +58,9 @@ func random(t *testing.T, size int) []byte {
 }
 
 func TestInspect(t *testing.T) {
-	info, err := Inspect(context.Background(), makeImage(t, random(t, mebibyte)))
+	info, err := Inspect(makeImage(t, random(t, mebibyte)))
 	require.NoError(t, err)
-	assert.Greater(t, info.ActualSize, int64(mebibyte))
-	info.ActualSize = 0
-	assert.Equal(t, Info{Format: "qcow2", VirtualSize: 64 * mebibyte, Compression: "zlib"}, info)
+	assert.Equal(t, Info{VirtualSize: 64 * mebibyte, Compression: "zlib"}, info)
 }
 
 func TestInspectSaysWhatIsWrong(t *testing.T) {
@@ -72,32 +70,26 @@ func TestInspectSaysWhatIsWrong(t *testing.T) {
 	require.NoError(t, err)
 	cut := filepath.Join(directory, "cut.qcow2")
 	require.NoError(t, os.WriteFile(cut, header[:20], 0o600))
+	garbage := filepath.Join(directory, "garbage")
+	require.NoError(t, os.WriteFile(garbage, random(t, 4096), 0o600))
 
 	for path, want := range map[string]string{
 		filepath.Join(directory, "none.qcow2"): "no such file or directory",
 		directory:                              "is a directory, not a disk image",
-		cut:                                    "Could not open",
+		cut:                                    "its header is cut off",
+		garbage:                                "not a QCOW2 image",
 	} {
-		_, err := Inspect(context.Background(), path)
+		_, err := Inspect(path)
 		require.Error(t, err)
 		assert.ErrorContains(t, err, want)
 		assert.ErrorContains(t, err, path)
 	}
 }
 
-func TestInspectCallsGarbageRaw(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "garbage")
-	require.NoError(t, os.WriteFile(path, random(t, 4096), 0o600))
-	info, err := Inspect(context.Background(), path)
-	require.NoError(t, err)
-	assert.Equal(t, "raw", info.Format)
-}
-
 func TestMissingToolNamesItsPackage(t *testing.T) {
 	image := makeImage(t, nil)
 	t.Setenv("PATH", t.TempDir())
-	_, err := Inspect(context.Background(), image)
-	assert.ErrorContains(t, err, "install the package qemu-utils")
+	assert.ErrorContains(t, Check(context.Background(), image), "install the package qemu-utils")
 }
 
 // A name with a colon would be a protocol to qemu-img.
@@ -105,8 +97,7 @@ func TestNamesWithColonsAreFiles(t *testing.T) {
 	image := makeImage(t, nil)
 	t.Chdir(filepath.Dir(image))
 	require.NoError(t, os.Rename(image, "nbd:host.qcow2"))
-	_, err := Inspect(context.Background(), "nbd:host.qcow2")
-	assert.NoError(t, err)
+	assert.NoError(t, Check(context.Background(), "nbd:host.qcow2"))
 }
 
 func TestCreateOverlay(t *testing.T) {
@@ -116,7 +107,7 @@ func TestCreateOverlay(t *testing.T) {
 	overlay := filepath.Join(t.TempDir(), "overlay.qcow2")
 	require.NoError(t, CreateOverlay(context.Background(), "disk.qcow2", overlay))
 
-	info, err := Inspect(context.Background(), overlay)
+	info, err := Inspect(overlay)
 	require.NoError(t, err)
 	assert.Equal(t, backing, info.Backing, "the backing path is absolute, so that the overlay may be moved")
 	assert.Equal(t, int64(64*mebibyte), info.VirtualSize)
@@ -132,7 +123,7 @@ func TestCreateOverlayOfGarbageLeavesNothing(t *testing.T) {
 	garbage := filepath.Join(t.TempDir(), "garbage")
 	require.NoError(t, os.WriteFile(garbage, random(t, 4096), 0o600))
 	overlay := filepath.Join(t.TempDir(), "overlay.qcow2")
-	assert.ErrorContains(t, CreateOverlay(context.Background(), garbage, overlay), "not in qcow2 format")
+	assert.ErrorIs(t, CreateOverlay(context.Background(), garbage, overlay), ErrNotQCOW2)
 	assert.NoFileExists(t, overlay)
 }
 
@@ -145,11 +136,13 @@ func TestCompactFlattensAndKeepsTheDisk(t *testing.T) {
 	var lines []string
 	require.NoError(t, Compact(context.Background(), overlay, target, func(line string) { lines = append(lines, line) }))
 
-	info, err := Inspect(context.Background(), target)
+	info, err := Inspect(target)
 	require.NoError(t, err)
 	assert.Equal(t, "zstd", info.Compression)
 	assert.Empty(t, info.Backing)
-	assert.Less(t, info.ActualSize, int64(2*mebibyte))
+	status, err := os.Stat(target)
+	require.NoError(t, err)
+	assert.Less(t, status.Size(), int64(2*mebibyte))
 	assert.Equal(t, disk(t, backing), disk(t, target))
 	require.NoError(t, Check(context.Background(), target))
 	require.Len(t, lines, 1)
@@ -224,16 +217,5 @@ func FuzzPercent(f *testing.F) {
 		require.NoError(t, err)
 		assert.Equal(t, len(output), n)
 		assert.LessOrEqual(t, len(writer.rest), longestReport)
-	})
-}
-
-func FuzzParseInfo(f *testing.F) {
-	f.Add([]byte(`{"virtual-size": 1, "format": "qcow2", "actual-size": 1, "backing-filename": "x"}`))
-	f.Fuzz(func(t *testing.T, answer []byte) {
-		info, err := parseInfo(answer)
-		if err == nil {
-			assert.NotEmpty(t, info.Format)
-			assert.GreaterOrEqual(t, info.VirtualSize, int64(0))
-		}
 	})
 }

@@ -22,9 +22,9 @@ const maxCoroutines = 16
 const partialSuffix = ".partial"
 
 // CreateOverlay creates an image that contains only what differs from backing, which must be
-// QCOW2. It refuses to replace a file.
+// standalone. It refuses to replace a file.
 func CreateOverlay(ctx context.Context, backing, overlay string) error {
-	if err := readable(backing); err != nil {
+	if _, err := InspectStandalone(backing); err != nil {
 		return fmt.Errorf("create overlay: %w", err)
 	}
 	from, err := plain(backing)
@@ -42,14 +42,14 @@ func CreateOverlay(ctx context.Context, backing, overlay string) error {
 }
 
 // Compact writes the disk in the QCOW2 image source, including its backing files, to one image
-// with zstd-compressed clusters, using all cores. Free space takes no room in it. Target
-// appears complete or not at all.
+// with zstd-compressed clusters, using all cores. The source must be ours: it may refer to
+// other files. Free space takes no room in the target, which appears complete or not at all.
 func Compact(ctx context.Context, source, target string, say func(string)) error {
-	if err := Check(ctx, source); err != nil {
+	info, err := Inspect(source)
+	if err != nil {
 		return err
 	}
-	info, err := Inspect(ctx, source)
-	if err != nil {
+	if err := check(ctx, source); err != nil {
 		return err
 	}
 	from, to, err := plainPair(source, target)

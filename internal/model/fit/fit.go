@@ -94,13 +94,18 @@ func (s size) largest(memory uint64, limit int, kind cacheType) int {
 func (s size) quantizable() bool { return s.cache.HeadUnit%q8.elements == 0 }
 
 func (s size) tooLarge(memory uint64, limit int) error {
+	need := s.least(limit)
+	return fmt.Errorf("the model does not fit into the memory: it needs %s with the smallest context, the system leaves %s of %s. Set MEMORY of the virtual machine to %d or more",
+		gib(need), gib(usable(memory)), gib(memory), memoryFor(need))
+}
+
+// least returns the memory for the smallest context up to limit.
+func (s size) least(limit int) uint64 {
 	kind := f16
 	if s.quantizable() {
 		kind = q8
 	}
-	need := s.need(min(limit, MinContext), kind)
-	return fmt.Errorf("the model does not fit into the memory: it needs %s with the smallest context, the system leaves %s of %s. Set MEMORY of the virtual machine to %d or more",
-		gib(need), gib(usable(memory)), gib(memory), memoryFor(need))
+	return s.need(min(limit, MinContext), kind)
 }
 
 func (s size) warnings(memory uint64, wanted, limit int, r Result, kind cacheType) []string {
@@ -138,4 +143,10 @@ func Memory(model gguf.Header, context int) int {
 	s := sizes(model)
 	context = int(min(uint64(context), model.ContextLength))
 	return int(memoryFor(s.need(context, f16) + spare*s.state(context, f16)))
+}
+
+// Least returns the MEMORY of a VM, in MiB, with which the model fits, if only with the smallest
+// context. The header must have been accepted by package weights.
+func Least(model gguf.Header) int {
+	return int(given(sizes(model).least(int(model.ContextLength)))>>20) + 1
 }

@@ -104,6 +104,20 @@ func TestAModelWithoutAttention(t *testing.T) {
 	assert.Positive(t, got.CacheTokens)
 }
 
+// A machine with the least memory starts the model, one with a tenth less does not.
+func TestTheLeastMemoryIsEnough(t *testing.T) {
+	for _, model := range models {
+		h := model.shape.header()
+		least := uint64(Least(h))
+		seen := least * mib * 98 / 100 // the kernel keeps the rest to itself
+		_, err := Decide(seen, h, 32768)
+		require.NoError(t, err, model.name)
+		_, err = Decide(seen*9/10, h, 32768)
+		require.Error(t, err, model.name)
+		assert.LessOrEqual(t, least, uint64(Memory(h, 32768)), model.name)
+	}
+}
+
 // A test machine and a demonstration have little memory, and a model of nearly nothing.
 func TestATinyModelFitsIntoOneGiB(t *testing.T) {
 	h := gguf.Header{ContextLength: 32768, BlockCount: 2, Numbers: map[string]uint64{

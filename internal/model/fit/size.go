@@ -157,9 +157,12 @@ func usable(memory uint64) uint64 { return memory - min(memory/8, system) }
 // bytes usable. The kernel reserves a few percent of the VM's memory before reporting the
 // total (measured: 1.9 % of 24 GiB).
 func memoryFor(need uint64) uint64 {
+	return (given(need) + 1<<30 - 1) >> 30 << 10
+}
+
+func given(need uint64) uint64 {
 	total := need + min(need/7+1, system) + memoryStep
-	given := total + total/32
-	return (given + 1<<30 - 1) >> 30 << 10
+	return total + total/32
 }
 
 func gib(bytes uint64) string { return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30)) }

@@ -53,6 +53,15 @@ func (r Report) Passed() bool {
 	return r.Error == "" && len(r.Boots) > 0 && len(r.Failures()) == 0
 }
 
+// Checks returns how many checks were made, in all boots.
+func (r Report) Checks() int {
+	var checks int
+	for _, boot := range r.Boots {
+		checks += len(boot.Results)
+	}
+	return checks
+}
+
 // Failures returns the failed checks, as "<boot>: <check>: <what was wrong>".
 func (r Report) Failures() []string {
 	var failures []string

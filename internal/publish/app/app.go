@@ -38,7 +38,7 @@ func Default() App {
 		Tags:               []string{"ai", "llm", "copilot", "cpu"},
 		OpenNebulaVersions: []string{"6.10", "7.0", "7.2", "7.4"},
 	}
-	return app.sized(devstralMemory)
+	return app.sized(appliance.MemoryMiB)
 }
 
 // DefaultFor returns the appliance with the system image of m: its version, its model and

@@ -8,8 +8,6 @@ const (
 	// minVCPU leaves one for nginx and the system while the model computes; beyond maxVCPU
 	// the memory bandwidth of the host limits tokens per second.
 	minVCPU, maxVCPU = 2, 16
-	// devstralMemory is what fit.Memory returns for that model, in MiB.
-	devstralMemory = 32768
 )
 
 // sized gives the app a virtual machine with memoryMiB of memory, rounded up to whole GiB,

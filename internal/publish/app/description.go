@@ -64,6 +64,11 @@ func describe(m model) string {
 	return strings.Join(paragraphs, "\n\n")
 }
 
+// Unverified adds to a description that nothing proves that the image works.
+func Unverified(description string) string {
+	return description + "\n\nThis image was published without a test: nobody has proven that it boots and answers."
+}
+
 func sovereignty(m model) string {
 	text := "It runs on your own infrastructure. Model, engine and API are in the image: they work without the\n" +
 		"internet, and no code and no prompt is sent to anyone else."

@@ -10,7 +10,6 @@ build {
     }
     post-processor "slm-copilot-verify" {
       name         = "verify"
-      model_id     = "devstral-small-2"
       memory       = 8192
       cpus         = 2
       accelerator  = "auto"
