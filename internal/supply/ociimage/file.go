@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/filekind"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 )
@@ -63,9 +64,17 @@ func HoldsImage(ctx context.Context, name, entryPoint string) (bool, error) {
 		return nil
 	})
 	if err != nil && !errors.Is(err, errKnown) {
-		return false, fmt.Errorf("%s is no tar archive that can be read: %w", name, err)
+		return false, notReadable(name, err)
 	}
 	return image, nil
+}
+
+func notReadable(name string, err error) error {
+	err = fmt.Errorf("%s is no tar archive that can be read: %w", name, err)
+	if kind, _ := filekind.Of(name); kind.Is == "is compressed (gzip)" || kind.Is == "is compressed (zstd)" {
+		return err // what is in it is at fault
+	}
+	return filekind.Instead(err, name, name)
 }
 
 func cleaned(name string) string { return strings.TrimPrefix(path.Clean("/"+name), "/") }

@@ -161,6 +161,7 @@ func TestArchivesThatAreNoImage(t *testing.T) {
 		"an image in a directory":      {archive(file("image/oci-layout", "")), false, ""},
 		"an image without a layout":    {archive(file("index.json", "")), false, ""},
 		"no archive":                   {[]byte(strings.Repeat("text", 1000)), false, "is no tar archive that can be read"},
+		"a compressed text":            {gzipped([]byte(strings.Repeat("text", 1000))), false, "invalid tar header"},
 		"half an archive":              {archive(file("a", strings.Repeat("x", 10000)))[:5000], false, "unexpected EOF"},
 		"half a compressed archive":    {gzipped(archive(file("a", strings.Repeat("xyz", 10000))))[:60], false, "unexpected EOF"},
 		"an image, what follows aside": {append(archive(file("oci-layout", ""), file("b", ""))[:1024], "garbage"...), true, ""},
@@ -178,7 +179,11 @@ func TestArchivesThatAreNoImage(t *testing.T) {
 			assert.Equal(t, tt.image, image)
 		})
 	}
-	_, err := HoldsImage(t.Context(), filepath.Join(t.TempDir(), "none"), "run.sh")
+	path := filepath.Join(t.TempDir(), "backend.tar.xz")
+	require.NoError(t, os.WriteFile(path, []byte("\xfd7zXZ\x00"+strings.Repeat("x", 1024)), 0o644))
+	_, err := HoldsImage(t.Context(), path, "run.sh")
+	require.EqualError(t, err, path+" is compressed (xz): unpack it first (unxz < backend.tar.xz > backend.tar)")
+	_, err = HoldsImage(t.Context(), filepath.Join(t.TempDir(), "none"), "run.sh")
 	assert.ErrorIs(t, err, fs.ErrNotExist)
 }
 
