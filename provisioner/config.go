@@ -82,6 +82,9 @@ type Model struct {
 	Quantization string `mapstructure:"quantization"`
 	// License is an SPDX expression.
 	License string `mapstructure:"license"`
+	// LicenseFile is the path of a file with the text of the licence, for one whose text the
+	// plugin does not know, or one that names the holder of the rights.
+	LicenseFile string `mapstructure:"license_file"`
 }
 
 // ContextPackage is the block "context_package".
