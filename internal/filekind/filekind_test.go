@@ -26,7 +26,7 @@ func at(offset int, text string) string {
 	return strings.Repeat("\x00", offset) + text + strings.Repeat("\x00", 4096)
 }
 
-func TestOf(t *testing.T) {
+func TestKinds(t *testing.T) {
 	for name, tt := range map[string]struct{ content, want string }{
 		"disk.img.xz":   {at(0, "\xfd7zXZ\x00"), "disk.img.xz is compressed (xz): unpack it first (unxz < disk.img.xz > disk.img)"},
 		"m.gguf.gz":     {at(0, "\x1f\x8b\x08"), "m.gguf.gz is compressed (gzip): unpack it first (gunzip < m.gguf.gz > m.gguf)"},
@@ -64,7 +64,7 @@ func TestOf(t *testing.T) {
 }
 
 // What real programs write is recognized.
-func TestOfWhatProgramsWrite(t *testing.T) {
+func TestKindsOfWhatProgramsWrite(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
 	require.NoError(t, os.WriteFile(in("raw"), bytes.Repeat([]byte("disk"), 1<<18), 0o644))
