@@ -189,7 +189,7 @@ func (p *parts) blob(_ context.Context, sum string, size int64) (fetch.File, err
 	return file, nil
 }
 
-var errNoImage = errors.New("holds no image")
+var errNoImage = errors.New("holds no image: neither " + indexFile + " nor " + savedFile + " in it names one")
 
 // layout returns the layers of the image in an OCI image layout.
 func (p *parts) layout(ctx context.Context, arch string) ([]layer, error) {

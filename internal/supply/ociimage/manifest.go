@@ -19,6 +19,10 @@ type manifest struct {
 	Manifests []ocispec.Descriptor `json:"manifests"`
 }
 
+// maxSize is in bytes: what no registry serves, and the sum of what a manifest lists cannot
+// overflow.
+const maxSize = 1 << 44
+
 // maxDocument is the largest manifest, in bytes, that registries accept.
 const maxDocument = 4 << 20
 
@@ -57,7 +61,7 @@ func (m manifest) check() error {
 		if err := checkDigest(d.Digest.String()); err != nil {
 			mistakes = append(mistakes, fmt.Errorf("its manifest names a digest that %w", err))
 		}
-		if d.Size <= 0 {
+		if d.Size <= 0 || d.Size > maxSize {
 			mistakes = append(mistakes, fmt.Errorf("its manifest gives %d bytes as a size", d.Size))
 		}
 	}
