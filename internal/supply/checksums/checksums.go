@@ -63,7 +63,7 @@ func Lines(list string) []Line {
 }
 
 func parse(text string) Line {
-	text, escaped := strings.CutPrefix(text, `\`)
+	text, escaped := strings.CutPrefix(strings.TrimLeft(text, " \t"), `\`)
 	var name, sum string
 	if match := taggedEntry.FindStringSubmatch(text); match != nil {
 		name, sum = match[1], match[2]

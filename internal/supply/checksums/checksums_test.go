@@ -35,6 +35,8 @@ func TestFind(t *testing.T) {
 		"in another directory":         {a256 + "  images/file", Sums{}, "it has no entry for file"},
 		"upper case":                   {strings.ToUpper(a256) + "  file", of256, ""},
 		"line ends of DOS":             {b256 + "  other\r\n" + a256 + "  file\r\n", of256, ""},
+		"spaces at the start":          {"  " + a256 + "  file\n", of256, ""},
+		"spaces before BSD":            {"\tSHA256 (file) = " + a256 + "\n", of256, ""},
 		"spaces at the end":            {a256 + "  file \t\n", of256, ""},
 		"SHA-512":                      {a512 + "  file\n", of512, ""},
 		"BSD":                          {"SHA256 (file) = " + a256 + "\n", of256, ""},
