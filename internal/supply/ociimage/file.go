@@ -138,7 +138,7 @@ func (f File) unpack(ctx context.Context, dir string) (*parts, error) {
 			p.files[name] = file
 			return err
 		case tar.TypeSymlink:
-			p.links[name] = cleaned(path.Join(path.Dir(name), header.Linkname))
+			p.links[name] = cleaned(path.Dir(name) + "/" + header.Linkname)
 		case tar.TypeLink:
 			p.links[name] = cleaned(header.Linkname)
 		}

@@ -188,7 +188,7 @@ func TestArchivesThatAreNoImage(t *testing.T) {
 }
 
 // hostileFiles are archives that call themselves images.
-func hostileFiles(t testing.TB) map[string]struct {
+func hostileFiles() map[string]struct {
 	content []byte
 	err     string
 } {
@@ -245,7 +245,7 @@ func asNumber(n int) string {
 }
 
 func TestHostileFiles(t *testing.T) {
-	for name, tt := range hostileFiles(t) {
+	for name, tt := range hostileFiles() {
 		t.Run(name, func(t *testing.T) {
 			_, err := flattened(t, tt.content)
 			require.ErrorContains(t, err, "backend.source: ")
@@ -256,7 +256,7 @@ func TestHostileFiles(t *testing.T) {
 
 // Nothing in an archive makes a file outside of the scratch directory, or stays in it.
 func FuzzFile(f *testing.F) {
-	for _, tt := range hostileFiles(f) {
+	for _, tt := range hostileFiles() {
 		if len(tt.content) < 1<<16 {
 			f.Add(tt.content)
 		}

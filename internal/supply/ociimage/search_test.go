@@ -43,7 +43,7 @@ func TestIndexWithoutPlatforms(t *testing.T) {
 	linux := func(arch, variant string) *v1.Platform {
 		return &v1.Platform{OS: "linux", Architecture: arch, Variant: variant}
 	}
-	var deep v1.ImageIndex = indexOf(listedImage{amd, nil})
+	deep := indexOf(listedImage{amd, nil})
 	for range maxDepth {
 		deep = indexOf(listedImage{deep, nil})
 	}

@@ -59,31 +59,22 @@ func (p *publisher) ask(ctx context.Context, input lockfile.Input, token string)
 // HEAD for what they serve (signed URLs are for one method), so only the answer to GET
 // decides whether the file can be had.
 func (p *publisher) header(ctx context.Context, source, token string) (told, error) {
-	response, err := p.request(ctx, http.MethodHead, source, token)
-	if err != nil || response.StatusCode >= 400 {
-		response, err = p.request(ctx, http.MethodGet, source, token)
-	}
+	answer, err := p.request(ctx, http.MethodHead, source, token)
 	if err != nil {
-		return told{}, err
+		return p.request(ctx, http.MethodGet, source, token)
 	}
-	switch code := response.StatusCode; {
-	case code == http.StatusTooManyRequests, code >= 500:
-		return told{}, fmt.Errorf("%s answered %s: try again later", response.Request.URL.Host, response.Status)
-	case code >= 400:
-		return told{}, fmt.Errorf("%s answered %s: check the address, and whether it wants a token", response.Request.URL.Host, response.Status)
-	}
-	return fromHeader(response), nil
+	return answer, nil
 }
 
-// request returns an answer without its body.
-func (p *publisher) request(ctx context.Context, method, source, token string) (*http.Response, error) {
+// request returns what the header of an answer states, or an error if the answer is a refusal.
+func (p *publisher) request(ctx context.Context, method, source, token string) (told, error) {
 	request, err := http.NewRequestWithContext(ctx, method, source, nil)
 	if err != nil {
-		return nil, errors.New("is not a URL that can be read")
+		return told{}, errors.New("is not a URL that can be read")
 	}
 	if token != "" {
 		if err := mayCarryToken(request.URL); err != nil {
-			return nil, err
+			return told{}, err
 		}
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
@@ -97,10 +88,16 @@ func (p *publisher) request(ctx context.Context, method, source, token string) (
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return nil, sourceuri.WithoutURL(err)
+		return told{}, sourceuri.WithoutURL(err)
 	}
 	response.Body.Close()
-	return response, nil
+	switch code := response.StatusCode; {
+	case code == http.StatusTooManyRequests, code >= 500:
+		return told{}, fmt.Errorf("%s answered %s: try again later", request.URL.Host, response.Status)
+	case code >= 400:
+		return told{}, fmt.Errorf("%s answered %s: check the address, and whether it wants a token", request.URL.Host, response.Status)
+	}
+	return fromHeader(response), nil
 }
 
 func fromHeader(response *http.Response) told {
