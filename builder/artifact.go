@@ -45,7 +45,9 @@ func newArtifact(b *build) *artifact {
 		a.state[appliance.StateModelImagePath] = model
 	}
 	if b.baked.there() {
-		a.files = append(a.files, b.publishedPath(b.beside(appliance.LockSuffix)), b.publishedPath(b.beside(appliance.SBOMSuffix)))
+		for _, suffix := range []string{appliance.LockSuffix, appliance.SBOMSuffix, appliance.LicensesSuffix} {
+			a.files = append(a.files, b.publishedPath(b.beside(suffix)))
+		}
 	}
 	a.files = append(a.files, b.publishedPath(b.beside(appliance.ProvenanceSuffix)))
 	return a

@@ -20,8 +20,8 @@ import (
 type baked struct {
 	lock        lockfile.Lock
 	description appliance.Baked
-	// lockText and sbom are the contents of the files in the machine, unchanged.
-	lockText, sbom string
+	// lockText, sbom and licenses are the contents of the files in the machine, unchanged.
+	lockText, sbom, licenses string
 }
 
 // there reports whether the provisioner "slm-copilot" ran.
@@ -33,9 +33,10 @@ const (
 	descriptionLimit = 1 << 16
 	lockLimit        = 1 << 20
 	sbomLimit        = 64 << 20
+	licensesLimit    = 4 << 20
 )
 
-// readBaked reads the lock, the description and the SBOM from the machine.
+// readBaked reads the lock, the description, the SBOM and the licences from the machine.
 func readBaked(ctx context.Context, machine *remote.Machine) (b baked, err error) {
 	if b.lockText, err = readFile(ctx, machine, appliance.BakedLock, lockLimit); err != nil || b.lockText == "" {
 		return baked{}, err
@@ -55,6 +56,12 @@ func readBaked(ctx context.Context, machine *remote.Machine) (b baked, err error
 	}
 	if !json.Valid([]byte(b.sbom)) {
 		return baked{}, errors.New("what the provisioner left in the machine: " + appliance.BakedSBOM + " is missing or no JSON")
+	}
+	if b.licenses, err = readFile(ctx, machine, appliance.BakedLicenses, licensesLimit); err != nil {
+		return baked{}, err
+	}
+	if b.licenses == "" {
+		return baked{}, errors.New("what the provisioner left in the machine: " + appliance.BakedLicenses + " is missing")
 	}
 	return b, nil
 }

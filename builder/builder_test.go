@@ -160,6 +160,8 @@ func TestRunTellsEverythingThatIsMissing(t *testing.T) {
 func TestRunRefusesBaseImages(t *testing.T) {
 	inWorkplace(t)
 	ctx := context.Background()
+	require.NoError(t, os.WriteFile("x.img.xz", []byte("\xfd7zXZ\x00"+strings.Repeat("x", 4096)), 0o600))
+	require.NoError(t, os.WriteFile("x.vmdk", []byte("KDMV"+strings.Repeat("x", 4096)), 0o600))
 	require.NoError(t, os.WriteFile("garbage", []byte(strings.Repeat("x", 4096)), 0o600))
 	require.NoError(t, qemuimg.CreateOverlay(ctx, "base.qcow2", "overlay.qcow2"))
 	secret := filepath.Join(t.TempDir(), "secret")
@@ -175,6 +177,8 @@ func TestRunRefusesBaseImages(t *testing.T) {
 	}{
 		"missing":              {map[string]any{"base_image": "none.qcow2"}, []string{"base_image: ", "none.qcow2: no such file"}},
 		"a directory":          {map[string]any{"base_image": "."}, []string{"base_image: ", "is not a regular file"}},
+		"compressed":           {map[string]any{"base_image": "x.img.xz"}, []string{"base_image: x.img.xz is compressed (xz): unpack it first (unxz < x.img.xz > x.img)"}},
+		"of another format":    {map[string]any{"base_image": "x.vmdk"}, []string{"base_image: x.vmdk is a VMDK image: make a QCOW2 image of it first (qemu-img convert -f vmdk -O qcow2 x.vmdk x.vmdk.qcow2)"}},
 		"garbage":              {map[string]any{"base_image": "garbage"}, []string{"base_image: garbage is not a QCOW2 image"}},
 		"an overlay":           {map[string]any{"base_image": "overlay.qcow2"}, []string{"base_image: overlay.qcow2: it is only an overlay of"}},
 		"data in another file": {map[string]any{"base_image": "split.qcow2"}, []string{"base_image: split.qcow2: it keeps its data in another file"}},

@@ -25,6 +25,7 @@ const (
 )
 
 var catalogue = map[string]listedImage{
+	"ubuntu-26.04": {ubuntu + "26.04/release/ubuntu-26.04-server-cloudimg-$arch.img", "SHA256SUMS"},
 	"ubuntu-24.04": {ubuntu + "24.04/release/ubuntu-24.04-server-cloudimg-$arch.img", "SHA256SUMS"},
 	"ubuntu-22.04": {ubuntu + "22.04/release/ubuntu-22.04-server-cloudimg-$arch.img", "SHA256SUMS"},
 	"debian-12":    {debian + "bookworm/latest/debian-12-generic-$arch.qcow2", "SHA512SUMS"},

@@ -115,6 +115,8 @@ func TestPrepareAcceptsUnknownValues(t *testing.T) {
 
 func TestBaseImageChecksum(t *testing.T) {
 	const unpinned = "is not pinned: run `make lock`, set the checksum, or set allow_unpinned = true"
+	const known = "is neither an image known by name (debian-12, debian-13, ubuntu-22.04, ubuntu-24.04, ubuntu-26.04) nor a file that is here: " +
+		"give one of these names, a path or an http(s) URL"
 	tests := map[string]struct{ image, checksum, want string }{
 		"listed, not pinned":       {"ubuntu-22.04", "", unpinned},
 		"listed, pinned":           {"debian-13", someChecksum, ""},
@@ -125,7 +127,14 @@ func TestBaseImageChecksum(t *testing.T) {
 		"URL, pinned":              {"https://example.org/a.qcow2", someChecksum, ""},
 		"URL, unchecked":           {"https://example.org/a.qcow2", "none", "when it is downloaded"},
 		"URL without":              {"https://example.org/a.qcow2", "", unpinned},
-		"a misspelled name":        {"ubuntu-2404", "", "is not pinned"},
+		"a misspelled name":        {"ubuntu-2404", "", known},
+		"a name of next year":      {"ubuntu-26.10", "", `base_image: "ubuntu-26.10" ` + known},
+		"such a name, pinned":      {"ubuntu-26.10", someChecksum, known},
+		"such a name, unchecked":   {"fedora44", "none", known},
+		"a code name":              {"noble", "", known},
+		"a variant":                {"ubuntu-24.04-minimal", "", known},
+		"a file without a suffix":  {"./noble", someChecksum, ""},
+		"listed, the latest LTS":   {"ubuntu-26.04", someChecksum, ""},
 		"too short":                {"base.qcow2", "sha256:abc", "64 hexadecimal digits"},
 		"no image at all":          {"", "", "base_image: must be set to a path, an http(s) URL or one of debian-12,"},
 		"no image, a bad checksum": {"", "x", "base_image: must be set"},

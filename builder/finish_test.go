@@ -27,7 +27,7 @@ import (
 func withBaked(work *build) *build {
 	lock := lockfile.Lock{Inputs: locked()[3:]}
 	description := appliance.Baked{ModelID: "devstral-small-2", ModelName: "Devstral Small 2", MemoryMiB: 32768}
-	work.baked = baked{lock: lock, description: description, lockText: string(lock.Encode()), sbom: "{}\n"}
+	work.baked = baked{lock: lock, description: description, lockText: string(lock.Encode()), sbom: "{}\n", licenses: "MIT\n"}
 	return work
 }
 
@@ -43,7 +43,7 @@ func TestABakedImageIsLookedInto(t *testing.T) {
 	assert.NoDirExists(t, "dist/out")
 	assert.NoDirExists(t, "dist/out.partial")
 	const base = "dist/out.failed/slm-copilot-1.0.0-x86_64"
-	for _, suffix := range []string{".qcow2", ".manifest.json", ".lock.hcl", ".spdx.json", ".intoto.json", ".serial.log"} {
+	for _, suffix := range []string{".qcow2", ".manifest.json", ".lock.hcl", ".spdx.json", ".licenses.txt", ".intoto.json", ".serial.log"} {
 		assert.FileExists(t, base+suffix)
 	}
 }
@@ -107,7 +107,7 @@ func TestWhatWasBakedLiesBesideTheImage(t *testing.T) {
 		step.Of(&stepDescribe{work}), step.Of(&stepRecord{work}), step.Of(&stepPublish{work})))
 	a := newArtifact(work)
 	base := "dist/out/slm-copilot-1.0.0-x86_64"
-	assert.Equal(t, []string{base + ".qcow2", base + ".manifest.json", base + ".lock.hcl", base + ".spdx.json", base + ".intoto.json"}, a.Files())
+	assert.Equal(t, []string{base + ".qcow2", base + ".manifest.json", base + ".lock.hcl", base + ".spdx.json", base + ".licenses.txt", base + ".intoto.json"}, a.Files())
 	lock, err := os.ReadFile(base + ".lock.hcl")
 	require.NoError(t, err)
 	assert.Equal(t, work.baked.lockText, string(lock))

@@ -102,11 +102,13 @@ func TestHookBringsBackWhatWasBaked(t *testing.T) {
 	description := `{"model_id": "devstral-small-2", "memory_mib": 32768}` + "\n"
 	_, err := runHook(t, b, guestWith(map[string]string{
 		appliance.BakedLock: lock, appliance.BakedFile: description, appliance.BakedSBOM: "{}\n",
+		appliance.BakedLicenses: "MIT\n",
 	}), new(recorder), map[string]any{})
 	require.NoError(t, err)
 	assert.True(t, b.baked.there())
 	assert.Equal(t, lock, b.baked.lockText)
 	assert.Equal(t, "{}\n", b.baked.sbom)
+	assert.Equal(t, "MIT\n", b.baked.licenses)
 	assert.Len(t, b.baked.lock.Inputs, len(locked()))
 	assert.Equal(t, appliance.Baked{ModelID: "devstral-small-2", MemoryMiB: 32768}, b.baked.description)
 }
@@ -121,6 +123,7 @@ func TestHookRefusesWhatIsNoInventory(t *testing.T) {
 		"no description": {map[string]string{appliance.BakedLock: lock}, "baked.json is missing or damaged"},
 		"no SBOM":        {map[string]string{appliance.BakedLock: lock, appliance.BakedFile: "{}\n"}, "sbom.spdx.json is missing or no JSON"},
 		"a damaged SBOM": {map[string]string{appliance.BakedLock: lock, appliance.BakedFile: "{}\n", appliance.BakedSBOM: "{\n"}, "sbom.spdx.json is missing or no JSON"},
+		"no licences":    {map[string]string{appliance.BakedLock: lock, appliance.BakedFile: "{}\n", appliance.BakedSBOM: "{}\n"}, "licenses.txt is missing"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -2,7 +2,10 @@ package builder
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
@@ -27,11 +30,27 @@ func (c *Config) pinBase() (lockfile.Input, error) {
 		input = lockfile.Input{Kind: lockfile.KindBaseImage, Name: c.BaseImage, Arch: c.goArch(), Source: c.BaseImage}
 		if listed, known := catalogue[c.BaseImage]; known {
 			input.Source = listed.url(c.goArch())
+		} else if isName(c.BaseImage) {
+			return lockfile.Input{}, fmt.Errorf("base_image: %q is neither an image known by name (%s) nor a file that is here: give one of these names, a path or an http(s) URL",
+				c.BaseImage, strings.Join(catalogueNames(), ", "))
 		} else {
 			input.Name = filepath.Base(sourceuri.Shown(c.BaseImage))
 		}
 	}
 	return c.wanted(fieldBase, fieldBase+"_checksum", c.BaseImageChecksum).Pin(input)
+}
+
+// fileSuffix matches what the name of a file ends in, and no version of a system.
+var fileSuffix = regexp.MustCompile(`\.[A-Za-z][A-Za-z0-9]*$`)
+
+// isName reports whether a base image is meant as a name like those of the catalogue. Templates
+// are validated where their files are not, so a path is taken for one without a look at the disk.
+func isName(image string) bool {
+	if strings.Contains(image, "/") || fileSuffix.MatchString(image) {
+		return false
+	}
+	_, err := os.Stat(image)
+	return err != nil
 }
 
 // lockedBase finds an image of the catalogue by its name rather than its source, so that

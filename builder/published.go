@@ -5,7 +5,6 @@ import (
 	"crypto/sha512"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"net/http"
 	"path/filepath"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/checksums"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 )
 
 // publishedSum is the entry for one file in its publisher's checksum list.
@@ -21,11 +21,8 @@ type publishedSum struct {
 	sums checksums.Sums
 }
 
-const (
-	// listTimeout and listLimit (in bytes) are ample for a text of some kilobytes.
-	listTimeout = time.Minute
-	listLimit   = 1 << 20
-)
+// listTimeout is ample for a text of some kilobytes.
+const listTimeout = time.Minute
 
 // readPublished downloads a publisher's checksum list and finds the entry for file.
 func readPublished(ctx context.Context, list, file string) (publishedSum, error) {
@@ -43,14 +40,7 @@ func readPublished(ctx context.Context, list, file string) (publishedSum, error)
 	return publishedSum{list, sums}, nil
 }
 
-// publishers refuses redirects that leave https, and more than ten of them.
-var publishers = http.Client{CheckRedirect: func(next *http.Request, before []*http.Request) error {
-	const most = 10
-	if next.URL.Scheme != before[0].URL.Scheme || len(before) > most {
-		return fmt.Errorf("it leads to %s", next.URL.Redacted())
-	}
-	return nil
-}}
+var publishers = http.Client{CheckRedirect: fetch.CheckRedirect}
 
 func get(ctx context.Context, url string) (string, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
@@ -68,8 +58,7 @@ func get(ctx context.Context, url string) (string, error) {
 	if response.StatusCode != http.StatusOK {
 		return "", fmt.Errorf("the server answers %s", response.Status)
 	}
-	text, err := io.ReadAll(io.LimitReader(response.Body, listLimit))
-	return string(text), err
+	return checksums.Read(response.Body)
 }
 
 // pin returns the checksum to fetch the file with, or "" if the publisher lists no SHA-256.

@@ -74,6 +74,9 @@ func TestACatalogueImageIsHeldToItsPublishersList(t *testing.T) {
 		"SHA-512":        {sum512, ""},
 		"SHA-256, wrong": {wrong(sum256), "base_image_checksum: "},
 		"SHA-512, wrong": {wrong(sum512), "what was downloaded has SHA-512"},
+		"BSD":            {func(image []byte) string { return "SHA256 (./base-amd64.qcow2) = " + sum256(image)[:64] + "\r\n" }, ""},
+		"two digests":    {func(image []byte) string { return sum256(image) + sum256(nil) }, "SUMS: it has two different digests for base-amd64.qcow2"},
+		"cut":            {func(image []byte) string { return sum256(image) + strings.Repeat("x", 1<<20) }, "it is no list of digests: it has more than 1048576 bytes"},
 		"no entry":       {func([]byte) string { return "" }, "SUMS: it has no entry for base-amd64.qcow2"},
 	}
 	for name, test := range tests {

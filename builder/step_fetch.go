@@ -11,6 +11,7 @@ import (
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/filekind"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/qemuimg"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/weights"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
@@ -84,7 +85,8 @@ func (s *stepFetch) fetchModel(ctx context.Context, fetcher *fetch.Fetcher) erro
 	s.weights, s.modelInput = fetch.File{Path: path, SHA256: file.SHA256, Size: file.Size}, complete(input, file)
 	header, err := weights.Read(path)
 	if err != nil {
-		return fmt.Errorf("model.source: %s: %w", sourceuri.Shown(input.Source), err)
+		name := sourceuri.Shown(input.Source)
+		return fmt.Errorf("model.source: %w", filekind.Instead(fmt.Errorf("%s: %w", name, err), path, name))
 	}
 	return s.settleMemory(header)
 }
@@ -105,7 +107,7 @@ func complete(input lockfile.Input, file fetch.File) lockfile.Input {
 func checkBase(ctx context.Context, path, source string, config *Config) error {
 	info, err := qemuimg.Inspect(path)
 	if errors.Is(err, qemuimg.ErrNotQCOW2) {
-		return fmt.Errorf("base_image: %s is not a QCOW2 image; \"qemu-img convert -O qcow2\" makes one", sourceuri.Shown(source))
+		return notQCOW2(path, sourceuri.Shown(source))
 	}
 	if err != nil {
 		return fmt.Errorf("base_image: %w", err)
@@ -121,6 +123,17 @@ func checkBase(ctx context.Context, path, source string, config *Config) error {
 		unfit = append(unfit, fmt.Errorf("base_image: %w", err))
 	}
 	return errors.Join(unfit...)
+}
+
+func notQCOW2(path, name string) error {
+	kind, err := filekind.Of(path)
+	if err != nil {
+		return fmt.Errorf("base_image: %w", err)
+	}
+	if kind.Known() {
+		return fmt.Errorf("base_image: %s", kind.Explain(name))
+	}
+	return fmt.Errorf("base_image: %s is not a QCOW2 image, and nothing in it tells what it is: use a cloud image in QCOW2", name)
 }
 
 // inTheTemplatesWords renames the fields in an error: base_image is an attribute, not a

@@ -14,8 +14,8 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
 
-// stepRecord writes the provenance next to the image, and the lock and SBOM of what was
-// baked in. stepLockOutput removes the files.
+// stepRecord writes the provenance next to the image, and the lock, SBOM and licences of what
+// was baked in. stepLockOutput removes the files.
 type stepRecord struct{ *build }
 
 func (s *stepRecord) Run(ctx context.Context) error {
@@ -26,6 +26,7 @@ func (s *stepRecord) Run(ctx context.Context) error {
 	files := map[string]string{appliance.ProvenanceSuffix: string(statement)}
 	if s.baked.there() {
 		files[appliance.LockSuffix], files[appliance.SBOMSuffix] = s.baked.lockText, s.baked.sbom
+		files[appliance.LicensesSuffix] = s.baked.licenses
 	}
 	for suffix, text := range files {
 		if err := os.WriteFile(s.beside(suffix), []byte(text), 0o644); err != nil {

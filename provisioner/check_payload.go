@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/filekind"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/fit"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/gguf"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/weights"
@@ -27,7 +28,7 @@ func (b *bake) tooSmall(memory uint64, least int) error {
 func checkProgram(path, arch string) error {
 	program, err := elf.Open(path)
 	if err != nil {
-		return fmt.Errorf("localai.source: %s is not a program for Linux: %w", path, err)
+		return fmt.Errorf("localai.source: %w", filekind.Instead(fmt.Errorf("%s is not a program for Linux: %w", path, err), path, path))
 	}
 	defer program.Close()
 	if wanted := machines[arch]; program.Machine != wanted {
@@ -43,7 +44,8 @@ func (b *bake) checkModel() error {
 	path := b.payload.model.Path
 	header, err := weights.Read(path)
 	if err != nil {
-		return fmt.Errorf("model.source: %s: %w", path, err)
+		name := sourceuri.Shown(b.pinned[fieldModel].input.Source)
+		return fmt.Errorf("model.source: %w", filekind.Instead(fmt.Errorf("%s: %w", path, err), path, name))
 	}
 	b.memoryMiB, b.minMemoryMiB = fit.Memory(header, appliance.DefaultContextSize), fit.Least(header)
 	if memory := b.facts.memory(); memory > 0 {

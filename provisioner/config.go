@@ -58,7 +58,7 @@ type LocalAI struct {
 // directory.
 type Backend struct {
 	// Source is an OCI image ("oci://host/repository:tag"), a directory, or a path or URL of
-	// a .tar, .tar.gz, .tgz or .tar.zst.
+	// a .tar, .tar.gz, .tgz or .tar.zst, of the files or of an image.
 	Source string `mapstructure:"source"`
 	// Checksum has the form of LocalAI.Checksum. For an OCI image it is the digest of the
 	// manifest or index. A directory has none.
@@ -83,6 +83,9 @@ type Model struct {
 	Quantization string `mapstructure:"quantization"`
 	// License is an SPDX expression.
 	License string `mapstructure:"license"`
+	// LicenseFile is the path of a file with the text of the licence, for one whose text the
+	// plugin does not know, or one that names the holder of the rights.
+	LicenseFile string `mapstructure:"license_file"`
 }
 
 // ContextPackage is the block "context_package".

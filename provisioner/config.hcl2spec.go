@@ -137,6 +137,7 @@ type FlatModel struct {
 	Name         *string `mapstructure:"name" cty:"name" hcl:"name"`
 	Quantization *string `mapstructure:"quantization" cty:"quantization" hcl:"quantization"`
 	License      *string `mapstructure:"license" cty:"license" hcl:"license"`
+	LicenseFile  *string `mapstructure:"license_file" cty:"license_file" hcl:"license_file"`
 }
 
 // FlatMapstructure returns a new FlatModel.
@@ -158,6 +159,7 @@ func (*FlatModel) HCL2Spec() map[string]hcldec.Spec {
 		"name":         &hcldec.AttrSpec{Name: "name", Type: cty.String, Required: false},
 		"quantization": &hcldec.AttrSpec{Name: "quantization", Type: cty.String, Required: false},
 		"license":      &hcldec.AttrSpec{Name: "license", Type: cty.String, Required: false},
+		"license_file": &hcldec.AttrSpec{Name: "license_file", Type: cty.String, Required: false},
 	}
 	return s
 }

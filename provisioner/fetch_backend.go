@@ -31,7 +31,25 @@ func (b *bake) fetchBackend(ctx context.Context) (fetch.File, error) {
 	case p.checksum() == "" && looksLikeDirectory(p.input.Source) && !b.config.AllowUnpinned:
 		return fetch.File{}, fmt.Errorf("backend.source: %s is not a directory, and only a directory needs no backend.checksum", p.input.Source)
 	}
-	return b.fetch(ctx, fieldBackend)
+	file, err := b.fetch(ctx, fieldBackend)
+	if err != nil {
+		return fetch.File{}, err
+	}
+	return b.flattenBackend(ctx, file)
+}
+
+// flattenBackend replaces an archive that holds an image by one of the files of the image.
+func (b *bake) flattenBackend(ctx context.Context, archive fetch.File) (fetch.File, error) {
+	holdsImage, err := ociimage.HoldsImage(ctx, archive.Path, entryPoint)
+	if err != nil {
+		return fetch.File{}, fmt.Errorf("backend.source: %w", err)
+	}
+	if !holdsImage {
+		return archive, nil
+	}
+	b.say("the backend is an image in a file: unpacking it on this host")
+	image := ociimage.File{Field: fieldBackend, Path: archive.Path, Arch: b.arch, Scratch: b.cacheDir}
+	return b.pack(func(w io.Writer) error { return image.WriteTar(ctx, w) })
 }
 
 func (b *bake) pullBackend(ctx context.Context, p pinned) (fetch.File, error) {
@@ -52,7 +70,7 @@ func (b *bake) pullBackend(ctx context.Context, p pinned) (fetch.File, error) {
 func (b *bake) packBackend(ctx context.Context, p pinned) (fetch.File, error) {
 	file, err := b.pack(func(w io.Writer) error { return packDirectory(ctx, p.input.Source, w) })
 	if err != nil {
-		return fetch.File{}, err
+		return fetch.File{}, fmt.Errorf("backend.source: %w", err)
 	}
 	b.note(p.input, digest.SHA256Prefix+file.SHA256, file.Size)
 	return file, nil
@@ -71,7 +89,7 @@ func (b *bake) pack(write func(io.Writer) error) (fetch.File, error) {
 	defer file.Close()
 	sum := sha256.New()
 	if err := write(io.MultiWriter(file, sum)); err != nil {
-		return fetch.File{}, fmt.Errorf("backend.source: %w", err)
+		return fetch.File{}, err
 	}
 	info, err := file.Stat()
 	if err := errors.Join(err, file.Close()); err != nil {

@@ -104,10 +104,58 @@ func TestUnpinnedPayloadIsSaidWithItsDigest(t *testing.T) {
 	assert.Equal(t, local(t, b.config.Model.Source), b.payload.model)
 }
 
+// A backend that docker save wrote is unpacked on this host, as if it came from a registry.
+func TestBackendIsAnImageInAFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "backend.tar")
+	tag, err := name.NewTag("local-ai-backends:v4.9.0")
+	require.NoError(t, err)
+	require.NoError(t, tarball.WriteToFile(path, tag, backendImage(t)))
+	archive := local(t, path)
+	served := httptest.NewServer(http.FileServer(http.Dir(filepath.Dir(path))))
+	t.Cleanup(served.Close)
+	for name, source := range map[string]string{"path": path, "URL": served.URL + "/backend.tar"} {
+		t.Run(name, func(t *testing.T) {
+			m := machine(t)
+			b, _ := newBake(t, m)
+			b.config.Backend = Backend{Source: source, Checksum: "sha256:" + archive.SHA256}
+			require.NoError(t, b.run(t.Context(), "install the backend"))
+			assert.Equal(t, "#!/bin/bash\n", m.Read(appliance.BackendsDir+"/llama-cpp/run.sh"))
+			assert.Equal(t, "elf", m.Read(appliance.BackendsDir+"/llama-cpp/lib/libggml.so"))
+			baked, found := b.payload.inputs.Find(lockfile.KindBackend, "amd64", "")
+			assert.True(t, found)
+			assert.Equal(t, "sha256:"+archive.SHA256, baked.Digest, "the archive is what a lock pins")
+			b.payload.discard()
+			left, err := filepath.Glob(filepath.Join(b.cacheDir, "[bi]*-*"))
+			require.NoError(t, err)
+			assert.Empty(t, left)
+		})
+	}
+	t.Run("for another machine", func(t *testing.T) {
+		b, _ := newBake(t, machine(t))
+		other, err := mutate.ConfigFile(backendImage(t), &v1.ConfigFile{OS: "linux", Architecture: "arm64"})
+		require.NoError(t, err)
+		require.NoError(t, tarball.WriteToFile(path, tag, other))
+		b.config.Backend = Backend{Source: path, Checksum: "none"}
+		err = b.run(t.Context(), "fetch engine, backend and model")
+		assert.EqualError(t, err, "backend.source: "+path+": has no image for linux/amd64, only for: linux/arm64")
+	})
+}
+
 // pushBackend pushes a backend as an OCI image to a registry of this test.
 func pushBackend(t *testing.T) (reference, digest string) {
 	server := httptest.NewServer(registry.New())
 	t.Cleanup(server.Close)
+	image := backendImage(t)
+	repository := strings.TrimPrefix(server.URL, "http://") + "/backends:v4.9.0-cpu-llama-cpp"
+	tag, err := name.ParseReference(repository)
+	require.NoError(t, err)
+	require.NoError(t, remote.Write(tag, image))
+	hash, err := image.Digest()
+	require.NoError(t, err)
+	return "oci://" + repository, hash.String()
+}
+
+func backendImage(t *testing.T) v1.Image {
 	var packed bytes.Buffer
 	require.NoError(t, packDirectory(t.Context(), backendDirectory(t), &packed))
 	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(packed.Bytes())), nil })
@@ -116,13 +164,7 @@ func pushBackend(t *testing.T) (reference, digest string) {
 	require.NoError(t, err)
 	image, err = mutate.AppendLayers(image, layer)
 	require.NoError(t, err)
-	repository := strings.TrimPrefix(server.URL, "http://") + "/backends:v4.9.0-cpu-llama-cpp"
-	tag, err := name.ParseReference(repository)
-	require.NoError(t, err)
-	require.NoError(t, remote.Write(tag, image))
-	hash, err := image.Digest()
-	require.NoError(t, err)
-	return "oci://" + repository, hash.String()
+	return image
 }
 
 func TestBackendImageWithoutRunScript(t *testing.T) {

@@ -226,7 +226,7 @@ func TestCheckMachineListsEverything(t *testing.T) {
 	b, _ := newBake(t, m)
 	require.NoError(t, os.Remove(m.Path("/programs/cloud-init")))
 	assert.EqualError(t, b.checkMachine(t.Context()), `the login is not root but uid 7: set ssh_username = "root" in the source
-the operating system is "fedora 40", not one of ubuntu 22.04, ubuntu 24.04, debian 12, debian 13: use another base image
+the operating system is "fedora 40", not one of ubuntu 22.04, ubuntu 24.04, ubuntu 26.04, debian 12, debian 13: use another base image
 systemd is not running: use a base image that boots with systemd
 the architecture is "riscv64", not x86_64 or aarch64: use another base image
 there is no cloud-init to apply the context: use a base image that has it, or set context = "one-context"`)
@@ -290,6 +290,7 @@ func TestSystems(t *testing.T) {
 	for text, right := range map[string]bool{
 		"ID=debian\nVERSION_ID=\"12\"\n": true, "ID=debian\nVERSION_ID=\"13\"\n": true,
 		"ID=ubuntu\nVERSION_ID=\"22.04\"\n": true, "ID=ubuntu\nVERSION_ID=\"24.04\"\n": true,
+		"ID=ubuntu\nVERSION_ID=\"26.04\"\n": true, "ID=ubuntu\nVERSION_ID=\"25.10\"\n": false,
 		"ID=debian\nVERSION_ID=\"11\"\n": false, "ID=ubuntu\nVERSION_ID=\"20.04\"\n": false,
 		"ID=linuxmint\nID_LIKE=\"ubuntu debian\"\nVERSION_ID=\"22\"\n": false, "ID=debian\n": false,
 	} {
@@ -300,11 +301,30 @@ func TestSystems(t *testing.T) {
 	}
 }
 
+// compressed is a file that begins as a compressed one does.
+func compressed(t *testing.T, name, start string) string {
+	path := filepath.Join(t.TempDir(), name)
+	require.NoError(t, os.WriteFile(path, []byte(start+strings.Repeat("x", 1024)), 0o644))
+	return path
+}
+
 func TestPayloadMistakes(t *testing.T) {
 	for name, tt := range map[string]struct {
 		spoil func(t *testing.T, c *Config)
 		err   string
 	}{
+		"a compressed engine": {func(t *testing.T, c *Config) {
+			c.LocalAI = LocalAI{Source: compressed(t, "local-ai.gz", "\x1f\x8b"), Checksum: "none"}
+		},
+			"local-ai.gz is compressed (gzip): unpack it first (gunzip < local-ai.gz > local-ai)"},
+		"a compressed backend": {func(t *testing.T, c *Config) {
+			c.Backend = Backend{Source: compressed(t, "b.tar.xz", "\xfd7zXZ\x00"), Checksum: "none"}
+		},
+			"b.tar.xz is compressed (xz): unpack it first (unxz < b.tar.xz > b.tar)"},
+		"a compressed model": {func(t *testing.T, c *Config) {
+			c.Model = Model{Source: compressed(t, "m.gguf.zst", "\x28\xb5\x2f\xfd"), Checksum: "none", ID: "x"}
+		},
+			"model.source: m.gguf.zst is compressed (zstd): unpack it first (unzstd < m.gguf.zst > m.gguf)"},
 		"missing engine":  {func(_ *testing.T, c *Config) { c.LocalAI.Source += "x" }, "localai.source: stat "},
 		"wrong engine":    {func(_ *testing.T, c *Config) { c.LocalAI.Checksum = goodDigest }, "localai.checksum: "},
 		"missing backend": {func(_ *testing.T, c *Config) { c.Backend.Source += "x" }, "is not a directory, and only a directory needs no backend.checksum"},

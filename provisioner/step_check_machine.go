@@ -18,7 +18,7 @@ import (
 var goArch = map[string]string{"x86_64": "amd64", "aarch64": "arm64"}
 
 // systems are the supported operating systems: ID and VERSION_ID in os-release.
-var systems = []string{"ubuntu 22.04", "ubuntu 24.04", "debian 12", "debian 13"}
+var systems = []string{"ubuntu 22.04", "ubuntu 24.04", "ubuntu 26.04", "debian 12", "debian 13"}
 
 // facts are the values that scripts/facts.sh prints about the machine.
 type facts map[string]string

@@ -19,6 +19,8 @@ type payload struct {
 	packed string
 	// inputs describes these files; the digests are computed from them, not expected.
 	inputs lockfile.Lock
+	// license is the text of the model's licence, empty if it is not known.
+	license string
 	// packages is the package directory, if one is configured.
 	packages packageDirectory
 }
@@ -32,6 +34,9 @@ func (p payload) discard() {
 // fetchPayload downloads and checks everything on this host before the long work on the
 // machine begins. The small downloads come first.
 func (b *bake) fetchPayload(ctx context.Context) (err error) {
+	if err := b.readLicense(); err != nil {
+		return err
+	}
 	if b.payload.packages, err = readPackageDirectory(ctx, b.config.PackageDirectory); err != nil {
 		return err
 	}

@@ -11,19 +11,24 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/licenses"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sbom"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/remote"
 )
 
-// takeInventory writes into the image a lock that can reproduce it, and an SBOM.
+// takeInventory writes into the image a lock that can reproduce it, an SBOM, and the texts of the
+// licences.
 func (b *bake) takeInventory(ctx context.Context) error {
 	if b.base.Digest != "" {
 		b.base.Arch = b.arch
 		b.payload.inputs.Put(b.base)
 	}
 	if err := b.machine.WriteText(ctx, appliance.BakedLock, 0o644, string(b.payload.inputs.Encode())); err != nil {
+		return err
+	}
+	if err := b.uploadText(ctx, appliance.BakedLicenses, licenses.Format(b.works())); err != nil {
 		return err
 	}
 	text, err := b.script(ctx, "packages", remote.Env{"FORMAT": sbom.PackagesFormat}, 5*time.Minute, nil)
@@ -46,12 +51,16 @@ func (b *bake) takeInventory(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	file := remote.File{Content: strings.NewReader(string(bill)), Size: int64(len(bill)), Path: appliance.BakedSBOM, Mode: 0o644}
-	if err := b.machine.Upload(ctx, file, nil); err != nil {
+	if err := b.uploadText(ctx, appliance.BakedSBOM, string(bill)); err != nil {
 		return err
 	}
 	b.say(fmt.Sprintf("%d payloads and %d packages are listed in %s", len(b.payload.inputs.Inputs), len(packages), appliance.BakedSBOM))
 	return nil
+}
+
+// uploadText writes a text of any length, unlike remote.Machine's WriteText.
+func (b *bake) uploadText(ctx context.Context, path, text string) error {
+	return b.machine.Upload(ctx, remote.File{Content: strings.NewReader(text), Size: int64(len(text)), Path: path, Mode: 0o644}, nil)
 }
 
 // created returns the current time, or that of SOURCE_DATE_EPOCH (Unix seconds) if it is

@@ -52,6 +52,10 @@ func testBesideTheImage(t *testing.T, made demo) {
 		resolved = append(resolved, input.Digest["sha256"])
 	}
 
+	licences, err := os.ReadFile(beside + appliance.LicensesSuffix)
+	require.NoError(t, err)
+	assert.Contains(t, string(licences), "The ggml authors")
+
 	var bill struct {
 		SPDXVersion string
 		Packages    []struct {

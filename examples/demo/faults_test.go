@@ -82,6 +82,7 @@ func testNothingLeftOver(t *testing.T, made demo) {
 		"slm-copilot-1.0.0-x86_64.serial.log",
 		"slm-copilot-1.0.0-x86_64.lock.hcl",
 		"slm-copilot-1.0.0-x86_64.spdx.json",
+		"slm-copilot-1.0.0-x86_64.licenses.txt",
 		"slm-copilot-1.0.0-x86_64.intoto.json",
 		"slm-copilot-1.0.0-x86_64.verify.txt",
 		"slm-copilot-1.0.0-x86_64.verify.json",

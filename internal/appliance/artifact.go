@@ -17,6 +17,7 @@ const (
 	SerialLogSuffix        = ".serial.log"
 	LockSuffix             = ".lock.hcl"
 	SBOMSuffix             = ".spdx.json"
+	LicensesSuffix         = ".licenses.txt"
 	ProvenanceSuffix       = ".intoto.json"
 )
 

@@ -51,6 +51,9 @@ const (
 	// (SPDX 2.3, JSON).
 	BakedLock = BakedDir + "/slm-copilot.lock.hcl"
 	BakedSBOM = BakedDir + "/sbom.spdx.json"
+	// BakedLicenses holds the texts of these licences, but for those of the distribution's
+	// packages.
+	BakedLicenses = BakedDir + "/licenses.txt"
 	// ModelDiskLabel is the label of the file system on a disk that contains only ModelFile,
 	// for images whose weights are not on the root disk. It is mounted at ModelsDir.
 	ModelDiskLabel = "slm-model"

@@ -3,6 +3,8 @@ package diskspace
 
 import (
 	"fmt"
+	"math"
+	"math/bits"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,5 +15,15 @@ func Free(path string) (int64, error) {
 	if err := unix.Statfs(path, &stat); err != nil {
 		return 0, fmt.Errorf("read the free space of %s: %w", path, err)
 	}
-	return int64(stat.Bavail) * stat.Bsize, nil
+	return product(stat.Bavail, uint64(stat.Bsize)), nil
+}
+
+// product is the largest int64 where the product is larger: network file systems that know no
+// limit state impossible numbers of blocks.
+func product(blocks, size uint64) int64 {
+	high, low := bits.Mul64(blocks, size)
+	if high != 0 || low > math.MaxInt64 {
+		return math.MaxInt64
+	}
+	return int64(low)
 }

@@ -2,6 +2,7 @@ package diskspace
 
 import (
 	"io/fs"
+	"math"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -28,6 +29,13 @@ func TestFreeIsWhatDfSays(t *testing.T) {
 	const others = 1 << 30
 	assert.InDelta(t, before, free, others)
 	assert.InDelta(t, df(), free, others)
+}
+
+func TestAnImpossibleNumberOfBlocksIsALot(t *testing.T) {
+	assert.Equal(t, int64(4096*7), product(7, 4096))
+	for _, blocks := range []uint64{math.MaxUint64, 1 << 52, 1 << 63} {
+		assert.Equal(t, int64(math.MaxInt64), product(blocks, 4096), blocks)
+	}
 }
 
 func TestFreeOfNothing(t *testing.T) {

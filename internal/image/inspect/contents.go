@@ -63,6 +63,7 @@ func inspectAppliance(t tree) []finding {
 	}
 	missing(appliance.AgentPath, "the agent")
 	missing(appliance.BakedFile, "the description of what was baked")
+	missing(appliance.BakedLicenses, "the texts of the licences of what was baked")
 	missing(appliance.LocalAIBinary, "LocalAI")
 	missing(path.Join(appliance.BackendsDir, appliance.BackendName, "run.sh"), "LocalAI's backend")
 	missing(appliance.ContextHook, "what makes one-context call the agent")

@@ -72,6 +72,7 @@ func goodFiles(t *testing.T) treeFiles {
 		appliance.BakedFile:                         "{}",
 		appliance.BakedSBOM:                         string(text),
 		appliance.BakedLock:                         string(lock.Encode()),
+		appliance.BakedLicenses:                     "MIT License\n",
 		appliance.ContextHook:                       "#!/bin/sh\n",
 		appliance.LocalAIBinary:                     engine,
 		appliance.BackendsDir + "/llama-cpp/run.sh": "#!/bin/sh\n",

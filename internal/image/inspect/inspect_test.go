@@ -114,7 +114,7 @@ func TestWhatIsInFiles(t *testing.T) {
 func TestWhatIsMissing(t *testing.T) {
 	missing := []string{
 		appliance.AgentPath, appliance.BakedFile, appliance.LocalAIBinary, appliance.ContextHook, appliance.StatusFile,
-		appliance.BackendsDir + "/llama-cpp/run.sh", appliance.ModelsDir + "/model.gguf", appliance.BakedLock, appliance.BakedSBOM,
+		appliance.BackendsDir + "/llama-cpp/run.sh", appliance.ModelsDir + "/model.gguf", appliance.BakedLock, appliance.BakedSBOM, appliance.BakedLicenses,
 	}
 	for _, unit := range files.Units() {
 		missing = append(missing, files.EnabledLink(unit))

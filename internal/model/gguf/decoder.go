@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
 	"slices"
 )
 
@@ -15,24 +16,39 @@ const bufferSize = 1 << 18
 
 // decoder reads a file sequentially and tracks how much of it is left, so that every length
 // can be checked before it is used. Its errors are io.ErrUnexpectedEOF if the file ends too
-// early.
+// early, and errLong if its header goes on for longer than any model's.
 type decoder struct {
 	r        *bufio.Reader
 	position uint64
-	size     uint64
+	// size is that of the file, limit how much of it is read.
+	size, limit uint64
 }
+
+var errLong = fmt.Errorf("the header goes on after %d MiB, which no model's does", maxHeader>>20)
 
 func newDecoder(r io.ReaderAt, size int64) *decoder {
 	size = max(size, 0)
-	return &decoder{r: bufio.NewReaderSize(io.NewSectionReader(r, 0, size), bufferSize), size: uint64(size)}
+	return &decoder{
+		r:    bufio.NewReaderSize(io.NewSectionReader(r, 0, size), bufferSize),
+		size: uint64(size), limit: min(uint64(size), maxHeader),
+	}
 }
 
-func (d *decoder) left() uint64 { return d.size - d.position }
+// need returns an error if there are not n more bytes.
+func (d *decoder) need(n uint64) error {
+	switch {
+	case n <= d.limit-d.position:
+		return nil
+	case n <= d.size-d.position:
+		return errLong
+	}
+	return io.ErrUnexpectedEOF
+}
 
 // bytes reads n bytes. Callers must limit n.
 func (d *decoder) bytes(n uint64) ([]byte, error) {
-	if n > d.left() {
-		return nil, io.ErrUnexpectedEOF
+	if err := d.need(n); err != nil {
+		return nil, err
 	}
 	data := make([]byte, n)
 	if _, err := io.ReadFull(d.r, data); err != nil {
@@ -43,8 +59,8 @@ func (d *decoder) bytes(n uint64) ([]byte, error) {
 }
 
 func (d *decoder) skip(n uint64) error {
-	if n > d.left() {
-		return io.ErrUnexpectedEOF
+	if err := d.need(n); err != nil {
+		return err
 	}
 	d.position += n
 	for n > 0 {
@@ -244,8 +260,8 @@ func (d *decoder) skipScalars(key string, kind valueType, n uint64) error {
 	if size == 0 {
 		return fmt.Errorf("metadata entry %q has elements of an unknown type, %d", key, kind)
 	}
-	if n > d.left()/size {
-		return io.ErrUnexpectedEOF
+	if high, low := bits.Mul64(n, size); high == 0 {
+		return d.skip(low)
 	}
-	return d.skip(n * size)
+	return io.ErrUnexpectedEOF
 }

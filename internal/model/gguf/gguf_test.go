@@ -305,7 +305,75 @@ func TestReadUnderstandsOtherArchitectures(t *testing.T) {
 	assert.Equal(t, "type 4", TensorType(4).String())
 }
 
+// sparse is a file that begins with a header and has nothing but zeros after it, for a tebibyte.
+type sparse []byte
+
+func (s sparse) ReadAt(b []byte, offset int64) (int, error) {
+	clear(b)
+	if offset < int64(len(s)) {
+		copy(b, s[offset:])
+	}
+	return len(b), nil
+}
+
+// hostile are the beginnings of headers that claim more than any model has.
+func hostile() map[string]struct{ file, want string } {
+	claim := func(kind valueType, n uint64, rest ...uint64) string {
+		h := new(handmade).llama()
+		h.pair("list", typeArray)
+		h.uint32(uint32(kind))
+		h.uint64(n)
+		for _, word := range rest {
+			h.uint64(word)
+		}
+		return string(h.file(0))
+	}
+	text := func(key string, n uint64) string {
+		h := new(handmade).llama()
+		h.pair(key, typeString)
+		h.uint64(n)
+		return string(h.file(0))
+	}
+	const long = "the header goes on after 128 MiB, which no model's does"
+	return map[string]struct{ file, want string }{
+		"strings of nothing": {claim(typeString, 1<<36), long},
+		"numbers":            {claim(typeUint64, 1<<36), long},
+		"numbers, overflow":  {claim(typeUint64, 1<<61+1), "truncated"},
+		"bytes, the most":    {claim(typeUint8, 1<<64-1), "truncated"},
+		"tokens of nothing":  {claimTokens(1 << 36), long},
+		"a string":           {text("x", 1<<39), long},
+		"a string of 2^63":   {text("x", 1<<63), "truncated"},
+		"a template of 2^63": {text(keyChatTemplate, 1<<63), "tokenizer.chat_template has 9223372036854775808 bytes, at most 1048576 are possible"},
+		"a name of 2^63":     {text(keyName, 1<<63), "general.name has 9223372036854775808 bytes"},
+		"a token of 2^63":    {claimTokens(1, 1<<63), "truncated"},
+		"nested arrays":      {claim(typeArray, 1<<20, uint64(typeArray), uint64(typeArray)), "array of arrays"},
+	}
+}
+
+func claimTokens(n uint64, rest ...uint64) string {
+	h := new(handmade).llama()
+	h.pair(keyTokens, typeArray)
+	h.uint32(uint32(typeString))
+	h.uint64(n)
+	for _, word := range rest {
+		h.uint64(word)
+	}
+	return string(h.file(0))
+}
+
+func TestReadIsNotHeldUpByWhatAFileClaims(t *testing.T) {
+	for name, test := range hostile() {
+		t.Run(name, func(t *testing.T) {
+			_, err := Read(sparse(test.file), 1<<40)
+			assert.ErrorContains(t, err, test.want)
+		})
+	}
+}
+
 func FuzzRead(f *testing.F) {
+	for _, test := range hostile() {
+		f.Add([]byte(test.file))
+	}
 	var small bytes.Buffer
 	require.NoError(f, Write(&small, Model{
 		Name: "small", ContextLength: 8, EmbeddingLength: 2, BlockCount: 1, FeedForwardLength: 1, HeadCount: 1, HeadCountKV: 1,

@@ -77,9 +77,11 @@ func (e *BoundsError) Error() string {
 	return fmt.Sprintf("truncated: tensor %q ends at byte %d, the file has %d", e.Tensor, e.End, e.Size)
 }
 
-// Limits that no real file comes near, so that a damaged one cannot make the decoder allocate
-// much memory.
+// Limits that no real file comes near, so that a damaged or hostile one cannot make the decoder
+// allocate much memory or read for hours.
 const (
+	// maxHeader is in bytes; a vocabulary and the names of tensors take some ten million.
+	maxHeader  = 1 << 27
 	maxPairs   = 1 << 12
 	maxTensors = 1 << 16
 	// maxTokens is four times the largest vocabulary that was published.

@@ -41,14 +41,18 @@ var (
 	escaper     = strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\r", `\r`)
 )
 
-// Lines parses a list.
+// byteOrderMark is what editors of Windows put before UTF-8.
+const byteOrderMark = "\ufeff"
+
+// Lines parses a list. In a clear-signed one, what is not signed is not part of it.
 func Lines(list string) []Line {
 	var lines []Line
-	armour := notArmoured
+	list = strings.TrimPrefix(list, byteOrderMark)
+	armour := armourOf(list)
 	number := 0
 	for text := range strings.Lines(list) {
 		number++
-		text = strings.TrimRight(text, " \t\r\n")
+		text = trimmed(text)
 		if armour = armour.after(text); armour.holdsEntries() && text != "" {
 			line := parse(strings.TrimPrefix(text, "- "))
 			line.Number = number
@@ -59,7 +63,7 @@ func Lines(list string) []Line {
 }
 
 func parse(text string) Line {
-	text, escaped := strings.CutPrefix(text, `\`)
+	text, escaped := strings.CutPrefix(strings.TrimLeft(text, " \t"), `\`)
 	var name, sum string
 	if match := taggedEntry.FindStringSubmatch(text); match != nil {
 		name, sum = match[1], match[2]

@@ -1,8 +1,10 @@
 package checksums
 
 import (
+	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -23,38 +25,47 @@ func TestFind(t *testing.T) {
 		want Sums
 		err  string
 	}{
-		"text":                        {b256 + "  other\n" + a256 + "  file\n", of256, ""},
-		"text after what is no entry": {"x  other\n" + a512 + "  file\n", of512, ""},
-		"binary":                      {a256 + " *file\n", of256, ""},
-		"one space":                   {a256 + " file\n", of256, ""},
-		"a tab":                       {a256 + "\tfile\n", of256, ""},
-		"a tab and binary":            {a256 + "\t*file\n", of256, ""},
-		"below this directory":        {a256 + "  ./file", of256, ""},
-		"in another directory":        {a256 + "  images/file", Sums{}, "it has no entry for file"},
-		"upper case":                  {strings.ToUpper(a256) + "  file", of256, ""},
-		"line ends of DOS":            {b256 + "  other\r\n" + a256 + "  file\r\n", of256, ""},
-		"spaces at the end":           {a256 + "  file \t\n", of256, ""},
-		"SHA-512":                     {a512 + "  file\n", of512, ""},
-		"BSD":                         {"SHA256 (file) = " + a256 + "\n", of256, ""},
-		"BSD, of SHA-512":             {"SHA512 (file) = " + a512 + "\n", of512, ""},
-		"BSD, below this directory":   {"SHA256 (./file) = " + a256 + "\n", of256, ""},
-		"BSD, after its comment":      {"# file: 5 bytes\nSHA256 (file) = " + a256 + "\n", of256, ""},
-		"BSD, of another name":        {"SHA256 (file) (2) = " + a256 + "\n", Sums{}, "no entry"},
-		"openssl":                     {"SHA256(file)= " + a256 + "\nSHA2-512(file)= " + a512 + "\n", Sums{a256, a512}, ""},
-		"two kinds":                   {aMD5 + "  file\n" + a256 + "  file\n" + a512 + "  file\n", Sums{a256, a512}, ""},
-		"another name":                {a256 + "  file.sig\n" + a256 + "  my-file\n", Sums{}, "it has no entry for file"},
-		"the same twice":              {a256 + "  file\n" + strings.ToUpper(a256) + " *file\n", of256, ""},
-		"two digests":                 {a256 + "  file\n" + b256 + "  file\n", Sums{}, "two different digests for file"},
-		"no digest":                   {"deadbeef  file\n" + strings.Repeat("g", 64) + "  file\n", Sums{}, "the entry of file holds no SHA-256 and no SHA-512"},
-		"of MD5":                      {aMD5 + " *file\n", Sums{}, "holds no SHA-256"},
-		"a web page":                  {"<html><body>file</body></html>", Sums{}, "no entry"},
-		"clear-signed":                {clearSigned, of256, ""},
-		"clear-signed, no end":        {"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n" + a256 + "  file\n", of256, ""},
-		"before what is signed":       {b256 + "  other\n" + clearSigned, of256, ""},
-		"after what is signed":        {clearSigned + b256 + "  file\n", of256, ""},
-		"an entry in the header":      {strings.Replace(clearSigned, "Hash: SHA256", b256+"  file", 1), of256, ""},
-		"nothing":                     {"", Sums{}, "it has no entry for file"},
-		"the name alone":              {"file", Sums{}, "no entry"},
+		"text":                         {b256 + "  other\n" + a256 + "  file\n", of256, ""},
+		"text after what is no entry":  {"x  other\n" + a512 + "  file\n", of512, ""},
+		"binary":                       {a256 + " *file\n", of256, ""},
+		"one space":                    {a256 + " file\n", of256, ""},
+		"a tab":                        {a256 + "\tfile\n", of256, ""},
+		"a tab and binary":             {a256 + "\t*file\n", of256, ""},
+		"below this directory":         {a256 + "  ./file", of256, ""},
+		"in another directory":         {a256 + "  images/file", Sums{}, "it has no entry for file"},
+		"upper case":                   {strings.ToUpper(a256) + "  file", of256, ""},
+		"line ends of DOS":             {b256 + "  other\r\n" + a256 + "  file\r\n", of256, ""},
+		"spaces at the start":          {"  " + a256 + "  file\n", of256, ""},
+		"spaces before BSD":            {"\tSHA256 (file) = " + a256 + "\n", of256, ""},
+		"spaces at the end":            {a256 + "  file \t\n", of256, ""},
+		"SHA-512":                      {a512 + "  file\n", of512, ""},
+		"BSD":                          {"SHA256 (file) = " + a256 + "\n", of256, ""},
+		"BSD, of SHA-512":              {"SHA512 (file) = " + a512 + "\n", of512, ""},
+		"BSD, below this directory":    {"SHA256 (./file) = " + a256 + "\n", of256, ""},
+		"BSD, after its comment":       {"# file: 5 bytes\nSHA256 (file) = " + a256 + "\n", of256, ""},
+		"BSD, of another name":         {"SHA256 (file) (2) = " + a256 + "\n", Sums{}, "no entry"},
+		"openssl":                      {"SHA256(file)= " + a256 + "\nSHA2-512(file)= " + a512 + "\n", Sums{a256, a512}, ""},
+		"two kinds":                    {aMD5 + "  file\n" + a256 + "  file\n" + a512 + "  file\n", Sums{a256, a512}, ""},
+		"another name":                 {a256 + "  file.sig\n" + a256 + "  my-file\n", Sums{}, "it has no entry for file"},
+		"the same twice":               {a256 + "  file\n" + strings.ToUpper(a256) + " *file\n", of256, ""},
+		"two digests":                  {a256 + "  file\n" + b256 + "  file\n", Sums{}, "two different digests for file"},
+		"no digest":                    {"deadbeef  file\n" + strings.Repeat("g", 64) + "  file\n", Sums{}, "the entry of file holds no SHA-256 and no SHA-512"},
+		"of MD5":                       {aMD5 + " *file\n", Sums{}, "holds no SHA-256"},
+		"a web page":                   {"<html><body>file</body></html>", Sums{}, "no entry"},
+		"clear-signed":                 {clearSigned, of256, ""},
+		"clear-signed, no end":         {"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n" + a256 + "  file\n", of256, ""},
+		"before what is signed":        {b256 + "  file\n" + clearSigned, of256, ""},
+		"only before what is signed":   {a256 + "  file\n" + strings.ReplaceAll(clearSigned, "file", "other"), Sums{}, "no entry for file"},
+		"between two signed texts":     {clearSigned + b256 + "  file\n" + clearSigned, of256, ""},
+		"signed, line ends of DOS":     {b256 + "  file\r\n" + strings.ReplaceAll(clearSigned, "\n", "\r\n"), of256, ""},
+		"signed, then signed apart":    {a256 + "  file\n-----BEGIN PGP SIGNATURE-----\n\n" + b256 + "  file\n", of256, ""},
+		"a byte order mark":            {"\ufeff" + a256 + "  file\n", of256, ""},
+		"a byte order mark, BSD":       {"\ufeffSHA256 (file) = " + a256 + "\r\n", of256, ""},
+		"a mark before what is signed": {"\ufeff" + clearSigned, of256, ""},
+		"after what is signed":         {clearSigned + b256 + "  file\n", of256, ""},
+		"an entry in the header":       {strings.Replace(clearSigned, "Hash: SHA256", b256+"  file", 1), of256, ""},
+		"nothing":                      {"", Sums{}, "it has no entry for file"},
+		"the name alone":               {"file", Sums{}, "no entry"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := Find(test.list, "file")
@@ -66,6 +77,20 @@ func TestFind(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestAListThatIsTooLongIsNotCut(t *testing.T) {
+	entry := a256 + "  file\n"
+	list, err := Read(strings.NewReader(strings.Repeat("\n", maxList-len(entry)) + entry))
+	require.NoError(t, err)
+	found, err := Find(list, "file")
+	require.NoError(t, err)
+	assert.Equal(t, a256, found.SHA256)
+
+	_, err = Read(strings.NewReader(strings.Repeat("\n", maxList-len(entry)+1) + entry))
+	require.EqualError(t, err, "it is no list of digests: it has more than 1048576 bytes")
+	_, err = Read(iotest.ErrReader(io.ErrUnexpectedEOF))
+	assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
 }
 
 func TestFindOfANameThatIsNotListedSaysSo(t *testing.T) {
@@ -112,6 +137,8 @@ func FuzzFind(f *testing.F) {
 	f.Add(a256+"  file\n"+a512+" *file", "file")
 	f.Add("SHA256 (file) = "+a256, "file")
 	f.Add(`\`+a256+`  a\nb`, "a\nb")
+	f.Add(b256+"  file\n-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n"+a256+"  file\n-----BEGIN PGP SIGNATURE-----\n", "file")
+	f.Add("\ufeff"+a256+"\t./file\r\n", "file")
 	f.Fuzz(func(t *testing.T, list, file string) {
 		found, err := Find(list, file)
 		assert.Equal(t, err == nil, found != Sums{})

@@ -62,23 +62,29 @@ func (d *part) accept(p Payload, response *http.Response) error {
 		}
 		return d.begin(from)
 	}
-	if why := d.mismatch(response); why != "" {
+	span, sound := parseContentRange(response.Header.Get("Content-Range"))
+	if why := d.mismatch(response, span, sound); why != "" {
 		if err := d.restart(); err != nil {
 			return err
 		}
 		return retry.Temporary(fmt.Errorf("the server cannot continue where the download was cut (%s), so it starts over", why))
 	}
 	d.resumed = true
-	return nil
+	if d.Size > 0 || span.total < 0 {
+		return nil
+	}
+	// The first answer did not say how long the file is. Without this, the end of a piece would
+	// be taken for that of the file.
+	d.Size = span.total
+	return p.checkSize(d.Size)
 }
 
 // mismatch explains why a response other than 200 does not continue the existing bytes.
-func (d *part) mismatch(response *http.Response) string {
-	span, ok := parseContentRange(response.Header.Get("Content-Range"))
+func (d *part) mismatch(response *http.Response, span contentRange, sound bool) string {
 	switch tag := validatorOf(response.Header); {
 	case response.StatusCode != http.StatusPartialContent:
 		return response.Status
-	case !ok:
+	case !sound:
 		return "no sound Content-Range"
 	case d.here == 0:
 		return "a piece where the whole was asked for"

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
-	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/retry"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
@@ -19,10 +19,8 @@ const bufferSize = 1 << 20
 func (f *Fetcher) attempt(ctx context.Context, p Payload, d *part) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	watchdog := time.AfterFunc(f.stall, func() {
-		cancel(retry.Temporary(fmt.Errorf("the server sent nothing for %s", f.stall)))
-	})
-	defer watchdog.Stop()
+	watchdog := newWatchdog(f.stall, cancel)
+	defer watchdog.stop()
 
 	if !d.continues(p) {
 		if err := d.restart(); err != nil {
@@ -43,8 +41,7 @@ func (f *Fetcher) attempt(ctx context.Context, p Payload, d *part) error {
 	if err := f.checkSpace(p, d); err != nil {
 		return err
 	}
-	alive := aliveReader{ctx, response.Body, func() { watchdog.Reset(f.stall) }}
-	return f.receive(p, d, alive)
+	return f.receive(p, d, aliveReader{ctx, response.Body, watchdog.alive})
 }
 
 // ask requests the whole file or, if it is still the same file, the missing bytes of it.
@@ -73,13 +70,16 @@ func (f *Fetcher) ask(ctx context.Context, p Payload, d *part) (*http.Response, 
 func (f *Fetcher) receive(p Payload, d *part, body io.Reader) error {
 	meter := f.Meter("download "+p.base(), d.Size)
 	meter.Start(d.here)
-	if d.Size > 0 {
+	if d.Size > 0 && d.Size < math.MaxInt64 {
 		// The extra byte reveals a body that is too long; an endless one must not fill the
 		// disk.
 		body = io.LimitReader(body, d.Size-d.here+1)
 	}
-	_, err := io.CopyBuffer(onlyWriter{d}, meter.Reader(body), make([]byte, bufferSize))
+	room := &roomWriter{part: d, check: func() error { return f.checkSpace(p, d) }}
+	_, err := io.CopyBuffer(room, meter.Reader(body), make([]byte, bufferSize))
 	switch {
+	case errors.As(err, new(noRoomError)):
+		return err
 	case isFull(err):
 		return d.full(p, err)
 	case err != nil:
@@ -92,9 +92,6 @@ func (f *Fetcher) receive(p Payload, d *part, body io.Reader) error {
 	meter.Finish()
 	return nil
 }
-
-// onlyWriter hides the other methods of a part, so that io.CopyBuffer uses its buffer.
-type onlyWriter struct{ io.Writer }
 
 // cause returns why ctx ended or, if it has not, the error of the failed request.
 func cause(ctx context.Context, err error) error {
@@ -109,13 +106,13 @@ func cause(ctx context.Context, err error) error {
 type aliveReader struct {
 	ctx context.Context
 	io.Reader
-	alive func()
+	alive func(bytes int)
 }
 
 func (r aliveReader) Read(b []byte) (int, error) {
 	n, err := r.Reader.Read(b)
 	if n > 0 {
-		r.alive()
+		r.alive(n)
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		err = retry.Temporary(cause(r.ctx, err))

@@ -70,6 +70,9 @@ func TestRefusals(t *testing.T) {
 		switch r.URL.Path {
 		case "/circle":
 			http.Redirect(w, r, "/circle?geheim", http.StatusFound)
+		case "/ftp", "/file", "/javascript":
+			w.Header().Set("Location", strings.TrimPrefix(r.URL.Path, "/")+"://geheim/model.gguf")
+			w.WriteHeader(http.StatusFound)
 		case "/401":
 			w.WriteHeader(http.StatusUnauthorized)
 		}
@@ -80,6 +83,9 @@ func TestRefusals(t *testing.T) {
 		requests           int32
 	}{
 		"from https to http":  {secure.URL + "/m.gguf", "", "model.source: " + secure.URL + "/m.gguf: the server redirects from https to http, which proves nothing about the file", 0},
+		"to a file":           {base + "/file?geheim", "", "model.source: " + base + "/file: the server redirects from http to file, which is not downloaded from", 1},
+		"to ftp":              {base + "/ftp?geheim", "", "model.source: " + base + "/ftp: the server redirects from http to ftp, which is not downloaded from", 1},
+		"to a script":         {base + "/javascript?geheim", "", "model.source: " + base + "/javascript: the server redirects from http to javascript, which is not downloaded from", 1},
 		"in circles":          {base + "/circle?geheim", "", "model.source: " + base + "/circle: the server redirects in circles", 10},
 		"a token is needed":   {base + "/401?geheim", "", "model.source: " + base + "/401: the server answered 401 Unauthorized: it wants a login: give a token that may read the file, or use another source", 1},
 		"the token is no use": {base + "/401?geheim", "geheim", "model.source: " + base + "/401: the server answered 401 Unauthorized: it does not accept the token for this file: check that the token is valid, and that its owner was granted access (gated models want their terms accepted first)", 1},

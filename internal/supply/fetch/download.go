@@ -21,7 +21,7 @@ func (f *Fetcher) download(ctx context.Context, p Payload) (File, error) {
 	if err != nil {
 		return File{}, err
 	}
-	defer d.close()
+	defer func() { d.close(p) }()
 	for afresh := false; ; afresh = true {
 		if err := f.completePart(ctx, p, d); err != nil {
 			return File{}, err
@@ -48,25 +48,28 @@ func (f *Fetcher) completePart(ctx context.Context, p Payload, d *part) error {
 	best := d.here
 	say := func(failure string) { f.say(p.Field + ": " + failure) }
 	err := f.retries.Do(ctx, "download of "+p.shown(), say, func(ctx context.Context) error {
+		began := time.Now()
 		err := f.attempt(ctx, p, d)
 		var temporary *retry.TemporaryError
 		if !errors.As(err, &temporary) {
 			return err
 		}
-		further := d.here > best
+		// A line that breaks often is followed for long, one that brings next to nothing is not.
+		gained := d.here - best
+		further := gained >= leastProgress || gained > 0 && time.Since(began) < f.stall/4
 		best = max(best, d.here)
-		return &retry.TemporaryError{Err: fmt.Errorf("%w%s", err, d.kept()), Progress: further, After: temporary.After}
+		return &retry.TemporaryError{Err: fmt.Errorf("%w%s", err, d.kept(p)), Progress: further, After: temporary.After}
 	})
 	if ctx.Err() != nil {
-		return fmt.Errorf("download of %s stopped%s: %w", p.shown(), d.kept(), err)
+		return fmt.Errorf("download of %s stopped%s: %w", p.shown(), d.kept(p), err)
 	}
 	return err
 }
 
 // kept describes, for error messages, how much of the payload has been downloaded.
-func (d *part) kept() string {
+func (d *part) kept(p Payload) string {
 	switch {
-	case d.here == 0:
+	case d.here == 0 || !d.continues(p):
 		return ""
 	case d.Size == 0:
 		return fmt.Sprintf(" (%s are kept)", progress.Bytes(d.here))

@@ -33,7 +33,7 @@ type Fetcher struct {
 	say      func(string)
 	client   *http.Client
 	retries  retry.Policy
-	// stall is how long a server may send nothing.
+	// stall is how long a server may send nothing, or less than leastProgress.
 	stall time.Duration
 	// free returns how many bytes are available in a directory.
 	free func(dir string) (int64, error)
@@ -53,7 +53,7 @@ func NewVia(cacheDir string, say func(string), transport http.RoundTripper) *Fet
 		},
 		cacheDir: cacheDir,
 		say:      say,
-		client:   &http.Client{Transport: transport, CheckRedirect: checkRedirect},
+		client:   &http.Client{Transport: transport, CheckRedirect: CheckRedirect},
 		retries:  retries,
 		stall:    time.Minute,
 		free:     diskspace.Free,

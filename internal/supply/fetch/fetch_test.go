@@ -158,10 +158,30 @@ func TestSilentServer(t *testing.T) {
 	}
 }
 
+// A byte every now and then is a sign of life, but not a download.
+func TestServerThatTrickles(t *testing.T) {
+	f, _ := newFetcher(t)
+	f.stall = 50 * time.Millisecond
+	url, requests := server(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", fmt.Sprint(len(content)))
+		drip := time.NewTicker(time.Millisecond)
+		defer drip.Stop()
+		for r.Context().Err() == nil {
+			fmt.Fprint(w, "w")
+			w.(http.Flusher).Flush()
+			<-drip.C
+		}
+	})
+	_, err := f.Fetch(t.Context(), Payload{Field: "model", Source: url, Checksum: checksum(content)})
+	require.ErrorContains(t, err, "model.source: download of "+url+" failed 5 times, at last: receive model.gguf: the server sent only ")
+	require.ErrorContains(t, err, " B in 50ms, and less than 64.0 KiB in that time is taken for a connection that hangs")
+	assert.Equal(t, int32(5), requests.Load())
+}
+
 func TestEveryByteIsASignOfLife(t *testing.T) {
 	signs := 0
 	slow := iotest.OneByteReader(strings.NewReader("slow"))
-	_, err := io.Copy(io.Discard, aliveReader{t.Context(), slow, func() { signs++ }})
+	_, err := io.Copy(io.Discard, aliveReader{t.Context(), slow, func(bytes int) { signs += bytes }})
 	require.NoError(t, err)
 	assert.Equal(t, 4, signs)
 }

@@ -41,7 +41,7 @@ func (f *Fetcher) openPart(ctx context.Context, p Payload) (*part, error) {
 	}
 	d.origin = from
 	if err := f.readAgain(ctx, p, d); err != nil {
-		d.close()
+		d.close(p)
 		return nil, err
 	}
 	if d.Size > 0 && d.here > d.Size {
@@ -116,8 +116,8 @@ func (d *part) missing() string {
 func (d *part) digest() string { return hex.EncodeToString(d.sum.Sum(nil)) }
 
 // close keeps what can be resumed. A second call does nothing.
-func (d *part) close() {
-	if d.file.Close() == nil && d.here == 0 {
+func (d *part) close(p Payload) {
+	if d.file.Close() == nil && (d.here == 0 || !d.continues(p)) {
 		d.remove()
 	}
 }

@@ -336,3 +336,42 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 	assert.Equal(t, int32(2), requests.Load())
 	assert.Contains(t, heard.lines, "model: the server answered 429 Too Many Requests; trying again in 1s (failure 1 of 5)")
 }
+
+// A server that states no length at first may state it when it continues, and in pieces.
+func TestLengthIsLearntFromAPiece(t *testing.T) {
+	piece := func(start, end int, total string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("ETag", `"1"`)
+			w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%s", start, end-1, total))
+			w.WriteHeader(http.StatusPartialContent)
+			fmt.Fprint(w, content[start:end])
+		}
+	}
+	unmeasured := func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("ETag", `"1"`)
+		fmt.Fprint(w, content[:50000])
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}
+	whole := fmt.Sprint(len(content))
+	for name, tt := range map[string]struct {
+		answers []http.HandlerFunc
+		err     string
+	}{
+		"to the end":        {[]http.HandlerFunc{unmeasured, piece(50000, len(content), whole)}, ""},
+		"in two pieces":     {[]http.HandlerFunc{unmeasured, piece(50000, 90000, whole), piece(90000, len(content), whole)}, ""},
+		"an impossible one": {[]http.HandlerFunc{unmeasured, piece(50000, len(content), "9223372036854775807")}, "needs 8.0 EiB in "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, _ := newFetcher(t)
+			url, _ := server(t, tt.answers...)
+			file, err := f.Fetch(t.Context(), Payload{Field: "model", Source: url})
+			if tt.err != "" {
+				require.ErrorContains(t, err, tt.err)
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, content, read(t, file))
+		})
+	}
+}

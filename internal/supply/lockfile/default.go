@@ -5,8 +5,8 @@ import _ "embed"
 // The sources of this file, none of which was downloaded for it: names of files and
 // repositories are from the publishers' download pages, LocalAI's release and CI, and
 // one-apps' generate.sh; digests and sizes of Ubuntu 24.04 and of the model are from several
-// unrelated public repositories that pin the same file and agree. Debian and Ubuntu 22.04 have
-// the URL of the latest build, whose content changes. An entry has no digest if none of these
+// unrelated public repositories that pin the same file and agree. Debian, Ubuntu 22.04 and 26.04
+// have the URL of the latest build, whose content changes. An entry has no digest if none of these
 // sources states it.
 //
 //go:embed default.lock.hcl

@@ -47,6 +47,16 @@ base_image "ubuntu-24.04" {
   digest  = "sha256:7b682958a67ff5de068e36de6af8b75fa645d296af5a70d6500527f6a33781db"
 }
 
+base_image "ubuntu-26.04" {
+  arch   = "amd64"
+  source = "https://cloud-images.ubuntu.com/releases/26.04/release/ubuntu-26.04-server-cloudimg-amd64.img"
+}
+
+base_image "ubuntu-26.04" {
+  arch   = "arm64"
+  source = "https://cloud-images.ubuntu.com/releases/26.04/release/ubuntu-26.04-server-cloudimg-arm64.img"
+}
+
 context_package "one-context" {
   version = "7.2.1"
   source  = "https://github.com/OpenNebula/one-apps/releases/download/v7.2.1/one-context_7.2.1-1.deb"

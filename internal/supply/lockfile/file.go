@@ -2,14 +2,14 @@ package lockfile
 
 import (
 	"fmt"
-	"os"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/guardedfile"
 )
 
 // Read reads the lock file at path.
 func Read(path string) (Lock, error) {
-	content, err := os.ReadFile(path)
+	content, err := guardedfile.Read(path, maxSize)
 	if err != nil {
 		return Lock{}, fmt.Errorf("read the lock file: %w", err)
 	}

@@ -205,7 +205,57 @@ func TestMistakesDoNotRepeatSecrets(t *testing.T) {
 	}
 }
 
+// nests are texts that a parser which calls itself cannot be given at any length.
+var nests = map[string]string{
+	"brackets": "(", "lists": "[", "objects": "{a=", "not": "!", "minus": "-", "conditions": "1?", "templates": `"${`,
+	"directives": "%{if a}", "indices": "a[", "calls": "f(", "blocks": "\na {\n", "heredocs": "<<A\n${",
+}
+
+func TestNestedFilesAreRefused(t *testing.T) {
+	for name, nest := range nests {
+		t.Run(name, func(t *testing.T) {
+			const head = "model \"a\" {\n  source = "
+			_, err := Parse("hostile.hcl", []byte(head+strings.Repeat(nest, (maxSize-len(head))/len(nest))))
+			require.ErrorContains(t, err, "hostile.hcl:")
+			assert.ErrorContains(t, err, ": is not a lock file: that has blocks of plain texts and numbers, and this is nested deeply")
+			_, err = Parse("wrong.hcl", []byte(head+strings.Repeat(nest, 20)+"\n}\n"))
+			require.Error(t, err)
+			assert.NotContains(t, err.Error(), "nested deeply", "the mistake itself is told")
+		})
+	}
+}
+
+func TestLargeFilesAreRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.lock.hcl")
+	require.NoError(t, os.WriteFile(path, []byte(strings.Repeat("#\n", maxSize/2)), 0o644))
+	_, err := Read(path)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path, []byte(strings.Repeat("#\n", maxSize/2+1)), 0o644))
+	_, err = Read(path)
+	require.ErrorContains(t, err, path+": it is larger than 262144 bytes")
+	_, err = Parse("a.lock.hcl", make([]byte, maxSize+1))
+	assert.EqualError(t, err, "a.lock.hcl: is not a lock file: it has more than 262144 bytes")
+}
+
+func TestImpossibleNumbers(t *testing.T) {
+	for _, size := range []string{"1e999999999", "1e-999999999", "9223372036854775808", strings.Repeat("9", 100000)} {
+		_, err := Parse("a", []byte("model \"a\" {\n  source = \"b\"\n  size = "+size+"\n}\n"))
+		assert.ErrorContains(t, err, "a:3: size: ", size[:10])
+	}
+}
+
+func TestMistakesAreListedAsFarAsAnybodyReads(t *testing.T) {
+	_, err := Parse("a", []byte(strings.Repeat("engine \"a\" {\n}\n", maxMistakes+23)))
+	require.Error(t, err)
+	lines := strings.Split(err.Error(), "\n")
+	assert.Len(t, lines, maxMistakes+1)
+	assert.Equal(t, "a: and 23 more mistakes", lines[maxMistakes])
+}
+
 func FuzzParse(f *testing.F) {
+	for _, nest := range nests {
+		f.Add([]byte("model \"a\" {\n  source = " + strings.Repeat(nest, 100)))
+	}
 	f.Add(defaultFile)
 	f.Add([]byte(`model "a" { source = "b" }`))
 	f.Add([]byte("model \"$${a}\" {\n  source = \"%%{b}\\\"\\u00e9\"\n  size = 1\n}\n"))

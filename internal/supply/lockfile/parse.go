@@ -14,6 +14,9 @@ import (
 // Parse parses the content of a lock file, which messages call name. The error lists every
 // mistake with its line.
 func Parse(name string, content []byte) (Lock, error) {
+	if err := checkBounds(name, content); err != nil {
+		return Lock{}, err
+	}
 	file, mistakes := hclsyntax.ParseConfig(content, name, hcl.InitialPos)
 	if mistakes.HasErrors() {
 		return Lock{}, listed(mistakes)
@@ -97,10 +100,14 @@ func mistake(where hcl.Range, format string, arguments ...any) *hcl.Diagnostic {
 	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: fmt.Sprintf(format, arguments...), Subject: &where}
 }
 
-// listed returns an error with one line per mistake, in the order of the file.
+// listed returns an error with one line per mistake, in the order of the file, up to maxMistakes.
 func listed(mistakes hcl.Diagnostics) error {
 	var lines []error
-	for _, m := range sorted(mistakes) {
+	for i, m := range sorted(mistakes) {
+		if i == maxMistakes {
+			lines = append(lines, fmt.Errorf("%s: and %d more mistakes", m.Subject.Filename, len(mistakes)-i))
+			break
+		}
 		lines = append(lines, fmt.Errorf("%s:%d: %s", m.Subject.Filename, m.Subject.Start.Line, cmp.Or(m.Detail, m.Summary)))
 	}
 	return errors.Join(lines...)

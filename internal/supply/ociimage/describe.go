@@ -5,84 +5,72 @@ import (
 	"errors"
 	"fmt"
 
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 )
 
+// store is where the parts of an image are: a registry or an archive. What it returns has the
+// digest that was asked for.
+type store interface {
+	manifest(ctx context.Context, digest string, size int64) (fetch.File, error)
+	blob(ctx context.Context, digest string, size int64) (fetch.File, error)
+}
+
 // describe determines what the image consists of.
 func (s *session) describe(ctx context.Context) (*Image, error) {
-	top, m, err := s.manifest(ctx, s.Digest, 0)
+	top, err := s.top(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if m.Manifests != nil {
-		chosen, err := m.choose(s.Arch)
-		if err != nil {
-			return nil, s.wrong(err)
-		}
-		if _, m, err = s.manifest(ctx, chosen.Digest.String(), chosen.Size); err != nil {
-			return nil, err
-		}
-		if m.Manifests != nil {
-			return nil, s.wrong(errors.New("has an index inside an index"))
-		}
+	search := search{store: s, arch: s.Arch}
+	m, err := read(top)
+	if err == nil {
+		m, err = search.find(ctx, m)
 	}
-	if err := s.checkPlatform(ctx, m.Config); err != nil {
-		return nil, err
+	if err != nil {
+		return nil, s.wrong(err)
 	}
-	image := &Image{field: s.Field, digest: top}
+	image := &Image{field: s.Field, digest: digest.SHA256Prefix + top.SHA256}
 	for _, d := range m.Layers {
 		image.layers = append(image.layers, layer{digest: d.Digest.String(), size: d.Size})
 	}
 	return image, nil
 }
 
-// manifest downloads one manifest or index; if wanted is "", the one the tag refers to now.
-func (s *session) manifest(ctx context.Context, wanted string, size int64) (string, manifest, error) {
-	identifier := wanted
-	if wanted == "" {
-		identifier = s.ref.tag
+// top downloads the manifest or index that the digest or, without one, the tag refers to.
+func (s *session) top(ctx context.Context) (fetch.File, error) {
+	if s.Digest == "" {
+		return s.fetch(ctx, "manifests", s.ref.tag, "", 0)
 	}
-	file, err := s.fetcher.Fetch(ctx, fetch.Payload{
-		Field: s.Field, Source: s.ref.url("manifests", identifier), Checksum: wanted, Size: size,
-	})
-	if err != nil {
-		return "", manifest{}, err
-	}
-	var m manifest
-	if err := readDocument(file, &m); err != nil {
-		return "", manifest{}, s.wrong(err)
-	}
-	if err := m.check(); err != nil {
-		return "", manifest{}, s.wrong(err)
-	}
-	return digest.SHA256Prefix + file.SHA256, m, nil
+	return s.manifest(ctx, s.Digest, 0)
 }
 
-// checkPlatform refuses an image for another architecture that comes without an index.
-func (s *session) checkPlatform(ctx context.Context, config ocispec.Descriptor) error {
-	file, err := s.blob(ctx, config.Digest.String(), config.Size)
-	if err != nil {
-		return err
-	}
-	var actual ocispec.Platform
-	if err := readDocument(file, &actual); err != nil {
-		return s.wrong(err)
-	}
-	if actual.Architecture != "" && actual.Architecture != s.Arch {
-		return s.wrong(fmt.Errorf("is for %s, and linux/%s is wanted", shown(actual), s.Arch))
-	}
-	return nil
+func (s *session) manifest(ctx context.Context, sum string, size int64) (fetch.File, error) {
+	return s.fetch(ctx, "manifests", sum, sum, size)
 }
 
 func (s *session) blob(ctx context.Context, sum string, size int64) (fetch.File, error) {
-	return s.fetcher.Fetch(ctx, fetch.Payload{
-		Field: s.Field, Source: s.ref.url("blobs", sum), Checksum: sum, Size: size,
-	})
+	return s.fetch(ctx, "blobs", sum, sum, size)
 }
 
+func (s *session) fetch(ctx context.Context, kind, identifier, sum string, size int64) (fetch.File, error) {
+	file, err := s.fetcher.Fetch(ctx, fetch.Payload{
+		Field: s.Field, Source: s.ref.url(kind, identifier), Checksum: sum, Size: size,
+	})
+	if err != nil {
+		return fetch.File{}, fetchError{err}
+	}
+	return file, nil
+}
+
+// fetchError marks errors of downloads, which name their field and their source themselves.
+type fetchError struct{ error }
+
+func (e fetchError) Unwrap() error { return e.error }
+
 func (s *session) wrong(err error) error {
+	if failed := (fetchError{}); errors.As(err, &failed) {
+		return failed.error
+	}
 	return fmt.Errorf("%s.source: %s: %w", s.Field, s.Source, err)
 }

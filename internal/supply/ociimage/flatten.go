@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path"
-	"strings"
+	"time"
 )
 
-// flatten reads all layers, the lowest first, and returns the resulting tree.
-func (i *Image) flatten(ctx context.Context) (*tree, error) {
+// maxNames limits the memory that an image's names and links may take, in bytes: those of a whole
+// distribution take some ten million.
+const maxNames = 1 << 26
+
+// flatten reads all layers, the lowest first, and returns what the image consists of.
+func (i *Image) flatten(ctx context.Context) (*listing, error) {
 	t := newTree()
 	budget := newBudget(i.Size())
 	for n, l := range i.layers {
@@ -19,15 +22,26 @@ func (i *Image) flatten(ctx context.Context) (*tree, error) {
 			return nil, fmt.Errorf("layer %s: %w", l.digest, err)
 		}
 	}
-	return t, t.checkLinks(nil, t.root)
+	return list(t)
+}
+
+// member is what is kept of the header of one entry of an archive.
+type member struct {
+	name, link string
+	kind       byte
+	mode, size int64
+	modTime    time.Time
 }
 
 // addLayer removes what the layer hides before it adds anything, so that the result does not
 // depend on the order of the entries.
 func (t *tree) addLayer(ctx context.Context, n int, l layer, b *budget) error {
-	var entries []*tar.Header
+	var members []member
 	err := l.each(ctx, b, func(_ int, header *tar.Header, _ io.Reader) error {
-		if entries = append(entries, header); len(entries) > maxNodes {
+		if err := t.countNames(header); err != nil {
+			return err
+		}
+		if members = append(members, memberOf(header)); len(members) > maxNodes {
 			return fmt.Errorf("is one of more than %d entries", maxNodes)
 		}
 		if isWhiteout(header.Name) {
@@ -38,13 +52,30 @@ func (t *tree) addLayer(ctx context.Context, n int, l layer, b *budget) error {
 	if err != nil {
 		return err
 	}
-	for index, header := range entries {
-		if isWhiteout(header.Name) {
+	for index, m := range members {
+		if isWhiteout(m.name) {
 			continue
 		}
-		if err := t.add(header, n, index); err != nil {
-			return fmt.Errorf("%q %w", header.Name, err)
+		if err := t.add(m, n, index); err != nil {
+			return fmt.Errorf("%q %w", m.name, err)
 		}
+	}
+	return t.settle()
+}
+
+func memberOf(header *tar.Header) member {
+	return member{
+		name: header.Name, link: header.Linkname, kind: header.Typeflag,
+		mode: header.Mode, size: header.Size, modTime: header.ModTime,
+	}
+}
+
+func (t *tree) countNames(header *tar.Header) error {
+	if len(header.Linkname) > maxPath {
+		return errors.New("is a link to a path that is too long")
+	}
+	if t.names += len(header.Name) + len(header.Linkname); t.names > maxNames {
+		return fmt.Errorf("is beyond %d MiB of names, which no image has", maxNames>>20)
 	}
 	return nil
 }
@@ -70,26 +101,28 @@ func (l layer) each(ctx context.Context, b *budget, do func(index int, header *t
 		if header.Typeflag == tar.TypeXGlobalHeader {
 			continue
 		}
-		if err := do(index, header, archive); err != nil {
+		if isSparse(header) {
+			err = b.spend(header.Size)
+		}
+		if err == nil {
+			err = do(index, header, archive)
+		}
+		if err != nil {
 			return fmt.Errorf("%q %w", header.Name, err)
 		}
 		index++
 	}
 }
 
-func isWhiteout(name string) bool { return strings.HasPrefix(path.Base(name), whiteoutPrefix) }
-
-// checkLinks checks every symbolic link below n, which is the directory dir.
-func (t *tree) checkLinks(dir []string, n *node) error {
-	for name, child := range n.children {
-		if child.kind == tar.TypeSymlink {
-			if err := t.checkLink(dir, child.link); err != nil {
-				return fmt.Errorf("%q is a symbolic link to %q, which %w", strings.Join(append(dir, name), "/"), child.link, err)
-			}
-		}
-		if err := t.checkLinks(append(dir, name), child); err != nil {
-			return err
+// isSparse reports whether a file has holes, which take no room in the archive.
+func isSparse(header *tar.Header) bool {
+	if header.Typeflag == tar.TypeGNUSparse {
+		return true
+	}
+	for _, key := range []string{"GNU.sparse.major", "GNU.sparse.map", "GNU.sparse.size", "GNU.sparse.realsize"} {
+		if header.PAXRecords[key] != "" {
+			return true
 		}
 	}
-	return nil
+	return false
 }

@@ -60,9 +60,17 @@ type budgetReader struct {
 
 func (r *budgetReader) Read(b []byte) (int, error) {
 	n, err := r.Reader.Read(b)
-	r.left -= int64(n)
-	if r.left < 0 {
-		return n, errors.New("the image unpacks to more than 1 GiB and twenty times its size, which no program does")
+	if over := r.spend(int64(n)); over != nil {
+		return n, over
 	}
 	return n, err
+}
+
+func (b *budget) spend(n int64) error {
+	if n > b.left {
+		b.left = -1
+		return errors.New("the image unpacks to more than 1 GiB and twenty times its size, which no program does")
+	}
+	b.left -= n
+	return nil
 }

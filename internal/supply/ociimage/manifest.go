@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 
+	"github.com/google/go-containerregistry/pkg/v1/types"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
@@ -19,7 +19,9 @@ type manifest struct {
 	Manifests []ocispec.Descriptor `json:"manifests"`
 }
 
-func shown(p ocispec.Platform) string { return p.OS + "/" + p.Architecture }
+// maxSize is in bytes: what no registry serves, and the sum of what a manifest lists cannot
+// overflow.
+const maxSize = 1 << 44
 
 // maxDocument is the largest manifest, in bytes, that registries accept.
 const maxDocument = 4 << 20
@@ -38,6 +40,13 @@ func readDocument(file fetch.File, into any) error {
 	return nil
 }
 
+// imageConfigs are the types of the configuration of an image.
+var imageConfigs = []string{"", ocispec.MediaTypeImageConfig, string(types.DockerConfigJSON)}
+
+func (m manifest) isArtifact() bool {
+	return m.Manifests == nil && (m.ArtifactType != "" || !slices.Contains(imageConfigs, m.Config.MediaType))
+}
+
 // check returns everything that prevents m from being used.
 func (m manifest) check() error {
 	if m.SchemaVersion != 2 {
@@ -52,7 +61,7 @@ func (m manifest) check() error {
 		if err := checkDigest(d.Digest.String()); err != nil {
 			mistakes = append(mistakes, fmt.Errorf("its manifest names a digest that %w", err))
 		}
-		if d.Size <= 0 {
+		if d.Size <= 0 || d.Size > maxSize {
 			mistakes = append(mistakes, fmt.Errorf("its manifest gives %d bytes as a size", d.Size))
 		}
 	}
@@ -60,29 +69,4 @@ func (m manifest) check() error {
 		mistakes = append(mistakes, errors.New("has no layers"))
 	}
 	return errors.Join(mistakes...)
-}
-
-// choose finds the image for Linux on arch in an index. Of several, it prefers the one for the
-// most basic CPU variant, because it runs on all.
-func (m manifest) choose(arch string) (ocispec.Descriptor, error) {
-	var fitting []ocispec.Descriptor
-	var others []string
-	for _, d := range m.Manifests {
-		if d.Platform == nil {
-			d.Platform = &ocispec.Platform{}
-		}
-		switch {
-		case d.Platform.OS == "linux" && d.Platform.Architecture == arch:
-			fitting = append(fitting, d)
-		// Attestations in an index have the platform "unknown/unknown".
-		case d.Platform.OS != "unknown":
-			others = append(others, shown(*d.Platform))
-		}
-	}
-	if len(fitting) == 0 {
-		return ocispec.Descriptor{}, fmt.Errorf("has no image for linux/%s, only for: %s", arch, strings.Join(others, ", "))
-	}
-	return slices.MinFunc(fitting, func(a, b ocispec.Descriptor) int {
-		return strings.Compare(a.Platform.Variant, b.Platform.Variant)
-	}), nil
 }

@@ -227,16 +227,17 @@ func TestPullFailures(t *testing.T) {
 		arch   string
 		err    string
 	}{
-		"no login":           {status(401), false, "amd64", "backend.source: URL/manifests/v1: the server answered 401 Unauthorized: it wants a login"},
-		"forbidden":          {status(403), true, "amd64", "403 Forbidden: it wants a login"},
-		"not there":          {status(404), false, "amd64", "backend.source: URL/manifests/v1: the server answered 404 Not Found"},
-		"old manifest":       {manifest(`{"schemaVersion": 1, "fsLayers": []}`), false, "amd64", "backend.source: SOURCE: has a manifest of schema version 1, which registries gave up years ago"},
-		"no manifest":        {manifest(`not JSON`), false, "amd64", "backend.source: SOURCE: is not JSON"},
-		"another manifest":   {manifest(`{"schemaVersion": 2}`), true, "amd64", "backend.checksum: URL/manifests/DIGEST has sha256:"},
-		"no layers":          {manifest(`{"schemaVersion": 2, "config": {"digest": "` + digestOf(nil) + `", "size": 1}}`), false, "amd64", "has no layers"},
-		"digests that climb": {manifest(`{"schemaVersion": 2, "config": {"digest": "sha256:../../etc/x", "size": 1}, "layers": [{"digest": "none", "size": -1}]}`), false, "amd64", `names a digest that must be "sha256:" and 64 hexadecimal digits`},
-		"a long manifest":    {manifest(strings.Repeat(" ", maxDocument+1)), false, "amd64", "are too many for a manifest"},
-		"another machine":    {nil, false, "arm64", "backend.source: SOURCE: is for linux/amd64, and linux/arm64 is wanted"},
+		"no login":            {status(401), false, "amd64", "backend.source: URL/manifests/v1: the server answered 401 Unauthorized: it wants a login"},
+		"forbidden":           {status(403), true, "amd64", "403 Forbidden: it wants a login"},
+		"not there":           {status(404), false, "amd64", "backend.source: URL/manifests/v1: the server answered 404 Not Found"},
+		"old manifest":        {manifest(`{"schemaVersion": 1, "fsLayers": []}`), false, "amd64", "backend.source: SOURCE: has a manifest of schema version 1, which registries gave up years ago"},
+		"no manifest":         {manifest(`not JSON`), false, "amd64", "backend.source: SOURCE: is not JSON"},
+		"another manifest":    {manifest(`{"schemaVersion": 2}`), true, "amd64", "backend.checksum: URL/manifests/DIGEST has sha256:"},
+		"no layers":           {manifest(`{"schemaVersion": 2, "config": {"digest": "` + digestOf(nil) + `", "size": 1}}`), false, "amd64", "has no layers"},
+		"digests that climb":  {manifest(`{"schemaVersion": 2, "config": {"digest": "sha256:../../etc/x", "size": 1}, "layers": [{"digest": "none", "size": -1}]}`), false, "amd64", `names a digest that must be "sha256:" and 64 hexadecimal digits`},
+		"a size of exbibytes": {manifest(`{"schemaVersion": 2, "config": {"digest": "` + digestOf(nil) + `", "size": 1}, "layers": [{"digest": "` + digestOf(nil) + `", "size": 9223372036854775807}]}`), false, "amd64", "its manifest gives 9223372036854775807 bytes as a size"},
+		"a long manifest":     {manifest(strings.Repeat(" ", maxDocument+1)), false, "amd64", "are too many for a manifest"},
+		"another machine":     {nil, false, "arm64", "backend.source: SOURCE: is for linux/amd64, and linux/arm64 is wanted"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStand(t)

@@ -3,6 +3,8 @@ package ociimage
 import (
 	"archive/tar"
 	"errors"
+	"fmt"
+	"path"
 	"slices"
 	"strings"
 )
@@ -10,53 +12,117 @@ import (
 // maxHops is how many symbolic links Linux follows for one path.
 const maxHops = 40
 
-// checkLink follows a symbolic link in dir as the kernel would with the image as the root
-// directory, and refuses one that leads out of it, directly or through other links. The target
-// need not exist.
-func (t *tree) checkLink(dir []string, target string) error {
-	at := startOf(target, dir)
-	pending := strings.Split(target, "/")
-	for hops := 0; len(pending) > 0; {
-		part := pending[0]
-		pending = pending[1:]
-		switch part {
-		case "", ".":
+var (
+	errNotDirectory = errors.New("is not a directory")
+	errCircles      = errors.New("leads in circles")
+)
+
+// walker goes through a tree as the kernel would with the image as the root directory.
+type walker struct {
+	at *node
+	// above are the directories above at, names the names that led from each to the next.
+	above []*node
+	names []string
+	// escaped is set when ".." was asked for at the top, where it stays, as in a chroot. Below
+	// another directory the same path would lead out of the image.
+	escaped bool
+}
+
+func (t *tree) walk() *walker { return &walker{at: t.root} }
+
+// follow goes along a path, and through the symbolic links on it. Where there is no directory,
+// otherwise supplies one, or an error, to which follow adds the place.
+func (w *walker) follow(parts []string, otherwise func(place) (*node, error)) error {
+	hops := 0
+	for steps := 0; len(parts) > 0; steps++ {
+		part := parts[0]
+		parts = parts[1:]
+		if part == "" || part == "." {
 			continue
-		case "..":
-			if len(at) == 0 {
-				return errors.New("leads out of the image")
+		}
+		if part == ".." {
+			w.up()
+			continue
+		}
+		next := w.at.children[part]
+		if next != nil && next.kind == tar.TypeSymlink {
+			if hops++; hops > maxHops || steps > maxPath {
+				return errCircles
 			}
-			at = at[:len(at)-1]
+			if strings.HasPrefix(next.link, "/") {
+				w.at, w.above, w.names = w.root(), nil, nil
+			}
+			parts = append(strings.Split(next.link, "/"), parts...)
 			continue
 		}
-		at = append(at, part)
-		n := t.find(at)
-		if n == nil || n.kind != tar.TypeSymlink {
-			continue
+		if next == nil || next.kind != tar.TypeDir {
+			var err error
+			if next, err = otherwise(place{w.at, part}); err != nil {
+				return w.through(part, err)
+			}
 		}
-		if hops++; hops > maxHops {
-			return errors.New("leads in circles")
+		if err := w.down(part, next); err != nil {
+			return err
 		}
-		at = startOf(n.link, at[:len(at)-1])
-		pending = append(strings.Split(n.link, "/"), pending...)
 	}
 	return nil
 }
 
-// startOf returns the directory from which a link in dir is resolved.
-func startOf(target string, dir []string) []string {
-	if strings.HasPrefix(target, "/") {
-		return nil
+func (w *walker) through(part string, err error) error {
+	if errors.Is(err, errNotDirectory) {
+		return fmt.Errorf("goes through %s, which %w", path.Join(append(slices.Clone(w.names), part)...), err)
 	}
-	return slices.Clone(dir)
+	return err
 }
 
-// relative rewrites the target of a link in dir so that it means the same wherever the image
-// is unpacked: "/" is the root of the image, not of the host.
-func relative(dir []string, target string) string {
-	rest, absolute := strings.CutPrefix(target, "/")
-	if !absolute {
-		return target
+func (w *walker) root() *node {
+	if len(w.above) > 0 {
+		return w.above[0]
 	}
-	return strings.Repeat("../", len(dir)) + "./" + strings.TrimLeft(rest, "/")
+	return w.at
+}
+
+func (w *walker) up() {
+	if len(w.above) == 0 {
+		w.escaped = true
+		return
+	}
+	last := len(w.above) - 1
+	w.at, w.above, w.names = w.above[last], w.above[:last], w.names[:last]
+}
+
+func (w *walker) down(name string, n *node) error {
+	w.at, w.above, w.names = n, append(w.above, w.at), append(w.names, name)
+	// Each name takes at least two bytes of a path.
+	if len(w.names) > maxPath/2 {
+		return errors.New("is too long")
+	}
+	return nil
+}
+
+// linkText returns the target of a symbolic link so that it means the same wherever the image is
+// unpacked: "/" is the root of the image, not of the host, and nothing is above it. The target
+// need not exist.
+func linkText(root *node, dir []string, target string) (string, error) {
+	w := &walker{at: root}
+	nowhere := func(place) (*node, error) { return directory(), nil }
+	err := w.follow(dir, nowhere)
+	if err == nil && strings.HasPrefix(target, "/") {
+		w = &walker{at: root}
+	}
+	if err == nil {
+		err = w.follow(strings.Split(target, "/"), nowhere)
+	}
+	if err != nil {
+		return "", err
+	}
+	up := strings.Repeat("../", len(dir))
+	rest, absolute := strings.CutPrefix(target, "/")
+	switch {
+	case w.escaped:
+		return up + "./" + strings.Join(w.names, "/"), nil
+	case absolute:
+		return up + "./" + strings.TrimLeft(rest, "/"), nil
+	}
+	return target, nil
 }

@@ -18,9 +18,9 @@ import (
 // out of the image, and images that unpack to more than 1 GiB plus twenty times their size are
 // errors.
 func (i *Image) WriteTar(ctx context.Context, w io.Writer) error {
-	t, err := i.flatten(ctx)
+	found, err := i.flatten(ctx)
 	if err == nil {
-		err = i.write(ctx, t, tar.NewWriter(w))
+		err = i.write(ctx, found, tar.NewWriter(w))
 	}
 	if err != nil {
 		return fmt.Errorf("%s.source: unpack the image: %w", i.field, err)
@@ -28,9 +28,7 @@ func (i *Image) WriteTar(ctx context.Context, w io.Writer) error {
 	return nil
 }
 
-func (i *Image) write(ctx context.Context, t *tree, w *tar.Writer) error {
-	found := newListing()
-	found.add(nil, t.root)
+func (i *Image) write(ctx context.Context, found *listing, w *tar.Writer) error {
 	for _, o := range found.directories {
 		if err := w.WriteHeader(o.header()); err != nil {
 			return err
@@ -50,7 +48,7 @@ func (i *Image) write(ctx context.Context, t *tree, w *tar.Writer) error {
 }
 
 // copyFiles writes the files whose content is in one layer, in the layer's order.
-func copyFiles(ctx context.Context, l layer, wanted map[int]object, w *tar.Writer) error {
+func copyFiles(ctx context.Context, l layer, wanted map[int]*object, w *tar.Writer) error {
 	if len(wanted) == 0 {
 		return nil
 	}
@@ -70,58 +68,103 @@ func copyFiles(ctx context.Context, l layer, wanted map[int]object, w *tar.Write
 // object is a node under one of its names.
 type object struct {
 	*node
-	path []string
-	// same is the path at which the file that a hard link refers to is written first.
-	same []string
+	name string
+	// dir is the directory, nil at the top.
+	dir *object
+	// same is the file that a hard link is another name of, and that is written before it.
+	same *object
+	// text is the target of a symbolic link as it is written.
+	text string
+	// length is that of the path, in bytes.
+	length int
 }
 
-func (o object) header() *tar.Header {
+func newObject(dir *object, name string, n *node) *object {
+	o := &object{node: n, name: name, dir: dir, length: len(name)}
+	if dir != nil {
+		o.length += dir.length + len("/")
+	}
+	return o
+}
+
+// path returns the names that lead to the object; none for nil, which is the top.
+func (o *object) path() []string {
+	if o == nil {
+		return nil
+	}
+	return append(o.dir.path(), o.name)
+}
+
+func (o *object) header() *tar.Header {
 	h := &tar.Header{
-		Typeflag: o.kind, Name: strings.Join(o.path, "/"), Mode: o.mode, ModTime: o.modTime, Size: o.size,
-		Uname: "root", Gname: "root",
+		Typeflag: o.kind, Name: strings.Join(o.path(), "/"), Mode: o.mode, ModTime: o.modTime, Size: o.size,
+		Linkname: o.text, Uname: "root", Gname: "root",
 	}
 	switch {
 	case o.same != nil:
-		h.Typeflag, h.Linkname, h.Size = tar.TypeLink, strings.Join(o.same, "/"), 0
+		h.Typeflag, h.Linkname, h.Size = tar.TypeLink, strings.Join(o.same.path(), "/"), 0
 	case o.kind == tar.TypeDir:
 		h.Name += "/"
-	case o.kind == tar.TypeSymlink:
-		h.Linkname = relative(o.path[:len(o.path)-1], o.link)
 	}
 	return h
 }
 
 // listing is a tree, sorted for writing.
 type listing struct {
-	directories, hardLinks, symlinks []object
+	root                             *node
+	directories, hardLinks, symlinks []*object
 	// files are the files of each layer, keyed by their position in it.
-	files map[int]map[int]object
-	first map[*node][]string
+	files map[int]map[int]*object
+	first map[*node]*object
 }
 
-func newListing() *listing {
-	return &listing{files: map[int]map[int]object{}, first: map[*node][]string{}}
+func list(t *tree) (*listing, error) {
+	l := &listing{root: t.root, files: map[int]map[int]*object{}, first: map[*node]*object{}}
+	return l, l.add(nil, t.root)
 }
 
-func (l *listing) add(dir []string, n *node) {
+// add lists what is in a directory. Devices are left out: the host has them in /dev, and a backend
+// needs none of its own.
+func (l *listing) add(dir *object, n *node) error {
 	for _, name := range slices.Sorted(maps.Keys(n.children)) {
-		child := n.children[name]
-		o := object{node: child, path: append(slices.Clone(dir), name)}
+		o := newObject(dir, name, n.children[name])
+		if o.length > maxPath {
+			return fmt.Errorf("%q is too long", strings.Join(o.path(), "/"))
+		}
 		switch {
-		case child.kind == tar.TypeDir:
+		case dir == nil && isMeta(name):
+		case o.kind == tar.TypeDir:
 			l.directories = append(l.directories, o)
-			l.add(o.path, child)
-		case child.kind == tar.TypeSymlink:
-			l.symlinks = append(l.symlinks, o)
-		case l.first[child] != nil:
-			o.same = l.first[child]
-			l.hardLinks = append(l.hardLinks, o)
-		default:
-			l.first[child] = o.path
-			if l.files[child.layer] == nil {
-				l.files[child.layer] = map[int]object{}
+			if err := l.add(o, o.node); err != nil {
+				return err
 			}
-			l.files[child.layer][child.entry] = o
+		case o.kind == tar.TypeSymlink:
+			if err := l.addSymlink(o); err != nil {
+				return err
+			}
+		case o.kind == tar.TypeReg:
+			l.addFile(o)
 		}
 	}
+	return nil
+}
+
+func (l *listing) addSymlink(o *object) (err error) {
+	if o.text, err = linkText(l.root, o.dir.path(), o.link); err != nil {
+		return fmt.Errorf("%q is a symbolic link to %q, which %w", strings.Join(o.path(), "/"), o.link, err)
+	}
+	l.symlinks = append(l.symlinks, o)
+	return nil
+}
+
+func (l *listing) addFile(o *object) {
+	if o.same = l.first[o.node]; o.same != nil {
+		l.hardLinks = append(l.hardLinks, o)
+		return
+	}
+	l.first[o.node] = o
+	if l.files[o.layer] == nil {
+		l.files[o.layer] = map[int]*object{}
+	}
+	l.files[o.layer][o.entry] = o
 }

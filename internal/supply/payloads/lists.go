@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"path"
@@ -13,9 +12,6 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
-
-// listSize limits how much of a list is read, in bytes.
-const listSize = 1 << 20
 
 // lists returns the possible names of the lists of digests beside a file.
 func lists(input lockfile.Input) []string {
@@ -52,11 +48,11 @@ func (p *publisher) list(ctx context.Context, source, name string) (told, error)
 	if response.StatusCode != http.StatusOK {
 		return told{}, fmt.Errorf("%s: %s answered %s", name, u.Host, response.Status)
 	}
-	content, err := io.ReadAll(io.LimitReader(response.Body, listSize))
+	content, err := checksums.Read(response.Body)
 	if err != nil {
 		return told{}, fmt.Errorf("%s: %w", name, sourceuri.WithoutURL(err))
 	}
-	sums, err := checksums.Find(string(content), file)
+	sums, err := checksums.Find(content, file)
 	if errors.Is(err, checksums.ErrNotListed) {
 		return told{}, fmt.Errorf("%s, beside it, does not list %s: check the address", name, file)
 	}

@@ -35,12 +35,12 @@ type publisher struct {
 }
 
 func newPublisher() *publisher {
-	return &publisher{client: &http.Client{Timeout: patience}}
+	return &publisher{client: &http.Client{Timeout: patience, CheckRedirect: fetch.CheckRedirect}}
 }
 
 // ask returns what the publisher of an http(s) source states about it.
 func (p *publisher) ask(ctx context.Context, input lockfile.Input, token string) (told, error) {
-	answer, err := p.linked(ctx, input.Source, token)
+	answer, err := p.header(ctx, input.Source, token)
 	if err != nil || answer.sha256 != "" {
 		return answer, err
 	}
@@ -54,10 +54,21 @@ func (p *publisher) ask(ctx context.Context, input lockfile.Input, token string)
 	return answer, nil
 }
 
-// linked sends a HEAD request. Hugging Face answers it with the SHA-256 and the size of the
-// file before it redirects to the content; others state the size at best.
-func (p *publisher) linked(ctx context.Context, source, token string) (told, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodHead, source, nil)
+// header asks for the header of the file. Hugging Face states in it the SHA-256 and the size of
+// the file before it redirects to the content; others state the size at best. Some servers refuse
+// HEAD for what they serve (signed URLs are for one method), so only the answer to GET
+// decides whether the file can be had.
+func (p *publisher) header(ctx context.Context, source, token string) (told, error) {
+	answer, err := p.request(ctx, http.MethodHead, source, token)
+	if err != nil {
+		return p.request(ctx, http.MethodGet, source, token)
+	}
+	return answer, nil
+}
+
+// request returns what the header of an answer states, or an error if the answer is a refusal.
+func (p *publisher) request(ctx context.Context, method, source, token string) (told, error) {
+	request, err := http.NewRequestWithContext(ctx, method, source, nil)
 	if err != nil {
 		return told{}, errors.New("is not a URL that can be read")
 	}
@@ -81,10 +92,10 @@ func (p *publisher) linked(ctx context.Context, source, token string) (told, err
 	}
 	response.Body.Close()
 	switch code := response.StatusCode; {
-	case code == http.StatusUnauthorized, code == http.StatusForbidden, code == http.StatusNotFound:
-		return told{}, fmt.Errorf("%s answered %s: check the address, and whether it wants a token", request.URL.Host, response.Status)
 	case code == http.StatusTooManyRequests, code >= 500:
 		return told{}, fmt.Errorf("%s answered %s: try again later", request.URL.Host, response.Status)
+	case code >= 400:
+		return told{}, fmt.Errorf("%s answered %s: check the address, and whether it wants a token", request.URL.Host, response.Status)
 	}
 	return fromHeader(response), nil
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -33,7 +34,7 @@ func TestAsk(t *testing.T) {
 	}
 	mux.HandleFunc("/model", func(w http.ResponseWriter, r *http.Request) {
 		assert.Equal(t, "Bearer token", r.Header.Get("Authorization"))
-		assert.Equal(t, http.MethodHead, r.Method)
+		assert.Equal(t, http.MethodHead, r.Method, "the file is not asked for")
 		linked(w, "12345")
 	})
 	mux.Handle("/renamed", http.RedirectHandler("/model", http.StatusTemporaryRedirect))
@@ -44,7 +45,13 @@ func TestAsk(t *testing.T) {
 	mux.Handle("/loop", http.RedirectHandler("/loop", http.StatusFound))
 	mux.HandleFunc("/busy", text(http.StatusServiceUnavailable, ""))
 	mux.HandleFunc("/gated", text(http.StatusForbidden, ""))
-	mux.HandleFunc("/no-head", text(http.StatusMethodNotAllowed, ""))
+	for _, code := range []int{http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusInternalServerError, http.StatusNotImplemented} {
+		mux.HandleFunc("HEAD /head/"+strconv.Itoa(code), text(code, ""))
+		mux.HandleFunc("GET /head/"+strconv.Itoa(code), text(http.StatusOK, "12345678"))
+	}
+	mux.HandleFunc("HEAD /head/hangs-up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	mux.HandleFunc("GET /head/hangs-up", func(w http.ResponseWriter, _ *http.Request) { linked(w, "12345") })
+	mux.HandleFunc("/no-method", text(http.StatusMethodNotAllowed, ""))
 	mux.HandleFunc("/img/disk", text(http.StatusOK, "12345678"))
 	mux.HandleFunc("/img/SHA256SUMS", text(http.StatusOK, a256+"  disk\n"))
 	mux.HandleFunc("/sha512/disk", text(http.StatusOK, "12345678"))
@@ -53,7 +60,16 @@ func TestAsk(t *testing.T) {
 	mux.HandleFunc("/broken/disk", text(http.StatusOK, "12345678"))
 	mux.HandleFunc("/broken/SHA256SUMS", text(http.StatusInternalServerError, ""))
 	mux.HandleFunc("/long/disk", text(http.StatusOK, "12345678"))
-	mux.HandleFunc("/long/SHA256SUMS", text(http.StatusOK, strings.Repeat("x", listSize)+"\n"+a256+"  disk\n"))
+	mux.HandleFunc("/long/SHA256SUMS", text(http.StatusOK, a256+"  disk\n"+strings.Repeat("x", 1<<20)))
+	mux.HandleFunc("/bsd/disk", text(http.StatusOK, "12345678"))
+	mux.HandleFunc("/bsd/SHA256SUMS", text(http.StatusOK, "SHA256 (./disk) = "+a256+"\r\n"))
+	mux.HandleFunc("/two/disk", text(http.StatusOK, "12345678"))
+	mux.HandleFunc("/two/SHA256SUMS", text(http.StatusOK, a256+"\tdisk\n"+b256+" *disk\n"))
+	mux.HandleFunc("/moved/disk", text(http.StatusOK, "12345678"))
+	mux.HandleFunc("/moved/SHA256SUMS", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Location", "ftp://example.org/SHA256SUMS")
+		w.WriteHeader(http.StatusFound)
+	})
 	server := httptest.NewServer(mux)
 	defer server.Close()
 
@@ -71,12 +87,21 @@ func TestAsk(t *testing.T) {
 		"busy":                            {lockfile.KindModel, "/busy", told{}, "503 Service Unavailable: try again later"},
 		"gated":                           {lockfile.KindModel, "/gated", told{}, "403 Forbidden: check the address, and whether it wants a token"},
 		"not there":                       {lockfile.KindModel, "/none", told{}, "404 Not Found"},
-		"HEAD is not allowed":             {lockfile.KindModel, "/no-head", told{}, ""},
+		"HEAD is forbidden":               {lockfile.KindModel, "/head/403", told{size: 8}, ""},
+		"HEAD finds nothing":              {lockfile.KindModel, "/head/404", told{size: 8}, ""},
+		"HEAD is not allowed":             {lockfile.KindModel, "/head/405", told{size: 8}, ""},
+		"HEAD breaks the server":          {lockfile.KindModel, "/head/500", told{size: 8}, ""},
+		"HEAD is not implemented":         {lockfile.KindModel, "/head/501", told{size: 8}, ""},
+		"HEAD is not answered":            {lockfile.KindModel, "/head/hangs-up", byHeader, ""},
+		"GET is not allowed either":       {lockfile.KindModel, "/no-method", told{}, "405 Method Not Allowed: check the address"},
 		"a list":                          {lockfile.KindBaseImage, "/img/disk", told{sha256: a256, size: 8, by: "SHA256SUMS"}, ""},
 		"a list of SHA-512":               {lockfile.KindBaseImage, "/sha512/disk", told{sha512: a512, size: 8, by: "SHA512SUMS"}, ""},
 		"no list":                         {lockfile.KindBaseImage, "/alone/disk", told{size: 8}, ""},
 		"a list that cannot be had":       {lockfile.KindBaseImage, "/broken/disk", told{}, "SHA256SUMS: "},
-		"a list that is none":             {lockfile.KindBaseImage, "/long/disk", told{}, "SHA256SUMS, beside it, does not list disk"},
+		"a list that is none":             {lockfile.KindBaseImage, "/long/disk", told{}, "SHA256SUMS: it is no list of digests: it has more than 1048576 bytes"},
+		"a list of BSD":                   {lockfile.KindBaseImage, "/bsd/disk", told{sha256: a256, size: 8, by: "SHA256SUMS"}, ""},
+		"a list with two digests":         {lockfile.KindBaseImage, "/two/disk", told{}, "SHA256SUMS, beside it: it has two different digests for disk"},
+		"a list that is elsewhere":        {lockfile.KindBaseImage, "/moved/disk", told{}, "SHA256SUMS: the server redirects from http to ftp"},
 		"a list is not asked for a model": {lockfile.KindModel, "/img/disk", told{size: 8}, ""},
 		"a list is not asked for a .deb":  {lockfile.KindContextPackage, "/img/disk", told{size: 8}, ""},
 	} {
