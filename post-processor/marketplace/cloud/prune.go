@@ -51,15 +51,13 @@ func (a Appliance) isReplaced(seen opennebula.Image) bool {
 	return false
 }
 
-// oldVersions returns the versions beyond KeepVersions, by the time they were published.
-// The version being published counts as the newest.
+// oldVersions returns the versions of the appliance beyond KeepVersions.
 func (a Appliance) oldVersions(t Target, marketplace int, w inventory) []string {
-	published := map[string]int64{}
+	var published []string
 	for _, seen := range w.apps {
-		version := seen.Template.Get(labelVersion)
-		if seen.MarketplaceID == marketplace && seen.Template.Get(labelFamily) == a.family() && version != a.App.Version {
-			published[version] = max(published[version], seen.RegTime)
+		if seen.MarketplaceID == marketplace && seen.Template.Get(labelFamily) == a.family() {
+			published = append(published, seen.Template.Get(labelVersion))
 		}
 	}
-	return app.VersionsBeyond(published, t.KeepVersions)
+	return app.VersionsBeyond(published, a.App.Version, t.KeepVersions)
 }

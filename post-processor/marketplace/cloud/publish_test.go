@@ -104,6 +104,21 @@ func TestVersionsAccumulateAndOldOnesGo(t *testing.T) {
 	assert.Equal(t, foreign, oned.Apps()[0].ID, "what is not ours is left alone")
 }
 
+func TestAnOldVersionPublishedAgainPushesOutNoNewerOne(t *testing.T) {
+	oned, f := double(t)
+	keep := target()
+	keep.KeepVersions = 1
+	for _, version := range []string{"1.10.0", "1.9.0"} {
+		_, _, err := f.run(t.Context(), t, newAppliance(t, "Copilot", version), keep, never)
+		require.NoError(t, err)
+	}
+	var names []string
+	for _, app := range oned.Apps() {
+		names = append(names, app.Name)
+	}
+	assert.Equal(t, []string{"Copilot 1.10.0", "Copilot 1.9.0"}, names)
+}
+
 func TestAnotherBuildOfTheVersion(t *testing.T) {
 	oned, f := double(t)
 	first, second := newAppliance(t, "Copilot", "1.0.0"), newAppliance(t, "Copilot", "1.0.0")
