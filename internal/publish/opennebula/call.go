@@ -76,9 +76,17 @@ func (c *Client) call(ctx context.Context, method string, arguments ...any) (*go
 	}
 	var refused *gocaerrors.ResponseError
 	if errors.As(err, &refused) {
-		return nil, &RefusedError{Code: int(refused.Code), Text: refused.Msg}
+		return nil, c.refused(&RefusedError{Code: int(refused.Code), Text: refused.Msg})
 	}
 	return nil, c.sortTransport(method, err)
+}
+
+// refused adds who is refused where if the front-end does not know the user.
+func (c *Client) refused(err *RefusedError) error {
+	if err.Code == gocaerrors.OneAuthenticationError {
+		return fmt.Errorf("log in to %s as user %q: %w", c.endpoint, c.user, err)
+	}
+	return err
 }
 
 // sortTransport distinguishes lost calls from other transport errors. goca's error hides its

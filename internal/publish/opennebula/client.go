@@ -20,6 +20,7 @@ import (
 // Client calls one front-end as one user. It may be used from several goroutines.
 type Client struct {
 	endpoint string
+	user     string
 	goca     *goca.Client
 	say      func(string)
 	retries  retry.Policy
@@ -56,7 +57,7 @@ func New(o Options) (*Client, error) {
 		return nil, errors.Join(mistakes...)
 	}
 	config := goca.NewConfig(o.Credentials.User, o.Credentials.Secret, o.Endpoint)
-	c := &Client{endpoint: o.Endpoint, goca: goca.NewClient(config, o.HTTP), say: o.Say, retries: retries, poll: defaultPoll}
+	c := &Client{endpoint: o.Endpoint, user: o.Credentials.User, goca: goca.NewClient(config, o.HTTP), say: o.Say, retries: retries, poll: defaultPoll}
 	if o.Poll > 0 {
 		c.poll, c.retries.Pause = o.Poll, o.Poll
 	}

@@ -87,6 +87,7 @@ func TestBadCredentialsAreNotTriedAgain(t *testing.T) {
 	require.ErrorAs(t, err, &refused)
 	assert.Equal(t, 0x0100, refused.Code)
 	assert.ErrorContains(t, err, "User, password or token is wrong, or the token has expired")
+	assert.ErrorContains(t, err, "log in to "+client.endpoint+` as user "user"`)
 	assert.NotContains(t, err.Error(), "REDACTED", "the password stays out of messages")
 	assert.EqualValues(t, 1, calls.Load())
 }
