@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/OpenNebula/one/src/oca/go/src/goca"
@@ -26,6 +27,10 @@ type Client struct {
 	retries  retry.Policy
 	// poll is the time between two polls of an object that is changing.
 	poll time.Duration
+	// answered is set by the first answer. Until then nothing says that there is a front-end.
+	answered atomic.Bool
+	// down is set while the front-end, after all retries of a call, has not answered again.
+	down atomic.Bool
 }
 
 // Options are what a Client needs.
