@@ -164,6 +164,8 @@ func (o *Oned) removeImage(r request, image *Object) string {
 	switch force := r.number(2) == 1; {
 	case image.State == imageLocked && !force:
 		return refusalOf(image.ID, internal, "["+r.Method+"] Image locked, use --force flag to remove the image. Force delete may leave some files on Datastore")
+	case image.State == imageLocked && !r.user.isAdmin():
+		return notAuthorized(r, fmt.Sprintf("Not authorized to perform ADMIN IMAGE [%d].", image.ID))
 	case image.State == imageUsed:
 		return refusal(action, fmt.Sprintf("[%s] Cannot delete image. There are %d VMs using it.", r.Method, len(image.vms)))
 	case image.State == imageLocked, image.State == imageError:

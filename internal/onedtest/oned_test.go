@@ -152,6 +152,7 @@ func TestForce(t *testing.T) {
 	o.Hold(true)
 	require.Contains(t, send(t, o, publisher, "one.image.allocate", "NAME=x TYPE=DATABLOCK SIZE=1", Datastore), "<boolean>1</boolean>")
 	assert.Contains(t, send(t, o, publisher, "one.image.delete", 0), "Image locked, use --force flag")
-	assert.Contains(t, send(t, o, publisher, "one.image.delete", 0, true), "<boolean>1</boolean>")
+	assert.Contains(t, send(t, o, publisher, "one.image.delete", 0, true), "User [2] : Not authorized to perform ADMIN IMAGE [0].", "not even its owner")
+	assert.Contains(t, send(t, o, admin, "one.image.delete", 0, true), "<boolean>1</boolean>")
 	assert.Empty(t, o.Images())
 }

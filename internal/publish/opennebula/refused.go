@@ -23,8 +23,35 @@ func (e *RefusedError) Error() string {
 		return e.Text + " User, password or token is wrong, or the token has expired."
 	case strings.Contains(e.Text, "is locked"):
 		return e.Text + " Somebody has locked it on purpose; unlock it first."
+	case e.Code == gocaerrors.OneAuthorizationError:
+		return e.Text + grants(e.Text)
 	}
 	return e.Text
+}
+
+var (
+	refusedUser  = regexp.MustCompile(`User \[([0-9]+)\] : `)
+	missingRight = regexp.MustCompile(`Not authorized to perform ([A-Z]+) ([A-Z]+)(?: \[([0-9]+)\])?`)
+)
+
+// grants returns how the rights that a refusal names are given to its user, empty if it names
+// none: a quota is used up, an attribute is restricted. The kinds of objects and rights have
+// the same names in refusals and in rules.
+func grants(text string) string {
+	user := refusedUser.FindStringSubmatch(text)
+	rights := missingRight.FindAllStringSubmatch(text, -1)
+	if user == nil || rights == nil {
+		return ""
+	}
+	var rules []string
+	for _, right := range rights {
+		object := "*"
+		if right[3] != "" {
+			object = "#" + right[3]
+		}
+		rules = append(rules, fmt.Sprintf("oneacl create '#%s %s/%s %s'", user[1], right[2], object, right[1]))
+	}
+	return " Ask an administrator for: " + strings.Join(rules, " && ")
 }
 
 // IsGone reports whether err says that an object does not exist.

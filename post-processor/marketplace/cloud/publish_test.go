@@ -218,11 +218,11 @@ func TestRefusedBeforeAnythingIsSent(t *testing.T) {
 		want   string
 	}{
 		"bad credentials":      {func(_ *onedtest.Oned, f *front, _ *Target) { f.credentials.Secret = "hush" }, "User, password or token is wrong"},
-		"no right":             {func(o *onedtest.Oned, _ *front, _ *Target) { o.Revoke() }, "Not authorized to perform CREATE MARKETPLACEAPP"},
+		"no right":             {func(o *onedtest.Oned, _ *front, _ *Target) { o.Revoke() }, "Ask an administrator for: oneacl create '#2 MARKETPLACEAPP/* CREATE'"},
 		"quota":                {func(o *onedtest.Oned, _ *front, _ *Target) { o.SetQuota() }, "limit of 40 reached for SIZE quota"},
 		"full datastore":       {func(o *onedtest.Oned, _ *front, _ *Target) { o.SetFree(10, 1000) }, "Not enough space in datastore"},
 		"full marketplace":     {func(o *onedtest.Oned, _ *front, _ *Target) { o.SetFree(1000, -1) }, `marketplace "private" has -1 MB free`},
-		"disabled":             {func(o *onedtest.Oned, _ *front, _ *Target) { o.DisableMarketplace() }, "is disabled; onemarket enable 100 first"},
+		"disabled":             {func(o *onedtest.Oned, _ *front, _ *Target) { o.DisableMarketplace() }, "is disabled; ask an administrator for: onemarket enable 100"},
 		"read-only":            {func(_ *onedtest.Oned, _ *front, t *Target) { t.Marketplace = "public" }, `is of the kind "one", which takes no apps`},
 		"no such marketplace":  {func(_ *onedtest.Oned, _ *front, t *Target) { t.Marketplace = "x" }, `there is no marketplace "x" that this user can see; these are: "bucket" (102) "public" (101) "private" (100)`},
 		"no such datastore":    {func(_ *onedtest.Oned, _ *front, t *Target) { t.Datastore = "x" }, `there is no datastore "x"`},
@@ -307,8 +307,8 @@ func TestStuckObjectsAreReportedWithTheWayOut(t *testing.T) {
 	short := target()
 	short.Timeout = 200 * time.Millisecond
 	_, said, err := f.run(t.Context(), t, a, short, never, func(p *Publisher) { p.Settle = 10 * time.Millisecond })
-	require.ErrorContains(t, err, "oneimage delete --force 0, then run again")
-	assert.Contains(t, said, "Image 0 is being copied still and stays")
+	require.ErrorContains(t, err, "ask an administrator for: oneimage delete --force 0, then run again")
+	assert.Contains(t, said, "Image 0 is being copied still and stays; the next run goes on with it, or ask an administrator for: oneimage delete --force 0")
 	assert.Len(t, oned.Images(), 1)
 	assert.Empty(t, oned.Templates())
 

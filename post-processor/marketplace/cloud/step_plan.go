@@ -18,14 +18,11 @@ func (s *stepPlan) Run(ctx context.Context) error {
 	if err := s.makePlan(ctx); err != nil {
 		return err
 	}
-	tasks := s.tasks()
-	if len(tasks) == 0 {
-		s.done = true
-		s.Say(fmt.Sprintf("%s is published in the marketplace %s already, as app %d; nothing was changed", s.Appliance.title(), s.marketplace.Name, s.AppID()))
+	if s.finishIfPublished() {
 		return nil
 	}
 	if s.DryRun {
-		s.Say("A run would:\n- " + strings.Join(tasks, "\n- "))
+		s.Say("A run would:\n- " + strings.Join(s.tasks(), "\n- "))
 		s.Say("Who imports " + s.Appliance.title() + " gets this VM template:\n" + s.Appliance.ImportedTemplate())
 	}
 	return s.check(ctx)
@@ -36,6 +33,14 @@ func (s *stepPlan) Cleanup() {
 	if err := s.Transfer.Close(); err != nil {
 		s.Say("Ending the transfer: " + err.Error())
 	}
+}
+
+// finishIfPublished ends the run if there is nothing to do.
+func (p *Publisher) finishIfPublished() bool {
+	if p.done = len(p.tasks()) == 0; p.done {
+		p.Say(fmt.Sprintf("%s is published in the marketplace %s already, as app %d; nothing was changed", p.Appliance.title(), p.marketplace.Name, p.AppID()))
+	}
+	return p.done
 }
 
 // makePlan compares the target with the current state of the cloud.
