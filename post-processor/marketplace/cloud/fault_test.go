@@ -132,18 +132,19 @@ type ended struct {
 // for that one. The front-end copies nothing until Hold(false).
 func (f front) atOnce(ctx context.Context, t *testing.T, oned *onedtest.Oned, a Appliance) (first, second <-chan ended) {
 	t.Helper()
-	start := func(ctx context.Context) <-chan ended {
+	start := func(ctx context.Context, leaseInterval time.Duration) <-chan ended {
 		end := make(chan ended, 1)
 		go func() {
-			_, said, err := f.run(ctx, t, a, target(), 20*time.Millisecond, func(p *Publisher) { p.Settle = 10 * time.Millisecond })
+			_, said, err := f.run(ctx, t, a, target(), leaseInterval, func(p *Publisher) { p.Settle = 10 * time.Millisecond })
 			end <- ended{said, err}
 		}()
 		return end
 	}
 	oned.Hold(true)
-	first = start(ctx)
+	first = start(ctx, 20*time.Millisecond)
 	require.Eventually(t, func() bool { return len(oned.Images()) == 1 }, 10*time.Second, time.Millisecond)
-	second = start(t.Context())
+	// It takes the first one for dead after three seconds without a sign.
+	second = start(t.Context(), time.Second)
 	require.Eventually(t, func() bool {
 		looks := 0
 		for _, call := range oned.Calls() {
@@ -151,7 +152,7 @@ func (f front) atOnce(ctx context.Context, t *testing.T, oned *onedtest.Oned, a 
 				looks++
 			}
 		}
-		return looks > 10
+		return looks > 1
 	}, 10*time.Second, time.Millisecond, "it looks after the lease of the first")
 	return first, second
 }
