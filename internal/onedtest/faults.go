@@ -61,6 +61,9 @@ const noQuota = -1
 // SetQuota gives the user a quota of 40 MB that is used up.
 func (o *Oned) SetQuota() { o.set(func() { o.quota, o.quotaUsed = 40, 40 }) }
 
+// WithoutOneGate takes the ONEGATE_ENDPOINT out of the configuration.
+func (o *Oned) WithoutOneGate() { o.set(func() { o.noOneGate = true }) }
+
 // DisableMarketplace disables the private marketplace, which thereby loses its apps.
 func (o *Oned) DisableMarketplace() {
 	o.set(func() { o.enableMarketplace(o.find(kindMarketplace, Marketplace), false) })

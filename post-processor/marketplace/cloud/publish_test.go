@@ -63,6 +63,18 @@ func TestPublish(t *testing.T) {
 	}
 }
 
+func TestACloudThatRefusesToInstantiateTheAppIsToldOfBeforehand(t *testing.T) {
+	const warning = "Ask an administrator to set ONEGATE_ENDPOINT"
+	oned, f := double(t)
+	_, said, err := f.run(t.Context(), t, newAppliance(t, "Copilot", "1.0.0"), target(), never)
+	require.NoError(t, err)
+	assert.NotContains(t, said, warning)
+	oned.WithoutOneGate()
+	_, said, err = f.run(t.Context(), t, newAppliance(t, "Copilot", "1.1.0"), target(), never, func(p *Publisher) { p.DryRun = true })
+	require.NoError(t, err)
+	assert.Contains(t, said, warning)
+}
+
 func TestTextsAreBroughtUpToDate(t *testing.T) {
 	oned, f := double(t)
 	a := newAppliance(t, "Copilot", "1.0.0")

@@ -120,7 +120,19 @@ func (s *stepPlan) check(ctx context.Context) error {
 			mistakes = append(mistakes, err)
 		}
 	}
+	mistakes = append(mistakes, s.checkOneGate(ctx))
 	return errors.Join(mistakes...)
+}
+
+// checkOneGate warns if nobody can use in this cloud what is published. That is no mistake of
+// the publisher, and may be mended later.
+func (s *stepPlan) checkOneGate(ctx context.Context) error {
+	missing, err := s.Client.MissesOneGate(ctx)
+	if missing {
+		s.Say("Warning: this cloud has no OneGate, and refuses to instantiate the app: \"TOKEN set, but onegate endpoint was not defined in oned.conf\". " +
+			"Ask an administrator to set ONEGATE_ENDPOINT there and to start opennebula-gate; or take TOKEN and REPORT_READY out of the CONTEXT of the imported template")
+	}
+	return err
 }
 
 func (s *stepPlan) explainImage(disk manifest.Disk, err error) error {
