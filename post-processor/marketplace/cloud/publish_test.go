@@ -177,6 +177,52 @@ func TestAVMTemplateKeepsItsImage(t *testing.T) {
 	assertPublished(t, oned, f, next)
 }
 
+// withAll publishes an app with everything besides it, and the target that leaves that out.
+func withAll(t *testing.T, f front, a Appliance) (without Target) {
+	t.Helper()
+	with := target()
+	with.VMTemplate, with.ServiceTemplateApp = true, true
+	_, _, err := f.run(t.Context(), t, a, with, never)
+	require.NoError(t, err)
+	return target()
+}
+
+func TestWhatIsSwitchedOffIsNotLeftStaleWithoutAWord(t *testing.T) {
+	oned, f := double(t)
+	a := newAppliance(t, "Copilot", "1.0.0")
+	without := withAll(t, f, a)
+	_, said, err := f.run(t.Context(), t, a, without, never)
+	require.NoError(t, err)
+	assert.Contains(t, said, "nothing was changed")
+	template, apps := oned.Templates()[0].ID, oned.Apps()
+	for _, want := range []string{
+		fmt.Sprintf("Warning: app %d (Copilot 1.0.0 VM) was made by an earlier run, and is not kept up to date any more: set vm_template_app again, or delete it: onemarketapp delete %d", apps[1].ID, apps[1].ID),
+		fmt.Sprintf("app %d (Copilot 1.0.0 service) was made by an earlier run, and is not kept up to date any more: set service_template_app again", apps[2].ID),
+		fmt.Sprintf("VM template %d (Copilot 1.0.0) was made by an earlier run, and is not kept up to date any more: set vm_template again, or delete it: onetemplate delete %d", template, template),
+	} {
+		assert.Contains(t, said, want)
+	}
+	assert.Len(t, apps, 3, "somebody may use them")
+	assert.Len(t, oned.Images(), 1)
+
+	with := without
+	with.VMTemplate, with.ServiceTemplateApp = true, true
+	_, said, err = f.run(t.Context(), t, a, with, never)
+	require.NoError(t, err)
+	assert.NotContains(t, said, "Warning")
+}
+
+func TestWhatIsSwitchedOffGoesWithTheBuildThatIsReplaced(t *testing.T) {
+	oned, f := double(t)
+	without := withAll(t, f, newAppliance(t, "Copilot", "1.0.0"))
+	without.ForceReplace = true
+	second := newAppliance(t, "Copilot", "1.0.0")
+	_, said, err := f.run(t.Context(), t, second, without, never)
+	require.NoError(t, err)
+	assertPublished(t, oned, f, second)
+	assert.NotContains(t, said, "Warning")
+}
+
 func TestTwoDisks(t *testing.T) {
 	oned, f := double(t)
 	a := newAppliance(t, "Copilot", "1.0.0")

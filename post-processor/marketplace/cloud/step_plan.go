@@ -18,6 +18,9 @@ func (s *stepPlan) Run(ctx context.Context) error {
 	if err := s.makePlan(ctx); err != nil {
 		return err
 	}
+	for _, warning := range s.plan.stale {
+		s.Say("Warning: " + warning)
+	}
 	if s.finishIfPublished() {
 		return nil
 	}
