@@ -128,7 +128,8 @@ func (o *Oned) refuseImage(image, datastore *Object, kind string) string {
 // copyImage reads the bytes now, and applies the result later.
 func (o *Oned) copyImage(image, app, datastore *Object) {
 	target := fmt.Sprintf("/var/lib/one//datastores/%d/%s", datastore.ID, o.hash(image))
-	safe, driver, path := datastore.Get("SAFE_DIRS"), datastore.Get("DRIVER"), image.Path
+	safe, restricted := datastore.Get("SAFE_DIRS"), datastore.Get("RESTRICTED_DIRS")
+	driver, path := datastore.Get("DRIVER"), image.Path
 	known := stored{format: image.Format}
 	if app != nil {
 		// The content of an app is not compared with its digest.
@@ -139,7 +140,7 @@ func (o *Oned) copyImage(image, app, datastore *Object) {
 		is := known
 		if path != "" && app == nil {
 			is = stored{failure: "Not allowed to copy image from " + path + ", check RESTRICTED_DIRS in your datastore"}
-			if isRemote(path) || allowed(path, safe) {
+			if isRemote(path) || allowed(path, safe, restricted) {
 				is = store(ctx, path, target, wantMD5, wantSHA1)
 			}
 		}

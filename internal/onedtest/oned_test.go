@@ -143,7 +143,8 @@ func TestPlacesOfFiles(t *testing.T) {
 	}
 	require.NoError(t, os.Symlink(outside, filepath.Join(safe, "link")))
 	for path, want := range map[string]bool{"safe/x": true, "outside/x": false, "safe/../outside/x": false, "safe/link/x": false} {
-		assert.Equal(t, want, allowed(directory+"/"+path, "/nowhere "+safe), path)
+		assert.Equal(t, want, allowed(directory+"/"+path, "/nowhere "+safe, "/"), path)
+		assert.True(t, allowed(directory+"/"+path, "", "/nowhere"), "neither names it")
 	}
 }
 

@@ -95,7 +95,7 @@ func (c *Client) call(ctx context.Context, method string, arguments ...any) (*go
 	var refused *gocaerrors.ResponseError
 	if errors.As(err, &refused) {
 		c.isUp()
-		return nil, c.refused(&RefusedError{Code: int(refused.Code), Text: refused.Msg})
+		return nil, c.refused(&RefusedError{Code: int(refused.Code), Text: withoutSecrets(refused.Msg)})
 	}
 	return nil, c.sortTransport(method, err)
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	gocaerrors "github.com/OpenNebula/one/src/oca/go/src/goca/errors"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
 
 // RefusedError is a call that the front-end refused. Error codes for the same refusal differ
@@ -53,6 +55,26 @@ func grants(text string) string {
 	}
 	return " Ask an administrator for: " + strings.Join(rules, " && ")
 }
+
+var urls = regexp.MustCompile(`https?://[^\s']+`)
+
+// withoutSecrets removes credentials and signatures from the URLs in a text of oned, which
+// repeats where it was to download an image from.
+func withoutSecrets(text string) string { return urls.ReplaceAllStringFunc(text, sourceuri.Shown) }
+
+// FailedError is an image or an app that the front-end could not copy.
+type FailedError struct {
+	// Object is "image 5 (its name)", Reason the text of the driver.
+	Object, Reason string
+}
+
+func (e *FailedError) Error() string {
+	return "the front-end could not copy " + e.Object + ": " + e.Reason
+}
+
+// IsUnreadable reports whether err says that the front-end could not look at the source of an
+// image.
+func IsUnreadable(err error) bool { return says(err, "Cannot parse image SIZE: ") }
 
 // IsGone reports whether err says that an object does not exist.
 func IsGone(err error) bool {

@@ -24,7 +24,7 @@ func (c *Client) WaitImage(ctx context.Context, id int) (image Image, err error)
 		case ImageReady, ImageUsed:
 			return "", true, nil
 		case ImageError:
-			return "", false, fmt.Errorf("the front-end could not copy image %d (%s): %s", id, image.Name, reason(image.Template))
+			return "", false, &FailedError{fmt.Sprintf("image %d (%s)", id, image.Name), reason(image.Template)}
 		case ImageDelete:
 			return "", false, fmt.Errorf("image %d (%s) is being deleted by another user", id, image.Name)
 		}
@@ -54,7 +54,7 @@ func (c *Client) WaitApp(ctx context.Context, id int) (app App, err error) {
 		case AppReady, AppDisabled:
 			return "", true, nil
 		case AppError:
-			return "", false, fmt.Errorf("the marketplace could not take app %d (%s): %s", id, app.Name, reason(app.Template))
+			return "", false, &FailedError{fmt.Sprintf("app %d (%s)", id, app.Name), reason(app.Template)}
 		}
 		return fmt.Sprintf("is %s: the marketplace is copying it", app.State), false, nil
 	})
@@ -118,5 +118,5 @@ func reason(template Template) string {
 	if text == "" {
 		return "it gives no reason; ask an administrator for its log"
 	}
-	return text
+	return withoutSecrets(text)
 }

@@ -287,6 +287,7 @@ func TestRefusedBeforeAnythingIsSent(t *testing.T) {
 		"a system datastore":   {func(_ *onedtest.Oned, _ *front, t *Target) { t.Datastore = "0" }, "is not for disk images"},
 		"no such group":        {func(_ *onedtest.Oned, _ *front, t *Target) { t.Group = "x" }, `there is no group "x"`},
 		"the name is taken":    {func(o *onedtest.Oned, _ *front, _ *Target) { o.AddApp("Copilot 1.0.0", 1) }, "was not published as this appliance: rename it"},
+		"not a safe directory": {func(o *onedtest.Oned, _ *front, _ *Target) { o.SetDirs("/var/tmp /srv", "/") }, `takes no image from `},
 		"the way there is bad": {func(_ *onedtest.Oned, f *front, _ *Target) { f.spool.fail = errors.New("no route to host") }, "no route to host"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -314,7 +315,7 @@ func TestWhatTheCloudCannotCopy(t *testing.T) {
 		"the marketplace's driver": {func(o *onedtest.Oned, _ *Appliance) { o.FailApps("Error copying") }, "Error importing app into marketplace: Error copying"},
 		"a digest that does not match": {func(_ *onedtest.Oned, a *Appliance) {
 			a.Disks[0].Manifest.SHA1 = "da39a3ee5e6b4b0d3255bfef95601890afd80709"
-		}, "A digest that does not match is among the causes"},
+		}, wrongDigest},
 	} {
 		t.Run(name, func(t *testing.T) {
 			oned, f := double(t)

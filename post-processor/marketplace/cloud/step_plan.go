@@ -118,13 +118,26 @@ func (s *stepPlan) check(ctx context.Context) error {
 			break // The other apps need the same permissions.
 		}
 	}
-	if len(files) > 0 {
-		if err := s.Transfer.Check(ctx, files); err != nil {
-			mistakes = append(mistakes, err)
-		}
-	}
+	mistakes = append(mistakes, s.checkTransfer(ctx, files))
 	mistakes = append(mistakes, s.checkOneGate(ctx))
 	return errors.Join(mistakes...)
+}
+
+func (s *stepPlan) checkTransfer(ctx context.Context, files []transfer.File) error {
+	if len(files) == 0 {
+		return nil
+	}
+	if err := s.Transfer.Check(ctx, files); err != nil {
+		return err
+	}
+	for _, file := range files {
+		if path := s.Transfer.Local(file); path != "" {
+			if err := checkSource(s.datastore, path); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // checkOneGate warns if nobody can use in this cloud what is published. That is no mistake of
