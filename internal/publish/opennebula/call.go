@@ -161,5 +161,5 @@ func (c *Client) sortStatus(method string, response *http.Response, cause error)
 	if response.StatusCode < 300 || slices.Contains(passing, response.StatusCode) {
 		return &lostError{c.endpoint, method, cause}
 	}
-	return fmt.Errorf("call %s of %s: HTTP status %s; the path of the URL must be /RPC2", method, c.endpoint, response.Status)
+	return fmt.Errorf("call %s of %s: HTTP status %s: no API of OpenNebula is there; check host and port, and the path of the URL must be /RPC2", method, c.endpoint, response.Status)
 }

@@ -15,6 +15,8 @@ const (
 	defaultLeaseInterval = 20 * time.Second
 	// A run that misses this many refreshes of its lease is considered dead.
 	missedSigns = 3
+	// heartbeat is the time between two lines that say that another run is being waited for.
+	heartbeat = time.Minute
 	// labelSign is a counter that changes with every refresh.
 	labelSign = "SLM_COPILOT_SIGN"
 	labelFrom = "SLM_COPILOT_SINCE"
@@ -80,8 +82,12 @@ func (s *stepLease) await(ctx context.Context, id int) error {
 	who := first.Template.Get(labelRun) + ", since " + first.Template.Get(labelFrom)
 	patience := missedSigns * s.LeaseInterval
 	s.Say(fmt.Sprintf("Another run publishes this version (%s); waiting until it ends, or has shown no sign of life for %s", who, patience))
-	sign, last := first.Template.Get(labelSign), time.Now()
+	sign, last, said := first.Template.Get(labelSign), time.Now(), time.Now()
 	for time.Since(last) < patience {
+		if time.Since(said) >= heartbeat {
+			s.Say("The other run is still alive (" + who + "); waiting until it ends")
+			said = time.Now()
+		}
 		if err := retry.Sleep(ctx, s.LeaseInterval/4); err != nil {
 			return fmt.Errorf("while another run was publishing %s (%s): %w", s.Appliance.title(), who, err)
 		}
