@@ -19,6 +19,10 @@ import (
 // retries takes about a minute in total, enough for a restarting oned to come back.
 var retries = retry.Policy{Failures: 7, Pause: time.Second, MaxPause: time.Minute}
 
+// outageTime is after which no call is repeated: each of them may take minutes until it is
+// given up, and seven of them half an hour.
+const outageTime = 2 * time.Minute
+
 // passing are the statuses of a server, or of a proxy before it, that will answer later.
 var passing = []int{
 	http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout,
@@ -65,12 +69,18 @@ func (c *Client) persist(ctx context.Context, method string, attempt func(contex
 	if c.down.Load() {
 		return attempt(ctx)
 	}
+	var failed time.Time
 	err := c.retries.Do(ctx, "call "+method, c.say, func(ctx context.Context) error {
 		err := attempt(ctx)
-		if errors.As(err, new(*lostError)) {
-			return retry.Temporary(err)
+		if !errors.As(err, new(*lostError)) {
+			return err
 		}
-		return err
+		if failed.IsZero() {
+			failed = time.Now()
+		} else if time.Since(failed) > c.outage {
+			return err
+		}
+		return retry.Temporary(err)
 	})
 	if errors.As(err, new(*lostError)) {
 		c.down.Store(true)

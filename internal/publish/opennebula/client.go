@@ -25,6 +25,8 @@ type Client struct {
 	goca     *goca.Client
 	say      func(string)
 	retries  retry.Policy
+	// outage is for how long calls are repeated.
+	outage time.Duration
 	// poll is the time between two polls of an object that is changing.
 	poll time.Duration
 	// answered is set by the first answer. Until then nothing says that there is a front-end.
@@ -62,7 +64,7 @@ func New(o Options) (*Client, error) {
 		return nil, errors.Join(mistakes...)
 	}
 	config := goca.NewConfig(o.Credentials.User, o.Credentials.Secret, o.Endpoint)
-	c := &Client{endpoint: o.Endpoint, user: o.Credentials.User, goca: goca.NewClient(config, o.HTTP), say: o.Say, retries: retries, poll: defaultPoll}
+	c := &Client{endpoint: o.Endpoint, user: o.Credentials.User, goca: goca.NewClient(config, o.HTTP), say: o.Say, retries: retries, outage: outageTime, poll: defaultPoll}
 	if o.Poll > 0 {
 		c.poll, c.retries.Pause = o.Poll, o.Poll
 	}

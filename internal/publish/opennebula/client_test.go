@@ -129,6 +129,15 @@ func TestTriesAreBounded(t *testing.T) {
 	assert.EqualValues(t, 7, calls.Load())
 }
 
+// A server that takes calls and never answers uses up minutes with each.
+func TestCallsThatTakeLongAreRepeatedLessOften(t *testing.T) {
+	client, calls, _ := answers(t, cut)
+	client.outage = time.Nanosecond
+	_, err := client.Version(t.Context())
+	require.ErrorContains(t, err, "no answer")
+	assert.EqualValues(t, 2, calls.Load())
+}
+
 func TestWhatIsNoFrontEndIsSaid(t *testing.T) {
 	for name, answer := range map[string]http.HandlerFunc{
 		"another path":   status(http.StatusNotFound),

@@ -24,7 +24,7 @@ func (e *RefusedError) Error() string {
 	case e.Code == gocaerrors.OneAuthenticationError:
 		return e.Text + " User, password or token is wrong, or the token has expired."
 	case strings.Contains(e.Text, "is locked"):
-		return e.Text + " Somebody has locked it on purpose; unlock it first."
+		return e.Text + " Somebody has locked it on purpose; who did, or an administrator, can unlock it."
 	case e.Code == gocaerrors.OneAuthorizationError:
 		return e.Text + grants(e.Text)
 	}
