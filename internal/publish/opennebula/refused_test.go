@@ -13,6 +13,7 @@ func TestAMissingRightIsToldWithTheRuleThatGrantsIt(t *testing.T) {
 		"[one.image.delete] User [2] : Not authorized to perform ADMIN IMAGE [45].":            " Ask an administrator for: oneacl create '#2 IMAGE/#45 ADMIN'",
 		"[one.image.allocate] User [2] : Not authorized to perform CREATE IMAGE; Not authorized to perform USE DATASTORE [1].": " Ask an administrator for: " +
 			"oneacl create '#2 IMAGE/* CREATE' && oneacl create '#2 DATASTORE/#1 USE'",
+		"[one.image.delete] User [2] : IMAGE is locked. [45].":                                                 " Somebody has locked it on purpose; who did, or an administrator, can unlock it.",
 		"[one.image.allocate] User [2] : Template includes a restricted attribute SOURCE.":                     "",
 		"[one.image.allocate] User [2] : user [2] limit of 40 reached for SIZE quota in DATASTORE with ID: 1.": "",
 	} {
