@@ -152,8 +152,8 @@ func privateKey(value string) ([]byte, error) {
 	return pem.EncodeToMemory(blocks[0]), nil
 }
 
-// pemBlocks parses PEM, plain or in Base64: Sunstone encodes an input of type text64, while
-// people who write a template by hand may not. Text between the blocks, such as openssl's
+// pemBlocks parses PEM, plain or in Base64, which is how many lines fit into the one that a
+// command line or a form asks for. Text between the blocks, such as openssl's
 // description of a certificate, is ignored.
 func pemBlocks(value string) ([]*pem.Block, error) {
 	text := []byte(value)

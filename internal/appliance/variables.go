@@ -42,11 +42,11 @@ const (
 	InputNumber   InputType = "number"
 	InputRange    InputType = "range"
 	InputPassword InputType = "password"
-	InputText     InputType = "text"
+	// InputText is for PEM too. The type text64 would be meant for that, but the command line of
+	// OpenNebula 7.4.0 ends at a question of it where Ruby does not load base64 by itself.
+	InputText InputType = "text"
 	// InputBoolean is answered with YES or NO.
 	InputBoolean InputType = "boolean"
-	// InputText64 is for multi-line text: the value arrives in Base64.
-	InputText64 InputType = "text64"
 )
 
 // Variable is one context variable: its validation, and its user input.
@@ -63,8 +63,8 @@ type Variable struct {
 	// Default is used if the variable is empty or absent: a user input left empty arrives as
 	// an empty string.
 	Default string
-	// Secret values are never shown.
-	Secret bool
+	// Secret values are never shown, nor is PEM, which is too long.
+	Secret, PEM bool
 	// Description is one sentence for the user. It must not contain "|" or quotes.
 	Description string
 	// store validates a non-empty value and sets it in the settings.
@@ -195,8 +195,9 @@ var variables = []Variable{
 	{
 		Name:        VarACMECA,
 		Input:       Prefix + "TLS_ACME_CA",
-		Type:        InputText64,
-		Description: "CA certificates in PEM that verify the ACME server. Empty for those of the system.",
+		Type:        InputText,
+		PEM:         true,
+		Description: "CA certificates that verify the ACME server, in PEM or its Base64 in one line. Empty for those of the system.",
 		store: func(value string, s *Settings) (err error) {
 			s.ACMECA, err = certificates(value)
 			return err
@@ -215,8 +216,9 @@ var variables = []Variable{
 	{
 		Name:        VarCertificate,
 		Input:       VarCertificate,
-		Type:        InputText64,
-		Description: "TLS certificate of your own in PEM, with its chain. Replaces the one from ACME.",
+		Type:        InputText,
+		PEM:         true,
+		Description: "TLS certificate of your own with its chain, in PEM or its Base64 in one line. Replaces the one from ACME.",
 		store: func(value string, s *Settings) (err error) {
 			s.Certificate, err = certificates(value)
 			return err
@@ -225,9 +227,10 @@ var variables = []Variable{
 	{
 		Name:        VarKey,
 		Input:       VarKey,
-		Type:        InputText64,
+		Type:        InputText,
 		Secret:      true,
-		Description: "TLS private key of that certificate in PEM, without a passphrase.",
+		PEM:         true,
+		Description: "TLS private key of that certificate, without a passphrase, in PEM or its Base64 in one line.",
 		store: func(value string, s *Settings) (err error) {
 			s.Key, err = privateKey(value)
 			return err
@@ -391,7 +394,7 @@ func each(err error) []error {
 
 func (v Variable) mistake(value string, err error) error {
 	// Quoting a multi-line text would obscure the rule it breaks.
-	if v.Secret || v.Type == InputText64 {
+	if v.Secret || v.PEM {
 		return fmt.Errorf("%s: %w", v.Name, err)
 	}
 	return fmt.Errorf("%s: %w, got %s", v.Name, err, quote(value))

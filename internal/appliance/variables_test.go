@@ -456,3 +456,11 @@ func TestCheckObjectName(t *testing.T) {
 		assert.Equal(t, valid, CheckObjectName(name) == nil, "%q", name)
 	}
 }
+
+// The command line of OpenNebula 7.4.0 ends at a question of this type where Ruby does not
+// load base64 by itself (src/cli/one_helper.rb, uninitialized constant OpenNebulaHelper::Base64).
+func TestNoInputIsOfTheTypeThatEndsTheCommandLine(t *testing.T) {
+	for _, v := range Variables() {
+		assert.NotEqual(t, InputType("text64"), v.Type, v.Name)
+	}
+}

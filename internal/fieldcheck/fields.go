@@ -16,6 +16,8 @@ type Fields struct {
 	mistakes []error
 	// wrong and unknown are names of fields.
 	wrong, unknown []string
+	// zero are the mistakes of numbers that are 0, which are unknown or wrong.
+	zero []error
 }
 
 // Check checks a field against a rule, unless its value is unknown.
@@ -55,6 +57,18 @@ func (f *Fields) Expect(ok bool, name, format string, args ...any) {
 // Minimum requires a number of at least low.
 func (f *Fields) Minimum(name string, value, low int) {
 	f.Expect(value >= low, name, "must be at least %d, got %d", low, value)
+}
+
+// Number is Minimum for a number that may be left out. Packer passes 0 for a number that it
+// does not know yet, so 0 is not a mistake before the run, see UnknownErr.
+func (f *Fields) Number(name string, value *int, low int) {
+	switch {
+	case value == nil:
+	case *value == 0 && low > 0:
+		f.zero = append(f.zero, fmt.Errorf("%s: must be at least %d, got 0", name, low))
+	default:
+		f.Minimum(name, *value, low)
+	}
 }
 
 // Between requires a number from low to high.
@@ -112,9 +126,10 @@ func (f *Fields) Err() error {
 }
 
 // UnknownErr returns an error if Packer still does not know the values of some fields after
-// the build has run, such as build.ID after a source that has none.
+// the build has run, such as build.ID after a source that has none, or if a number that must
+// not be 0 is.
 func (f *Fields) UnknownErr() error {
-	var errs []error
+	errs := slices.Clone(f.zero)
 	for _, name := range f.unknown {
 		errs = append(errs, fmt.Errorf("%s: refers to a value that this build does not have", name))
 	}

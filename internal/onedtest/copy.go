@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -19,19 +20,17 @@ type stored struct {
 	failure string
 }
 
-// allowed reports whether a local file may be copied. SAFE_DIRS are plain string prefixes:
-// /var/tmpevil begins with /var/tmp.
-func allowed(path, safe string) bool {
+// allowed reports whether a local file may be copied: SAFE_DIRS go before RESTRICTED_DIRS. Both
+// are plain string prefixes: /var/tmpevil begins with /var/tmp.
+func allowed(path, safe, restricted string) bool {
 	resolved, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		resolved = filepath.Clean(path)
 	}
-	for _, directory := range strings.Fields(safe) {
-		if strings.HasPrefix(resolved, directory) {
-			return true
-		}
+	in := func(directories string) bool {
+		return slices.ContainsFunc(strings.Fields(directories), func(directory string) bool { return strings.HasPrefix(resolved, directory) })
 	}
-	return false
+	return in(safe) || !in(restricted)
 }
 
 func open(ctx context.Context, path string) (io.ReadCloser, error) {

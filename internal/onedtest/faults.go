@@ -61,6 +61,17 @@ const noQuota = -1
 // SetQuota gives the user a quota of 40 MB that is used up.
 func (o *Oned) SetQuota() { o.set(func() { o.quota, o.quotaUsed = 40, 40 }) }
 
+// WithoutOneGate takes the ONEGATE_ENDPOINT out of the configuration.
+func (o *Oned) WithoutOneGate() { o.set(func() { o.noOneGate = true }) }
+
+// SetDirs sets from where the default datastore takes images and from where not.
+func (o *Oned) SetDirs(safe, restricted string) {
+	o.set(func() {
+		datastore := o.find(kindDatastore, Datastore)
+		datastore.Template = merge(datastore.Template, content("SAFE_DIRS", safe, "RESTRICTED_DIRS", restricted))
+	})
+}
+
 // DisableMarketplace disables the private marketplace, which thereby loses its apps.
 func (o *Oned) DisableMarketplace() {
 	o.set(func() { o.enableMarketplace(o.find(kindMarketplace, Marketplace), false) })

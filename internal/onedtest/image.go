@@ -128,7 +128,8 @@ func (o *Oned) refuseImage(image, datastore *Object, kind string) string {
 // copyImage reads the bytes now, and applies the result later.
 func (o *Oned) copyImage(image, app, datastore *Object) {
 	target := fmt.Sprintf("/var/lib/one//datastores/%d/%s", datastore.ID, o.hash(image))
-	safe, driver, path := datastore.Get("SAFE_DIRS"), datastore.Get("DRIVER"), image.Path
+	safe, restricted := datastore.Get("SAFE_DIRS"), datastore.Get("RESTRICTED_DIRS")
+	driver, path := datastore.Get("DRIVER"), image.Path
 	known := stored{format: image.Format}
 	if app != nil {
 		// The content of an app is not compared with its digest.
@@ -139,7 +140,7 @@ func (o *Oned) copyImage(image, app, datastore *Object) {
 		is := known
 		if path != "" && app == nil {
 			is = stored{failure: "Not allowed to copy image from " + path + ", check RESTRICTED_DIRS in your datastore"}
-			if isRemote(path) || allowed(path, safe) {
+			if isRemote(path) || allowed(path, safe, restricted) {
 				is = store(ctx, path, target, wantMD5, wantSHA1)
 			}
 		}
@@ -164,6 +165,8 @@ func (o *Oned) removeImage(r request, image *Object) string {
 	switch force := r.number(2) == 1; {
 	case image.State == imageLocked && !force:
 		return refusalOf(image.ID, internal, "["+r.Method+"] Image locked, use --force flag to remove the image. Force delete may leave some files on Datastore")
+	case image.State == imageLocked && !r.user.isAdmin():
+		return notAuthorized(r, fmt.Sprintf("Not authorized to perform ADMIN IMAGE [%d].", image.ID))
 	case image.State == imageUsed:
 		return refusal(action, fmt.Sprintf("[%s] Cannot delete image. There are %d VMs using it.", r.Method, len(image.vms)))
 	case image.State == imageLocked, image.State == imageError:

@@ -56,6 +56,7 @@ var methods = map[string]method{
 	"one.marketapp.allocate": {"ssi", (*Oned).allocateApp},
 	"one.template.allocate":  {"ss", (*Oned).allocateTemplate},
 	"one.market.allocate":    {"ss", (*Oned).allocateMarketplace},
+	"one.vm.allocate":        {"ss?b", (*Oned).refuseVM},
 }
 
 func (o *Oned) answer(c call) string {

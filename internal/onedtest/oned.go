@@ -39,6 +39,7 @@ type Oned struct {
 	onCall    func(n int, method string)
 	failCopy  map[string]string
 	held      bool
+	noOneGate bool
 	quota     int64
 	quotaUsed int64
 }

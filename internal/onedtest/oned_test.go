@@ -143,7 +143,8 @@ func TestPlacesOfFiles(t *testing.T) {
 	}
 	require.NoError(t, os.Symlink(outside, filepath.Join(safe, "link")))
 	for path, want := range map[string]bool{"safe/x": true, "outside/x": false, "safe/../outside/x": false, "safe/link/x": false} {
-		assert.Equal(t, want, allowed(directory+"/"+path, "/nowhere "+safe), path)
+		assert.Equal(t, want, allowed(directory+"/"+path, "/nowhere "+safe, "/"), path)
+		assert.True(t, allowed(directory+"/"+path, "", "/nowhere"), "neither names it")
 	}
 }
 
@@ -152,6 +153,7 @@ func TestForce(t *testing.T) {
 	o.Hold(true)
 	require.Contains(t, send(t, o, publisher, "one.image.allocate", "NAME=x TYPE=DATABLOCK SIZE=1", Datastore), "<boolean>1</boolean>")
 	assert.Contains(t, send(t, o, publisher, "one.image.delete", 0), "Image locked, use --force flag")
-	assert.Contains(t, send(t, o, publisher, "one.image.delete", 0, true), "<boolean>1</boolean>")
+	assert.Contains(t, send(t, o, publisher, "one.image.delete", 0, true), "User [2] : Not authorized to perform ADMIN IMAGE [0].", "not even its owner")
+	assert.Contains(t, send(t, o, admin, "one.image.delete", 0, true), "<boolean>1</boolean>")
 	assert.Empty(t, o.Images())
 }

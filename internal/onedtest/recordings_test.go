@@ -339,4 +339,8 @@ var steps74 = []step{
 	{name: "139-marketapp-allocate-vmtemplate-noorigin"},
 	{name: "148-marketapp-allocate-market-nosuch"},
 	{name: "149-marketapp-allocate-market-public", before: made(kindMarketplace, 101, admin, "one.market.allocate", "NAME=public MARKET_MAD=one")},
+	{name: "601-user-vm-allocate-token-no-onegate", before: all(user2, func(s *scene) { s.oned.WithoutOneGate() }), session: packer},
+	{name: "602-user-vm-allocate-bad-port", session: packer},
+	{name: "603-user-image-delete-locked", held: true, before: all(gone(kindImage, 0), made(kindImage, 0, packer, "one.image.allocate", "NAME=slow TYPE=DATABLOCK SIZE=1", 1)), session: packer},
+	{name: "604-user-image-delete-force", held: true, session: packer},
 }

@@ -23,10 +23,10 @@ type App struct {
 	Tags             []string `mapstructure:"tags"`
 	// Logo is the file name of a PNG in the cloud's web interface, without a directory.
 	Logo string `mapstructure:"logo"`
-	CPU  int    `mapstructure:"cpu"`
-	VCPU int    `mapstructure:"vcpu"`
-	// Memory is in MiB.
-	Memory int `mapstructure:"memory"`
+	// CPU, VCPU and Memory (in MiB) follow the model if they are nil; 0 is a mistake.
+	CPU    *int `mapstructure:"cpu"`
+	VCPU   *int `mapstructure:"vcpu"`
+	Memory *int `mapstructure:"memory"`
 	// OpenNebulaVersions are the OpenNebula releases that are offered the app.
 	OpenNebulaVersions []string `mapstructure:"opennebula_versions"`
 }
@@ -43,9 +43,9 @@ func (a *App) check(fields *fieldcheck.Fields) {
 	fields.CheckEach("app.tags", filled.Tags, app.CheckTag)
 	fields.CheckOptional("app.logo", filled.Logo, app.CheckLogo)
 	fields.CheckEach("app.opennebula_versions", filled.OpenNebulaVersions, app.CheckOpenNebulaVersion)
-	fields.Minimum("app.cpu", filled.CPU, 1)
-	fields.Minimum("app.vcpu", filled.VCPU, 1)
-	fields.Minimum("app.memory", filled.MemoryMiB, 1)
+	fields.Number("app.cpu", a.CPU, 1)
+	fields.Number("app.vcpu", a.VCPU, 1)
+	fields.Number("app.memory", a.Memory, 1)
 }
 
 // withDefaults fills in the defaults for an unknown image, for fields that are not set.
@@ -63,10 +63,17 @@ func (a *App) over(d app.App) app.App {
 		Tags:               listOrDefault(a.Tags, d.Tags),
 		Logo:               a.Logo,
 		OpenNebulaVersions: listOrDefault(a.OpenNebulaVersions, d.OpenNebulaVersions),
-		CPU:                cmp.Or(a.CPU, d.CPU),
-		VCPU:               cmp.Or(a.VCPU, d.VCPU),
-		MemoryMiB:          cmp.Or(a.Memory, d.MemoryMiB),
+		CPU:                numberOrDefault(a.CPU, d.CPU),
+		VCPU:               numberOrDefault(a.VCPU, d.VCPU),
+		MemoryMiB:          numberOrDefault(a.Memory, d.MemoryMiB),
 	}
+}
+
+func numberOrDefault(value *int, standard int) int {
+	if value == nil {
+		return standard
+	}
+	return *value
 }
 
 func listOrDefault(values, standard []string) []string {

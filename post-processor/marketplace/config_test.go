@@ -48,6 +48,22 @@ func TestConfigureStoresEveryField(t *testing.T) {
 	assert.Equal(t, Catalog{Directory: "dist/marketplace", BaseURL: "https://apps.example.org"}, *p.config.Catalog)
 }
 
+func TestANumberThatIsZeroIsNotTakenForOneThatIsNotGiven(t *testing.T) {
+	var p PostProcessor
+	require.NoError(t, p.Configure(block{
+		"app": block{"cpu": 0, "vcpu": 0, "memory": 0},
+		"opennebula": block{
+			"endpoint": "https://one.example.org:2633/RPC2", "marketplace": "private",
+			"transfer": block{"ssh": block{"host": "one.example.org", "port": 0, "username": "u", "agent": true}},
+		},
+	}), "Packer passes 0 for a number that it does not know yet")
+	err := p.config.check().UnknownErr()
+	for _, field := range []string{"app.cpu", "app.vcpu", "app.memory"} {
+		assert.ErrorContains(t, err, field+": must be at least 1, got 0")
+	}
+	assert.ErrorContains(t, err, "opennebula.transfer.ssh.port: must be at least 1, got 0")
+}
+
 func TestConfigureListsEveryMistake(t *testing.T) {
 	var p PostProcessor
 	err := p.Configure(block{

@@ -25,8 +25,9 @@ type Transfer struct {
 
 // SSH is the block "ssh": a directory on the front-end, written by SFTP.
 type SSH struct {
-	Host           string `mapstructure:"host"`
-	Port           int    `mapstructure:"port"`
+	Host string `mapstructure:"host"`
+	// Port is 22 if it is nil.
+	Port           *int   `mapstructure:"port"`
 	Username       string `mapstructure:"username"`
 	Password       string `mapstructure:"password"`
 	PrivateKeyFile string `mapstructure:"private_key_file"`
@@ -73,6 +74,9 @@ func (t *Transfer) check(fields *fieldcheck.Fields) {
 	known := fields.Known(t.texts())
 	const name = "opennebula.transfer"
 	fields.ExactlyOne(name, "ssh, s3, serve, url and path", t.SSH != nil, t.S3 != nil, t.Serve != nil, t.URL != "", t.Path != "")
+	if t.SSH != nil {
+		fields.Number(name+".ssh.port", t.SSH.Port, 1)
+	}
 	if known && fields.Settled(name) {
 		fields.Add(t.mistakes()...)
 	}
@@ -161,7 +165,7 @@ func (t *Transfer) hostedField() string {
 
 func (s *SSH) options() sftp.Options {
 	return sftp.Options{
-		Host: s.Host, Port: s.Port, User: s.Username, Password: s.Password, PrivateKeyFile: s.PrivateKeyFile,
+		Host: s.Host, Port: numberOrDefault(s.Port, 0), User: s.Username, Password: s.Password, PrivateKeyFile: s.PrivateKeyFile,
 		UseAgent: s.Agent, KnownHostsFile: s.KnownHostsFile, Directory: s.Directory,
 	}
 }

@@ -56,6 +56,8 @@ func describe(m model) string {
 		"Point Cline, Continue, aider, OpenCode, a JetBrains IDE or an OpenAI SDK at\n" +
 			"`https://<address of the VM>/v1`. The user name is `" + appliance.APIUser + "`; the password, and how to\n" +
 			"trust the certificate, are in `" + appliance.ReportFile + "` inside the VM.",
+		"The cloud needs OneGate (`ONEGATE_ENDPOINT` in its `oned.conf`): without it OpenNebula refuses to\n" +
+			"instantiate the template, unless `TOKEN` and `REPORT_READY` are taken out of its `CONTEXT`.",
 		sovereignty(m),
 		"What is inside, and under which licence:",
 		licenses(m),

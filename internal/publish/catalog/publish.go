@@ -66,8 +66,8 @@ func (c *Catalog) WriteApp(entry Entry) error {
 
 // Options are optional steps of a publication.
 type Options struct {
-	// KeepVersions is how many versions of the app to keep for its architecture: the one
-	// being published and the newest others. 0 keeps all.
+	// KeepVersions is how many versions of the app to keep for its architecture: the newest,
+	// by their numbers, and the one being published in any case. 0 keeps all.
 	KeepVersions int
 	// SigningKey signs the digests. Without one they are not signed.
 	SigningKey *signature.Key

@@ -62,15 +62,15 @@ func (l list) checkNames() error {
 }
 
 // versionsBeyond returns the versions to remove so that only the newest keep remain of the
-// app of entry. The version of entry counts as one of those kept, however old it is.
+// app of entry, that of entry in any case.
 func (l list) versionsBeyond(entry *Entry, keep int) []string {
-	made := map[string]int64{}
+	var published []string
 	for _, e := range l.entries {
-		if e.own != nil && e.own.isOfApp(entry) && e.own.Version != entry.Version {
-			made[e.own.Version] = max(made[e.own.Version], e.own.CreationTime)
+		if e.own != nil && e.own.isOfApp(entry) {
+			published = append(published, e.own.Version)
 		}
 	}
-	return app.VersionsBeyond(made, keep)
+	return app.VersionsBeyond(published, entry.Version, keep)
 }
 
 // isOfApp reports whether e and other are the same app for the same architecture, in any

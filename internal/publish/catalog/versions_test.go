@@ -76,17 +76,13 @@ func TestWithKeepsTheNewestVersions(t *testing.T) {
 			[]version{{"1.0", "x86_64", 1, 1}}, version{"1.2", "x86_64", 3, 1}, 9,
 			[]string{"SLM-Copilot 1.2", "SLM-Copilot 1.0"},
 		},
-		"by time, not by number": {
+		"by number, not by time": {
 			[]version{{"2.0", "x86_64", 1, 1}, {"1.1", "x86_64", 2, 1}}, version{"1.2", "x86_64", 3, 1}, 2,
-			[]string{"SLM-Copilot 1.2", "SLM-Copilot 1.1"},
+			[]string{"SLM-Copilot 1.2", "SLM-Copilot 2.0"},
 		},
-		"by number when made at the same time": {
-			[]version{{"1.0", "x86_64", 1, 1}, {"1.1", "x86_64", 1, 1}}, version{"1.2", "x86_64", 1, 1}, 2,
-			[]string{"SLM-Copilot 1.2", "SLM-Copilot 1.1"},
-		},
-		"an old version published again stays": {
-			[]version{{"1.1", "x86_64", 2, 1}, {"1.2", "x86_64", 3, 1}}, version{"1.0", "x86_64", 1, 1}, 2,
-			[]string{"SLM-Copilot 1.0", "SLM-Copilot 1.2"},
+		"an old version published again stays, beside those that are newer": {
+			[]version{{"1.1", "x86_64", 2, 1}, {"1.2", "x86_64", 3, 1}}, version{"1.0", "x86_64", 4, 1}, 2,
+			[]string{"SLM-Copilot 1.0", "SLM-Copilot 1.2", "SLM-Copilot 1.1"},
 		},
 		"a rebuild is one version": {
 			[]version{{"1.0", "x86_64", 1, 1}, {"1.1", "x86_64", 2, 1}}, version{"1.1", "x86_64", 3, 1}, 2,

@@ -41,7 +41,7 @@ func (c *Client) allocate(ctx context.Context, a allocation, template Template, 
 	}
 	var id int
 	lost := false
-	err = c.retries.Do(ctx, "call "+a.method, c.say, func(ctx context.Context) error {
+	err = c.persist(ctx, a.method, func(ctx context.Context) error {
 		if lost {
 			there, found, err := c.lookUp(ctx, a)
 			if err != nil || found {
@@ -52,7 +52,7 @@ func (c *Client) allocate(ctx context.Context, a allocation, template Template, 
 		response, err := c.call(ctx, a.method, append([]any{text}, arguments...)...)
 		if err != nil {
 			lost = true
-			return temporary(err)
+			return err
 		}
 		id = response.BodyInt()
 		return nil

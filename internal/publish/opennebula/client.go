@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/OpenNebula/one/src/oca/go/src/goca"
@@ -20,11 +21,18 @@ import (
 // Client calls one front-end as one user. It may be used from several goroutines.
 type Client struct {
 	endpoint string
+	user     string
 	goca     *goca.Client
 	say      func(string)
 	retries  retry.Policy
+	// outage is for how long calls are repeated.
+	outage time.Duration
 	// poll is the time between two polls of an object that is changing.
 	poll time.Duration
+	// answered is set by the first answer. Until then nothing says that there is a front-end.
+	answered atomic.Bool
+	// down is set while the front-end, after all retries of a call, has not answered again.
+	down atomic.Bool
 }
 
 // Options are what a Client needs.
@@ -56,7 +64,7 @@ func New(o Options) (*Client, error) {
 		return nil, errors.Join(mistakes...)
 	}
 	config := goca.NewConfig(o.Credentials.User, o.Credentials.Secret, o.Endpoint)
-	c := &Client{endpoint: o.Endpoint, goca: goca.NewClient(config, o.HTTP), say: o.Say, retries: retries, poll: defaultPoll}
+	c := &Client{endpoint: o.Endpoint, user: o.Credentials.User, goca: goca.NewClient(config, o.HTTP), say: o.Say, retries: retries, outage: outageTime, poll: defaultPoll}
 	if o.Poll > 0 {
 		c.poll, c.retries.Pause = o.Poll, o.Poll
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -87,6 +88,7 @@ func TestBadCredentialsAreNotTriedAgain(t *testing.T) {
 	require.ErrorAs(t, err, &refused)
 	assert.Equal(t, 0x0100, refused.Code)
 	assert.ErrorContains(t, err, "User, password or token is wrong, or the token has expired")
+	assert.ErrorContains(t, err, "log in to "+client.endpoint+` as user "user"`)
 	assert.NotContains(t, err.Error(), "REDACTED", "the password stays out of messages")
 	assert.EqualValues(t, 1, calls.Load())
 }
@@ -127,13 +129,23 @@ func TestTriesAreBounded(t *testing.T) {
 	assert.EqualValues(t, 7, calls.Load())
 }
 
+// A server that takes calls and never answers uses up minutes with each.
+func TestCallsThatTakeLongAreRepeatedLessOften(t *testing.T) {
+	client, calls, _ := answers(t, cut)
+	client.outage = time.Nanosecond
+	_, err := client.Version(t.Context())
+	require.ErrorContains(t, err, "no answer")
+	assert.EqualValues(t, 2, calls.Load())
+}
+
 func TestWhatIsNoFrontEndIsSaid(t *testing.T) {
 	for name, answer := range map[string]http.HandlerFunc{
-		"another path":  status(http.StatusNotFound),
-		"not allowed":   status(http.StatusForbidden),
-		"a page":        body("<html>welcome</html>"),
-		"another API":   body(`{"ok":true}`),
-		"other XML-RPC": body(`<?xml version="1.0"?><methodResponse><params><param><value><array><data><value><string>x</string></value></data></array></value></param></params></methodResponse>`),
+		"another path":   status(http.StatusNotFound),
+		"not allowed":    status(http.StatusForbidden),
+		"another method": status(http.StatusNotImplemented),
+		"a page":         body("<html>welcome</html>"),
+		"another API":    body(`{"ok":true}`),
+		"other XML-RPC":  body(`<?xml version="1.0"?><methodResponse><params><param><value><array><data><value><string>x</string></value></data></array></value></param></params></methodResponse>`),
 	} {
 		t.Run(name, func(t *testing.T) {
 			client, calls, _ := answers(t, answer)
@@ -142,6 +154,89 @@ func TestWhatIsNoFrontEndIsSaid(t *testing.T) {
 			assert.EqualValues(t, 1, calls.Load())
 		})
 	}
+}
+
+// newClient is for an endpoint that is no double.
+func newClient(t *testing.T, endpoint string) (*Client, *[]string) {
+	t.Helper()
+	httpClient, err := NewHTTP(TLS{})
+	require.NoError(t, err)
+	said := new([]string)
+	client, err := New(Options{
+		Endpoint: endpoint, Credentials: Credentials{"user", "REDACTED"}, HTTP: httpClient,
+		Say: func(line string) { *said = append(*said, line) }, Poll: time.Millisecond,
+	})
+	require.NoError(t, err)
+	return client, said
+}
+
+func TestWhatDoesNotPassIsNotTriedAgain(t *testing.T) {
+	plain := httptest.NewServer(recorded(t, "01-system-version.response.xml"))
+	t.Cleanup(plain.Close)
+	closed := httptest.NewServer(http.NotFoundHandler())
+	closed.Close()
+	ssh, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { ssh.Close() })
+	go func() {
+		for {
+			conn, err := ssh.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = io.WriteString(conn, "SSH-2.0-OpenSSH_9.2\r\n")
+		}
+	}()
+	for name, test := range map[string]struct{ endpoint, want string }{
+		"TLS to a server without it": {strings.Replace(plain.URL, "http:", "https:", 1), "oned itself speaks no TLS: use http"},
+		"TLS to an SSH server":       {"https://" + ssh.Addr().String(), "oned itself speaks no TLS: use http"},
+		"nobody listens":             {closed.URL, "connection refused; check host and port of the endpoint"},
+		"a name that nobody has":     {"http://nobody.invalid:2633", "check host and port of the endpoint"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client, said := newClient(t, test.endpoint+"/RPC2")
+			_, err := client.Version(t.Context())
+			assert.ErrorContains(t, err, test.want)
+			assert.ErrorContains(t, err, test.endpoint)
+			assert.Empty(t, *said, "no call is repeated")
+		})
+	}
+}
+
+// A front-end that has answered may be restarting.
+func TestARefusedConnectionIsTriedAgainOnceThereWasAnAnswer(t *testing.T) {
+	server := httptest.NewServer(recorded(t, "01-system-version.response.xml"))
+	client, said := newClient(t, server.URL+"/RPC2")
+	_, err := client.Version(t.Context())
+	require.NoError(t, err)
+	server.Close()
+	_, err = client.Version(t.Context())
+	require.ErrorContains(t, err, "failed 7 times")
+	assert.Len(t, *said, 6)
+}
+
+func TestAnOutageIsWaitedOutOnce(t *testing.T) {
+	version := recorded(t, "01-system-version.response.xml")
+	var up atomic.Bool
+	client, calls, _ := answers(t, func(w http.ResponseWriter, r *http.Request) {
+		if up.Load() {
+			version(w, r)
+			return
+		}
+		cut(w, r)
+	})
+	for range 3 {
+		_, err := client.Version(t.Context())
+		require.ErrorContains(t, err, "no answer")
+	}
+	assert.EqualValues(t, 7+1+1, calls.Load())
+
+	up.Store(true)
+	_, err := client.Version(t.Context())
+	require.NoError(t, err)
+	up.Store(false)
+	_, err = client.Version(t.Context())
+	require.ErrorContains(t, err, "failed 7 times", "another outage")
 }
 
 func TestCallsStopWithTheirContext(t *testing.T) {

@@ -93,6 +93,17 @@ func TestProbesMakeNothing(t *testing.T) {
 	}
 }
 
+func TestWhetherACloudHasOneGate(t *testing.T) {
+	oned, client := against(t, "7.4.0")
+	missing, err := client.MissesOneGate(t.Context())
+	require.NoError(t, err)
+	assert.False(t, missing)
+	oned.WithoutOneGate()
+	missing, err = client.MissesOneGate(t.Context())
+	require.NoError(t, err)
+	assert.True(t, missing)
+}
+
 func TestWhatIsGoneIsNoErrorToDelete(t *testing.T) {
 	_, client := against(t, "7.0.0")
 	require.NoError(t, client.DeleteApp(t.Context(), 4242))

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	gocaerrors "github.com/OpenNebula/one/src/oca/go/src/goca/errors"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
 
 // RefusedError is a call that the front-end refused. Error codes for the same refusal differ
@@ -22,10 +24,57 @@ func (e *RefusedError) Error() string {
 	case e.Code == gocaerrors.OneAuthenticationError:
 		return e.Text + " User, password or token is wrong, or the token has expired."
 	case strings.Contains(e.Text, "is locked"):
-		return e.Text + " Somebody has locked it on purpose; unlock it first."
+		return e.Text + " Somebody has locked it on purpose; who did, or an administrator, can unlock it."
+	case e.Code == gocaerrors.OneAuthorizationError:
+		return e.Text + grants(e.Text)
 	}
 	return e.Text
 }
+
+var (
+	refusedUser  = regexp.MustCompile(`User \[([0-9]+)\] : `)
+	missingRight = regexp.MustCompile(`Not authorized to perform ([A-Z]+) ([A-Z]+)(?: \[([0-9]+)\])?`)
+)
+
+// grants returns how the rights that a refusal names are given to its user, empty if it names
+// none: a quota is used up, an attribute is restricted. The kinds of objects and rights have
+// the same names in refusals and in rules.
+func grants(text string) string {
+	user := refusedUser.FindStringSubmatch(text)
+	rights := missingRight.FindAllStringSubmatch(text, -1)
+	if user == nil || rights == nil {
+		return ""
+	}
+	var rules []string
+	for _, right := range rights {
+		object := "*"
+		if right[3] != "" {
+			object = "#" + right[3]
+		}
+		rules = append(rules, fmt.Sprintf("oneacl create '#%s %s/%s %s'", user[1], right[2], object, right[1]))
+	}
+	return " Ask an administrator for: " + strings.Join(rules, " && ")
+}
+
+var urls = regexp.MustCompile(`https?://[^\s']+`)
+
+// withoutSecrets removes credentials and signatures from the URLs in a text of oned, which
+// repeats where it was to download an image from.
+func withoutSecrets(text string) string { return urls.ReplaceAllStringFunc(text, sourceuri.Shown) }
+
+// FailedError is an image or an app that the front-end could not copy.
+type FailedError struct {
+	// Object is "image 5 (its name)", Reason the text of the driver.
+	Object, Reason string
+}
+
+func (e *FailedError) Error() string {
+	return "the front-end could not copy " + e.Object + ": " + e.Reason
+}
+
+// IsUnreadable reports whether err says that the front-end could not look at the source of an
+// image.
+func IsUnreadable(err error) bool { return says(err, "Cannot parse image SIZE: ") }
 
 // IsGone reports whether err says that an object does not exist.
 func IsGone(err error) bool {

@@ -24,14 +24,14 @@ func (c *Client) WaitImage(ctx context.Context, id int) (image Image, err error)
 		case ImageReady, ImageUsed:
 			return "", true, nil
 		case ImageError:
-			return "", false, fmt.Errorf("the front-end could not copy image %d (%s): %s", id, image.Name, reason(image.Template))
+			return "", false, &FailedError{fmt.Sprintf("image %d (%s)", id, image.Name), reason(image.Template)}
 		case ImageDelete:
 			return "", false, fmt.Errorf("image %d (%s) is being deleted by another user", id, image.Name)
 		}
 		return fmt.Sprintf("is %s: the front-end is copying it", image.State), false, nil
 	})
 	return image, stuck(ctx, err, "image %d is LOCKED still. If the front-end was restarted while it copied, it stays so for ever: "+
-		"oneimage delete --force %d, then run again. If the copy is only slow, raise the time-out and run again: it is found", id)
+		"ask an administrator for: oneimage delete --force %d, then run again. If the copy is only slow, raise the time-out and run again: it is found", id)
 }
 
 // WaitImageGone waits until a deletion has finished.
@@ -40,7 +40,7 @@ func (c *Client) WaitImageGone(ctx context.Context, id int) error {
 		image, err := c.Image(ctx, id)
 		return gone(err, image.State == ImageError, image.Template)
 	})
-	return stuck(ctx, err, "image %d is being deleted still: see the log of the front-end, then oneimage delete %d", id)
+	return stuck(ctx, err, "image %d is being deleted still: ask an administrator for the reason in the log of the front-end, then: oneimage delete %d", id)
 }
 
 // WaitApp waits until an app is READY or DISABLED and returns it. If it is in ERROR, the error
@@ -54,7 +54,7 @@ func (c *Client) WaitApp(ctx context.Context, id int) (app App, err error) {
 		case AppReady, AppDisabled:
 			return "", true, nil
 		case AppError:
-			return "", false, fmt.Errorf("the marketplace could not take app %d (%s): %s", id, app.Name, reason(app.Template))
+			return "", false, &FailedError{fmt.Sprintf("app %d (%s)", id, app.Name), reason(app.Template)}
 		}
 		return fmt.Sprintf("is %s: the marketplace is copying it", app.State), false, nil
 	})
@@ -68,7 +68,7 @@ func (c *Client) WaitAppGone(ctx context.Context, id int) error {
 		app, err := c.App(ctx, id)
 		return gone(err, app.State == AppError, app.Template)
 	})
-	return stuck(ctx, err, "app %d is being deleted still: see the log of the front-end, then onemarketapp delete %d", id)
+	return stuck(ctx, err, "app %d is being deleted still: ask an administrator for the reason in the log of the front-end, then: onemarketapp delete %d", id)
 }
 
 func gone(err error, failed bool, template Template) (string, bool, error) {
@@ -116,7 +116,7 @@ func stuck(ctx context.Context, err error, wayOut string, id int) error {
 func reason(template Template) string {
 	text := strings.TrimSpace(template.Get("ERROR"))
 	if text == "" {
-		return "it gives no reason; see its log"
+		return "it gives no reason; ask an administrator for its log"
 	}
-	return text
+	return withoutSecrets(text)
 }

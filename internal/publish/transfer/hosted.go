@@ -122,6 +122,18 @@ func ask(ctx context.Context, location string, file File) error {
 	return nil
 }
 
+// Local resolves symbolic links if the same file is on this host.
+func (h Hosted) Local(file File) string {
+	if !strings.HasPrefix(h.Location, "/") {
+		return ""
+	}
+	location := h.locate(file)
+	if resolved, err := filepath.EvalSymlinks(location); err == nil {
+		return resolved
+	}
+	return location
+}
+
 // Send returns where the front-end finds the file; it transfers nothing.
 func (h Hosted) Send(_ context.Context, file File, _ func(string)) (string, error) {
 	return h.locate(file), nil

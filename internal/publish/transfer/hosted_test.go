@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"unicode"
@@ -47,6 +49,21 @@ func TestSendTellsWhereItLies(t *testing.T) {
 		got, err := Hosted{location}.Send(t.Context(), image(1), nil)
 		require.NoError(t, err)
 		assert.Equal(t, want, got)
+	}
+}
+
+func TestLocalIsWhereTheFileReallyIs(t *testing.T) {
+	directory, err := filepath.EvalSymlinks(t.TempDir())
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(directory, "a.qcow2"), nil, 0o600))
+	require.NoError(t, os.Symlink(directory, filepath.Join(directory, "link")))
+	for location, want := range map[string]string{
+		filepath.Join(directory, "link/a.qcow2"): filepath.Join(directory, "a.qcow2"),
+		"/nowhere/a.qcow2":                       "/nowhere/a.qcow2",
+		"/nowhere/":                              "/nowhere/slm copilot.qcow2",
+		"http://example.org/a.qcow2":             "",
+	} {
+		assert.Equal(t, want, Hosted{location}.Local(image(1)), location)
 	}
 }
 

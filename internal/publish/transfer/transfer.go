@@ -19,6 +19,9 @@ type Method interface {
 	// reachable and authenticated, that the credentials are valid, and that there is room for
 	// files.
 	Check(ctx context.Context, files []File) error
+	// Local returns the path of the front-end where it will find file, after Check, without
+	// symbolic links as far as they can be seen from here; empty if it will download file.
+	Local(file File) string
 	// Send transfers file and returns the PATH for the front-end. What is already there is not
 	// sent again. say receives progress lines.
 	Send(ctx context.Context, file File, say func(string)) (path string, err error)

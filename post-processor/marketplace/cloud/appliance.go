@@ -29,7 +29,8 @@ type Target struct {
 	// VMTemplateApp also publishes the VM template as an app; an appliance with two disks
 	// always has one. ServiceTemplateApp also publishes a service template with one role.
 	VMTemplateApp, ServiceTemplateApp bool
-	// KeepVersions is the number of versions to keep, including the new one; 0 keeps all.
+	// KeepVersions is how many of the newest versions to keep, by their numbers; 0 keeps all.
+	// The one being published is kept in any case.
 	KeepVersions int
 	// ForceReplace allows replacing another build of the same version.
 	ForceReplace bool

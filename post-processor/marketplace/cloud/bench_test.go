@@ -33,6 +33,8 @@ var _ transfer.Method = spool{}
 
 func (s spool) Check(context.Context, []transfer.File) error { return s.fail }
 
+func (s spool) Local(file transfer.File) string { return filepath.Join(s.directory, file.Name) }
+
 func (s spool) Send(ctx context.Context, file transfer.File, _ func(string)) (string, error) {
 	if err := context.Cause(ctx); err != nil {
 		return "", err

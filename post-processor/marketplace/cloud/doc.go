@@ -15,8 +15,8 @@
 //   - A run first takes a lease on the title: a VM template with a fixed name, because
 //     unique names are the only thing that oned enforces among concurrent clients. The
 //     lease is refreshed while the run is alive. A second run that sees it refreshed
-//     stops and reports its owner; a lease that is no longer refreshed belongs to a
-//     killed run, and is taken over.
+//     reports its owner, waits for its end and finds what it has published; a lease that
+//     is no longer refreshed belongs to a killed run, and is taken over.
 //   - A failed run keeps the files it transferred, so that the next one can resume. It
 //     deletes the objects it created, except those that are LOCKED: deleting one of
 //     those would leave its file in the datastore or marketplace with no object that

@@ -123,22 +123,64 @@ func TestKilledAtAnyCall(t *testing.T) {
 	}
 }
 
+type ended struct {
+	said string
+	err  error
+}
+
+// atOnce starts a run while another one is publishing, with ctx, and returns when it waits
+// for that one. The front-end copies nothing until Hold(false).
+func (f front) atOnce(ctx context.Context, t *testing.T, oned *onedtest.Oned, a Appliance) (first, second <-chan ended) {
+	t.Helper()
+	start := func(ctx context.Context, leaseInterval time.Duration) <-chan ended {
+		end := make(chan ended, 1)
+		go func() {
+			_, said, err := f.run(ctx, t, a, target(), leaseInterval, func(p *Publisher) { p.Settle = 10 * time.Millisecond })
+			end <- ended{said, err}
+		}()
+		return end
+	}
+	oned.Hold(true)
+	first = start(ctx, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return len(oned.Images()) == 1 }, 10*time.Second, time.Millisecond)
+	// It takes the first one for dead after three seconds without a sign.
+	second = start(t.Context(), time.Second)
+	require.Eventually(t, func() bool {
+		looks := 0
+		for _, call := range oned.Calls() {
+			if call == "one.template.info" {
+				looks++
+			}
+		}
+		return looks > 1
+	}, 10*time.Second, time.Millisecond, "it looks after the lease of the first")
+	return first, second
+}
+
 func TestTwoRunsAtOnce(t *testing.T) {
 	oned, f := double(t)
 	a := newAppliance(t, "Copilot", "1.0.0")
-	oned.Hold(true)
-	first := make(chan error, 1)
-	go func() {
-		_, _, err := f.run(t.Context(), t, a, target(), 20*time.Millisecond)
-		first <- err
-	}()
-	require.Eventually(t, func() bool { return len(oned.Images()) == 1 }, 10*time.Second, time.Millisecond)
-	_, said, err := f.run(t.Context(), t, a, target(), 200*time.Millisecond)
-	require.ErrorContains(t, err, "another run is publishing Copilot 1.0.0: ")
-	assert.ErrorContains(t, err, fmt.Sprintf(" pid %d ", os.Getpid()))
-	assert.Contains(t, said, "Another run publishes this version")
+	first, second := f.atOnce(t.Context(), t, oned, a)
 	oned.Hold(false)
-	require.NoError(t, <-first)
+	require.NoError(t, (<-first).err)
+	loser := <-second
+	require.NoError(t, loser.err)
+	assertPublished(t, oned, f, a)
+	assert.Contains(t, loser.said, "Another run publishes this version (")
+	assert.Contains(t, loser.said, fmt.Sprintf(" pid %d ", os.Getpid()))
+	assert.Contains(t, loser.said, fmt.Sprintf("Copilot 1.0.0 is published in the marketplace private already, as app %d; nothing was changed", oned.Apps()[0].ID))
+}
+
+func TestTheSecondRunPublishesWhatTheFirstDidNot(t *testing.T) {
+	oned, f := double(t)
+	a := newAppliance(t, "Copilot", "1.0.0")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	reason := errors.New("Ctrl-C")
+	first, second := f.atOnce(ctx, t, oned, a)
+	cancel(reason)
+	require.ErrorIs(t, (<-first).err, reason)
+	oned.Hold(false)
+	require.NoError(t, (<-second).err)
 	assertPublished(t, oned, f, a)
 }
 

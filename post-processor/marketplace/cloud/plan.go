@@ -17,6 +17,8 @@ type plan struct {
 	// template is nil if no VM template is created in the cloud.
 	template *templatePlan
 	prune    pruning
+	// stale describes what nothing keeps up to date any more.
+	stale []string
 	// lease is the lease of another run, which may be alive or killed.
 	lease *opennebula.VMTemplate
 }
@@ -76,6 +78,7 @@ func (a Appliance) plan(t Target, marketplace, datastore int, w inventory) (*pla
 		}
 	}
 	p.prune = a.planPruning(t, marketplace, w)
+	p.stale = a.stale(t, marketplace, w)
 	return p, errors.Join(obstacles...)
 }
 
@@ -156,7 +159,7 @@ func (a Appliance) planImage(i int, t Target, datastore int, apps []appPlan, w i
 	})
 	// An image that an earlier run kept for its VM template must stay.
 	used := slices.ContainsFunc(w.templates, func(seen opennebula.VMTemplate) bool {
-		return a.isPart(seen.Template, partVM) && a.isThisVersion(seen.Template)
+		return a.isPart(seen.Template, partVM) && a.isThisVersion(seen.Template) && !a.isReplaced(seen.Template)
 	})
 	p := imagePlan{disk: i, needed: copied || t.VMTemplate, keep: t.VMTemplate || used}
 	for _, seen := range w.images {

@@ -8,7 +8,7 @@ import (
 )
 
 // pruning lists what to delete after publishing: versions beyond those that are kept, and
-// images and VM templates of replaced builds.
+// what the target leaves out of a build that is replaced.
 type pruning struct {
 	versions  []string
 	apps      []opennebula.App
@@ -23,43 +23,44 @@ func (a Appliance) planPruning(t Target, marketplace int, w inventory) pruning {
 		return content.Get(labelFamily) == a.family() && slices.Contains(old, content.Get(labelVersion))
 	}
 	for _, seen := range w.apps {
-		if seen.MarketplaceID == marketplace && isOld(seen.Template) {
+		leftOut := a.leftOut(t, seen.Template) != "" && a.isReplaced(seen.Template)
+		if seen.MarketplaceID == marketplace && (isOld(seen.Template) || leftOut) {
 			p.apps = append(p.apps, seen)
 		}
 	}
 	// Templates before images: an image that only a template uses is free after that.
 	for _, seen := range w.templates {
-		if isOld(seen.Template) && seen.Template.Get(labelPart) == partVM {
+		leftOut := !t.VMTemplate && a.isPart(seen.Template, partVM) && a.isReplaced(seen.Template)
+		if isOld(seen.Template) && seen.Template.Get(labelPart) == partVM || leftOut {
 			p.templates = append(p.templates, seen)
 		}
 	}
 	for _, seen := range w.images {
-		if isOld(seen.Template) || a.isReplaced(seen) {
+		if isOld(seen.Template) || a.isReplaced(seen.Template) {
 			p.images = append(p.images, seen)
 		}
 	}
 	return p
 }
 
-// isReplaced reports whether an image belongs to another build of this version.
-func (a Appliance) isReplaced(seen opennebula.Image) bool {
-	for i, d := range a.Disks {
-		if a.isPart(seen.Template, a.part(i)) && a.isThisVersion(seen.Template) && seen.Template.Get(labelSHA256) != d.Manifest.SHA256 {
-			return true
-		}
+// isReplaced reports whether an object belongs to another build of this version. A lease does
+// not.
+func (a Appliance) isReplaced(seen opennebula.Template) bool {
+	content := a.system()
+	if a.split() && seen.Get(labelPart) == partModel {
+		content = a.Disks[1]
 	}
-	return false
+	return seen.Get(labelFamily) == a.family() && a.isThisVersion(seen) && seen.Get(labelPart) != partLease &&
+		seen.Get(labelSHA256) != content.Manifest.SHA256
 }
 
-// oldVersions returns the versions beyond KeepVersions, by the time they were published.
-// The version being published counts as the newest.
+// oldVersions returns the versions of the appliance beyond KeepVersions.
 func (a Appliance) oldVersions(t Target, marketplace int, w inventory) []string {
-	published := map[string]int64{}
+	var published []string
 	for _, seen := range w.apps {
-		version := seen.Template.Get(labelVersion)
-		if seen.MarketplaceID == marketplace && seen.Template.Get(labelFamily) == a.family() && version != a.App.Version {
-			published[version] = max(published[version], seen.RegTime)
+		if seen.MarketplaceID == marketplace && seen.Template.Get(labelFamily) == a.family() {
+			published = append(published, seen.Template.Get(labelVersion))
 		}
 	}
-	return app.VersionsBeyond(published, t.KeepVersions)
+	return app.VersionsBeyond(published, a.App.Version, t.KeepVersions)
 }

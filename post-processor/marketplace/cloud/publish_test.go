@@ -63,6 +63,18 @@ func TestPublish(t *testing.T) {
 	}
 }
 
+func TestACloudThatRefusesToInstantiateTheAppIsToldOfBeforehand(t *testing.T) {
+	const warning = "Ask an administrator to set ONEGATE_ENDPOINT"
+	oned, f := double(t)
+	_, said, err := f.run(t.Context(), t, newAppliance(t, "Copilot", "1.0.0"), target(), never)
+	require.NoError(t, err)
+	assert.NotContains(t, said, warning)
+	oned.WithoutOneGate()
+	_, said, err = f.run(t.Context(), t, newAppliance(t, "Copilot", "1.1.0"), target(), never, func(p *Publisher) { p.DryRun = true })
+	require.NoError(t, err)
+	assert.Contains(t, said, warning)
+}
+
 func TestTextsAreBroughtUpToDate(t *testing.T) {
 	oned, f := double(t)
 	a := newAppliance(t, "Copilot", "1.0.0")
@@ -102,6 +114,21 @@ func TestVersionsAccumulateAndOldOnesGo(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{"Copilot 0.1", "Copilot 1.1.0", "Copilot 1.2.0", "Another 1.0.0"}, titles())
 	assert.Equal(t, foreign, oned.Apps()[0].ID, "what is not ours is left alone")
+}
+
+func TestAnOldVersionPublishedAgainPushesOutNoNewerOne(t *testing.T) {
+	oned, f := double(t)
+	keep := target()
+	keep.KeepVersions = 1
+	for _, version := range []string{"1.10.0", "1.9.0"} {
+		_, _, err := f.run(t.Context(), t, newAppliance(t, "Copilot", version), keep, never)
+		require.NoError(t, err)
+	}
+	var names []string
+	for _, app := range oned.Apps() {
+		names = append(names, app.Name)
+	}
+	assert.Equal(t, []string{"Copilot 1.10.0", "Copilot 1.9.0"}, names)
 }
 
 func TestAnotherBuildOfTheVersion(t *testing.T) {
@@ -148,6 +175,52 @@ func TestAVMTemplateKeepsItsImage(t *testing.T) {
 	_, _, err := f.run(t.Context(), t, next, keep, never)
 	require.NoError(t, err)
 	assertPublished(t, oned, f, next)
+}
+
+// withAll publishes an app with everything besides it, and the target that leaves that out.
+func withAll(t *testing.T, f front, a Appliance) (without Target) {
+	t.Helper()
+	with := target()
+	with.VMTemplate, with.ServiceTemplateApp = true, true
+	_, _, err := f.run(t.Context(), t, a, with, never)
+	require.NoError(t, err)
+	return target()
+}
+
+func TestWhatIsSwitchedOffIsNotLeftStaleWithoutAWord(t *testing.T) {
+	oned, f := double(t)
+	a := newAppliance(t, "Copilot", "1.0.0")
+	without := withAll(t, f, a)
+	_, said, err := f.run(t.Context(), t, a, without, never)
+	require.NoError(t, err)
+	assert.Contains(t, said, "nothing was changed")
+	template, apps := oned.Templates()[0].ID, oned.Apps()
+	for _, want := range []string{
+		fmt.Sprintf("Warning: app %d (Copilot 1.0.0 VM) was made by an earlier run, and is not kept up to date any more: set vm_template_app again, or delete it: onemarketapp delete %d", apps[1].ID, apps[1].ID),
+		fmt.Sprintf("app %d (Copilot 1.0.0 service) was made by an earlier run, and is not kept up to date any more: set service_template_app again", apps[2].ID),
+		fmt.Sprintf("VM template %d (Copilot 1.0.0) was made by an earlier run, and is not kept up to date any more: set vm_template again, or delete it: onetemplate delete %d", template, template),
+	} {
+		assert.Contains(t, said, want)
+	}
+	assert.Len(t, apps, 3, "somebody may use them")
+	assert.Len(t, oned.Images(), 1)
+
+	with := without
+	with.VMTemplate, with.ServiceTemplateApp = true, true
+	_, said, err = f.run(t.Context(), t, a, with, never)
+	require.NoError(t, err)
+	assert.NotContains(t, said, "Warning")
+}
+
+func TestWhatIsSwitchedOffGoesWithTheBuildThatIsReplaced(t *testing.T) {
+	oned, f := double(t)
+	without := withAll(t, f, newAppliance(t, "Copilot", "1.0.0"))
+	without.ForceReplace = true
+	second := newAppliance(t, "Copilot", "1.0.0")
+	_, said, err := f.run(t.Context(), t, second, without, never)
+	require.NoError(t, err)
+	assertPublished(t, oned, f, second)
+	assert.NotContains(t, said, "Warning")
 }
 
 func TestTwoDisks(t *testing.T) {
@@ -203,17 +276,18 @@ func TestRefusedBeforeAnythingIsSent(t *testing.T) {
 		want   string
 	}{
 		"bad credentials":      {func(_ *onedtest.Oned, f *front, _ *Target) { f.credentials.Secret = "hush" }, "User, password or token is wrong"},
-		"no right":             {func(o *onedtest.Oned, _ *front, _ *Target) { o.Revoke() }, "Not authorized to perform CREATE MARKETPLACEAPP"},
+		"no right":             {func(o *onedtest.Oned, _ *front, _ *Target) { o.Revoke() }, "Ask an administrator for: oneacl create '#2 MARKETPLACEAPP/* CREATE'"},
 		"quota":                {func(o *onedtest.Oned, _ *front, _ *Target) { o.SetQuota() }, "limit of 40 reached for SIZE quota"},
 		"full datastore":       {func(o *onedtest.Oned, _ *front, _ *Target) { o.SetFree(10, 1000) }, "Not enough space in datastore"},
 		"full marketplace":     {func(o *onedtest.Oned, _ *front, _ *Target) { o.SetFree(1000, -1) }, `marketplace "private" has -1 MB free`},
-		"disabled":             {func(o *onedtest.Oned, _ *front, _ *Target) { o.DisableMarketplace() }, "is disabled; onemarket enable 100 first"},
+		"disabled":             {func(o *onedtest.Oned, _ *front, _ *Target) { o.DisableMarketplace() }, "is disabled; ask an administrator for: onemarket enable 100"},
 		"read-only":            {func(_ *onedtest.Oned, _ *front, t *Target) { t.Marketplace = "public" }, `is of the kind "one", which takes no apps`},
 		"no such marketplace":  {func(_ *onedtest.Oned, _ *front, t *Target) { t.Marketplace = "x" }, `there is no marketplace "x" that this user can see; these are: "bucket" (102) "public" (101) "private" (100)`},
 		"no such datastore":    {func(_ *onedtest.Oned, _ *front, t *Target) { t.Datastore = "x" }, `there is no datastore "x"`},
 		"a system datastore":   {func(_ *onedtest.Oned, _ *front, t *Target) { t.Datastore = "0" }, "is not for disk images"},
 		"no such group":        {func(_ *onedtest.Oned, _ *front, t *Target) { t.Group = "x" }, `there is no group "x"`},
 		"the name is taken":    {func(o *onedtest.Oned, _ *front, _ *Target) { o.AddApp("Copilot 1.0.0", 1) }, "was not published as this appliance: rename it"},
+		"not a safe directory": {func(o *onedtest.Oned, _ *front, _ *Target) { o.SetDirs("/var/tmp /srv", "/") }, `takes no image from `},
 		"the way there is bad": {func(_ *onedtest.Oned, f *front, _ *Target) { f.spool.fail = errors.New("no route to host") }, "no route to host"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -241,7 +315,7 @@ func TestWhatTheCloudCannotCopy(t *testing.T) {
 		"the marketplace's driver": {func(o *onedtest.Oned, _ *Appliance) { o.FailApps("Error copying") }, "Error importing app into marketplace: Error copying"},
 		"a digest that does not match": {func(_ *onedtest.Oned, a *Appliance) {
 			a.Disks[0].Manifest.SHA1 = "da39a3ee5e6b4b0d3255bfef95601890afd80709"
-		}, "A digest that does not match is among the causes"},
+		}, wrongDigest},
 	} {
 		t.Run(name, func(t *testing.T) {
 			oned, f := double(t)
@@ -292,8 +366,8 @@ func TestStuckObjectsAreReportedWithTheWayOut(t *testing.T) {
 	short := target()
 	short.Timeout = 200 * time.Millisecond
 	_, said, err := f.run(t.Context(), t, a, short, never, func(p *Publisher) { p.Settle = 10 * time.Millisecond })
-	require.ErrorContains(t, err, "oneimage delete --force 0, then run again")
-	assert.Contains(t, said, "Image 0 is being copied still and stays")
+	require.ErrorContains(t, err, "ask an administrator for: oneimage delete --force 0, then run again")
+	assert.Contains(t, said, "Image 0 is being copied still and stays; the next run goes on with it, or ask an administrator for: oneimage delete --force 0")
 	assert.Len(t, oned.Images(), 1)
 	assert.Empty(t, oned.Templates())
 

@@ -65,7 +65,7 @@ func (p *Publisher) rollBackImage(ctx context.Context, id int) error {
 	settle, cancel := context.WithTimeout(ctx, cmp.Or(p.Settle, defaultSettle))
 	defer cancel()
 	if _, err := p.Client.WaitImage(settle, id); settle.Err() != nil {
-		p.Say(fmt.Sprintf("Image %d is being copied still and stays; the next run goes on with it, or: oneimage delete %d", id, id))
+		p.Say(fmt.Sprintf("Image %d is being copied still and stays; the next run goes on with it, or ask an administrator for: oneimage delete --force %d", id, id))
 		return nil
 	} else if opennebula.IsGone(err) {
 		return nil

@@ -45,7 +45,7 @@ func (s *stepConnect) checkMarketplace(ctx context.Context) error {
 	case m.Driver != "http" && m.Driver != "s3":
 		return fmt.Errorf("marketplace %q is of the kind %q, which takes no apps; name one of the kind http or s3", m.Name, m.Driver)
 	case m.State != 0:
-		return fmt.Errorf("marketplace %q is disabled; onemarket enable %d first (disabling one again drops the records of its apps)", m.Name, m.ID)
+		return fmt.Errorf("marketplace %q is disabled; ask an administrator for: onemarket enable %d (disabling one again drops the records of its apps)", m.Name, m.ID)
 	}
 	zones, err := s.Client.Zones(ctx)
 	if opennebula.IsAuthorization(err) {

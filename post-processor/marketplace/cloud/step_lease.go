@@ -15,6 +15,8 @@ const (
 	defaultLeaseInterval = 20 * time.Second
 	// A run that misses this many refreshes of its lease is considered dead.
 	missedSigns = 3
+	// heartbeat is the time between two lines that say that another run is being waited for.
+	heartbeat = time.Minute
 	// labelSign is a counter that changes with every refresh.
 	labelSign = "SLM_COPILOT_SIGN"
 	labelFrom = "SLM_COPILOT_SINCE"
@@ -50,7 +52,7 @@ func (s *stepLease) Run(ctx context.Context) error {
 		if !errors.As(err, &taken) {
 			return fmt.Errorf("take the lease %q: %w", name, err)
 		}
-		if err := s.takeOver(ctx, taken.ID); err != nil {
+		if err := s.await(ctx, taken.ID); err != nil {
 			return err
 		}
 	}
@@ -59,13 +61,14 @@ func (s *stepLease) Run(ctx context.Context) error {
 	if err := s.makePlan(ctx); err != nil {
 		return err
 	}
-	s.done = len(s.tasks()) == 0
+	s.finishIfPublished()
 	return nil
 }
 
-// takeOver deletes the lease of a run that is dead. If that run is alive, the error says
-// which one it is.
-func (s *stepLease) takeOver(ctx context.Context, id int) error {
+// await returns when another run has given up its lease. The lease of a run that is dead is
+// deleted; one that is alive is waited for, because what it publishes need not be published
+// again.
+func (s *stepLease) await(ctx context.Context, id int) error {
 	first, err := s.Client.VMTemplate(ctx, id)
 	if opennebula.IsGone(err) {
 		return nil
@@ -78,10 +81,15 @@ func (s *stepLease) takeOver(ctx context.Context, id int) error {
 	}
 	who := first.Template.Get(labelRun) + ", since " + first.Template.Get(labelFrom)
 	patience := missedSigns * s.LeaseInterval
-	s.Say(fmt.Sprintf("Another run publishes this version (%s); looking for %s whether it is alive", who, patience))
-	for started := time.Now(); time.Since(started) < patience; {
+	s.Say(fmt.Sprintf("Another run publishes this version (%s); waiting until it ends, or has shown no sign of life for %s", who, patience))
+	sign, last, said := first.Template.Get(labelSign), time.Now(), time.Now()
+	for time.Since(last) < patience {
+		if time.Since(said) >= heartbeat {
+			s.Say("The other run is still alive (" + who + "); waiting until it ends")
+			said = time.Now()
+		}
 		if err := retry.Sleep(ctx, s.LeaseInterval/4); err != nil {
-			return err
+			return fmt.Errorf("while another run was publishing %s (%s): %w", s.Appliance.title(), who, err)
 		}
 		seen, err := s.Client.VMTemplate(ctx, id)
 		if opennebula.IsGone(err) {
@@ -90,11 +98,11 @@ func (s *stepLease) takeOver(ctx context.Context, id int) error {
 		if err != nil {
 			return err
 		}
-		if seen.Template.Get(labelSign) != first.Template.Get(labelSign) {
-			return fmt.Errorf("another run is publishing %s: %s. Let it finish; then this one finds what it has done", s.Appliance.title(), who)
+		if now := seen.Template.Get(labelSign); now != sign {
+			sign, last = now, time.Now()
 		}
 	}
-	s.Say("It is not; taking over from it")
+	s.Say("It shows none; taking over from it")
 	return s.Client.DeleteVMTemplate(ctx, id)
 }
 

@@ -18,14 +18,14 @@ func (s *stepPlan) Run(ctx context.Context) error {
 	if err := s.makePlan(ctx); err != nil {
 		return err
 	}
-	tasks := s.tasks()
-	if len(tasks) == 0 {
-		s.done = true
-		s.Say(fmt.Sprintf("%s is published in the marketplace %s already, as app %d; nothing was changed", s.Appliance.title(), s.marketplace.Name, s.AppID()))
+	for _, warning := range s.plan.stale {
+		s.Say("Warning: " + warning)
+	}
+	if s.finishIfPublished() {
 		return nil
 	}
 	if s.DryRun {
-		s.Say("A run would:\n- " + strings.Join(tasks, "\n- "))
+		s.Say("A run would:\n- " + strings.Join(s.tasks(), "\n- "))
 		s.Say("Who imports " + s.Appliance.title() + " gets this VM template:\n" + s.Appliance.ImportedTemplate())
 	}
 	return s.check(ctx)
@@ -36,6 +36,14 @@ func (s *stepPlan) Cleanup() {
 	if err := s.Transfer.Close(); err != nil {
 		s.Say("Ending the transfer: " + err.Error())
 	}
+}
+
+// finishIfPublished ends the run if there is nothing to do.
+func (p *Publisher) finishIfPublished() bool {
+	if p.done = len(p.tasks()) == 0; p.done {
+		p.Say(fmt.Sprintf("%s is published in the marketplace %s already, as app %d; nothing was changed", p.Appliance.title(), p.marketplace.Name, p.AppID()))
+	}
+	return p.done
 }
 
 // makePlan compares the target with the current state of the cloud.
@@ -110,12 +118,37 @@ func (s *stepPlan) check(ctx context.Context) error {
 			break // The other apps need the same permissions.
 		}
 	}
-	if len(files) > 0 {
-		if err := s.Transfer.Check(ctx, files); err != nil {
-			mistakes = append(mistakes, err)
+	mistakes = append(mistakes, s.checkTransfer(ctx, files))
+	mistakes = append(mistakes, s.checkOneGate(ctx))
+	return errors.Join(mistakes...)
+}
+
+func (s *stepPlan) checkTransfer(ctx context.Context, files []transfer.File) error {
+	if len(files) == 0 {
+		return nil
+	}
+	if err := s.Transfer.Check(ctx, files); err != nil {
+		return err
+	}
+	for _, file := range files {
+		if path := s.Transfer.Local(file); path != "" {
+			if err := checkSource(s.datastore, path); err != nil {
+				return err
+			}
 		}
 	}
-	return errors.Join(mistakes...)
+	return nil
+}
+
+// checkOneGate warns if nobody can use in this cloud what is published. That is no mistake of
+// the publisher, and may be mended later.
+func (s *stepPlan) checkOneGate(ctx context.Context) error {
+	missing, err := s.Client.MissesOneGate(ctx)
+	if missing {
+		s.Say("Warning: this cloud has no OneGate, and refuses to instantiate the app: \"TOKEN set, but onegate endpoint was not defined in oned.conf\". " +
+			"Ask an administrator to set ONEGATE_ENDPOINT there and to start opennebula-gate; or take TOKEN and REPORT_READY out of the CONTEXT of the imported template")
+	}
+	return err
 }
 
 func (s *stepPlan) explainImage(disk manifest.Disk, err error) error {

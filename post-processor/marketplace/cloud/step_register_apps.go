@@ -43,7 +43,7 @@ func (s *stepRegisterApps) register(ctx context.Context, i int, app appPlan) err
 	defer cancel()
 	ready, err := s.Client.WaitApp(ctx, s.apps[i])
 	if err != nil {
-		return err
+		return explainCopy(err)
 	}
 	return s.complete(ctx, app, ready)
 }

@@ -33,7 +33,7 @@ func (s *stepRegisterImages) register(ctx context.Context, i int, image imagePla
 	if image.isMissing() {
 		id, err := s.Client.CreateImage(ctx, s.Appliance.imageName(i), s.run, s.datastore.ID, s.Appliance.image(i, s.paths[i]))
 		if err != nil {
-			return fmt.Errorf("register the image in the datastore %q: %w", s.datastore.Name, err)
+			return fmt.Errorf("register the image in the datastore %q: %w", s.datastore.Name, explainSource(s.paths[i], err))
 		}
 		s.images[i] = id
 		s.Say(fmt.Sprintf("Image %d: the front-end copies it into the datastore %q", id, s.datastore.Name))
@@ -42,7 +42,7 @@ func (s *stepRegisterImages) register(ctx context.Context, i int, image imagePla
 	defer cancel()
 	ready, err := s.Client.WaitImage(ctx, s.images[i])
 	if err != nil {
-		return fmt.Errorf("%w. A digest that does not match is among the causes, and the front-end does not name it", err)
+		return explainCopy(err)
 	}
 	return s.offerImage(ctx, image, ready)
 }

@@ -12,7 +12,7 @@ import (
 func (p *Publisher) tasks() []string {
 	var tasks []string
 	if lease := p.plan.lease; lease != nil {
-		tasks = append(tasks, "take over from another run, unless it is alive: "+lease.Template.Get(labelRun))
+		tasks = append(tasks, "wait until another run ends, or take over from it if it is dead: "+lease.Template.Get(labelRun))
 	}
 	for i, image := range p.plan.images {
 		tasks = append(tasks, p.imageTasks(i, image)...)

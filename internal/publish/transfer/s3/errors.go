@@ -75,7 +75,7 @@ func isTemporary(err error) bool {
 		case "RequestTimeout", "XAmzContentSHA256Mismatch", "BadDigest", "IncompleteBody":
 			return true
 		}
-		return answer.StatusCode >= http.StatusInternalServerError
+		return answer.StatusCode >= http.StatusInternalServerError && answer.StatusCode != http.StatusNotImplemented
 	}
 	var certificate *tls.CertificateVerificationError
 	var failed *url.Error

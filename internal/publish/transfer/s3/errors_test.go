@@ -115,3 +115,11 @@ func TestCertificates(t *testing.T) {
 	_, err = quick(options).Send(t.Context(), file, said.Say)
 	assert.ErrorContains(t, err, "the store answered 400")
 }
+
+func TestWhatAStoreCannotDoIsNotTriedAgain(t *testing.T) {
+	for status, want := range map[int]bool{
+		http.StatusServiceUnavailable: true, http.StatusInternalServerError: true, http.StatusNotImplemented: false, http.StatusForbidden: false,
+	} {
+		assert.Equal(t, want, isTemporary(minio.ErrorResponse{StatusCode: status}), status)
+	}
+}

@@ -74,6 +74,9 @@ func (m *Method) Check(ctx context.Context, files []transfer.File) error {
 	return m.failed(ctx, "begin an upload to "+m.options.shown(files[0]), err)
 }
 
+// Local returns nothing: the front-end downloads the object.
+func (m *Method) Local(transfer.File) string { return "" }
+
 // Remove deletes the object, and the parts of unfinished uploads.
 func (m *Method) Remove(ctx context.Context, file transfer.File) error {
 	if err := m.connect(); err != nil {

@@ -54,6 +54,9 @@ func New(options Options) *Method {
 // Check starts listening.
 func (m *Method) Check(ctx context.Context, _ []transfer.File) error { return m.listen(ctx) }
 
+// Local returns nothing: the front-end downloads the file.
+func (m *Method) Local(transfer.File) string { return "" }
+
 // Send makes the file available and returns its URL, which is a secret.
 func (m *Method) Send(ctx context.Context, file transfer.File, say func(string)) (string, error) {
 	info, err := os.Stat(file.Path)

@@ -1,6 +1,7 @@
 package sftp
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -18,6 +19,8 @@ import (
 type Method struct {
 	options Options
 	retries retry.Policy
+	// resolved is the directory without symbolic links, once Check has asked for it.
+	resolved string
 }
 
 var _ transfer.Method = (*Method)(nil)
@@ -41,6 +44,11 @@ func (m *Method) Check(ctx context.Context, files []transfer.File) error {
 	return m.failed(ctx, "look at "+m.options.directory(), err)
 }
 
+// Local returns the path of the image, in the directory as Check has found it.
+func (m *Method) Local(file transfer.File) string {
+	return path.Join(cmp.Or(m.resolved, m.options.directory()), file.Name)
+}
+
 func (m *Method) checkDirectory(s *session) error {
 	info, err := s.Stat(m.options.directory())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -51,6 +59,9 @@ func (m *Method) checkDirectory(s *session) error {
 	}
 	if !info.IsDir() {
 		return errors.New("it is not a directory")
+	}
+	if m.resolved, err = s.RealPath(m.options.directory()); err != nil {
+		return fmt.Errorf("find out what it is without symbolic links: %w", err)
 	}
 	trial := path.Join(m.options.directory(), ".slm-copilot-"+rand.Text())
 	file, err := s.OpenFile(trial, os.O_WRONLY|os.O_CREATE|os.O_EXCL)

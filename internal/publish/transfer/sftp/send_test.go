@@ -36,6 +36,20 @@ func TestSendThenRemove(t *testing.T) {
 	require.NoError(t, m.Close())
 }
 
+// The datastore's driver looks at where a file really is.
+func TestTheDirectoryIsToldWithoutSymbolicLinks(t *testing.T) {
+	s := startServer(t, launch{})
+	options := s.options
+	real, err := filepath.EvalSymlinks(options.Directory)
+	require.NoError(t, err)
+	options.Directory = filepath.Join(t.TempDir(), "link")
+	require.NoError(t, os.Symlink(real, options.Directory))
+	file := image(t, 1)
+	m := New(options)
+	require.NoError(t, m.Check(t.Context(), []transfer.File{file}))
+	assert.Equal(t, filepath.Join(real, file.Name), m.Local(file))
+}
+
 func TestWhatIsThereIsNotSentAgain(t *testing.T) {
 	s := startServer(t, launch{})
 	p := startProxy(t, s.address)
