@@ -52,7 +52,10 @@ func disks() []sign {
 		{257, "ustar", other("is a tar archive", "unpack it first (tar -xf $file), and use the image in it")},
 		{0, "KDMV", disk("a VMDK image", "vmdk")},
 		{0, "COWD", disk("a VMDK image", "vmdk")},
-		{0, "# Disk DescriptorFile", disk("the descriptor of a VMDK image", "vmdk")},
+		// It names the files with the data, and these may be any of the machine that converts it.
+		{0, "# Disk DescriptorFile", Kind{
+			Is: "is the descriptor of a VMDK image, whose data is in other files", remedy: "ask whoever made it for a QCOW2 image",
+		}},
 		{64, "\x7f\x10\xda\xbe", disk("a VDI image", "vdi")},
 		{0, "vhdxfile", disk("a VHDX image", "vhdx")},
 		{0, "conectix", disk("a VHD image", "vpc")},
