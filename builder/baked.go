@@ -71,6 +71,7 @@ func (b baked) tell(m *manifest.Manifest) {
 	model, _ := b.lock.Find(lockfile.KindModel, "", "")
 	m.ModelID, m.ModelName, m.ModelLicense = b.description.ModelID, b.description.ModelName, model.License
 	m.ModelSHA256 = strings.TrimPrefix(model.Digest, digest.SHA256Prefix)
+	m.ModelDisk = b.description.ModelDisk
 	m.Context = b.description.Context
 	m.MemoryMiB, m.MinMemoryMiB = b.description.MemoryMiB, b.description.MinMemoryMiB
 }

@@ -139,7 +139,7 @@ func TestBake(t *testing.T) {
 		assert.Equal(t, mode, info.Mode().Perm(), path)
 	}
 	assert.JSONEq(t, `{"context": "cloud-init", "model_id": "devstral-small-2", "model_name": "devstral-small-2", "quantization": "F32",
-		"localai_version": "v4.9.0", "appliance_version": "1.0.0", "memory_mib": 1024, "min_memory_mib": 523}`, m.Read(appliance.BakedFile))
+		"localai_version": "v4.9.0", "appliance_version": "1.0.0", "memory_mib": 1024, "min_memory_mib": 611}`, m.Read(appliance.BakedFile))
 	assertBakedLock(t, m)
 	for _, path := range []string{appliance.BakedLock, appliance.BakedSBOM} {
 		info, err := os.Stat(m.Path(path))
@@ -252,7 +252,7 @@ func TestTheVersionOfTheApplianceIsThatOfTheImage(t *testing.T) {
 		"the same twice":      {"1.1.0", "1.1.0", "1.1.0", ""},
 		"of another source":   {"2.0.0", "", "2.0.0", ""},
 		"nobody says":         {"", "", "1.0.0", ""},
-		"two that contradict": {"1.0.0", "1.1.0", "", "appliance_version: 1.0.0, but image_version of the source is 1.1.0: leave appliance_version out"},
+		"two that contradict": {"1.0.0", "1.1.0", "", "appliance_version: 1.0.0, but image_version of the source is 1.1.0: leave appliance_version out, and set image_version in the source to the one that is meant"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := machine(t)
@@ -283,7 +283,8 @@ func TestAMachineTooSmallForTheModelIsToldBeforeTheUpload(t *testing.T) {
 	lock.Inputs[4].Size = 14 << 30
 	b, _ = newBake(t, m)
 	b.config.lock, b.config.Model = lock, Model{ID: "qwen"}
-	assert.EqualError(t, b.checkMachine(t.Context()), "the machine has 3906 MiB of memory, in which the model does not start: set memory of the source to 14336 or more")
+	assert.EqualError(t, b.checkMachine(t.Context()), "the machine has 3906 MiB of memory, the weights of the model alone are 14336 MiB: "+
+		"set memory of the source to what the model wants, or give the source the block model, which does")
 }
 
 func TestSystems(t *testing.T) {

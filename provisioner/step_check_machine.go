@@ -51,7 +51,8 @@ func (b *bake) checkMachine(ctx context.Context) error {
 		mistakes = append(mistakes, agentErr, pinErr)
 		// The lock knows the size of the weights before they are fetched.
 		if size, memory := b.pinned[fieldModel].input.Size, b.facts.memory(); memory > 0 && size > int64(memory) {
-			mistakes = append(mistakes, b.tooSmall(memory, int(size>>20)))
+			mistakes = append(mistakes, fmt.Errorf("the machine has %d MiB of memory, the weights of the model alone are %d MiB: "+
+				"set memory of the source to what the model wants, or give the source the block model, which does", memory>>20, size>>20))
 		}
 	}
 	if err := errors.Join(mistakes...); err != nil {
@@ -66,7 +67,7 @@ func (b *bake) checkMachine(ctx context.Context) error {
 func (b *bake) checkVersion() error {
 	own := b.config.ApplianceVersion
 	if own != "" && b.version != "" && own != b.version {
-		return fmt.Errorf("appliance_version: %s, but image_version of the source is %s: leave appliance_version out", own, b.version)
+		return fmt.Errorf("appliance_version: %s, but image_version of the source is %s: leave appliance_version out, and set image_version in the source to the one that is meant", own, b.version)
 	}
 	b.config.ApplianceVersion = cmp.Or(own, b.version, defaultApplianceVersion)
 	return nil

@@ -35,7 +35,7 @@ func TestKinds(t *testing.T) {
 		"disk":          {at(0, "\xfd7zXZ\x00"), "disk is compressed (xz): unpack it first (unxz < disk > disk.new)"},
 		"a/b.zip":       {at(0, "PK\x03\x04"), "a/b.zip is compressed (zip): unpack it first (unzip b.zip), and use the file in it that is meant"},
 		"disk.7z":       {at(0, "7z\xbc\xaf\x27\x1c"), "disk.7z is compressed (7z): unpack it first (7z x disk.7z), and use the file in it that is meant"},
-		"disk.vmdk":     {at(0, "KDMV\x01"), "disk.vmdk is a VMDK image: make a QCOW2 image of it first (qemu-img convert -f vmdk -O qcow2 disk.vmdk disk.vmdk.qcow2)"},
+		"disk.vmdk":     {at(0, "KDMV\x01"), "disk.vmdk is a VMDK image: ask whoever made it for a QCOW2 image, or, if you made it yourself, make one of it (qemu-img convert -f vmdk -O qcow2 disk.vmdk disk.vmdk.qcow2)"},
 		"text.vmdk":     {"# Disk DescriptorFile\nversion=1\n", "text.vmdk is the descriptor of a VMDK image, whose data is in other files: ask whoever made it for a QCOW2 image"},
 		"disk.vdi":      {at(64, "\x7f\x10\xda\xbe"), "disk.vdi is a VDI image: make a QCOW2 image of it first (qemu-img convert -f vdi -O qcow2 disk.vdi disk.vdi.qcow2)"},
 		"disk.vhdx":     {at(0, "vhdxfile"), "disk.vhdx is a VHDX image: make a QCOW2 image of it first (qemu-img convert -f vhdx -O qcow2 disk.vhdx disk.vhdx.qcow2)"},

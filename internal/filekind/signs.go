@@ -20,6 +20,12 @@ func disk(called, format string) Kind {
 	return Kind{Is: "is " + called, remedy: "make a QCOW2 image of it first (qemu-img convert -f " + format + " -O qcow2 $file $file.qcow2)"}
 }
 
+// layered is for formats in which an image may name a file below it, which qemu-img then reads:
+// any of the machine that converts it.
+func layered(called, format string) Kind {
+	return Kind{Is: "is " + called, remedy: "ask whoever made it for a QCOW2 image, or, if you made it yourself, make one of it (qemu-img convert -f " + format + " -O qcow2 $file $file.qcow2)"}
+}
+
 func other(is, remedy string) Kind { return Kind{Is: is, remedy: remedy} }
 
 var webPage = other("is a web page", "use the address of the file itself, to which such a page links")
@@ -50,8 +56,8 @@ func packs() []sign {
 func disks() []sign {
 	return []sign{
 		{257, "ustar", other("is a tar archive", "unpack it first (tar -xf $file), and use the image in it")},
-		{0, "KDMV", disk("a VMDK image", "vmdk")},
-		{0, "COWD", disk("a VMDK image", "vmdk")},
+		{0, "KDMV", layered("a VMDK image", "vmdk")},
+		{0, "COWD", layered("a VMDK image", "vmdk")},
 		// It names the files with the data, and these may be any of the machine that converts it.
 		{0, "# Disk DescriptorFile", Kind{
 			Is: "is the descriptor of a VMDK image, whose data is in other files", remedy: "ask whoever made it for a QCOW2 image",
@@ -60,7 +66,7 @@ func disks() []sign {
 		{0, "vhdxfile", disk("a VHDX image", "vhdx")},
 		{0, "conectix", disk("a VHD image", "vpc")},
 		{-512, "conectix", disk("a VHD image", "vpc")},
-		{0, "QED\x00", disk("a QED image", "qed")},
+		{0, "QED\x00", layered("a QED image", "qed")},
 		{0, "WithoutFreeSpace", disk("a Parallels image", "parallels")},
 		{0, "WithouFreSpacExt", disk("a Parallels image", "parallels")},
 		{32769, "CD001", other("is an ISO 9660 medium, such as an installer comes on", "use a cloud image, which has an installed system")},

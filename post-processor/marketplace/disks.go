@@ -32,5 +32,8 @@ func findDisks(input packersdk.Artifact) ([]manifest.Disk, error) {
 	if disks[0].Manifest.OSID == "" {
 		return nil, fmt.Errorf("%s holds no operating system, only data: it is not an appliance", image)
 	}
+	if err := manifest.CheckDisks(disks[0].Manifest, len(disks) > 1); err != nil {
+		return nil, err
+	}
 	return disks, nil
 }

@@ -3,6 +3,7 @@ package marketplace
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"path"
@@ -11,6 +12,8 @@ import (
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/qemuimg"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/acceptance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/app"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/catalog"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/lint"
@@ -34,15 +37,8 @@ func (s *stepPreflight) Run(context.Context) (err error) {
 	}
 	system := s.pub.disks[0].Manifest
 	s.pub.app = s.config.App.over(app.DefaultFor(system))
-	if least := system.MinMemoryMiB; s.pub.app.MemoryMiB < least {
-		return fmt.Errorf("app.memory: %d MiB are too few for the model to start, it needs %d; leave app.memory out for the %d that it wants",
-			s.pub.app.MemoryMiB, least, system.MemoryMiB)
-	}
-	if err := s.checkVerified(); err != nil {
+	if err := errors.Join(s.checkApp(), s.checkVerified(), qemuimg.Available()); err != nil {
 		return err
-	}
-	if err := app.CheckVersion(s.pub.app.Version); err != nil {
-		return fmt.Errorf("app.version: %w, got %q", err, s.pub.app.Version)
 	}
 	if err := s.pub.app.VMTemplate(system.OSArch).Check(); err != nil {
 		return fmt.Errorf("app: the VM template made of it cannot be stored: %w", err)
@@ -60,6 +56,19 @@ func (s *stepPreflight) Run(context.Context) (err error) {
 	return s.lint()
 }
 
+// checkApp looks at what depends on the image.
+func (s *stepPreflight) checkApp() error {
+	var mistakes []error
+	if err := app.CheckVersion(s.pub.app.Version); err != nil {
+		mistakes = append(mistakes, fmt.Errorf("app.version: %w, got %q", err, s.pub.app.Version))
+	}
+	if m := s.pub.disks[0].Manifest; s.pub.app.MemoryMiB < m.MinMemoryMiB {
+		mistakes = append(mistakes, fmt.Errorf("app.memory: %d MiB are too few for the model to start, it needs %d; leave app.memory out for the %d that it wants",
+			s.pub.app.MemoryMiB, m.MinMemoryMiB, m.MemoryMiB))
+	}
+	return errors.Join(mistakes...)
+}
+
 // checkVerified refuses an image that no trial has proven, or has it published as such.
 func (s *stepPreflight) checkVerified() error {
 	var modelDisk string
@@ -69,6 +78,10 @@ func (s *stepPreflight) checkVerified() error {
 	system := s.pub.disks[0]
 	unproven := system.Manifest.Proven(modelDisk)
 	switch {
+	case unproven == nil && system.Manifest.Verified.Suite < acceptance.Suite:
+		s.ui.Say(fmt.Sprintf("Warning: the image %s was proven by version %d of the checks; those of this plugin are version %d, and ask for more",
+			system.Path, system.Manifest.Verified.Suite, acceptance.Suite))
+		return nil
 	case unproven == nil:
 		return nil
 	case !s.config.AllowUnverified:

@@ -82,7 +82,12 @@ func (t *trial) recordFailure() error {
 	if t.report.Started.IsZero() {
 		return nil
 	}
-	return t.record(t.kept)
+	err := t.record(t.kept)
+	if _, statErr := os.Stat(t.image); statErr == nil {
+		// Packer deletes it, unless another post-processor has proven it before.
+		err = errors.Join(err, t.record(t.image))
+	}
+	return err
 }
 
 func moveIfThere(source, target string) error {

@@ -61,6 +61,7 @@ func (s *stepPreflight) find() error {
 	switch {
 	case err == nil:
 		s.trial.manifest = &m
+		return manifest.CheckDisks(m, s.trial.modelImage != "")
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
@@ -86,7 +87,11 @@ func (s *stepPreflight) settle() error {
 			s.trial.memoryMiB, m.MinMemoryMiB, m.MemoryMiB))
 	}
 	if err := qemuvm.CheckMemory(s.trial.memoryMiB); err != nil {
-		mistakes = append(mistakes, fmt.Errorf("memory: %w", err))
+		err = fmt.Errorf("memory: %w", err)
+		if m.MinMemoryMiB > 0 {
+			err = fmt.Errorf("%w; the model starts with %d MiB, and a shorter context: set memory to that or more", err, m.MinMemoryMiB)
+		}
+		mistakes = append(mistakes, err)
 	}
 	return errors.Join(mistakes...)
 }

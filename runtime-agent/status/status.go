@@ -54,12 +54,16 @@ type Image struct {
 	Quantization string `json:"quantization,omitempty"`
 }
 
-// Lines returns the name and value of each part; none for an image of which nothing is known.
+// Lines returns the name and value of each part that is known.
 func (i *Image) Lines() [][2]string {
 	if i == nil {
 		return nil
 	}
-	return [][2]string{{"appliance", i.Appliance}, {"localai", i.LocalAI}, {"weights", i.Model + ", " + i.Quantization}}
+	known := func(texts ...string) string {
+		return strings.Join(slices.DeleteFunc(texts, func(text string) bool { return text == "" }), ", ")
+	}
+	lines := [][2]string{{"appliance", i.Appliance}, {"localai", i.LocalAI}, {"weights", known(i.Model, i.Quantization)}}
+	return slices.DeleteFunc(lines, func(line [2]string) bool { return line[1] == "" })
 }
 
 // Certificate describes the server certificate in use.

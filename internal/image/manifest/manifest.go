@@ -56,6 +56,8 @@ type Manifest struct {
 	MemoryMiB int `json:"memory_mib,omitempty"`
 	// MinMemoryMiB is the memory below which the model does not start at all, 0 if unknown.
 	MinMemoryMiB int `json:"min_memory_mib,omitempty"`
+	// ModelDisk is true if the system needs the image of a model disk besides.
+	ModelDisk bool `json:"model_disk,omitempty"`
 	// Verified is the last trial of the image, nil if it had none.
 	Verified *Verification `json:"verified,omitempty"`
 }

@@ -151,3 +151,53 @@ func FuzzParse(f *testing.F) {
 		assert.Equal(t, m, again)
 	})
 }
+
+func TestAModelDiskIsMissed(t *testing.T) {
+	m := example()
+	require.NoError(t, CheckDisks(m, false))
+	m.ModelDisk = true
+	require.NoError(t, CheckDisks(m, true))
+	assert.ErrorContains(t, CheckDisks(m, false), "slm-copilot-1.0.0-x86_64.qcow2 is a system whose model is on a disk of its own, and that disk is not among the files")
+}
+
+func TestProven(t *testing.T) {
+	passed := func(change func(*Verification)) Manifest {
+		m := example()
+		m.Verified = &Verification{Suite: 1, SHA256: m.SHA256, Time: 1, Passed: true, Boots: 1, Checks: 1}
+		if change != nil {
+			change(m.Verified)
+		}
+		return m
+	}
+	disk := strings.Repeat("d", 64)
+	for name, test := range map[string]struct {
+		m         Manifest
+		modelDisk string
+		want      string
+	}{
+		"passed":                 {passed(nil), "", ""},
+		"with its model disk":    {passed(func(v *Verification) { v.ModelDiskSHA256 = disk }), disk, ""},
+		"never":                  {example(), "", "it was never verified"},
+		"failed":                 {passed(func(v *Verification) { v.Passed = false }), "", "it failed"},
+		"another build":          {passed(func(v *Verification) { v.SHA256 = disk }), "", "another build of it was verified"},
+		"without its model disk": {passed(nil), disk, "it was verified with the model disk (none), and is now with SHA-256 " + disk},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := test.m.Proven(test.modelDisk)
+			if test.want == "" {
+				require.NoError(t, err)
+			} else {
+				assert.ErrorContains(t, err, test.want)
+			}
+			path := filepath.Join(t.TempDir(), "m.json")
+			require.NoError(t, Write(path, test.m))
+			read, err := Read(path)
+			require.NoError(t, err)
+			assert.Equal(t, test.m, read)
+		})
+	}
+	bad := passed(func(v *Verification) { *v = Verification{Passed: true, ModelDiskSHA256: "x"} })
+	for _, field := range []string{"suite", "sha256", "model_disk_sha256", "time", "boots", "checks"} {
+		assert.ErrorContains(t, bad.validate(), "verified."+field+": must", field)
+	}
+}

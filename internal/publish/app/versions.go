@@ -21,14 +21,18 @@ func VersionsBeyond(others []string, now string, keep int) []string {
 	return slices.DeleteFunc(slices.Clone(beyond), func(version string) bool { return version == now })
 }
 
-var versionPart = regexp.MustCompile(`[0-9]+|[A-Za-z]+`)
+var (
+	versionPart = regexp.MustCompile(`[0-9]+|[A-Za-z]+|~|\+`)
+	leadingV    = regexp.MustCompile(`^[vV]([0-9])`)
+)
 
 // CompareVersions orders versions in any format that CheckVersion accepts: numbers by their
 // value, and a version before the same one with further numbers, as in "1.0.0" and
 // "1.0.0-0-20261122". A version with a word in its place is older, as SemVer has it:
-// "1.0.0-rc1" comes before "1.0.0".
+// "1.0.0-rc1" comes before "1.0.0". So is one with a tilde, and one with a plus is newer, as
+// Debian has it: "1.0.0~1", "1.0.0", "1.0.0+fix1". A "v" in front of a number means nothing.
 func CompareVersions(a, b string) int {
-	aParts, bParts := versionPart.FindAllString(a, -1), versionPart.FindAllString(b, -1)
+	aParts, bParts := versionParts(a), versionParts(b)
 	// The end of a version is newer than a word and older than a number.
 	for i := range max(len(aParts), len(bParts)) {
 		if order := comparePart(partAt(aParts, i), partAt(bParts, i)); order != 0 {
@@ -36,6 +40,10 @@ func CompareVersions(a, b string) int {
 		}
 	}
 	return strings.Compare(a, b)
+}
+
+func versionParts(version string) []string {
+	return versionPart.FindAllString(leadingV.ReplaceAllString(version, "$1"), -1)
 }
 
 func partAt(parts []string, i int) string {
@@ -59,8 +67,10 @@ func comparePart(a, b string) int {
 
 // Ranks of the kinds of parts, the oldest first.
 const (
-	rankWord = iota
+	rankTilde = iota
+	rankWord
 	rankEnd
+	rankPlus
 	rankNumber
 )
 
@@ -68,6 +78,10 @@ func rank(part string) int {
 	switch {
 	case part == "":
 		return rankEnd
+	case part == "~":
+		return rankTilde
+	case part == "+":
+		return rankPlus
 	case part[0] >= '0' && part[0] <= '9':
 		return rankNumber
 	}

@@ -36,7 +36,7 @@ func TestAnOldVersionPublishedAgainPushesOutNoNewerOne(t *testing.T) {
 
 func TestCompareVersions(t *testing.T) {
 	ascending := []string{
-		"nightly", "0.9.0", "1.0.0-alpha", "1.0.0-rc1", "1.0.0-rc2", "1.0.0-rc10", "1.0.0", "1.0.0-0-20261122", "1.0.0-0-20261201", "1.0.0-1-20261122",
+		"nightly", "0.9.0", "v0.9.5", "1.0.0~1", "1.0.0-alpha", "1.0.0-rc1", "1.0.0-rc2", "1.0.0-rc10", "1.0.0", "1.0.0+fix1", "1.0.0+fix2", "1.0.0-0-20261122", "1.0.0-0-20261201", "1.0.0-1-20261122",
 		"1.0.1", "1.2", "1.2.0", "1.9.0", "1.10.0~beta1", "1.10.0", "2.0", "10.0", "20261122", "99999999999999999999", "100000000000000000000",
 	}
 	shuffled := slices.Clone(ascending)

@@ -12,7 +12,7 @@ const applianceVariable = "ONEAPP_"
 // reference matches a value that oned fills in.
 var reference = regexp.MustCompile(`^\$([A-Za-z0-9_]+)(?:\[.*\])?$`)
 
-func (l *linter) context(line int, t []attribute, f facts, copilot bool) {
+func (l *linter) context(line int, t []attribute, f facts) {
 	context := find(t, "CONTEXT")
 	if context == nil {
 		if f.inference {
@@ -20,7 +20,7 @@ func (l *linter) context(line int, t []attribute, f facts, copilot bool) {
 		}
 		return
 	}
-	l.readiness(context, f, copilot)
+	l.readiness(context, f)
 	inputs := find(t, "USER_INPUTS")
 	for _, m := range context.members {
 		if !strings.HasPrefix(m.name, applianceVariable) {
@@ -28,19 +28,19 @@ func (l *linter) context(line int, t []attribute, f facts, copilot bool) {
 		}
 		found := reference.FindStringSubmatch(m.value)
 		switch {
-		case found == nil && !asked(inputs, m.name):
+		case found == nil && !f.copilot && !asked(inputs, m.name):
 		case found == nil:
 			l.add(m.line, ruleContextLiteral, "CONTEXT/%s is %s: what the user answers counts for nothing", m.name, quoted(m.name, m.value))
-		case f.role || inputs == nil || len(inputs.members) == 0:
+		case !f.copilot && (f.role || inputs == nil || len(inputs.members) == 0):
 			// A service asks, and fills in the answers in the templates of its roles.
-		case strings.HasPrefix(found[1], applianceVariable) && find(inputs.members, strings.ToUpper(found[1])) == nil:
+		case strings.HasPrefix(found[1], applianceVariable) && (inputs == nil || find(inputs.members, strings.ToUpper(found[1])) == nil):
 			l.add(m.line, ruleContextInput, "CONTEXT/%s refers to %s, which nobody is asked for", m.name, found[1])
 		}
 	}
 }
 
 // readiness applies to services that use OneGate: images of plain systems need not.
-func (l *linter) readiness(context *attribute, f facts, copilot bool) {
+func (l *linter) readiness(context *attribute, f facts) {
 	// REPORT_READY without TOKEN, or without a network, reports nothing; TOKEN alone is for other
 	// uses of OneGate.
 	if !f.inference && !strings.EqualFold(context.get("REPORT_READY"), "YES") {
@@ -55,7 +55,7 @@ func (l *linter) readiness(context *attribute, f facts, copilot bool) {
 		}
 	}
 	// Other appliances start their service before one-context's hooks end, which then report.
-	if copilot && strings.EqualFold(context.get("REPORT_READY"), "YES") && context.get("READY_SCRIPT") == "" && context.get("READY_SCRIPT_PATH") == "" {
+	if f.copilot && strings.EqualFold(context.get("REPORT_READY"), "YES") && context.get("READY_SCRIPT") == "" && context.get("READY_SCRIPT_PATH") == "" {
 		l.add(context.line, ruleReadyScript, "READY is reported before the service answers")
 	}
 }

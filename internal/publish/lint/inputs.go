@@ -11,6 +11,9 @@ var capacityInputs = []string{"CPU", "VCPU", "MEMORY"}
 func (l *linter) inputs(t []attribute) {
 	inputs, order := find(t, "USER_INPUTS"), find(t, "INPUTS_ORDER")
 	if inputs == nil || len(inputs.members) == 0 {
+		if order != nil && order.value != "" {
+			l.add(order.line, ruleInputOrder, "INPUTS_ORDER names %q, but there are no inputs", order.value)
+		}
 		return
 	}
 	for _, input := range inputs.members {

@@ -42,7 +42,7 @@ func Examine(name string, content []byte) (Result, error) {
 		}
 		return l.document(root)
 	case bytes.Contains(content, []byte("=")):
-		l.plainTemplate(content)
+		l.plainTemplate(content, facts{})
 		return l.done(), nil
 	}
 	return Result{}, fmt.Errorf("lint %s: it is none of what is linted: %s", name, forms)
@@ -50,22 +50,22 @@ func Examine(name string, content []byte) (Result, error) {
 
 const forms = "a list or an entry of a marketplace in JSON, an app or metadata.yaml of a marketplace's repository, a VM template in plain syntax"
 
-// Template returns the mistakes in a VM template in plain syntax, the form in which an app
-// carries it in VMTEMPLATE64 or APPTEMPLATE64.
+// Template returns the mistakes in a VM template of this appliance in plain syntax, the form in
+// which an app carries it in VMTEMPLATE64 or APPTEMPLATE64.
 func Template(name string, content []byte) []Finding {
 	l := &linter{file: name}
-	l.plainTemplate(content)
+	l.plainTemplate(content, facts{copilot: true})
 	return l.done().Findings
 }
 
-func (l *linter) plainTemplate(content []byte) {
+func (l *linter) plainTemplate(content []byte, f facts) {
 	attributes, line, err := parseTemplate(content)
 	if err != nil {
 		l.add(line, ruleSyntax, "OpenNebula cannot parse it: %v", err)
 		return
 	}
 	l.repeated(attributes, "")
-	l.template(1, attributes, facts{})
+	l.template(1, attributes, f)
 }
 
 func (l *linter) document(root *node) (Result, error) {

@@ -2,6 +2,8 @@ package lint
 
 import (
 	"encoding/json"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -49,5 +51,33 @@ func TestOwnEntriesHaveNoFindings(t *testing.T) {
 			require.NoError(t, err)
 			assert.Empty(t, findings)
 		}
+	}
+}
+
+// What the rules spare other apps is not spared this appliance's.
+func TestOwnTemplatesAreHeldToEverything(t *testing.T) {
+	whole := app.DefaultFor(ownManifest("x86_64")).VMTemplate("x86_64").Text()
+	without := func(text string, names ...string) string {
+		for _, name := range names {
+			attribute := regexp.MustCompile(`(?ms)^` + name + `=("[^\n]*|\[.*?\" \])\n`)
+			require.Regexp(t, attribute, text)
+			text = attribute.ReplaceAllString(text, "")
+		}
+		return text
+	}
+	for name, test := range map[string]struct{ text, rule string }{
+		"no inputs":                {without(whole, "USER_INPUTS", "INPUTS_ORDER"), ruleContextInput},
+		"an order of nothing":      {without(whole, "USER_INPUTS"), ruleInputOrder},
+		"no context, and no input": {without(whole, "CONTEXT", "USER_INPUTS", "INPUTS_ORDER"), ruleReportReady},
+		"a password for all":       {strings.Replace(whole, `ONEAPP_COPILOT_PASSWORD="$ONEAPP_COPILOT_ACCESS_PASSWORD"`, `ONEAPP_COPILOT_PASSWORD="opensesame"`, 1), ruleContextLiteral},
+		"a literal of no input":    {strings.Replace(whole, "CONTEXT=[", "CONTEXT=[\n  ONEAPP_COPILOT_FOO=\"x\",", 1), ruleContextLiteral},
+		"a generic CPU":            {without(whole, "CPU_MODEL"), ruleCPUModel},
+		"one CPU by accident":      {without(whole, "VCPU"), ruleCapacity},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.NotEqual(t, whole, test.text)
+			findings := Template("VM template", []byte(test.text))
+			assert.True(t, slices.ContainsFunc(findings, func(f Finding) bool { return f.Rule == test.rule }), "%v", findings)
+		})
 	}
 }

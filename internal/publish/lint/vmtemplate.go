@@ -13,6 +13,8 @@ import (
 // alone.
 type facts struct {
 	arch string
+	// copilot is true for a template of this appliance, which everything is known of.
+	copilot bool
 	// inference is true if models compute on the CPU of its machines.
 	inference bool
 	// role is true if it may be a role of a service, which asks the user and fills in the
@@ -37,8 +39,8 @@ func isCopilot(t []attribute) bool {
 
 // template finds what keeps a VM template from working in a cloud its author has not seen.
 func (l *linter) template(line int, t []attribute, f facts) {
-	copilot := isCopilot(t)
-	f.inference = f.inference || copilot
+	f.copilot = f.copilot || isCopilot(t)
+	f.inference = f.inference || f.copilot
 	l.result.Templates++
 	l.storableValues(t, "")
 	for _, a := range t {
@@ -67,7 +69,7 @@ func (l *linter) template(line int, t []attribute, f facts) {
 		l.cpuModel(line, t, f.arch)
 	}
 	l.topology(t)
-	l.context(line, t, f, copilot)
+	l.context(line, t, f)
 	l.inputs(t)
 }
 

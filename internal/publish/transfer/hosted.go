@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"path"
 	"path/filepath"
 	"strings"
@@ -122,12 +123,17 @@ func ask(ctx context.Context, location string, file File) error {
 	return nil
 }
 
-// Local resolves symbolic links if the same file is on this host.
+// Local resolves symbolic links if the file is on this host, by its size: then this is the
+// front-end, or shares its file system. Links of another host lead somewhere else.
 func (h Hosted) Local(file File) string {
 	if !strings.HasPrefix(h.Location, "/") {
 		return ""
 	}
 	location := h.locate(file)
+	here, err := os.Stat(location)
+	if err != nil || here.Size() != file.Size {
+		return location
+	}
 	if resolved, err := filepath.EvalSymlinks(location); err == nil {
 		return resolved
 	}

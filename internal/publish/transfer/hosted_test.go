@@ -55,13 +55,16 @@ func TestSendTellsWhereItLies(t *testing.T) {
 func TestLocalIsWhereTheFileReallyIs(t *testing.T) {
 	directory, err := filepath.EvalSymlinks(t.TempDir())
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(directory, "a.qcow2"), nil, 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(directory, "a.qcow2"), []byte("1"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(directory, "other.qcow2"), []byte("another"), 0o600))
 	require.NoError(t, os.Symlink(directory, filepath.Join(directory, "link")))
 	for location, want := range map[string]string{
 		filepath.Join(directory, "link/a.qcow2"): filepath.Join(directory, "a.qcow2"),
-		"/nowhere/a.qcow2":                       "/nowhere/a.qcow2",
-		"/nowhere/":                              "/nowhere/slm copilot.qcow2",
-		"http://example.org/a.qcow2":             "",
+		// What is here is not what is meant, so the links of this host say nothing.
+		filepath.Join(directory, "link/other.qcow2"): filepath.Join(directory, "link/other.qcow2"),
+		"/nowhere/a.qcow2":                           "/nowhere/a.qcow2",
+		"/nowhere/":                                  "/nowhere/slm copilot.qcow2",
+		"http://example.org/a.qcow2":                 "",
 	} {
 		assert.Equal(t, want, Hosted{location}.Local(image(1)), location)
 	}

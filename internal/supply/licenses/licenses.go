@@ -46,14 +46,25 @@ func Agent(name, version string) []Work {
 	}
 }
 
-// LocalAI returns the inference engine.
+// ownLicense is that of LocalAI and of llama.cpp, in all of their releases so far.
+const ownLicense = "MIT"
+
+// LocalAI returns the inference engine. One that says to be under another licence is another
+// program, whose text is not known here.
 func LocalAI(version, license string) Work {
-	return Work{"LocalAI", version, license, localAI}
+	return Work{"LocalAI", version, license, textIf(license, localAI)}
 }
 
-// Backend returns LocalAI's llama-cpp backend.
+// Backend returns LocalAI's llama-cpp backend, with the reservation of LocalAI.
 func Backend(version, license string) Work {
-	return Work{"llama.cpp, as LocalAI's backend", version, license, llamaCPP}
+	return Work{"llama.cpp, as LocalAI's backend", version, license, textIf(license, llamaCPP)}
+}
+
+func textIf(license, text string) string {
+	if license != "" && license != ownLicense {
+		return ""
+	}
+	return text
 }
 
 // Texts returns the texts of the licences in an SPDX expression, and the identifiers of those

@@ -118,6 +118,14 @@ func TestTexts(t *testing.T) {
 	}
 }
 
+// A fork under another licence does not come with the text of the original.
+func TestATextIsOfItsLicenceAlone(t *testing.T) {
+	for license, has := range map[string]bool{"MIT": true, "": true, "GPL-3.0-only": false} {
+		assert.Equal(t, has, LocalAI("v9.9.9", license).Text != "", license)
+		assert.Equal(t, has, Backend("v9.9.9", license).Text != "", license)
+	}
+}
+
 func TestFormat(t *testing.T) {
 	file := Format([]Work{{"a", "1", "X-1.0", "text of X\n"}, {"b", "", "X-1.0", "text of X\n"}, {Name: "c", Version: "2"}})
 	assert.Equal(t, `Licences of what was baked into this image. Those of the packages of its distribution are in

@@ -15,7 +15,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/diskspace"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/filekind"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 )
@@ -134,6 +136,9 @@ func (f File) unpack(ctx context.Context, dir string) (*parts, error) {
 		name := cleaned(header.Name)
 		switch header.Typeflag {
 		case tar.TypeReg:
+			if err := checkRoom(dir, header.Size); err != nil {
+				return err
+			}
 			file, err := keep(filepath.Join(dir, strconv.Itoa(index)), content)
 			p.files[name] = file
 			return err
@@ -145,6 +150,18 @@ func (f File) unpack(ctx context.Context, dir string) (*parts, error) {
 		return nil
 	})
 	return p, err
+}
+
+// reserve is how many bytes to leave free for everything else on the disk.
+const reserve = 256 << 20
+
+func checkRoom(dir string, size int64) error {
+	free, err := diskspace.Free(dir)
+	if err == nil && free-reserve < size {
+		err = fmt.Errorf("needs %s in %s, which has %s free, and %s of them stay reserved: make room there, or set PACKER_CACHE_DIR to a larger disk",
+			progress.Bytes(size), dir, progress.Bytes(free), progress.Bytes(reserve))
+	}
+	return err
 }
 
 func keep(name string, content io.Reader) (fetch.File, error) {
@@ -238,8 +255,9 @@ func (p *parts) saved(arch string) ([]layer, error) {
 		return nil, errNoImage
 	}
 	var all []savedImage
-	if err := readDocument(file, &all); err != nil {
-		return nil, fmt.Errorf("its %s %w", savedFile, err)
+	if readDocument(file, &all) != nil {
+		// Other archives have a file of that name, too.
+		return nil, errNoImage
 	}
 	chosen, err := p.chooseSaved(all, arch)
 	if err != nil {

@@ -218,7 +218,7 @@ func hostileFiles() map[string]struct {
 		"empty":                     {archive(file("oci-layout", "{}"), file("index.json", "{}"), file("manifest.json", "[]")), "holds no image"},
 		"a layout alone":            {archive(file("oci-layout", "{}")), "holds no image"},
 		"no JSON":                   {oci("]"), "its index.json is not JSON"},
-		"no JSON, saved":            {save("]"), "its manifest.json is not JSON"},
+		"no JSON, saved":            {save("]"), "holds no image: neither index.json nor manifest.json in it names one"},
 		"JSON without an end":       {oci(strings.Repeat("[", 1<<20)), "its index.json is not JSON"},
 		"a long index":              {oci(strings.Repeat(" ", maxDocument+1)), "are too many for a manifest"},
 		"of another machine":        {save(`[{"Config":"d","Layers":["l"]}]`, file("d", other)), "has no image for linux/amd64, only for: linux/arm64"},

@@ -22,7 +22,7 @@ func (i *Image) flatten(ctx context.Context) (*listing, error) {
 			return nil, fmt.Errorf("layer %s: %w", l.digest, err)
 		}
 	}
-	return list(t)
+	return list(ctx, t)
 }
 
 // member is what is kept of the header of one entry of an archive.

@@ -212,6 +212,15 @@ func TestFlatten(t *testing.T) {
 	}
 }
 
+// chain is links that each lead to the next by way of thousands of directories that are the same.
+func chain(n int) []entry {
+	var links []entry
+	for i := range n {
+		links = append(links, symlink(fmt.Sprint("l", i), strings.Repeat("./", 2000)+fmt.Sprint("l", i+1)))
+	}
+	return links
+}
+
 func TestHostileLayers(t *testing.T) {
 	for name, tt := range map[string]struct {
 		layers [][]entry
@@ -220,6 +229,7 @@ func TestHostileLayers(t *testing.T) {
 		"up":                             {[][]entry{{file("../etc/passwd", "x")}}, `"../etc/passwd" leads out of the image`},
 		"down and up":                    {[][]entry{{file("a/../../x", "x")}}, `"a/../../x" leads out of the image`},
 		"links in a circle":              {[][]entry{{symlink("a", "b"), symlink("b", "a")}}, `which leads in circles`},
+		"a chain of long links":          {[][]entry{chain(50)}, `which leads in circles`},
 		"through a link in circles":      {[][]entry{{symlink("a", "b"), symlink("b", "a"), file("a/x", "")}}, `"a/x" leads in circles`},
 		"through a link to a file":       {[][]entry{{file("f", ""), symlink("d", "f"), file("d/x", "")}}, `"d/x" goes through f, which is not a directory`},
 		"a hard link to nothing":         {[][]entry{{hard("a", "b"), hard("b", "c")}}, `"a" is a hard link to "b", which is not a file of the image`},

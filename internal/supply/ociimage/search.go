@@ -101,6 +101,11 @@ func (s *search) candidates(ctx context.Context, index manifest, depth int) ([]c
 	best := slices.MinFunc(named, func(a, b ocispec.Descriptor) int {
 		return strings.Compare(a.Platform.Variant, b.Platform.Variant)
 	})
+	if slices.ContainsFunc(named, func(d ocispec.Descriptor) bool {
+		return d.Platform.Variant == best.Platform.Variant && d.Digest != best.Digest
+	}) {
+		return nil, s.several()
+	}
 	m, err := s.load(ctx, best)
 	if err != nil {
 		return nil, err

@@ -68,6 +68,8 @@ func TestIndexWithoutPlatforms(t *testing.T) {
 		"the most basic variant":          {indexOf(listedImage{uname, linux("amd64", "v3")}, listedImage{amd, linux("amd64", "")}), "amd", ""},
 		"an index in an index":            {indexOf(listedImage{indexOf(listedImage{arm, linux("arm64", "")}, listedImage{amd, linux("amd64", "")}), nil}), "amd", ""},
 		"a named index in an index":       {indexOf(listedImage{indexOf(listedImage{amd, nil}), linux("amd64", "")}), "amd", ""},
+		"two for one architecture":        {indexOf(listedImage{amd, linux("amd64", "")}, listedImage{uname, linux("amd64", "")}), "", "has several images for linux/amd64: use one that has the backend alone"},
+		"one that is listed twice":        {indexOf(listedImage{amd, linux("amd64", "")}, listedImage{amd, linux("amd64", "")}), "amd", ""},
 		"none of them":                    {indexOf(listedImage{arm, nil}, listedImage{artifact, nil}), "", "has no image for linux/amd64, only for: linux/arm64"},
 		"nothing":                         {indexOf(), "", "has no image for linux/amd64, only for: nothing"},
 		"indexes without an end":          {deep, "", "has more than 4 indexes within each other"},

@@ -35,24 +35,24 @@ func (t *tree) walk() *walker { return &walker{at: t.root} }
 func (w *walker) follow(parts []string, otherwise func(place) (*node, error)) error {
 	hops := 0
 	for steps := 0; len(parts) > 0; steps++ {
+		if steps > maxPath {
+			return errCircles
+		}
 		part := parts[0]
 		parts = parts[1:]
-		if part == "" || part == "." {
-			continue
-		}
 		if part == ".." {
 			w.up()
 			continue
 		}
 		next := w.at.children[part]
 		if next != nil && next.kind == tar.TypeSymlink {
-			if hops++; hops > maxHops || steps > maxPath {
+			if hops++; hops > maxHops {
 				return errCircles
 			}
 			if strings.HasPrefix(next.link, "/") {
 				w.at, w.above, w.names = w.root(), nil, nil
 			}
-			parts = append(strings.Split(next.link, "/"), parts...)
+			parts = append(elements(next.link), parts...)
 			continue
 		}
 		if next == nil || next.kind != tar.TypeDir {
@@ -66,6 +66,11 @@ func (w *walker) follow(parts []string, otherwise func(place) (*node, error)) er
 		}
 	}
 	return nil
+}
+
+// elements splits a path, without what leads nowhere: links may have thousands of "./".
+func elements(path string) []string {
+	return slices.DeleteFunc(strings.Split(path, "/"), func(part string) bool { return part == "" || part == "." })
 }
 
 func (w *walker) through(part string, err error) error {
@@ -111,7 +116,7 @@ func linkText(root *node, dir []string, target string) (string, error) {
 		w = &walker{at: root}
 	}
 	if err == nil {
-		err = w.follow(strings.Split(target, "/"), nowhere)
+		err = w.follow(elements(target), nowhere)
 	}
 	if err != nil {
 		return "", err

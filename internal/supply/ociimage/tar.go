@@ -118,15 +118,18 @@ type listing struct {
 	first map[*node]*object
 }
 
-func list(t *tree) (*listing, error) {
+func list(ctx context.Context, t *tree) (*listing, error) {
 	l := &listing{root: t.root, files: map[int]map[int]*object{}, first: map[*node]*object{}}
-	return l, l.add(nil, t.root)
+	return l, l.add(ctx, nil, t.root)
 }
 
 // add lists what is in a directory. Devices are left out: the host has them in /dev, and a backend
 // needs none of its own.
-func (l *listing) add(dir *object, n *node) error {
+func (l *listing) add(ctx context.Context, dir *object, n *node) error {
 	for _, name := range slices.Sorted(maps.Keys(n.children)) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		o := newObject(dir, name, n.children[name])
 		if o.length > maxPath {
 			return fmt.Errorf("%q is too long", strings.Join(o.path(), "/"))
@@ -135,7 +138,7 @@ func (l *listing) add(dir *object, n *node) error {
 		case dir == nil && isMeta(name):
 		case o.kind == tar.TypeDir:
 			l.directories = append(l.directories, o)
-			if err := l.add(o, o.node); err != nil {
+			if err := l.add(ctx, o, o.node); err != nil {
 				return err
 			}
 		case o.kind == tar.TypeSymlink:
