@@ -64,7 +64,8 @@ func TestReferencesToOtherFilesAreRefused(t *testing.T) {
 			return patched(t, made(t, "disk.qcow2", "8M"), offsetOfFlags+7, flagDataFile)
 		}, `it keeps its data in another file, "(unnamed)"`},
 		"encrypted": {func(t *testing.T) string {
-			return made(t, "--object", "secret,id=key,data=x", "-o", "encrypt.format=luks,encrypt.key-secret=key,encrypt.iter-time=10", "disk.qcow2", "8M")
+			// qemu-img measures the CPU to make one with LUKS (method 2), which a busy machine lets fail.
+			return patched(t, made(t, "disk.qcow2", "8M"), offsetOfCrypt+3, 2)
 		}, "it is encrypted"},
 	} {
 		t.Run(name, func(t *testing.T) {
