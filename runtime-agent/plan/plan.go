@@ -154,6 +154,7 @@ func rest(in Input) []Entry {
 		CacheType:   in.Fit.CacheType,
 		CacheRAM:    in.Fit.CacheRAM,
 		Threads:     in.Threads(),
+		Sampling:    in.Baked.EngineSampling(),
 		APIKey:      in.EngineKey,
 	}
 	// The gateway restarts with the engine: it has read the key.
@@ -189,7 +190,7 @@ func rest(in Input) []Entry {
 func gatewayConfig(in Input, template string) gateway.Config {
 	return gateway.Config{
 		Appliance: in.Baked.Products(),
-		Model: in.Baked.ModelID, Created: in.ModelTime.Unix(), ContextSize: in.Fit.ContextSize, Slots: appliance.EngineSlots, CacheTokens: in.Fit.CacheTokens,
+		Model:     in.Baked.ModelID, Created: in.ModelTime.Unix(), ContextSize: in.Fit.ContextSize, Slots: appliance.EngineSlots, CacheTokens: in.Fit.CacheTokens,
 		WarmUp: in.Settings.WarmUp, Beginnings: appliance.BeginningsFile, StablePrompts: in.Settings.StablePrompts,
 		Engine: appliance.LocalAIAddress, ReadTimeout: int(in.Settings.ReadTimeout.Seconds()),
 		Keys: appliance.KeyNames(in.Settings.Keys), History: history.Of(template), Vocabulary: in.Vocabulary,
