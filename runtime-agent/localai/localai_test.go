@@ -176,6 +176,8 @@ func TestTheModelFileHasAllOfTheSampling(t *testing.T) {
 				require.Contains(t, file.Parameters, key)
 				assert.EqualValues(t, want, file.Parameters[key], key)
 			}
+			_, looksBack := file.Parameters["repeat_last_n"]
+			assert.Equal(t, sampling.RepeatPenalty != 1, looksBack, "a penalty that looks at no token is none")
 		})
 	}
 }

@@ -1,5 +1,5 @@
 # No digest and no size: only one public source states them. `make lock` asks the publisher.
-# Sampling: IBM's, as unsloth.ai/docs has it, and LocalAI v4.9.0 in inference_defaults.json.
+# Sampling: LocalAI v4.9.0, core/config/inference_defaults.json, "granite-4"; the card has none.
 # Shape: config.json; widest is what goes into a Mamba layer (2 * 8192 + 2 * 128 + 128).
 model "granite-4.0-h-small" {
   name    = "Granite 4.0 H Small"
