@@ -13,6 +13,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/goldentest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/fit"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/kvcache"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sbom"
@@ -147,6 +148,16 @@ func TestShapesAreThoseOfTheModels(t *testing.T) {
 	} {
 		assert.Equal(t, want, kvcache.Of(named(t, id).header()), id)
 	}
+}
+
+// Embeddings that serve as output are in memory twice: package fit counts them so.
+func TestTiedEmbeddingsCountTwice(t *testing.T) {
+	model := named(t, "granite-4.0-h-small")
+	model.Size = 20 << 30
+	tied := fit.Least(model.header())
+	model.shape.tied = false
+	embeddings := 100352 * 4096 / 256 * 210 >> 20
+	assert.InDelta(t, embeddings+embeddings/32, tied-fit.Least(model.header()), 1, "MiB, and what the kernel reserves of them")
 }
 
 // The table of docs/models.md is generated: go test ./internal/model/catalogue -update.

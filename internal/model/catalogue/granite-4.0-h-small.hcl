@@ -25,6 +25,7 @@ model "granite-4.0-h-small" {
   embedding        = 4096
   vocabulary       = 100352
   widest           = 16768
+  tied             = true
   heads            = 32
   heads_kv         = 8
   key_length       = 128

@@ -12,6 +12,8 @@ type shape struct {
 	// widest is the largest dimension of a matrix of a layer that is computed at once: of a mixture
 	// of experts that of one expert.
 	widest uint64
+	// tied: the file has no output matrix, its embeddings serve as one.
+	tied bool
 	// headsKV are those of each layer, or of attentionLayers if there are any.
 	heads, headsKV, keyLength, valueLength uint64
 	// keyLengthMLA and valueLengthMLA are for multi-head latent attention.
@@ -32,19 +34,28 @@ func (m Model) MemoryMiB(context int) int {
 	return fit.Memory(m.header(), context)
 }
 
+// llama.cpp quantizes embeddings that serve as output in Q6_K, in Q4_K_M too: 256 numbers in 210 bytes.
+const q6KNumbers, q6KBytes = 256, 210
+
 // header describes the file as its own header does. All of the file counts as weights, the
 // vocabulary and the header itself among them, which are a thousandth of it.
 func (m Model) header() gguf.Header {
 	s := m.shape
+	embeddings := gguf.Tensor{Name: "token_embd.weight", Dimensions: []uint64{s.embedding, s.vocabulary}}
+	// That an output matrix is there says that the embeddings are needed once.
+	output := gguf.Tensor{Name: "output.weight", Dimensions: embeddings.Dimensions}
+	layers := gguf.Tensor{Name: "blk.0.widest", Dimensions: []uint64{s.embedding, s.widest}}
+	if s.tied {
+		embeddings.Size = min(uint64(m.Size), s.embedding*s.vocabulary*q6KBytes/q6KNumbers)
+		output.Name = "output_norm.weight"
+	} else {
+		output.Size = min(uint64(m.Size), 1)
+	}
+	layers.Size = uint64(m.Size) - embeddings.Size - output.Size
 	return gguf.Header{
 		Architecture: m.Architecture, ContextLength: uint64(m.Context), EmbeddingLength: s.embedding, BlockCount: s.layers,
 		Numbers: s.numbers(), Lists: s.lists(),
-		Tensors: []gguf.Tensor{
-			{Name: "token_embd.weight", Dimensions: []uint64{s.embedding, s.vocabulary}},
-			// That it is there says that the embeddings do not serve as output too.
-			{Name: "output.weight", Dimensions: []uint64{s.embedding, s.vocabulary}, Size: 1},
-			{Name: "blk.0.widest", Dimensions: []uint64{s.embedding, s.widest}, Size: uint64(m.Size) - 1},
-		},
+		Tensors: []gguf.Tensor{embeddings, output, layers},
 	}
 }
 

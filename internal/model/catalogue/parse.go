@@ -63,7 +63,7 @@ func (m *Model) targets() map[string]any {
 		"temperature": &m.Sampling.Temperature, "top_p": &m.Sampling.TopP, "top_k": &m.Sampling.TopK,
 		"min_p": &m.Sampling.MinP, "repeat_penalty": &m.Sampling.RepeatPenalty,
 		"template": &m.Template, "fim": &m.FIM, "quality": &m.Quality, "quality_source": &m.QualitySource,
-		"layers": &m.shape.layers, "embedding": &m.shape.embedding, "vocabulary": &m.shape.vocabulary, "widest": &m.shape.widest,
+		"layers": &m.shape.layers, "embedding": &m.shape.embedding, "vocabulary": &m.shape.vocabulary, "widest": &m.shape.widest, "tied": &m.shape.tied,
 		"heads": &m.shape.heads, "heads_kv": &m.shape.headsKV, "key_length": &m.shape.keyLength, "value_length": &m.shape.valueLength,
 		"key_length_mla": &m.shape.keyLengthMLA, "value_length_mla": &m.shape.valueLengthMLA, "window": &m.shape.window,
 		"attention_layers": &m.shape.attentionLayers, "ssm_conv_kernel": &m.shape.ssmConvKernel,

@@ -1,5 +1,5 @@
 # Digest and size: several unrelated public repositories pin the same file and agree.
-# Sampling and shape: as for qwen2.5-coder-7b.hcl.
+# Sampling and shape: as for qwen2.5-coder-1.5b.hcl.
 model "qwen2.5-coder-0.5b" {
   name    = "Qwen2.5-Coder 0.5B"
   purpose = "trying the whole way of an appliance; too small to work with"

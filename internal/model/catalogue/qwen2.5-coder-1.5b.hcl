@@ -1,5 +1,6 @@
 # Digest and size: several unrelated public repositories pin the same file and agree.
-# Sampling and shape: as for qwen2.5-coder-7b.hcl.
+# Sampling and shape: as for qwen2.5-coder-7b.hcl. Its embeddings are tied, but this file has an output
+# matrix all the same: other files of it in Q4_K_M are smaller by just that.
 model "qwen2.5-coder-1.5b" {
   name    = "Qwen2.5-Coder 1.5B"
   purpose = "the smallest machines; completion in the editor"
