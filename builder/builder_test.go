@@ -178,7 +178,7 @@ func TestRunRefusesBaseImages(t *testing.T) {
 		"missing":              {map[string]any{"base_image": "none.qcow2"}, []string{"base_image: ", "none.qcow2: no such file"}},
 		"a directory":          {map[string]any{"base_image": "."}, []string{"base_image: ", "is not a regular file"}},
 		"compressed":           {map[string]any{"base_image": "x.img.xz"}, []string{"base_image: x.img.xz is compressed (xz): unpack it first (unxz < x.img.xz > x.img)"}},
-		"of another format":    {map[string]any{"base_image": "x.vmdk"}, []string{"base_image: x.vmdk is a VMDK image: make a QCOW2 image of it first (qemu-img convert -f vmdk -O qcow2 x.vmdk x.vmdk.qcow2)"}},
+		"of another format":    {map[string]any{"base_image": "x.vmdk"}, []string{"base_image: x.vmdk is a VMDK image: ask whoever made it for a QCOW2 image, or, if you made it yourself, make one of it (qemu-img convert -f vmdk -O qcow2 x.vmdk x.vmdk.qcow2)"}},
 		"garbage":              {map[string]any{"base_image": "garbage"}, []string{"base_image: garbage is not a QCOW2 image"}},
 		"an overlay":           {map[string]any{"base_image": "overlay.qcow2"}, []string{"base_image: overlay.qcow2: it is only an overlay of"}},
 		"data in another file": {map[string]any{"base_image": "split.qcow2"}, []string{"base_image: split.qcow2: it keeps its data in another file"}},

@@ -8,12 +8,17 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/goldentest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/catalogue"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 )
 
@@ -60,11 +65,18 @@ func TestPublishingIsValid(t *testing.T) {
 	assert.NotContains(t, output, "hush")
 }
 
-// applianceExample is a copy of the real appliance's example.
-func applianceExample(t *testing.T) string {
+// applianceExample is a copy of an example with the real appliance. Links are copied as what they
+// lead to.
+func applianceExample(t *testing.T, directory string) string {
 	t.Helper()
 	copied := t.TempDir()
-	require.NoError(t, os.CopyFS(copied, os.DirFS("devstral")))
+	files, err := os.ReadDir(directory)
+	require.NoError(t, err)
+	for _, file := range files {
+		content, err := os.ReadFile(filepath.Join(directory, file.Name()))
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(copied, file.Name()), content, 0o600))
+	}
 	return copied
 }
 
@@ -95,29 +107,84 @@ func TestTheApplianceIsValidOnceItIsPinned(t *testing.T) {
 		assert.Contains(t, fmt.Sprint(variants), "-var-file="+filepath.Base(file), "no variant uses it")
 	}
 	for name, arguments := range variants {
-		t.Run(name, func(t *testing.T) {
-			example := applianceExample(t)
-			for i, argument := range arguments {
-				arguments[i] = strings.Replace(argument, "-var-file=", "-var-file="+example+"/", 1)
-			}
-			command := append(append([]string{"validate"}, arguments...), example)
-			output, err := packer(t, command...)
-			require.Error(t, err, output)
-			assert.Contains(t, flat(output), "is not pinned: run `make lock`")
-
-			pinAll(t, filepath.Join(example, "slm-copilot.lock.hcl"))
-			pinAll(t, filepath.Join(example, "small.lock.hcl"))
-			output, err = packer(t, command...)
-			require.NoError(t, err, output)
-			assert.Contains(t, output, "The configuration is valid.")
-			assert.NotContains(t, output, "secret")
-		})
+		t.Run(name, func(t *testing.T) { validOncePinned(t, "devstral", arguments) })
 	}
+}
+
+func TestTheFastApplianceIsValidOnceItIsPinned(t *testing.T) {
+	for name, arguments := range map[string][]string{"as it is": nil, "arm64": {"-var=architecture=aarch64"}} {
+		t.Run(name, func(t *testing.T) { validOncePinned(t, "fast", arguments) })
+	}
+}
+
+func validOncePinned(t *testing.T, directory string, arguments []string) {
+	t.Helper()
+	example := applianceExample(t, directory)
+	command := []string{"validate"}
+	for _, argument := range arguments {
+		command = append(command, strings.Replace(argument, "-var-file=", "-var-file="+example+"/", 1))
+	}
+	command = append(command, example)
+	output, err := packer(t, command...)
+	require.Error(t, err, output)
+	assert.Contains(t, flat(output), "is not pinned: run `make lock`")
+
+	locks, err := filepath.Glob(filepath.Join(example, "*.lock.hcl"))
+	require.NoError(t, err)
+	for _, lock := range locks {
+		pinAll(t, lock)
+	}
+	output, err = packer(t, command...)
+	require.NoError(t, err, output)
+	assert.Contains(t, output, "The configuration is valid.")
+	assert.NotContains(t, output, "secret")
+}
+
+// Apps of one name are versions of each other, so each model has its own; what people read of it is
+// what the catalogue says, and the memory is enough for the default context.
+func TestExamplesSayWhatTheCatalogueSays(t *testing.T) {
+	apps := map[string]string{}
+	for _, file := range []string{"devstral/devstral.pkr.hcl", "devstral/small.pkrvars.hcl", "fast/fast.auto.pkrvars.hcl"} {
+		content, err := os.ReadFile(file)
+		require.NoError(t, err)
+		value := func(name string) string {
+			given := regexp.MustCompile(`(?m)^` + name + ` += "?([^"\n]+)"?$|variable "` + name + `" \{\n.*\n +default += "?([^"\n]+)"?\n`)
+			found := given.FindStringSubmatch(string(content))
+			require.NotNil(t, found, "%s of %s", name, file)
+			return cmp.Or(found[1], found[2])
+		}
+		model, known := catalogue.ByID(value("model_id"))
+		require.True(t, known, file)
+		assert.Equal(t, model.Name, value("model_name"), file)
+		memory, err := strconv.Atoi(value("memory"))
+		require.NoError(t, err)
+		assert.GreaterOrEqual(t, memory, model.MemoryMiB(appliance.DefaultContextSize), file)
+		assert.Empty(t, apps[value("app_name")], "%s: an app of this name is there", file)
+		apps[value("app_name")] = file
+	}
+}
+
+// The table that says which example to take is from the catalogue: go test ./examples -update.
+func TestTheTableOfWhichToTake(t *testing.T) {
+	table := "| | model | made by | licence | quality as published | active parameters | memory for 32K of context |\n|---|---|---|---|---|---|---|\n"
+	for _, row := range [][2]string{
+		{"[`devstral`](devstral)", "devstral-small-2"}, {"[`fast`](fast)", "qwen3-coder-30b-a3b"}, {"`small.pkrvars.hcl` of `devstral`", "qwen2.5-coder-7b"},
+	} {
+		m, known := catalogue.ByID(row[1])
+		require.True(t, known, row[1])
+		quality := "none on the same benchmark"
+		if m.Quality != "" {
+			quality = "[" + m.Quality + "](" + m.QualitySource + ")"
+		}
+		table += fmt.Sprintf("| %s | [%s](%s), %.1f GB | %s | %s | %s | %vB of %vB | %d GiB |\n", row[0], m.Name, m.Card, float64(m.Size)/1e9,
+			m.Maker, m.License, quality, cmp.Or(m.ActiveParameters, m.Parameters), m.Parameters, m.MemoryMiB(appliance.DefaultContextSize)>>10)
+	}
+	goldentest.Block(t, "README.md", "choice", table)
 }
 
 // The lock files of the examples are as make lock writes them.
 func TestTheLocksAreAsWritten(t *testing.T) {
-	files, err := filepath.Glob("devstral/*.lock.hcl")
+	files, err := filepath.Glob("*/*.lock.hcl")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	for _, file := range files {

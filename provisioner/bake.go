@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/step"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
@@ -51,6 +52,8 @@ type bake struct {
 	// memoryMiB is the memory that the model wants, minMemoryMiB what it does not start
 	// without; set by fetchPayload.
 	memoryMiB, minMemoryMiB int
+	// sampling is of the catalogue of models; set by fetchPayload.
+	sampling appliance.Sampling
 	// agentSHA256 is set by installAgent.
 	agentSHA256 string
 }

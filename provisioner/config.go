@@ -9,6 +9,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fieldcheck"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/catalogue"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
@@ -77,7 +78,8 @@ type Model struct {
 	Token string `mapstructure:"token" sensitive:"true"`
 	// ID is the model name in API requests ("model").
 	ID string `mapstructure:"id"`
-	// Name is a name for display, such as "Devstral Small 2 24B"; the default is ID.
+	// Name is a name for display, such as "Devstral Small 2 24B"; the default is that of the
+	// catalogue of models for ID, else ID.
 	Name string `mapstructure:"name"`
 	// Quantization is for display, such as "Q4_K_M"; the default is read from the file.
 	Quantization string `mapstructure:"quantization"`
@@ -134,6 +136,7 @@ func (c *Config) setDefaults() {
 	c.LocalAI.Version = cmp.Or(c.LocalAI.Version, engine.Version)
 	model, _ := c.lock.Find(lockfile.KindModel, "", c.Model.Source)
 	c.Model.ID = cmp.Or(c.Model.ID, model.Name, appliance.ModelID)
-	c.Model.Name = cmp.Or(c.Model.Name, c.Model.ID)
+	known, _ := catalogue.ByID(c.Model.ID)
+	c.Model.Name = cmp.Or(c.Model.Name, known.Name, c.Model.ID)
 	c.Model.License = cmp.Or(c.Model.License, model.License)
 }

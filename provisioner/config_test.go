@@ -65,7 +65,7 @@ func TestDefaults(t *testing.T) {
 	require.NoError(t, p.Prepare(valid()))
 	assert.Empty(t, p.config.ApplianceVersion, "it follows the source")
 	assert.Equal(t, "devstral-small-2", p.config.Model.ID)
-	assert.Equal(t, "devstral-small-2", p.config.Model.Name)
+	assert.Equal(t, "Devstral Small 2 24B", p.config.Model.Name)
 }
 
 func TestEmptyBlockIsWhatTheLockSays(t *testing.T) {

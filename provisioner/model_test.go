@@ -3,6 +3,7 @@ package provisioner
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -11,6 +12,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/gguftest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/files"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/catalogue"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remotetest"
 )
 
@@ -163,4 +165,44 @@ func TestQuantizationIsReadFromTheFile(t *testing.T) {
 	b.config.Model.Quantization = "mine"
 	require.NoError(t, b.run(t.Context(), "fetch engine, backend and model"))
 	assert.Equal(t, "mine", b.config.Model.Quantization)
+}
+
+// A model is sampled as its maker recommends, which the catalogue knows by the weights or by the id.
+func TestSamplingComesFromTheCatalogue(t *testing.T) {
+	known, found := catalogue.ByID("qwen2.5-coder-7b")
+	require.True(t, found)
+	for name, test := range map[string]struct {
+		id, sum string
+		want    appliance.Sampling
+		warning string
+	}{
+		"by its weights": {"mine", strings.TrimPrefix(known.Digest, "sha256:"), known.Sampling, ""},
+		"by its id":      {"qwen2.5-coder-7b", strings.Repeat("0", 64), known.Sampling, ""},
+		"unknown":        {"mine", strings.Repeat("0", 64), appliance.NeutralSampling(), "add internal/model/catalogue/mine.hcl (docs/models.md)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var said []string
+			b := &bake{say: func(line string) { said = append(said, line) }}
+			b.config.Model.ID, b.payload.model.SHA256 = test.id, test.sum
+			b.lookUpModel()
+			assert.Equal(t, test.want, b.sampling)
+			if test.warning == "" {
+				assert.Empty(t, said)
+				return
+			}
+			require.Len(t, said, 1)
+			assert.Contains(t, said[0], "WARNING: model.id: ")
+			assert.Contains(t, said[0], test.warning)
+		})
+	}
+}
+
+// The whole way of a model that nobody knows: it is baked, with a warning.
+func TestAModelThatTheCatalogueDoesNotKnowIsBaked(t *testing.T) {
+	m := machine(t)
+	b, said := newBake(t, m)
+	b.config.Model.ID = "mine"
+	require.NoError(t, b.runAll(t.Context()))
+	assert.Contains(t, m.Read(appliance.BakedFile), `"temperature": 0.8,`)
+	assert.Contains(t, strings.Join(*said, "\n"), "internal/model/catalogue/mine.hcl")
 }

@@ -138,7 +138,8 @@ func TestBake(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, mode, info.Mode().Perm(), path)
 	}
-	assert.JSONEq(t, `{"context": "cloud-init", "model_id": "devstral-small-2", "model_name": "devstral-small-2", "quantization": "F32",
+	assert.JSONEq(t, `{"context": "cloud-init", "model_id": "devstral-small-2", "model_name": "Devstral Small 2 24B", "quantization": "F32",
+		"sampling": {"temperature": 0.15, "top_p": 0.95, "top_k": -1, "min_p": 0.01, "repeat_penalty": 1},
 		"localai_version": "v4.9.0", "appliance_version": "1.0.0", "memory_mib": 1024, "min_memory_mib": 611}`, m.Read(appliance.BakedFile))
 	assertBakedLock(t, m)
 	for _, path := range []string{appliance.BakedLock, appliance.BakedSBOM} {

@@ -57,6 +57,7 @@ func (b *bake) fetchPayload(ctx context.Context) (err error) {
 	if b.payload.model, err = b.fetch(ctx, fieldModel); err != nil {
 		return err
 	}
+	b.lookUpModel()
 	return b.checkModel()
 }
 

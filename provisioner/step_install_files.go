@@ -70,6 +70,7 @@ func (b *bake) bakedJSON() (string, error) {
 		ModelID:          c.Model.ID,
 		ModelName:        c.Model.Name,
 		Quantization:     c.Model.Quantization,
+		Sampling:         b.sampling,
 		LocalAIVersion:   c.LocalAI.Version,
 		ApplianceVersion: c.ApplianceVersion,
 		ModelDisk:        b.way == modelDisk,

@@ -1,7 +1,8 @@
 # The real appliance: Ubuntu 24.04, LocalAI v4.9.0, Devstral Small 2 24B (Q4_K_M).
 #
 # What it is made of stands in the lock file beside this one: `make lock` completes it.
-# The *.pkrvars.hcl files make variants; README.md says which.
+# The *.pkrvars.hcl files make variants; README.md says which. examples/fast is this template with
+# another lock file and other values.
 
 packer {
   required_plugins {
@@ -40,6 +41,12 @@ variable "model_name" {
   type        = string
   default     = "Devstral Small 2 24B"
   description = "What people read."
+}
+
+variable "app_name" {
+  type        = string
+  default     = "SLM-Copilot"
+  description = "Name of the app in the marketplace; apps of one name are versions of each other."
 }
 
 variable "model_disk" {
@@ -105,7 +112,7 @@ locals {
   lock_file = "${path.root}/${var.lock}"
 }
 
-source "slm-copilot" "devstral" {
+source "slm-copilot" "appliance" {
   lock_file        = local.lock_file
   base_image       = "ubuntu-24.04"
   architecture     = var.architecture
@@ -123,7 +130,7 @@ source "slm-copilot" "devstral" {
 }
 
 build {
-  sources = ["source.slm-copilot.devstral"]
+  sources = ["source.slm-copilot.appliance"]
 
   provisioner "slm-copilot" {
     lock_file         = local.lock_file
@@ -150,6 +157,7 @@ build {
     post-processor "slm-copilot-marketplace" {
       name = "marketplace"
       app {
+        name              = var.app_name
         publisher         = var.publisher
         short_description = "Private AI coding copilot (${var.model_name}) that runs on CPU alone"
         tags              = ["ai", "llm", "copilot", "cpu", var.model_id, "ubuntu"]

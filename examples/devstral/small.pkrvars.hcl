@@ -4,6 +4,7 @@
 lock       = "small.lock.hcl"
 model_id   = "qwen2.5-coder-7b"
 model_name = "Qwen2.5-Coder 7B"
+app_name   = "SLM-Copilot small"
 disk_size  = "20G"
 cpus       = 4
 memory     = 12288

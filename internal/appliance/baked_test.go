@@ -12,3 +12,9 @@ func TestProducts(t *testing.T) {
 	baked.Quantization, baked.LocalAIVersion = "Q4 (K; M)\r\nX: y", ""
 	assert.Equal(t, "slm-copilot/1.0.0 LocalAI/unknown devstral-small-2/Q4--K--M---X--y", baked.Products(), "a header stays one")
 }
+
+func TestEngineSampling(t *testing.T) {
+	assert.Equal(t, NeutralSampling(), Baked{}.EngineSampling(), "an image made before it was recorded")
+	greedy := Sampling{TopP: 1, TopK: -1, RepeatPenalty: 1}
+	assert.Equal(t, greedy, Baked{Sampling: greedy}.EngineSampling())
+}

@@ -278,6 +278,9 @@ type Baked struct {
 	// ModelName and Quantization are display names: "Devstral Small 2 24B", "Q4_K_M".
 	ModelName    string `json:"model_name"`
 	Quantization string `json:"quantization"`
+	// Sampling is what the maker of the model recommends; absent in images made before it was
+	// recorded.
+	Sampling Sampling `json:"sampling,omitzero"`
 	// LocalAIVersion is the version of the engine, "v4.9.0".
 	LocalAIVersion string `json:"localai_version"`
 	// ApplianceVersion is the version of the image.

@@ -35,7 +35,7 @@ const realContext = 32768
 // processors are shared with other programs.
 func startReal(t *testing.T) *localaitest.Process {
 	t.Helper()
-	config := localai.Config{ModelID: appliance.ModelID, ContextSize: realContext, Threads: 1, APIKey: testKey, CacheRAM: 4096}
+	config := localai.Config{ModelID: appliance.ModelID, ContextSize: realContext, Threads: 1, APIKey: testKey, Sampling: appliance.NeutralSampling(), CacheRAM: 4096}
 	process := localaitest.InstallReal(t).Start(t, localaitest.Rendered{Environment: config.Environment(), ModelFile: config.ModelFile(), Unit: localai.Unit()})
 	process.WaitUntilServing(t)
 	return process

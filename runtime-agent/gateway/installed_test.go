@@ -22,7 +22,7 @@ import (
 // The gateway in front of an installed engine: the stand-ins' programs, or the real LocalAI if
 // LOCALAI_BIN and the other variables name one.
 func TestAnInstalledEngine(t *testing.T) {
-	config := localai.Config{ModelID: appliance.ModelID, ContextSize: 4096, Threads: 2, APIKey: testKey}
+	config := localai.Config{ModelID: appliance.ModelID, ContextSize: 4096, Threads: 2, APIKey: testKey, Sampling: appliance.NeutralSampling()}
 	process := localaitest.Install(t).Start(t, localaitest.Rendered{Environment: config.Environment(), ModelFile: config.ModelFile(), Unit: localai.Unit()})
 	process.WaitUntilServing(t)
 	r := startAt(t, process.URL, func(c *Config) { c.History = rulesOf(localaitest.Devstral) })

@@ -25,6 +25,8 @@ type Config struct {
 	ChatTemplateFile string
 	// Threads is never 0: LocalAI counts cores by CPUID and may find only one.
 	Threads int
+	// Sampling is for requests that do not set their own.
+	Sampling appliance.Sampling
 	// APIKey is LocalAI's own key, which is never sent to clients.
 	APIKey string
 }
@@ -64,7 +66,7 @@ func (c Config) render(name string) []byte {
 	view := map[string]any{
 		"ModelID": c.ModelID, "ContextSize": c.ContextSize, "Threads": c.Threads, "APIKey": c.APIKey,
 		"CacheType": c.CacheType, "CacheRAM": c.CacheRAM, "ChatTemplateFile": c.ChatTemplateFile, "Batch": fit.Batch,
-		"Checkpoints": fit.Checkpoints, "Slots": appliance.EngineSlots,
+		"Sampling": c.Sampling, "Checkpoints": fit.Checkpoints, "Slots": appliance.EngineSlots,
 		"QuotedModelID": strconv.Quote(c.ModelID), "ModelFile": appliance.ModelFile,
 		"Address": appliance.LocalAIAddress, "ModelConfigDir": appliance.ModelConfigDir,
 		"BackendsDir": appliance.BackendsDir, "Backend": appliance.BackendName,

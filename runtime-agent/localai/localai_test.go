@@ -19,9 +19,13 @@ var (
 	config = Config{
 		ModelID: appliance.ModelID, ContextSize: 32768, CacheRAM: 8192, Threads: 16, APIKey: "0123456789abcdef",
 		ChatTemplateFile: appliance.ChatTemplateFile,
+		Sampling:         appliance.Sampling{Temperature: 0.15, TopP: 0.95, TopK: -1, MinP: 0.01, RepeatPenalty: 1},
 	}
 	// small is for a machine with little memory, and a model whose chat template is good as it is.
-	small = Config{ModelID: appliance.ModelID, ContextSize: 8448, CacheType: "q8_0", CacheRAM: 13, Threads: 4, APIKey: "0123456789abcdef"}
+	small = Config{
+		ModelID: "qwen2.5-coder-7b", ContextSize: 8448, CacheType: "q8_0", CacheRAM: 13, Threads: 4, APIKey: "0123456789abcdef",
+		Sampling: appliance.Sampling{Temperature: 0.7, TopP: 0.8, TopK: 20, RepeatPenalty: 1.05},
+	}
 )
 
 func TestRendered(t *testing.T) {
@@ -152,5 +156,28 @@ func TestKeyInUse(t *testing.T) {
 	assert.Equal(t, config.APIKey, KeyInUse(config.Environment()))
 	for _, environment := range []string{"", "\x00\xff", "LOCALAI_API_KEY=\n", "# LOCALAI_API_KEY=0123\n", "LOCALAI_API_KEY=a b\n"} {
 		assert.Empty(t, KeyInUse([]byte(environment)), environment)
+	}
+}
+
+// What a model file leaves out LocalAI takes from its own table, by the model's name: zeros count too.
+func TestTheModelFileHasAllOfTheSampling(t *testing.T) {
+	for name, sampling := range map[string]appliance.Sampling{
+		"of a maker": {Temperature: 0.7, TopP: 0.8, TopK: 20, MinP: 0.01, RepeatPenalty: 1.05},
+		"greedy":     {TopP: 1, TopK: -1, RepeatPenalty: 1},
+		"neutral":    appliance.NeutralSampling(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var file struct{ Parameters map[string]any }
+			require.NoError(t, yaml.Unmarshal(Config{ModelID: "qwen2.5-coder-7b", Sampling: sampling}.ModelFile(), &file))
+			for key, want := range map[string]float64{
+				"temperature": sampling.Temperature, "top_p": sampling.TopP, "top_k": float64(sampling.TopK),
+				"min_p": sampling.MinP, "repeat_penalty": sampling.RepeatPenalty,
+			} {
+				require.Contains(t, file.Parameters, key)
+				assert.EqualValues(t, want, file.Parameters[key], key)
+			}
+			_, looksBack := file.Parameters["repeat_last_n"]
+			assert.Equal(t, sampling.RepeatPenalty != 1, looksBack, "a penalty that looks at no token is none")
+		})
 	}
 }

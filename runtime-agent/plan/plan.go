@@ -154,6 +154,7 @@ func rest(in Input) []Entry {
 		CacheType:   in.Fit.CacheType,
 		CacheRAM:    in.Fit.CacheRAM,
 		Threads:     in.Threads(),
+		Sampling:    in.Baked.EngineSampling(),
 		APIKey:      in.EngineKey,
 	}
 	// The gateway restarts with the engine: it has read the key.

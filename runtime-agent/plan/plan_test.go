@@ -161,3 +161,15 @@ func TestTheGatewayGetsWhatTheEngineHas(t *testing.T) {
 		}, config)
 	}
 }
+
+// The image says how its model is sampled; one that does not is sampled as llama.cpp does.
+func TestTheEngineSamplesAsTheImageSays(t *testing.T) {
+	in := input()
+	model := func() string {
+		return string(entry(t, Make(in), appliance.ModelConfigDir+"/model.yaml").Content)
+	}
+	assert.Contains(t, model(), "  temperature: 0.8\n  top_p: 0.95\n")
+	in.Baked.Sampling = appliance.Sampling{Temperature: 0.7, TopP: 0.8, TopK: 20, RepeatPenalty: 1.05}
+	assert.Contains(t, model(), "  temperature: 0.7\n  top_p: 0.8\n")
+	assert.Contains(t, model(), "  top_k: 20\n  min_p: 0\n  repeat_penalty: 1.05\n")
+}

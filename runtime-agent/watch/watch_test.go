@@ -103,7 +103,7 @@ type scene struct {
 
 const key = "0123456789abcdef"
 
-var config = localai.Config{ModelID: "tiny", ContextSize: 2048, Threads: 2, APIKey: key}
+var config = localai.Config{ModelID: "tiny", ContextSize: 2048, Threads: 2, APIKey: key, Sampling: appliance.NeutralSampling()}
 
 func newScene(t *testing.T, installation localaitest.Installation) *scene {
 	t.Helper()

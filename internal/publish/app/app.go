@@ -6,6 +6,7 @@ package app
 import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/catalogue"
 )
 
 // App is one version of the appliance, without its image.
@@ -30,11 +31,12 @@ type App struct {
 
 // Default returns the appliance with the default model and every text except the version.
 func Default() App {
+	model, _ := catalogue.ByID(appliance.ModelID)
 	app := App{
 		Name:               appliance.Title,
 		Publisher:          appliance.Title,
 		ShortDescription:   "Private AI coding copilot that runs on CPU alone",
-		Description:        describe(devstral),
+		Description:        describe(listed(model)),
 		Tags:               []string{"ai", "llm", "copilot", "cpu"},
 		OpenNebulaVersions: []string{"6.10", "7.0", "7.2", "7.4"},
 	}

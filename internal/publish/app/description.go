@@ -6,6 +6,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/catalogue"
 )
 
 // component is a part of the appliance whose licence users ask about.
@@ -30,23 +31,22 @@ type model struct {
 	name, license string
 	// maker completes "The model is made by"; empty if unknown.
 	maker string
-}
-
-var devstral = model{name: "Devstral Small 2 24B", license: "Apache-2.0", maker: "Mistral AI in France"}
-
-// knownModels are keyed by the SHA-256 of the weights: a claim about who made them must not
-// depend on a name, which anybody can choose.
-var knownModels = map[string]model{
-	"d14ba9edee1bb4c4996a726deb81e49ae81800a3216f0774634238c380aee496": devstral, // Q4_K_M of unsloth
+	// european is true if the maker is.
+	european bool
 }
 
 // modelOf returns what is known about the model in an image; the zero value if its manifest
-// does not identify it.
+// does not identify it. A claim about who made the weights must not depend on a name, which
+// anybody can choose.
 func modelOf(m manifest.Manifest) model {
-	if known, found := knownModels[m.ModelSHA256]; found {
-		return known
+	if known, found := catalogue.BySHA256(m.ModelSHA256); found {
+		return listed(known)
 	}
 	return model{name: cmp.Or(m.ModelName, m.ModelID), license: m.ModelLicense}
+}
+
+func listed(m catalogue.Model) model {
+	return model{name: m.Name, license: m.License, maker: m.Maker, european: m.European}
 }
 
 // describe writes the description of the app in Markdown.
@@ -74,10 +74,13 @@ func Unverified(description string) string {
 func sovereignty(m model) string {
 	text := "It runs on your own infrastructure. Model, engine and API are in the image: they work without the\n" +
 		"internet, and no code and no prompt is sent to anyone else."
-	if m.maker != "" {
+	switch {
+	case m.european:
 		text += " The model is made by " + m.maker + ",\n" +
 			"OpenNebula by OpenNebula Systems in Spain: a copilot under European control, from the cloud to the\n" +
 			"weights."
+	case m.maker != "":
+		text += " The model is made by\n" + m.maker + "."
 	}
 	return text
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/goldentest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/catalogue"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/storedtext"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 )
@@ -22,6 +23,24 @@ func withDevstral() manifest.Manifest {
 	}
 }
 
+func withWeightsOf(id string) manifest.Manifest {
+	model, _ := catalogue.ByID(id)
+	return manifest.Manifest{Version: "1.0.0", ModelID: id, ModelSHA256: strings.TrimPrefix(model.Digest, "sha256:")}
+}
+
+// European control is claimed where the maker is European, and who made the weights is said of all.
+func TestEuropeanControlIsClaimedOfFewModels(t *testing.T) {
+	for _, model := range catalogue.All() {
+		if model.Digest == "" {
+			continue
+		}
+		description := DefaultFor(withWeightsOf(model.ID)).Description
+		assert.Contains(t, description, model.Maker)
+		assert.Contains(t, description, "- "+model.Name+" (weights): "+model.License)
+		assert.Equal(t, model.European, strings.Contains(description, "European control"), model.ID)
+	}
+}
+
 // The manifest of a default build leads to the defaults.
 func TestTheDefaultIsTheDefaultModel(t *testing.T) {
 	want := Default()
@@ -30,15 +49,12 @@ func TestTheDefaultIsTheDefaultModel(t *testing.T) {
 	assert.Equal(t, 16, want.CPU)
 	assert.Equal(t, 16, want.VCPU)
 	assert.Equal(t, 32768, want.MemoryMiB)
-
-	model, found := lockfile.Default().Find(lockfile.KindModel, "", "")
-	require.True(t, found)
-	assert.Equal(t, model.License, devstral.license)
 }
 
 func TestDescriptionIsGolden(t *testing.T) {
 	for name, m := range map[string]manifest.Manifest{
 		"devstral": withDevstral(),
+		"fast":     withWeightsOf("qwen3-coder-30b-a3b"),
 		"other":    {ModelID: "qwen", ModelName: "Qwen 2.5 Coder 3B", ModelLicense: "LicenseRef-Qwen-Research"},
 		"unknown":  {},
 	} {

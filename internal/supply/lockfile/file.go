@@ -5,11 +5,12 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/guardedfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/plainhcl"
 )
 
 // Read reads the lock file at path.
 func Read(path string) (Lock, error) {
-	content, err := guardedfile.Read(path, maxSize)
+	content, err := guardedfile.Read(path, plainhcl.MaxSize)
 	if err != nil {
 		return Lock{}, fmt.Errorf("read the lock file: %w", err)
 	}

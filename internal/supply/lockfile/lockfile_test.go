@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/goldentest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/plainhcl"
 )
 
 var someDigest = "sha256:" + strings.Repeat("0123456789abcdef", 4)
@@ -215,7 +216,7 @@ func TestNestedFilesAreRefused(t *testing.T) {
 	for name, nest := range nests {
 		t.Run(name, func(t *testing.T) {
 			const head = "model \"a\" {\n  source = "
-			_, err := Parse("hostile.hcl", []byte(head+strings.Repeat(nest, (maxSize-len(head))/len(nest))))
+			_, err := Parse("hostile.hcl", []byte(head+strings.Repeat(nest, (plainhcl.MaxSize-len(head))/len(nest))))
 			require.ErrorContains(t, err, "hostile.hcl:")
 			assert.ErrorContains(t, err, ": is not a lock file: that has blocks of plain texts and numbers, and this is nested deeply")
 			_, err = Parse("wrong.hcl", []byte(head+strings.Repeat(nest, 20)+"\n}\n"))
@@ -227,13 +228,13 @@ func TestNestedFilesAreRefused(t *testing.T) {
 
 func TestLargeFilesAreRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.lock.hcl")
-	require.NoError(t, os.WriteFile(path, []byte(strings.Repeat("#\n", maxSize/2)), 0o644))
+	require.NoError(t, os.WriteFile(path, []byte(strings.Repeat("#\n", plainhcl.MaxSize/2)), 0o644))
 	_, err := Read(path)
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(path, []byte(strings.Repeat("#\n", maxSize/2+1)), 0o644))
+	require.NoError(t, os.WriteFile(path, []byte(strings.Repeat("#\n", plainhcl.MaxSize/2+1)), 0o644))
 	_, err = Read(path)
 	require.ErrorContains(t, err, path+": it is larger than 262144 bytes")
-	_, err = Parse("a.lock.hcl", make([]byte, maxSize+1))
+	_, err = Parse("a.lock.hcl", make([]byte, plainhcl.MaxSize+1))
 	assert.EqualError(t, err, "a.lock.hcl: is not a lock file: it has more than 262144 bytes")
 }
 
@@ -245,11 +246,11 @@ func TestImpossibleNumbers(t *testing.T) {
 }
 
 func TestMistakesAreListedAsFarAsAnybodyReads(t *testing.T) {
-	_, err := Parse("a", []byte(strings.Repeat("engine \"a\" {\n}\n", maxMistakes+23)))
+	_, err := Parse("a", []byte(strings.Repeat("engine \"a\" {\n}\n", plainhcl.MaxMistakes+23)))
 	require.Error(t, err)
 	lines := strings.Split(err.Error(), "\n")
-	assert.Len(t, lines, maxMistakes+1)
-	assert.Equal(t, "a: and 23 more mistakes", lines[maxMistakes])
+	assert.Len(t, lines, plainhcl.MaxMistakes+1)
+	assert.Equal(t, "a: and 23 more mistakes", lines[plainhcl.MaxMistakes])
 }
 
 func FuzzParse(f *testing.F) {

@@ -1,4 +1,4 @@
-package lockfile
+package plainhcl
 
 import (
 	"fmt"
@@ -8,16 +8,15 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
-// Limits that no lock file comes near. HCL's parser calls itself for everything that is nested,
+// Limits that no such file comes near. HCL's parser calls itself for everything that is nested,
 // and a file of brackets would exhaust the stack, which no program survives.
 const (
-	maxSize   = 1 << 18
+	// MaxSize is in bytes.
+	MaxSize   = 1 << 18
 	maxNested = 1 << 8
-	// maxMistakes is how many mistakes a person reads.
-	maxMistakes = 100
 )
 
-// plain are the tokens of which the file that Encode writes consists, besides braces. All others
+// plain are the tokens of which a file of plain texts and numbers consists, besides braces. All others
 // (brackets, operators, templates) may nest.
 var plain = []hclsyntax.TokenType{
 	hclsyntax.TokenIdent, hclsyntax.TokenNumberLit, hclsyntax.TokenEqual, hclsyntax.TokenNewline, hclsyntax.TokenComment,
@@ -25,9 +24,9 @@ var plain = []hclsyntax.TokenType{
 }
 
 // checkBounds refuses a file that the parser should not be given.
-func checkBounds(name string, content []byte) error {
-	if len(content) > maxSize {
-		return fmt.Errorf("%s: is not a lock file: it has more than %d bytes", name, maxSize)
+func checkBounds(name, kind string, content []byte) error {
+	if len(content) > MaxSize {
+		return fmt.Errorf("%s: is not %s: it has more than %d bytes", name, kind, MaxSize)
 	}
 	// What is wrong with the tokens themselves, the parser finds again.
 	tokens, _ := hclsyntax.LexConfig(content, name, hcl.InitialPos)
@@ -40,7 +39,7 @@ func checkBounds(name string, content []byte) error {
 			nested++
 		}
 		if nested > maxNested {
-			return fmt.Errorf("%s:%d: is not a lock file: that has blocks of plain texts and numbers, and this is nested deeply", name, token.Range.Start.Line)
+			return fmt.Errorf("%s:%d: is not %s: that has blocks of plain texts and numbers, and this is nested deeply", name, token.Range.Start.Line, kind)
 		}
 	}
 	return nil

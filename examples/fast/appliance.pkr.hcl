@@ -1,0 +1,1 @@
+../devstral/devstral.pkr.hcl
