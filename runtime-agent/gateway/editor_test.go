@@ -251,6 +251,17 @@ func TestCompletionsDoNotCostAConversationItsCache(t *testing.T) {
 	assert.Zero(t, n.sum(appliance.MetricParted), "each is about another place")
 }
 
+// What nobody goes on with stops no completion.
+func TestATitleIsNoConversationToKeep(t *testing.T) {
+	r := startCounting(t, coder, func(c *Config) { c.CacheTokens = 10_000 })
+	title := fmt.Sprintf(`{"messages":[{"role":"system","content":"You are a title generator."},{"role":"user","content":%q}]}`, strings.Repeat(longText, 50))
+	require.Equal(t, http.StatusOK, r.postAs(t, openCode, appliance.PathChat, title).StatusCode)
+	for n := range 40 {
+		text := read(t, r.post(t, appliance.PathCompletions, fmt.Sprintf(`{"prompt":%q,"suffix":"\n}","max_tokens":5}`, fmt.Sprint("file ", n, "\n")+strings.Repeat("x = 1\n", 200))))
+		require.NotContains(t, text, `"text":""`)
+	}
+}
+
 // The same without the gateway: what the engine does then.
 func TestTheEngineSavesEveryCompletion(t *testing.T) {
 	var engine ledger

@@ -35,7 +35,7 @@ func (r *request) ask(said *call) {
 	}
 	// A conversation goes by what its user said first. What agents ask besides may begin with the
 	// same words.
-	said.print.Passing = said.editor
+	said.print.Passing = said.editor || said.background
 	said.conversation = r.session() + " " + strconv.FormatBool(said.background) + " " + nameOf(said.first)
 }
 

@@ -18,7 +18,8 @@ func Prompt(tokens gguf.FIM, prefix, suffix string) (first, second string) {
 	return tokens.Prefix + prefix, tokens.Suffix + suffix + tokens.Middle
 }
 
-// Template returns the prompt with the placeholders of Continue and Twinny (Mustache and Handlebars).
+// Template returns the prompt with Continue's placeholders (core/autocomplete/templating, which are those of Handlebars), "" for
+// a model that does not fill in the middle.
 func Template(tokens gguf.FIM) string {
 	if !tokens.Known() {
 		return ""

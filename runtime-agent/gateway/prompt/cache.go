@@ -94,11 +94,12 @@ func (c *Cache) Crowds(p *Print, tokens int) bool {
 	then := c.copy()
 	then.take(p, tokens)
 	then.save()
-	left := append(then.saved, then.slot)
-	return slices.ContainsFunc(append(slices.Clone(c.saved), c.slot), func(k kept) bool {
-		return k.goesOn() && !slices.ContainsFunc(left, func(other kept) bool { return other.begins(k) })
+	return slices.ContainsFunc(c.all(), func(k kept) bool {
+		return k.goesOn() && !slices.ContainsFunc(then.all(), func(other kept) bool { return other.begins(k) })
 	})
 }
+
+func (c *Cache) all() []kept { return slices.Concat(c.saved, []kept{c.slot}) }
 
 // goesOn reports whether it is of a conversation that was used of late.
 func (k kept) goesOn() bool { return k.Size() > 0 && !k.Passing && time.Since(k.read) < ofLate }
