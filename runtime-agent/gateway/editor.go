@@ -94,8 +94,8 @@ func (r *reply) mayBegin() *failure.Error {
 	return nil
 }
 
-// denseCode is how many bytes a token of code has at least, over a whole prompt: more than that and the cache would
-// be fuller than the gateway takes it for. LocalAI never says how many tokens a plain prompt has.
+// denseCode is how many bytes a token has in code with much punctuation: with the usual number the engine's cache might be
+// fuller than the gateway takes it for. LocalAI never says how many tokens a plain prompt has.
 const denseCode = 2.5
 
 // printed estimates how many tokens the prompt has.
@@ -107,8 +107,8 @@ func (r *reply) printed() int {
 	return tokens
 }
 
-// nothing answers a completion in an editor with no text, for which no plugin shows anything. For an error Continue and
-// minuet-ai put a message before whoever types.
+// nothing answers a completion in an editor with no text, for which no plugin shows anything. For an error Continue
+// (CompletionProvider, onError) and minuet-ai (utils, stream_decode) put a message before whoever types.
 func (r *reply) nothing(why *failure.Error) {
 	r.log.Info("answered with nothing", "cause", why.Message)
 	none := chat.Chunk{

@@ -33,9 +33,9 @@ func (r *request) ask(said *call) {
 		program:    name,
 		background: r.isOwn() || !said.editor && program.Background(name, system, last, said.maxTokens),
 	}
+	said.print.Passing = said.editor || said.background
 	// A conversation goes by what its user said first. What agents ask besides may begin with the
 	// same words.
-	said.print.Passing = said.editor || said.background
 	said.conversation = r.session() + " " + strconv.FormatBool(said.background) + " " + nameOf(said.first)
 }
 
