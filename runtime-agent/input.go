@@ -66,7 +66,7 @@ func (s sources) gather(settings appliance.Settings, found vmcontext.Found) (pla
 	if err != nil {
 		return in, &refusal{[]string{err.Error()}}
 	}
-	in.Fit, in.ChatTemplate, in.Vocabulary = fits, header.ChatTemplate, header.Vocabulary
+	in.Fit, in.ChatTemplate, in.Vocabulary, in.FIM = fits, header.ChatTemplate, header.Vocabulary, header.FIM
 	if in.ModelTime, err = modelTime(s.root); err != nil {
 		return in, err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/filelock"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/fim"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/plan"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 )
@@ -89,6 +90,7 @@ func describe(in plan.Input, stage string) status.Status {
 	return status.Status{
 		Stage: stage, Host: host(in), Image: imageOf(in.Baked), Model: in.Baked.ModelID,
 		ContextSize: in.Fit.ContextSize, CacheTokens: in.Fit.CacheTokens, Threads: in.Threads(), Warnings: in.Warnings,
-		Keys: appliance.KeyNames(in.Settings.Keys), Certificate: describeCertificate(in.TLS),
+		Autocomplete: fim.Template(in.FIM),
+		Keys:         appliance.KeyNames(in.Settings.Keys), Certificate: describeCertificate(in.TLS),
 	}
 }

@@ -54,6 +54,8 @@ slm_copilot_gateway_prompt_tokens_total{key="ci",state="new"} 30
 slm_copilot_gateway_answer_tokens_total{key="alice"} 2201
 slm_copilot_gateway_answer_tokens_total{key="ci"} 1234567
 slm_copilot_gateway_program_prompt_tokens_total{program="other",state="new"} 30
+slm_copilot_gateway_program_prompt_tokens_total{program="completion in the editor",state="new"} 2040
+slm_copilot_gateway_program_prompt_tokens_total{program="completion in the editor",state="repeated"} 18310
 slm_copilot_gateway_program_prompt_tokens_total{program="Qwen Code",state="new"} 40122
 slm_copilot_gateway_program_prompt_tokens_total{program="Qwen Code",state="repeated"} 143079
 slm_copilot_gateway_parted_total{program="Qwen Code",at="tool content"} 2

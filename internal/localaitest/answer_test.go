@@ -169,3 +169,25 @@ func TestTokensOfSeveralBytes(t *testing.T) {
 	assert.Empty(t, contextOverflow("abcdefgh", model))
 	assert.Equal(t, "request (3 tokens) exceeds the available context size (3 tokens), try increasing it", contextOverflow("abcdefghijkl", model))
 }
+
+// LocalAI v4.9.0 ignores the suffix of a plain completion without a word: the prompt is all that the model reads.
+func TestASuffixIsIgnored(t *testing.T) {
+	var read []Reading
+	server := NewServer(t, Options{Models: []Model{{Name: "tiny", ContextSize: 1000}}, OnRead: func(r Reading) { read = append(read, r) }})
+	answers := map[string]bool{}
+	for _, suffix := range []string{"", `,"suffix":null`, `,"suffix":"\n}"`, `,"suffix":["a"]`} {
+		response, err := http.Post("http://"+server.Address+"/v1/completions", "application/json", strings.NewReader(`{"model":"tiny","prompt":"def main","max_tokens":8`+suffix+`}`))
+		require.NoError(t, err)
+		var said struct {
+			Choices []struct{ Text string }
+		}
+		require.NoError(t, json.NewDecoder(response.Body).Decode(&said))
+		require.NoError(t, response.Body.Close())
+		require.Len(t, said.Choices, 1, suffix)
+		answers[said.Choices[0].Text] = true
+	}
+	assert.Len(t, answers, 1)
+	for _, reading := range read {
+		assert.Equal(t, len("def main"), reading.Prompt)
+	}
+}

@@ -6,6 +6,9 @@ import (
 
 // admit returns the error for a prompt that is too long.
 func (r *request) admit(said *call) *failure.Error {
+	if said.editor {
+		return nil // it was cut to what the context holds
+	}
 	name := r.session()
 	tokens := max(r.budget.estimate(name, said.size), said.least)
 	limit := r.budget.limit(name, r.ContextSize)

@@ -64,7 +64,7 @@ func (*relayed) Begin() []byte { return nil }
 func (*relayed) Alive(note string) []byte { return sse.Comment(note) }
 
 func (*relayed) Fail(failed *failure.Error) []byte {
-	return append(sse.Data(failed.InStream()), "data: [DONE]\n\n"...)
+	return append(sse.Data(failed.InStream()), sse.End()...)
 }
 
 func (a *relayed) Add(event engine.Event) []byte {

@@ -27,6 +27,8 @@ type call struct {
 	first string
 	// maxTokens is the limit of the answer, 0 for none.
 	maxTokens int
+	// editor is true for a completion in an editor: it is worth nothing once its user has typed on.
+	editor bool
 	asked
 }
 
@@ -133,6 +135,13 @@ func textCall(body []byte, c *Config) (*call, *failure.Error) {
 	fields.set("prompt", text)
 	if failed := fields.limitAnswer(); failed != nil {
 		return nil, failed
+	}
+	prefix, suffix, asked, failed := c.middle(fields, text)
+	if failed != nil {
+		return nil, failed
+	}
+	if asked {
+		return c.fill(fields, prefix, suffix)
 	}
 	made, failed := fields.call(engine.PathCompletions, &relayed{text: true})
 	if failed != nil {

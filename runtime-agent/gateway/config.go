@@ -38,6 +38,8 @@ type Config struct {
 	ReadTimeout int `json:"read_timeout"`
 	// Keys are the names of the keys that nginx knows, beside the password.
 	Keys []string `json:"keys,omitempty"`
+	// FIM are the tokens with which the model fills in the middle, if it has any.
+	FIM gguf.FIM `json:"fim,omitzero"`
 	// History is what the model's chat template refuses, Vocabulary how long its tokens are.
 	History    history.Rules   `json:"history"`
 	Vocabulary gguf.Vocabulary `json:"vocabulary"`

@@ -25,11 +25,15 @@ type asked struct {
 func (r *request) ask(said *call) {
 	system, last := said.system(), said.last()
 	name := program.Name(r.r.UserAgent(), system)
+	if said.editor {
+		name = program.Editor
+	}
 	said.asked = asked{
 		print:      prompt.PrintOf(said.parts),
 		program:    name,
-		background: r.isOwn() || program.Background(name, system, last, said.maxTokens),
+		background: r.isOwn() || !said.editor && program.Background(name, system, last, said.maxTokens),
 	}
+	said.print.Passing = said.editor || said.background
 	// A conversation goes by what its user said first. What agents ask besides may begin with the
 	// same words.
 	said.conversation = r.session() + " " + strconv.FormatBool(said.background) + " " + nameOf(said.first)
@@ -62,16 +66,17 @@ func (r *request) unread(said *call) int {
 // account notes what the engine has read for a prompt that it has begun to answer.
 func (r *reply) account() {
 	if !r.read {
+		r.leftUnread()
 		return
 	}
 	tokens := r.cost.read
 	if tokens == 0 {
 		// The client left before the engine told.
-		tokens = r.budget.estimate(r.session(), r.print.Size())
+		tokens = r.printed()
 	}
 	of := func(bytes int) int { return int(int64(tokens) * int64(bytes) / int64(max(r.print.Size(), 1))) }
 	repeated := of(r.cache.Shared(r.print))
-	turn := r.conversations.Follow(r.conversation, r.print)
+	turn := r.follow()
 	r.cache.Read(r.print, tokens+r.cost.answer)
 	r.cost.prompt(repeated, tokens-repeated)
 	r.numbers.programTokens.count(repeated, "program", r.program, "state", "repeated")
@@ -84,4 +89,13 @@ func (r *reply) account() {
 		log = log.With("parted", turn.String(), "again", again)
 	}
 	log.Info("answered")
+}
+
+// follow returns what a prompt has in common with the one before in its conversation. Completions in an editor are none:
+// each is about another place.
+func (r *reply) follow() prompt.Turn {
+	if r.editor {
+		return prompt.Turn{First: true}
+	}
+	return r.conversations.Follow(r.conversation, r.print)
 }

@@ -29,7 +29,9 @@ func (r *reply) wait(ctx context.Context, ticket *queue.Ticket) *failure.Error {
 	for {
 		select {
 		case <-ticket.Ready():
-			return nil
+			return r.mayBegin()
+		case <-ticket.Superseded():
+			return errSuperseded
 		case <-ctx.Done():
 			return nil
 		case <-r.stopping.Done():

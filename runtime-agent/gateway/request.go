@@ -228,7 +228,7 @@ func (r *request) busy() *failure.Error {
 
 // work is what the queue is told of a call.
 func (r *request) work(said *call) queue.Work {
-	return queue.Work{New: func() int { return r.unread(said) }, Background: said.background}
+	return queue.Work{New: func() int { return r.unread(said) }, Background: said.background, Editor: said.editor}
 }
 
 // exchange waits for the request's turn and answers it, and waits again where its turn is taken back. It
@@ -252,6 +252,9 @@ func (r *request) exchange(said *call, ticket *queue.Ticket) bool {
 	switch {
 	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), errSilent):
 		r.status = statusGone
+		return false
+	case failed == errSuperseded, failed == errCrowds:
+		out.nothing(failed)
 		return false
 	case failed != nil:
 		if failed.Status == http.StatusServiceUnavailable && failed != errRestarting && !r.isOwn() {

@@ -42,6 +42,8 @@ type Input struct {
 	Fit fit.Result
 	// ChatTemplate is the one that the model's file carries, in Jinja.
 	ChatTemplate string
+	// FIM are the tokens with which the model fills in the middle.
+	FIM gguf.FIM
 	// Vocabulary is that of the model, ModelTime when its file was made.
 	Vocabulary gguf.Vocabulary
 	ModelTime  time.Time
@@ -193,7 +195,7 @@ func gatewayConfig(in Input, template string) gateway.Config {
 		Model:     in.Baked.ModelID, Created: in.ModelTime.Unix(), ContextSize: in.Fit.ContextSize, Slots: appliance.EngineSlots, CacheTokens: in.Fit.CacheTokens,
 		WarmUp: in.Settings.WarmUp, Beginnings: appliance.BeginningsFile, StablePrompts: in.Settings.StablePrompts,
 		Engine: appliance.LocalAIAddress, ReadTimeout: int(in.Settings.ReadTimeout.Seconds()),
-		Keys: appliance.KeyNames(in.Settings.Keys), History: history.Of(template), Vocabulary: in.Vocabulary,
+		Keys: appliance.KeyNames(in.Settings.Keys), History: history.Of(template), Vocabulary: in.Vocabulary, FIM: in.FIM,
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/goldentest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/fit"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/gguf"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/history"
@@ -142,6 +143,7 @@ func TestTheEngineGetsWhatFits(t *testing.T) {
 func TestTheGatewayGetsWhatTheEngineHas(t *testing.T) {
 	in := input()
 	in.ModelTime = time.Unix(1795376243, 0)
+	in.FIM = gguf.FIM{Prefix: "<|fim_prefix|>", Suffix: "<|fim_suffix|>", Middle: "<|fim_middle|>", Ends: []string{"<|im_end|>"}}
 	in.Settings.ReadTimeout, in.Settings.WarmUp, in.Settings.StablePrompts = 30*time.Minute, true, true
 	const refuses = "tools reasoning_content [SYSTEM_PROMPT]{{- raise_exception('conversation roles must alternate') }}"
 	for template, rules := range map[string]history.Rules{
@@ -157,7 +159,7 @@ func TestTheGatewayGetsWhatTheEngineHas(t *testing.T) {
 		assert.Equal(t, &gateway.Config{
 			Appliance: "slm-copilot/unknown LocalAI/unknown a-model/unknown",
 			Model:     "a-model", Created: 1795376243, ContextSize: 8448, Slots: 1, CacheTokens: 512,
-			WarmUp: true, Beginnings: "/var/lib/slm-copilot/gateway/beginnings.json", StablePrompts: true, Engine: "127.0.0.1:8080", ReadTimeout: 1800, Keys: []string{"alice"}, History: rules,
+			WarmUp: true, Beginnings: "/var/lib/slm-copilot/gateway/beginnings.json", StablePrompts: true, Engine: "127.0.0.1:8080", ReadTimeout: 1800, Keys: []string{"alice"}, History: rules, FIM: in.FIM,
 		}, config)
 	}
 }

@@ -92,7 +92,9 @@ func (r Report) connection(out *writer) {
 
 // appliance is what the clients' settings depend on.
 func (r Report) appliance() clients.Appliance {
-	a := clients.Appliance{BaseURL: r.Endpoint(), Password: r.Password, Model: r.Status.Model, ContextSize: r.Status.ContextSize}
+	a := clients.Appliance{
+		BaseURL: r.Endpoint(), Password: r.Password, Model: r.Status.Model, ContextSize: r.Status.ContextSize, Autocomplete: r.Status.Autocomplete,
+	}
 	if r.ownCA() {
 		a.Root = &clients.Root{URL: r.rootURL(), Fingerprint: r.RootFingerprint}
 	}

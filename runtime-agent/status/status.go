@@ -33,6 +33,9 @@ type Status struct {
 	// CacheTokens is how many tokens of conversations the engine keeps.
 	CacheTokens int `json:"cache_tokens,omitempty"`
 	Threads     int `json:"threads,omitempty"`
+	// Autocomplete is the prompt with which the model fills in the middle, with {{{prefix}}} and {{{suffix}}} in their
+	// places; empty if it does not.
+	Autocomplete string `json:"autocomplete,omitempty"`
 	// Keys are the names of the keys beside the password.
 	Keys        []string     `json:"keys,omitempty"`
 	Certificate *Certificate `json:"certificate,omitempty"`

@@ -30,6 +30,7 @@ type Header struct {
 	// Lists are those of which a model may have one for each layer.
 	Lists      map[string][]uint64
 	Vocabulary Vocabulary
+	FIM        FIM
 	// ChatTemplate makes a prompt of a conversation, in Jinja; it may be empty.
 	ChatTemplate string
 	Tensors      []Tensor
@@ -278,6 +279,7 @@ func (m metadata) header() (Header, error) {
 	h.EmbeddingLength = h.Numbers[keyEmbeddingLength]
 	h.BlockCount = h.Numbers[keyBlockCount]
 	h.Vocabulary = m.vocabulary.vocabulary(m)
+	h.FIM = m.vocabulary.fim(m)
 	return h, nil
 }
 

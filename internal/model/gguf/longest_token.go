@@ -79,11 +79,13 @@ type vocabularyReader struct {
 	// to "<0xFF>".
 	letters map[rune]bool
 	bytes   map[string]bool
+	// markers are the texts of tokens that are written as special ones are, by their id.
+	markers map[int]string
 }
 
 // tokens reads n tokens and keeps their lengths alone.
 func (d *decoder) tokens(v *vocabularyReader, n uint64) error {
-	*v = vocabularyReader{types: v.types, letters: map[rune]bool{}, bytes: map[string]bool{}}
+	*v = vocabularyReader{types: v.types, letters: map[rune]bool{}, bytes: map[string]bool{}, markers: map[int]string{}}
 	for range n {
 		if err := d.token(v); err != nil {
 			return err
@@ -116,6 +118,9 @@ func (v *vocabularyReader) add(token []byte) {
 	}
 	if len(token) == len("<0x00>") && bytes.HasPrefix(token, []byte("<0x")) && token[5] == '>' {
 		v.bytes[string(token)] = true
+	}
+	if isMarker(token) {
+		v.markers[len(v.lengths)] = string(token)
 	}
 	v.lengths = append(v.lengths, tokenLength{
 		plain:   uint64(len(token)),

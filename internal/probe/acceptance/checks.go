@@ -43,6 +43,7 @@ func Checks() []Check {
 		{"chat streams", modelTimeout, chatStreams},
 		{"Responses answers", modelTimeout, responsesAnswers},
 		{"Messages answers", modelTimeout, messagesAnswers},
+		{"completion in the editor is answered, or refused", modelTimeout, middleFilled},
 		{"histories of agents are accepted", modelTimeout, agentHistoriesAccepted},
 		{"a prompt too long is refused", modelTimeout, longPromptRefused},
 		{"a prompt too long is survived", modelTimeout, longPromptSurvived},

@@ -95,3 +95,41 @@ func chatStreams(ctx context.Context, t *Target) (string, error) {
 	return fmt.Sprintf("%d tokens in %s, the first after %s", result.Tokens,
 		result.Total.Round(time.Millisecond), result.FirstToken.Round(time.Millisecond)), nil
 }
+
+// middleFilled sends what an editor sends, which LocalAI would answer with something else without a word. A model may have
+// nothing to write.
+func middleFilled(ctx context.Context, t *Target) (string, error) {
+	answer, err := t.ask(ctx, http.MethodPost, appliance.PathCompletions, t.authorized, jsonBody(map[string]any{
+		"model": t.Model, "prompt": "def add(a, b):\n    return ", "suffix": "\n", "max_tokens": 2,
+	}))
+	if err != nil {
+		return "", err
+	}
+	if answer.status == http.StatusBadRequest {
+		return middleRefused(answer)
+	}
+	if err := answer.expect(http.StatusOK); err != nil {
+		return "", err
+	}
+	var said struct {
+		Choices []struct {
+			Text *string `json:"text"`
+		} `json:"choices"`
+	}
+	if err := json.Unmarshal(answer.body, &said); err != nil {
+		return "", fmt.Errorf("the answer is not JSON: %w", err)
+	}
+	if len(said.Choices) != 1 || said.Choices[0].Text == nil {
+		return "", fmt.Errorf("expected one text, got %q", quoted(answer.body))
+	}
+	return fmt.Sprintf("answered, %d characters", len(*said.Choices[0].Text)), nil
+}
+
+// middleRefused wants a refusal that names the field: an editor shows it.
+func middleRefused(a answer) (string, error) {
+	said, err := openAIErrorOf(a)
+	if err == nil && said.Param != "suffix" {
+		err = fmt.Errorf("expected an error about suffix, got one about %q: %q", said.Param, said.Message)
+	}
+	return "the model does not fill in the middle", err
+}

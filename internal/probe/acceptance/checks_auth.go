@@ -125,6 +125,7 @@ type apiError struct {
 	Message string `json:"message"`
 	Type    string `json:"type"`
 	Code    string `json:"code"`
+	Param   string `json:"param"`
 }
 
 func isOpenAIError(a answer) error {

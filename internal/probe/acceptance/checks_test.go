@@ -258,6 +258,11 @@ func TestEachCheckFindsItsBreakage(t *testing.T) {
 		"a dead backend":               {"chat answers", fake{https: on("/v1/chat/completions", status(500, "connection refused"))}, `got 500: "connection refused"`},
 		"a single token":               {"chat streams", fake{https: chatStream(func(w io.Writer) { stream(w, "one") })}, "expected several tokens, got 1"},
 		"an answer of reasoning":       {"chat answers", fake{https: chat(`{"choices":[{"message":{"content":"","reasoning":"hm"}}]}`)}, "the model only thought"},
+		"an error about the middle":    {"completion in the editor is answered, or refused", fake{https: on("/v1/completions", refusal(`{"error":{"message":"no","type":"x","param":"prompt"}}`))}, `expected an error about suffix, got one about "prompt": "no"`},
+		"an error without a reason":    {"completion in the editor is answered, or refused", fake{https: on("/v1/completions", refusal(`{}`))}, "expected error.message"},
+		"a message for the middle":     {"completion in the editor is answered, or refused", fake{https: on("/v1/completions", status(200, `{"choices":[{"message":{"content":"a"}}]}`))}, "expected one text"},
+		"a page for the middle":        {"completion in the editor is answered, or refused", fake{https: on("/v1/completions", status(200, "<html>"))}, "the answer is not JSON"},
+		"no answer for the middle":     {"completion in the editor is answered, or refused", fake{https: on("/v1/completions", status(500, "no"))}, "expected status 200, got 500"},
 		"a strict template":            {"histories of agents are accepted", fake{https: strictly}, "two user messages in a row: expected status 200, got 500: \"roles must alternate"},
 		"a template with no developer": {"histories of agents are accepted", fake{https: strictly}, "developer messages: expected status 200, got 500"},
 		"long ids are refused":         {"histories of agents are accepted", fake{https: refusingBody(`"chatcmpl-tool-0123456789"`)}, "a tool call with an id of 24 characters: expected status 200, got 400"},
@@ -507,4 +512,15 @@ func TestOverHTTPSNeedsNoHTTPPort(t *testing.T) {
 	assert.Len(t, checks, len(Checks())-2)
 	_, err := Run(t.Context(), target, checks, func(r Result) { assert.True(t, r.Passed, r) })
 	require.NoError(t, err)
+}
+
+// A model that does not fill in the middle must say so.
+func TestARefusalToFillInTheMiddleIsNoMistake(t *testing.T) {
+	target := fake{https: on("/v1/completions", refusal(`{"error":{"message":"it has no tokens for that","type":"invalid_request_error","param":"suffix"}}`))}.start(t)
+	detail, err := middleFilled(t.Context(), target)
+	require.NoError(t, err)
+	assert.Equal(t, "the model does not fill in the middle", detail)
+	detail, err = middleFilled(t.Context(), fake{}.start(t))
+	require.NoError(t, err)
+	assert.Equal(t, "answered, 5 characters", detail)
 }

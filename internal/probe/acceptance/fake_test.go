@@ -118,7 +118,7 @@ var routes = map[string]http.HandlerFunc{
 	"/v1/models":                  status(http.StatusOK, modelList),
 	"/v1/models/":                 status(http.StatusOK, modelList),
 	"/v1/models/devstral-small-2": status(http.StatusOK, theModel),
-	"/v1/completions":             serveChat,
+	"/v1/completions":             status(http.StatusOK, `{"choices":[{"text":"a + b"}]}`),
 	"/v1/chat/completions":        serveChat,
 	"/v1/responses":               events("response.created", "response.output_text.delta", "response.incomplete"),
 	"/v1/messages":                events("message_start", "content_block_delta", "message_stop"),

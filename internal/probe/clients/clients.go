@@ -17,6 +17,9 @@ type Appliance struct {
 	Password    string
 	Model       string
 	ContextSize int
+	// Autocomplete is the prompt with which the model fills in the middle, with {{{prefix}}} and {{{suffix}}} in their
+	// places; empty if it does not.
+	Autocomplete string
 	// Root is nil if the certificate is publicly trusted.
 	Root *Root
 }

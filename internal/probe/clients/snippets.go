@@ -75,8 +75,12 @@ func (a Appliance) cline() Snippet {
 }
 
 // continueDev follows https://docs.continue.dev/reference. JSON strings are valid YAML
-// scalars.
+// scalars. Left to itself Continue goes by the name of the model when it makes the prompt of a completion.
 func (a Appliance) continueDev() Snippet {
+	role, prompt := "", ""
+	if a.Autocomplete != "" {
+		role, prompt = ", autocomplete", "    promptTemplates:\n      autocomplete: "+compactJSON(a.Autocomplete)+"\n"
+	}
 	return Snippet{"Continue: ~/.continue/config.yaml", fmt.Sprintf(`name: SLM-Copilot
 version: 1.0.0
 schema: v1
@@ -86,12 +90,12 @@ models:
     model: %s
     apiBase: %s
     apiKey: %s
-    roles: [chat, edit, apply]
+    roles: [chat, edit, apply%s]
     capabilities: [tool_use]
     defaultCompletionOptions:
       contextLength: %d
       maxTokens: %d
-`, compactJSON(a.Model), compactJSON(a.BaseURL), compactJSON(verbatim(a.Password)), a.ContextSize, a.answerSize())}
+%s`, compactJSON(a.Model), compactJSON(a.BaseURL), compactJSON(verbatim(a.Password)), role, a.ContextSize, a.answerSize(), prompt)}
 }
 
 // Aider follows https://aider.chat/docs/llms/openai-compat.html; for the certificate see

@@ -281,3 +281,34 @@ func TestNoProgramGetsThePasswordAsArgument(t *testing.T) {
 	assert.NotContains(t, strings.SplitAfter(a.Aider().Text, "aider ")[1], "the-password")
 	assert.NotContains(t, a.Node().Text+a.Python().Text, "the-password")
 }
+
+// coder is an appliance whose model fills in the middle.
+func coder() Appliance {
+	a := example("own")
+	a.Model, a.Autocomplete = "qwen2.5-coder-7b", "<|fim_prefix|>{{{prefix}}}<|fim_suffix|>{{{suffix}}}<|fim_middle|>"
+	return a
+}
+
+// Continue completes while one types only where the model fills in the middle, with the prompt of that model.
+func TestCompletionInTheEditorOnlyWithAModelForIt(t *testing.T) {
+	type config struct {
+		Models []struct {
+			Roles   []string
+			Prompts map[string]string `yaml:"promptTemplates"`
+		}
+	}
+	for _, a := range []Appliance{example("own"), coder()} {
+		var got config
+		require.NoError(t, yaml.Unmarshal([]byte(a.continueDev().Text), &got))
+		require.Len(t, got.Models, 1)
+		want := []string{"chat", "edit", "apply"}
+		if a.Autocomplete != "" {
+			want = append(want, "autocomplete")
+		}
+		assert.Equal(t, want, got.Models[0].Roles)
+		assert.Equal(t, a.Autocomplete, got.Models[0].Prompts["autocomplete"])
+	}
+	page, err := os.ReadFile("../../../docs/clients.md")
+	require.NoError(t, err)
+	assert.Contains(t, string(page), "\n"+coder().continueDev().Text+"```\n")
+}

@@ -10,6 +10,10 @@ import (
 // Other is the name of every program that is not known.
 const Other = "other"
 
+// Editor is the name of what plugins of editors ask for while somebody types, whichever it is: they fill in the middle
+// of a text.
+const Editor = "completion in the editor"
+
 // known are the agents, as these versions send them: Claude Code 2.1.328, Codex 0.169.0, OpenCode
 // 1.18.33, Qwen Code 0.24.4, Cline 3.0.65, the CLI of Continue 1.5.47 and pi 0.73.1. The last three
 // go by the name of a library, so their system prompts tell.

@@ -3,10 +3,14 @@ package prompt
 import (
 	"slices"
 	"sync"
+	"time"
 )
 
 // worthLoading is the part of a saved prompt that must be of use.
 const worthLoading = 0.25
+
+// ofLate is how long after its latest turn a conversation counts as one that goes on.
+const ofLate = 30 * time.Minute
 
 // Cache is a model of what the engine keeps of the prompts that it has read: the latest in its slot,
 // and the ones before as long as there is room for them in llama.cpp's prompt cache. LocalAI does not
@@ -28,6 +32,7 @@ type Cache struct {
 type kept struct {
 	*Print
 	tokens int
+	read   time.Time
 }
 
 // NewCache returns the cache of an engine that has read nothing, with room for so many tokens beside
@@ -53,7 +58,7 @@ func (c *Cache) Forget() {
 func (c *Cache) Shared(p *Print) int {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	then := Cache{room: c.room, slot: c.slot, saved: slices.Clone(c.saved)}
+	then := c.copy()
 	then.save()
 	if from := then.load(p); from >= 0 {
 		return then.saved[from].Shared(p)
@@ -65,12 +70,39 @@ func (c *Cache) Shared(p *Print) int {
 func (c *Cache) Read(p *Print, tokens int) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
+	c.take(p, tokens)
+}
+
+func (c *Cache) take(p *Print, tokens int) {
 	c.save()
 	if from := c.load(p); from >= 0 {
 		c.saved = slices.Delete(c.saved, from, from+1)
 	}
-	c.slot = kept{p, tokens}
+	c.slot = kept{p, tokens, time.Now()}
 }
+
+func (c *Cache) copy() *Cache {
+	return &Cache{room: c.room, slot: c.slot, saved: slices.Clone(c.saved)}
+}
+
+// Crowds reports whether a prompt, so many tokens long with its answer, pushes out a conversation that goes on: when it is
+// read, or when the next one has it saved. The one that was saved longest ago goes first, so that many short prompts, of which
+// each is saved, are as bad as a long one.
+func (c *Cache) Crowds(p *Print, tokens int) bool {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	then := c.copy()
+	then.take(p, tokens)
+	then.save()
+	return slices.ContainsFunc(c.all(), func(k kept) bool {
+		return k.goesOn() && !slices.ContainsFunc(then.all(), func(other kept) bool { return other.begins(k) })
+	})
+}
+
+func (c *Cache) all() []kept { return slices.Concat(c.saved, []kept{c.slot}) }
+
+// goesOn reports whether it is of a conversation that was used of late.
+func (k kept) goesOn() bool { return k.Size() > 0 && !k.Passing && time.Since(k.read) < ofLate }
 
 // load returns which saved prompt the engine takes in place of the slot, -1 for none: one that saves
 // more reading and loses less.

@@ -53,6 +53,8 @@ type Print struct {
 	blocks []blockEnd
 	// begins are the places of the parts, and at which byte each begins.
 	begins []begin
+	// Passing is true for a prompt that nobody goes on from: a title, a completion in an editor.
+	Passing bool
 }
 
 type blockEnd struct {

@@ -1,8 +1,11 @@
 package prompt_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -171,5 +174,51 @@ func TestCache(t *testing.T) {
 		c.Resize(0)
 		assert.Zero(t, c.Shared(one))
 		require.NotZero(t, c.Shared(two))
+	})
+}
+
+// Each completion in an editor leaves its prompt in the cache, and the oldest goes first: too many of them
+// push out a conversation, as one that is too long does.
+func TestCompletionsThatCrowdAConversation(t *testing.T) {
+	completion := func(n int) *prompt.Print {
+		p := prompt.PrintOf([]prompt.Part{{Place: prompt.Place{Field: "prompt"}, Text: text(fmt.Sprint("file", n), 2000)}})
+		p.Passing = true
+		return p
+	}
+	conversation := prompt.PrintOf([]prompt.Part{part(0, "system", text("one", 4000)), part(1, "user", "hi")})
+	next := prompt.PrintOf([]prompt.Part{part(0, "system", text("one", 4000)), part(1, "user", "hi"), part(2, "assistant", "ho"), part(3, "user", "and")})
+
+	synctest.Test(t, func(t *testing.T) {
+		c := prompt.NewCache(5000)
+		assert.False(t, c.Crowds(completion(0), 600), "there is nothing to push out")
+		c.Read(conversation, 1200)
+		n := 0
+		for ; n < 50 && !c.Crowds(completion(n), 600); n++ {
+			c.Read(completion(n), 600)
+		}
+		assert.Equal(t, 6, n, "1200 and six times 600 fit into 5000")
+		assert.InDelta(t, conversation.Size(), c.Shared(next), 64, "it is still there")
+		assert.True(t, c.Crowds(completion(100), 600))
+
+		c.Read(next, 1300) // after which it is the one that was used last
+		assert.False(t, c.Crowds(completion(100), 600))
+		for ; n < 100 && !c.Crowds(completion(n), 600); n++ {
+			c.Read(completion(n), 600)
+		}
+		assert.True(t, c.Crowds(completion(100), 600))
+		time.Sleep(time.Hour)
+		assert.False(t, c.Crowds(completion(100), 600), "nobody goes on with it")
+	})
+	t.Run("no room", func(t *testing.T) {
+		c := prompt.NewCache(0)
+		c.Read(conversation, 1200)
+		assert.True(t, c.Crowds(completion(0), 600))
+	})
+	t.Run("none of the conversations that a longer one replaces", func(t *testing.T) {
+		c := prompt.NewCache(5000)
+		c.Read(conversation, 1200)
+		c.Read(completion(0), 600)
+		c.Read(next, 1300)
+		assert.False(t, c.Crowds(completion(1), 600))
 	})
 }

@@ -53,6 +53,8 @@ func (c candidate) before(other candidate) bool {
 		return c.overdue()
 	case c.overdue():
 		return c.came < other.came
+	case c.work.Editor != other.work.Editor:
+		return c.work.Editor
 	case c.background() != other.background():
 		return other.background()
 	case c.end != other.end:

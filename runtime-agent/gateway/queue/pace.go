@@ -37,6 +37,3 @@ func (p *pace) reading(tokens int) time.Duration {
 func (p *pace) tokens(in time.Duration) int {
 	return int(float64(in) * float64(p.read) / float64(max(p.time, 1)))
 }
-
-// cost returns how long a request takes of whose prompt so many tokens are to be read.
-func (p *pace) cost(tokens int) time.Duration { return p.reading(tokens) + p.answer }

@@ -27,6 +27,9 @@ type Work struct {
 	New func() int
 	// Background is true for what nobody is watching: titles, memories, suggestions.
 	Background bool
+	// Editor is true for a completion in an editor. It goes before everything else, and waits until its client sends
+	// the next one.
+	Editor bool
 }
 
 // ErrFull is the error for a request that finds no place.
@@ -43,6 +46,9 @@ const (
 
 	// stopping is that of a background request: nobody waits for it.
 	stopping = 2 * time.Second
+
+	// editorAnswer is how long the answer to a completion in an editor takes: it is mostly a line.
+	editorAnswer = 5 * time.Second
 )
 
 // Queue admits requests in the order of line. One whose prompt is still read gives its turn back to
@@ -71,7 +77,9 @@ type Ticket struct {
 	came   int // its number, in the order in which requests came
 	// ready is closed when its turn comes, revoked when that is to be given back.
 	ready, revoked chan struct{}
-	revoking       bool
+	// superseded is closed when it is worth nothing any more, nil if that cannot be.
+	superseded chan struct{}
+	revoking   bool
 	// passed is how many requests that came later went before it.
 	passed int
 	// backs is how many turns it gave back, read how many tokens were read in them.
@@ -103,6 +111,9 @@ func (q *Queue) SetLimits(limits Limits) {
 func (q *Queue) Enter(client string, work Work) (*Ticket, error) {
 	q.mutex.Lock()
 	defer q.mutex.Unlock()
+	if work.Editor {
+		q.supersede(client)
+	}
 	runs := len(q.running) < q.limits.Slots && !work.Background
 	if !runs && q.full(client, work.Background) {
 		return nil, ErrFull
@@ -112,6 +123,9 @@ func (q *Queue) Enter(client string, work Work) (*Ticket, error) {
 	}
 	q.came++
 	t := &Ticket{queue: q, client: client, work: work, came: q.came, ready: make(chan struct{})}
+	if work.Editor {
+		t.superseded = make(chan struct{})
+	}
 	q.waiting = append(q.waiting, t)
 	q.admit()
 	return t, nil
@@ -119,6 +133,19 @@ func (q *Queue) Enter(client string, work Work) (*Ticket, error) {
 
 // Ready is closed when the request may run. After Back it is another channel.
 func (t *Ticket) Ready() <-chan struct{} { return t.ready }
+
+// Superseded is closed when the client has sent a newer completion in an editor while this one waited.
+func (t *Ticket) Superseded() <-chan struct{} { return t.superseded }
+
+// supersede drops the completions of a client that wait.
+func (q *Queue) supersede(client string) {
+	for _, t := range q.waiting {
+		if t.work.Editor && t.client == client {
+			q.waiting = without(q.waiting, t)
+			close(t.superseded)
+		}
+	}
+}
 
 // Revoked is closed when the request should stop and give its turn Back, of one that runs and has
 // not Begun.
@@ -172,7 +199,7 @@ func (t *Ticket) Leave(answered bool) {
 	if slices.Contains(q.running, t) {
 		q.at = max(q.at, q.had[t.client])
 		q.stop(t)
-		if answered {
+		if answered && !t.work.Editor {
 			// Of tool calls alone it is told at their end that the answer has begun.
 			q.pace.learnAnswer(max(q.free.Sub(t.began()), q.free.Sub(t.start)-q.pace.reading(t.toRead)))
 		}
@@ -224,10 +251,23 @@ func (q *Queue) untilFree() time.Duration {
 // expected to take as long again as a quarter of what it took.
 func (q *Queue) rest(t *Ticket) time.Duration {
 	if t.begun.IsZero() {
-		return max(q.pace.cost(q.unread(t)), q.now().Sub(t.start)/4)
+		return max(q.cost(t, q.unread(t)), q.now().Sub(t.start)/4)
 	}
 	took := q.now().Sub(t.begun)
-	return max(q.pace.answer-took, took/4)
+	return max(q.answering(t)-took, took/4)
+}
+
+// cost returns how long the engine works for a request of whose prompt so many tokens are to be read.
+func (q *Queue) cost(t *Ticket, tokens int) time.Duration {
+	return q.pace.reading(tokens) + q.answering(t)
+}
+
+// answering returns how long its answer takes.
+func (q *Queue) answering(t *Ticket) time.Duration {
+	if t.work.Editor {
+		return editorAnswer
+	}
+	return q.pace.answer
 }
 
 // unread estimates how many tokens the engine has still to read of a request that runs.
@@ -330,10 +370,10 @@ func (q *Queue) shouldWait(t *Ticket) bool {
 	if t.work.Background {
 		least = stopping
 	}
-	if len(q.waiting) == 0 || q.pace.reading(unread) < least || t.backs >= t.patience() {
+	if len(q.waiting) == 0 || t.work.Editor || q.pace.reading(unread) < least || t.backs >= t.patience() {
 		return false
 	}
-	one := candidate{Ticket: t, cost: q.pace.cost(unread), end: q.had[t.client], passed: t.passed}
+	one := candidate{Ticket: t, cost: q.cost(t, unread), end: q.had[t.client], passed: t.passed}
 	other, _ := next(q.candidates())
 	if one.overdue() || other.overdue() || !other.before(one) {
 		return false
@@ -345,7 +385,7 @@ func (q *Queue) shouldWait(t *Ticket) bool {
 func (q *Queue) candidates() []candidate {
 	all := make([]candidate, len(q.waiting))
 	for i, t := range q.waiting {
-		cost := q.pace.cost(t.unread())
+		cost := q.cost(t, t.unread())
 		all[i] = candidate{Ticket: t, cost: cost, end: q.had[t.client] + cost, passed: t.passed}
 	}
 	return all

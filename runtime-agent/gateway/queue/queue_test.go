@@ -516,3 +516,75 @@ func TestNobodyWaitsForEver(t *testing.T) {
 		})
 	}
 }
+
+// inEditor is a completion in an editor.
+func inEditor(n int) Work { return Work{New: func() int { return n }, Editor: true} }
+
+// Whoever types goes first, but for what was passed often enough.
+func TestACompletionInAnEditorGoesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := New(one, time.Now)
+		running := enter(t, q, "a", tokens(10))
+		quick := enter(t, q, "b", tokens(1))
+		typed := enter(t, q, "c", inEditor(1000))
+		assert.Equal(t, 1, typed.Place())
+		answer(running, 0, time.Second)
+		for range usualPatience - 1 {
+			require.True(t, runs(typed))
+			next := enter(t, q, "c", inEditor(1000))
+			assert.False(t, closed(typed.Superseded()), "it runs")
+			answer(typed, time.Second, time.Second)
+			typed = next
+		}
+		require.True(t, runs(typed))
+		last := enter(t, q, "c", inEditor(1000))
+		answer(typed, time.Second, time.Second)
+		assert.True(t, runs(quick), "it has waited for so many")
+		assert.False(t, runs(last))
+	})
+}
+
+// A prompt that takes minutes lets it go first, and its own is not taken back.
+func TestALongPromptIsTakenBackForAnEditor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := New(one, time.Now)
+		long := enter(t, q, "a", tokens(10_000))
+		typed := enter(t, q, "a", inEditor(1000))
+		require.True(t, closed(long.Revoked()))
+		long.Back()
+		require.True(t, runs(typed))
+		enter(t, q, "b", inEditor(10))
+		enter(t, q, "b", tokens(10))
+		assert.False(t, closed(typed.Revoked()))
+	})
+}
+
+// Of one client only the newest waits.
+func TestANewerCompletionSupersedesTheOneThatWaits(t *testing.T) {
+	q := New(Limits{Slots: 1, Waiting: 3, WaitingOfOne: 2}, time.Now)
+	running := enter(t, q, "a", tokens(10))
+	chat := enter(t, q, "a", tokens(10))
+	older := enter(t, q, "a", inEditor(10))
+	other := enter(t, q, "b", tokens(10))
+	other.Leave(false)
+	newer := enter(t, q, "a", inEditor(10))
+	assert.True(t, closed(older.Superseded()))
+	assert.False(t, closed(newer.Superseded()))
+	assert.False(t, closed(chat.Superseded()), "a chat never is")
+	assert.Equal(t, Load{Waiting: 2, Running: 1}, q.Load())
+	older.Leave(false)
+	running.Leave(false)
+	assert.True(t, runs(newer))
+	assert.Equal(t, Load{Waiting: 1, Running: 1}, q.Load())
+}
+
+// Its answers are short: what others may expect of an answer is not learned from them.
+func TestAnEditorsAnswersTellNothingOfOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := New(one, time.Now)
+		for range 10 {
+			answer(enter(t, q, "a", inEditor(10)), time.Second, time.Second)
+		}
+		assert.Equal(t, usualPace, q.pace)
+	})
+}

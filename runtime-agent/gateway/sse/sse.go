@@ -84,6 +84,9 @@ func appendLine(data, line []byte) []byte {
 // Comment returns a comment, which every reader of events ignores. text must be one line.
 func Comment(text string) []byte { return fmt.Appendf(nil, ": %s\n\n", text) }
 
+// End returns the event that ends a stream of OpenAI's API.
+func End() []byte { return []byte("data: [DONE]\n\n") }
+
 // Data returns an event without a name whose data is value in JSON, as Chat Completions has
 // them.
 func Data(value any) []byte { return Named("", value) }
