@@ -111,7 +111,8 @@ func TestWhatIsNewIsWhatTheEngineReads(t *testing.T) {
 
 	// A clock in the system prompt has all of it read again.
 	messages = strings.Replace(messages, "lazy", "late", 1)
-	require.Equal(t, http.StatusOK, r.post(t, appliance.PathChat, `{"messages":[`+messages+`]}`).StatusCode)
+	response := r.post(t, appliance.PathChat, `{"messages":[`+messages+`]}`)
+	require.Equal(t, http.StatusOK, response.StatusCode, read(t, response))
 	assert.InDelta(t, r.last(t).Read, r.number(t, "new"), float64(r.last(t).Prompt)/50)
 	assert.Greater(t, r.number(t, "again"), 8000)
 	assert.Contains(t, r.logged(), `parted="messages[0].content of system"`)
