@@ -74,6 +74,13 @@ func (r *rig) post(t testing.TB, path, body string) *http.Response {
 	return r.ask(t.Context(), t, "192.0.2.1", http.MethodPost, path, body)
 }
 
+// answered sends a request, and reads the whole answer: only then everything about it is noted.
+func (r *rig) answered(t testing.TB, path, body string) {
+	t.Helper()
+	response := r.post(t, path, body)
+	require.Equal(t, http.StatusOK, response.StatusCode, read(t, response))
+}
+
 // postAs sends a request of a program.
 func (r *rig) postAs(t testing.TB, userAgent, path, body string) *http.Response {
 	t.Helper()
