@@ -224,7 +224,7 @@ func TestACompletionGoesBeforeALongPrompt(t *testing.T) {
 func TestCompletionsDoNotCostAConversationItsCache(t *testing.T) {
 	r := startCounting(t, coder, func(c *Config) { c.CacheTokens = 20_000 })
 	messages := fmt.Sprintf(`{"role":"user","content":%q}`, strings.Repeat(longText, 100)+"\nSay: one")
-	r.answered(t, appliance.PathChat, `{"messages":[`+messages+`]}`)
+	r.answered(t, `{"messages":[`+messages+`]}`)
 	whole := r.last(t).Read
 	answered := 0
 	for n := range 40 {
@@ -240,7 +240,7 @@ func TestCompletionsDoNotCostAConversationItsCache(t *testing.T) {
 	assert.Contains(t, r.logged(), "answered with nothing")
 
 	messages += `,{"role":"assistant","content":"one"},{"role":"user","content":"Say: two"}`
-	r.answered(t, appliance.PathChat, `{"messages":[`+messages+`]}`)
+	r.answered(t, `{"messages":[`+messages+`]}`)
 	assert.Less(t, r.last(t).Read, whole/20, "of %d tokens", r.last(t).Prompt)
 
 	response := r.post(t, appliance.PathCompletions, `{"prompt":"next","suffix":"\n}","max_tokens":5}`)

@@ -74,10 +74,10 @@ func (r *rig) post(t testing.TB, path, body string) *http.Response {
 	return r.ask(t.Context(), t, "192.0.2.1", http.MethodPost, path, body)
 }
 
-// answered sends a request, and reads the whole answer: only then everything about it is noted.
-func (r *rig) answered(t testing.TB, path, body string) {
+// answered asks in the chat, and reads the whole answer: only then everything about it is noted.
+func (r *rig) answered(t testing.TB, body string) {
 	t.Helper()
-	response := r.post(t, path, body)
+	response := r.post(t, appliance.PathChat, body)
 	require.Equal(t, http.StatusOK, response.StatusCode, read(t, response))
 }
 

@@ -348,7 +348,7 @@ func TestASlowReaderOfTheNumbersHoldsUpNobody(t *testing.T) {
 	go r.numbers.write(writer)
 	_, err := io.ReadFull(reader, make([]byte, 10)) // the rest stays in the pipe
 	require.NoError(t, err)
-	r.answered(t, appliance.PathChat, chatWhole)
+	r.answered(t, chatWhole)
 	require.NoError(t, reader.Close())
 }
 

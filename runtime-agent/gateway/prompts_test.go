@@ -111,7 +111,7 @@ func TestWhatIsNewIsWhatTheEngineReads(t *testing.T) {
 
 	// A clock in the system prompt has all of it read again.
 	messages = strings.Replace(messages, "lazy", "late", 1)
-	r.answered(t, appliance.PathChat, `{"messages":[`+messages+`]}`)
+	r.answered(t, `{"messages":[`+messages+`]}`)
 	assert.InDelta(t, r.last(t).Read, r.number(t, "new"), float64(r.last(t).Prompt)/50)
 	assert.Greater(t, r.number(t, "again"), 8000)
 	assert.Contains(t, r.logged(), `parted="messages[0].content of system"`)
@@ -160,7 +160,7 @@ func TestToolsAreWrittenInOneWay(t *testing.T) {
 	same := `{"function":{"parameters":{"properties":{"y":{"type":"number"},"x":{"type":"string"}},"type":"object"},"description":"` + longText + `","name":"a"},"type":"function"}`
 	other := `{"type":"function","function":{"name":"b","description":"` + longText + `"}}`
 	for i, tools := range []string{one + "," + other, other + "," + one, other + "," + same} {
-		r.answered(t, appliance.PathChat, fmt.Sprintf(ask, tools))
+		r.answered(t, fmt.Sprintf(ask, tools))
 		if i > 0 {
 			assert.Equal(t, 1, r.last(t).Read, "the engine always reads the last token")
 		}
