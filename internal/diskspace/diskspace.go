@@ -9,6 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Reserve is how many bytes downloads, and what is unpacked of them, leave free for everything else
+// on the disk.
+const Reserve = 256 << 20
+
 // Free returns how many bytes an ordinary user may still write to the file system of path.
 func Free(path string) (int64, error) {
 	var stat unix.Statfs_t

@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"syscall"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/diskspace"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
 )
-
-// reserve is how many bytes to leave free for everything else on the disk.
-const reserve = 256 << 20
 
 // checkEvery is how many bytes are received between two looks at the free space.
 const checkEvery = 16 << 20
@@ -25,7 +23,7 @@ func (f *Fetcher) checkSpace(p Payload, d *part) error {
 		return err
 	}
 	missing := max(d.Size-d.here, 0)
-	if free-reserve >= missing {
+	if free-diskspace.Reserve >= missing {
 		return nil
 	}
 	needs := progress.Bytes(missing)
@@ -33,7 +31,7 @@ func (f *Fetcher) checkSpace(p Payload, d *part) error {
 		needs = "more room"
 	}
 	return noRoomError{fmt.Errorf("%s needs %s in %s, which has %s free, and %s of them stay reserved%s: make room there, or set PACKER_CACHE_DIR to a larger disk",
-		p.base(), needs, f.cacheDir, progress.Bytes(free), progress.Bytes(reserve), d.kept(p))}
+		p.base(), needs, f.cacheDir, progress.Bytes(free), progress.Bytes(diskspace.Reserve), d.kept(p))}
 }
 
 // roomWriter looks at the free space as a part grows: others write to the same disk, and not

@@ -10,11 +10,13 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/diskspace"
 )
 
 func TestNoRoomForADownload(t *testing.T) {
 	f, _ := newFetcher(t)
-	room := int64(reserve + len(content) - 1)
+	room := int64(diskspace.Reserve + len(content) - 1)
 	f.free = func(dir string) (int64, error) {
 		assert.Equal(t, f.cacheDir, dir)
 		return room, nil
@@ -60,7 +62,7 @@ func TestReserveIsKeptWhileAFileGrows(t *testing.T) {
 			looks := 0
 			f.free = func(string) (int64, error) {
 				looks++
-				return int64(reserve + 1 - looks/2), nil
+				return int64(diskspace.Reserve + 1 - looks/2), nil
 			}
 			_, err := f.Fetch(t.Context(), Payload{Field: "model", Source: url})
 			require.ErrorContains(t, err, "model.source: model.gguf needs more room in "+f.cacheDir+
@@ -82,7 +84,7 @@ func TestReserveIsKeptWhileOthersWrite(t *testing.T) {
 	looks := 0
 	f.free = func(string) (int64, error) {
 		looks++
-		return reserve + size - int64(looks-1)*2*checkEvery, nil
+		return diskspace.Reserve + size - int64(looks-1)*2*checkEvery, nil
 	}
 	_, err := f.Fetch(t.Context(), Payload{Field: "model", Source: url, Checksum: checksum(content)})
 	require.ErrorContains(t, err, " of them stay reserved (")

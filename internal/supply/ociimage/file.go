@@ -152,14 +152,11 @@ func (f File) unpack(ctx context.Context, dir string) (*parts, error) {
 	return p, err
 }
 
-// reserve is how many bytes to leave free for everything else on the disk.
-const reserve = 256 << 20
-
 func checkRoom(dir string, size int64) error {
 	free, err := diskspace.Free(dir)
-	if err == nil && free-reserve < size {
+	if err == nil && free-diskspace.Reserve < size {
 		err = fmt.Errorf("needs %s in %s, which has %s free, and %s of them stay reserved: make room there, or set PACKER_CACHE_DIR to a larger disk",
-			progress.Bytes(size), dir, progress.Bytes(free), progress.Bytes(reserve))
+			progress.Bytes(size), dir, progress.Bytes(free), progress.Bytes(diskspace.Reserve))
 	}
 	return err
 }
