@@ -17,12 +17,6 @@ import (
 // machines maps Go's architectures to those in an ELF header.
 var machines = map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}
 
-// tooSmall is the error of a machine in which the model would not start; least is in MiB.
-func (b *bake) tooSmall(memory uint64, least int) error {
-	return fmt.Errorf("the machine has %d MiB of memory, in which the model does not start: set memory of the source to %d or more",
-		memory>>20, least)
-}
-
 // checkProgram rejects an archive, a saved web page or a binary for another architecture
 // before it gets to the machine.
 func checkProgram(path, arch string) error {
@@ -51,7 +45,8 @@ func (b *bake) checkModel() error {
 	if memory := b.facts.memory(); memory > 0 {
 		// The smoke test would fail by the same decision of the agent, after the upload.
 		if _, err := fit.Decide(memory, header, appliance.DefaultContextSize); err != nil {
-			return b.tooSmall(memory, b.minMemoryMiB)
+			return fmt.Errorf("the machine has %d MiB of memory, in which the model does not start: set memory of the source to %d or more",
+				memory>>20, b.minMemoryMiB)
 		}
 	}
 	b.say(fmt.Sprintf("a context of %d tokens of this model wants a machine with %d MiB of memory", appliance.DefaultContextSize, b.memoryMiB))

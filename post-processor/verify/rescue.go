@@ -83,8 +83,9 @@ func (t *trial) recordFailure() error {
 		return nil
 	}
 	err := t.record(t.kept)
-	if _, statErr := os.Stat(t.image); statErr == nil {
-		// Packer deletes it, unless another post-processor has proven it before.
+	// What is kept may be the image itself. Otherwise Packer deletes the image, unless another
+	// post-processor has proven it before.
+	if _, statErr := os.Stat(t.image); statErr == nil && t.keptDirectory != "" {
 		err = errors.Join(err, t.record(t.image))
 	}
 	return err
