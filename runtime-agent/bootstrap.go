@@ -56,6 +56,7 @@ func (a app) bootstrap(ctx context.Context, timeout time.Duration) error {
 		}
 		log.Info("bootstrap: ready")
 		reportToOneGate(ctx, a.root, log, onegate.Ready(proven.Endpoint(), proven.Status.Model))
+		a.measureOnce(ctx, log)
 		return nil
 	case ctx.Err() != nil:
 		return fmt.Errorf("bootstrap was interrupted: %w", context.Cause(ctx))

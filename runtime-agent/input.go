@@ -18,6 +18,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/nginx"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/plan"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/secret"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/speed"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/vmcontext"
 )
 
@@ -74,7 +75,27 @@ func (s sources) gather(settings appliance.Settings, found vmcontext.Found) (pla
 		return in, err
 	}
 	in.Warnings = slices.Concat(in.Warnings, in.Fit.Warnings, in.Facts.Warnings(settings.Threads))
+	s.measured(&in)
 	return in, nil
+}
+
+// measured sets the result of the last benchmark, if that was of this model on this machine.
+func (s sources) measured(in *plan.Input) {
+	result, err := speed.Load(filepath.Join(s.root, appliance.SpeedFile))
+	switch {
+	case err != nil:
+		in.Warnings = append(in.Warnings, speed.WarningPrefix+err.Error()+"; slm-copilot benchmark writes it again")
+	case result != nil && result.Of == subject(in.Baked, in.Facts, in.Threads()):
+		in.Speed = result
+		in.Warnings = append(in.Warnings, result.Warnings()...)
+	}
+}
+
+// subject is what a benchmark measures.
+func subject(baked appliance.Baked, facts machine.Facts, threads int) speed.Subject {
+	return speed.Subject{
+		Model: baked.ModelID, Quantization: baked.Quantization, LocalAI: baked.LocalAIVersion, Threads: threads, Processor: facts.Processor.Model,
+	}
 }
 
 // secrets sets the password and LocalAI's key: the operator's, those of the machine, or new ones.

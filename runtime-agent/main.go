@@ -19,6 +19,8 @@ Commands:
   configure [--context FILE] [--dry-run]
                                apply the context; changes only what differs
   bootstrap [--timeout TIME]   wait until the model answers, then report ready
+  benchmark                    measure how fast the model reads and writes, in a few minutes;
+                               gives up when somebody asks the model (as root)
   smoke-test [--timeout TIME]  get one answer from the model, through nginx
   certificate                  renew certificates that are due, ask the ACME server
   check [URL] [--ca FILE] [--password-file FILE] [--http-port PORT]
@@ -138,7 +140,7 @@ func (a app) command(ctx context.Context, name string, args []string) error {
 		return a.watch(ctx)
 	}
 	simple, known := map[string]func(context.Context) error{
-		"status": a.showStatus, "report": a.showReport, "usage": a.showUsage, "version": a.showVersion,
+		"status": a.showStatus, "report": a.showReport, "usage": a.showUsage, "benchmark": a.benchmark, "version": a.showVersion,
 		"check-model": a.checkModel, "gateway": a.gateway,
 	}[name]
 	if !known {

@@ -89,7 +89,7 @@ func imageOf(b appliance.Baked) *status.Image {
 func describe(in plan.Input, stage string) status.Status {
 	return status.Status{
 		Stage: stage, Host: host(in), Image: imageOf(in.Baked), Model: in.Baked.ModelID,
-		ContextSize: in.Fit.ContextSize, CacheTokens: in.Fit.CacheTokens, Threads: in.Threads(), Warnings: in.Warnings,
+		ContextSize: in.Fit.ContextSize, CacheTokens: in.Fit.CacheTokens, Threads: in.Threads(), Speed: in.Speed, Warnings: in.Warnings,
 		Autocomplete: fim.Template(in.FIM),
 		Keys:         appliance.KeyNames(in.Settings.Keys), Certificate: describeCertificate(in.TLS),
 	}

@@ -125,7 +125,9 @@ const (
 	ReportFile = "/etc/one-appliance/config"
 	LogFile    = "/var/log/one-appliance/slm-copilot.log"
 	StatusJSON = StateDir + "/status.json"
-	MOTDFile   = "/etc/motd"
+	// SpeedFile is what the last benchmark has measured, in JSON (package speed of the agent).
+	SpeedFile = StateDir + "/speed.json"
+	MOTDFile  = "/etc/motd"
 	// ReadyPhrase is in the MOTD of a healthy appliance; OpenNebula's community
 	// tests look for it.
 	ReadyPhrase = "All set and ready to serve"
@@ -228,6 +230,15 @@ const (
 	// HeaderAppliance is in answers of the API and says what gave them.
 	HeaderAppliance = "X-Copilot-Appliance"
 )
+
+// ReportPrefix is that of what the appliance tells OpenNebula of its speed.
+const ReportPrefix = "SLM_COPILOT_"
+
+// BenchmarkClient is the client of the gateway, in HeaderClient, whose requests run only while nobody else asks.
+const BenchmarkClient = "benchmark"
+
+// CodeGivenUp is the code of the error that ends a benchmark when somebody asks the model.
+const CodeGivenUp = "given_up"
 
 // Numbers of the gateway at PathMetrics that commands of the agent read.
 const (

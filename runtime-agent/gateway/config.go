@@ -32,6 +32,8 @@ type Config struct {
 	// the file Beginnings, which is removed otherwise.
 	WarmUp     bool   `json:"warm_up"`
 	Beginnings string `json:"beginnings"`
+	// Speed is the file with what the last benchmark has measured.
+	Speed string `json:"speed,omitempty"`
 	// StablePrompts moves what differs between the sessions of an agent behind what does not.
 	StablePrompts bool `json:"stable_prompts"`
 	// ReadTimeout, in seconds, is how long the engine may be silent.

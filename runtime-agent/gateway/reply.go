@@ -43,7 +43,7 @@ func (r *reply) wait(ctx context.Context, ticket *queue.Ticket) *failure.Error {
 }
 
 // relay asks the engine, and sends what it says. The error is errRevoked if the turn is taken back,
-// before the engine has said anything; it has stopped then.
+// before the engine has said anything, and errGivenUp for idle work that somebody ends; it has stopped then.
 func (r *reply) relay(ctx context.Context, cancel context.CancelCauseFunc, ticket *queue.Ticket) *failure.Error {
 	asked := time.Now()
 	defer r.cost.works(asked)
@@ -83,6 +83,11 @@ func (r *reply) relay(ctx context.Context, cancel context.CancelCauseFunc, ticke
 			for range events { //nolint:revive // until the engine is told
 			}
 			return errRevoked
+		case <-ticket.Superseded():
+			stop()
+			for range events { //nolint:revive // until the engine is told
+			}
+			return errGivenUp
 		case <-silence.C:
 			cancel(errSilent)
 			r.numbers.engineUp.Store(false)

@@ -25,6 +25,10 @@ var (
 	errRestarting = failure.Unavailable(errors.New("the gateway restarts"))
 	errSilent     = errors.New("the engine was silent for too long")
 	errRevoked    = failure.Unavailable(errors.New("its turn is taken back"))
+	errGivenUp    = &failure.Error{
+		Status: http.StatusTooManyRequests, Type: failure.RateLimit, Code: appliance.CodeGivenUp,
+		Message: "Somebody asked the model meanwhile.",
+	}
 )
 
 // request is one request on its way.
@@ -228,7 +232,8 @@ func (r *request) busy() *failure.Error {
 
 // work is what the queue is told of a call.
 func (r *request) work(said *call) queue.Work {
-	return queue.Work{New: func() int { return r.unread(said) }, Background: said.background, Editor: said.editor}
+	idle := r.r.Header.Get(appliance.HeaderClient) == appliance.BenchmarkClient
+	return queue.Work{New: func() int { return r.unread(said) }, Background: said.background && !idle, Editor: said.editor, Idle: idle}
 }
 
 // exchange waits for the request's turn and answers it, and waits again where its turn is taken back. It

@@ -8,6 +8,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/engine"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/failure"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/speed"
 )
 
 // prefix is that of the API's paths. Clients that were given a base URL without it, or with it
@@ -112,4 +113,11 @@ func (r *request) metrics() {
 	r.w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	r.head(http.StatusOK)
 	r.numbers.write(r.w)
+	measured, err := speed.Load(r.Speed)
+	switch {
+	case err != nil:
+		r.log.Warn("the numbers have no speed", "cause", err)
+	case measured != nil:
+		measured.WriteMetrics(r.w)
+	}
 }

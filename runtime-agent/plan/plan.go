@@ -19,6 +19,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/nginx"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/secret"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/speed"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/vmcontext"
 )
 
@@ -52,6 +53,8 @@ type Input struct {
 	TLS        certs.Chosen
 	// Hosts are the names and addresses that the machine goes by, addresses of IPv6 in brackets.
 	Hosts []string
+	// Speed is what was measured of this model on this machine, nil if nothing was.
+	Speed *speed.Result
 	// Warnings are what the user should know about how the settings were applied.
 	Warnings []string
 }
@@ -193,6 +196,7 @@ func gatewayConfig(in Input, template string) gateway.Config {
 	return gateway.Config{
 		Appliance: in.Baked.Products(),
 		Model:     in.Baked.ModelID, Created: in.ModelTime.Unix(), ContextSize: in.Fit.ContextSize, Slots: appliance.EngineSlots, CacheTokens: in.Fit.CacheTokens,
+		Speed:  appliance.SpeedFile,
 		WarmUp: in.Settings.WarmUp, Beginnings: appliance.BeginningsFile, StablePrompts: in.Settings.StablePrompts,
 		Engine: appliance.LocalAIAddress, ReadTimeout: int(in.Settings.ReadTimeout.Seconds()),
 		Keys: appliance.KeyNames(in.Settings.Keys), History: history.Of(template), Vocabulary: in.Vocabulary, FIM: in.FIM,

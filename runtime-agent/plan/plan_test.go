@@ -159,6 +159,7 @@ func TestTheGatewayGetsWhatTheEngineHas(t *testing.T) {
 		assert.Equal(t, &gateway.Config{
 			Appliance: "slm-copilot/unknown LocalAI/unknown a-model/unknown",
 			Model:     "a-model", Created: 1795376243, ContextSize: 8448, Slots: 1, CacheTokens: 512,
+			Speed:  "/var/lib/slm-copilot/speed.json",
 			WarmUp: true, Beginnings: "/var/lib/slm-copilot/gateway/beginnings.json", StablePrompts: true, Engine: "127.0.0.1:8080", ReadTimeout: 1800, Keys: []string{"alice"}, History: rules, FIM: in.FIM,
 		}, config)
 	}

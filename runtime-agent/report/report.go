@@ -51,6 +51,12 @@ func (r Report) Render() []byte {
 		r.connection(&out)
 	}
 	r.service(&out)
+	if measured := r.Status.Speed; measured != nil {
+		out.section("Speed")
+		for _, part := range measured.Lines() {
+			out.pair(strings.ReplaceAll(part[0], " ", "_"), part[1])
+		}
+	}
 	if configured {
 		for _, snippet := range r.appliance().Snippets() {
 			out.section(snippet.Name)

@@ -23,6 +23,9 @@ func messageOfTheDay(s Status) string {
 	line("%s, a private coding copilot", appliance.Title)
 	out.WriteByte('\n')
 	line("%s", state(s))
+	if s.Ready() && s.Speed != nil {
+		line("%s", s.Speed.Sentence())
+	}
 	for _, note := range notes(s) {
 		line("- %s", note)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/guardedfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/fit"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/printable"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/speed"
 )
 
 // Status is the document in appliance.StatusJSON.
@@ -33,6 +34,8 @@ type Status struct {
 	// CacheTokens is how many tokens of conversations the engine keeps.
 	CacheTokens int `json:"cache_tokens,omitempty"`
 	Threads     int `json:"threads,omitempty"`
+	// Speed is what the last benchmark has measured.
+	Speed *speed.Result `json:"speed,omitempty"`
 	// Autocomplete is the prompt with which the model fills in the middle, with {{{prefix}}} and {{{suffix}}} in their
 	// places; empty if it does not.
 	Autocomplete string `json:"autocomplete,omitempty"`
@@ -198,6 +201,11 @@ func (s Status) String() string {
 		line("context", fmt.Sprintf("%d tokens", s.ContextSize))
 		line("cache", s.Cache())
 		line("threads", s.Threads)
+	}
+	if s.Speed != nil {
+		for _, part := range s.Speed.Lines() {
+			line(part[0], Line(part[1]))
+		}
 	}
 	if len(s.Keys) > 0 {
 		line("keys", strings.Join(s.Keys, ", "))

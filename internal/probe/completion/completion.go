@@ -13,6 +13,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,22 +30,44 @@ const (
 // Result is one complete answer.
 type Result struct {
 	Text string
-	// Tokens is the server's count or, if it sent none, the number of chunks.
-	Tokens int
-	// FirstToken and Total are measured from the start of the request.
-	FirstToken time.Duration
-	Total      time.Duration
+	// Tokens is the server's count or, if it sent none, the number of chunks. PromptTokens is the
+	// server's count, 0 if it sent none.
+	Tokens, PromptTokens int
+	// Begin, FirstToken and Total are measured from the start of the request. Begin is until the first
+	// token of all, which may be of the model's reasoning, FirstToken until the first one of the answer.
+	Begin, FirstToken time.Duration
+	Total             time.Duration
+}
+
+// Request is one question.
+type Request struct {
+	Model     string
+	Messages  []Message
+	MaxTokens int
+}
+
+// Message is one turn of a conversation.
+type Message struct {
+	// Role is "user" or "assistant".
+	Role    string `json:"role"`
+	Content string `json:"content"`
 }
 
 // StatusError is a response with a status other than 200.
 type StatusError struct {
-	Status  int
-	Message string
+	Status int
+	// Code and Message are those of an error in OpenAI's format; Message is the start of any other body.
+	Code, Message string
 }
 
 func (e *StatusError) Error() string {
 	return fmt.Sprintf("HTTP %d: %s", e.Status, e.Message)
 }
+
+// StreamError is an error that ends a stream.
+type StreamError struct{ Code, Message string }
+
+func (e *StreamError) Error() string { return "the stream ends in an error: " + e.Message }
 
 // ErrReasoning is the error for a model of whose answer nothing but its reasoning came.
 var ErrReasoning = errors.New("the model only thought: every token came as reasoning, none as an answer. " +
@@ -54,12 +77,17 @@ var ErrReasoning = errors.New("the model only thought: every token came as reaso
 // is scheme, host and port. An answer without any text is an error, and so is a stream that
 // stops before its end mark: LocalAI sends status 200 even for a request that then fails.
 func Stream(ctx context.Context, client *http.Client, baseURL, model, apiKey, prompt string, maxTokens int) (Result, error) {
+	return Ask(ctx, client, baseURL, apiKey, Request{Model: model, Messages: []Message{{Role: "user", Content: prompt}}, MaxTokens: maxTokens})
+}
+
+// Ask does the same for a conversation. With ErrReasoning the result is there, too.
+func Ask(ctx context.Context, client *http.Client, baseURL, apiKey string, asked Request) (Result, error) {
 	url := strings.TrimSuffix(baseURL, "/") + appliance.PathChat
 	started := time.Now()
 	response, err := post(ctx, client, url, apiKey, chatRequest{
-		Model:         model,
-		Messages:      []message{{Role: "user", Content: prompt}},
-		MaxTokens:     maxTokens,
+		Model:         asked.Model,
+		Messages:      asked.Messages,
+		MaxTokens:     asked.MaxTokens,
 		Stream:        true,
 		StreamOptions: streamOptions{IncludeUsage: true},
 	})
@@ -70,22 +98,17 @@ func Stream(ctx context.Context, client *http.Client, baseURL, model, apiKey, pr
 
 	result, err := readStream(response.Body, started)
 	if err != nil {
-		return Result{}, fmt.Errorf("ask %s: %w", url, err)
+		return result, fmt.Errorf("ask %s: %w", url, err)
 	}
 	return result, nil
 }
 
 type chatRequest struct {
 	Model         string        `json:"model"`
-	Messages      []message     `json:"messages"`
+	Messages      []Message     `json:"messages"`
 	MaxTokens     int           `json:"max_tokens"`
 	Stream        bool          `json:"stream"`
 	StreamOptions streamOptions `json:"stream_options"`
-}
-
-type message struct {
-	Role    string `json:"role"`
-	Content string `json:"content"`
 }
 
 type streamOptions struct {
@@ -128,7 +151,8 @@ func unwrapURL(err error) error {
 
 func checkHead(response *http.Response) error {
 	if response.StatusCode != http.StatusOK {
-		return &StatusError{Status: response.StatusCode, Message: errorMessage(response.Body)}
+		code, message := errorOf(response.Body)
+		return &StatusError{Status: response.StatusCode, Code: code, Message: message}
 	}
 	kind, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
 	if kind != "text/event-stream" {
@@ -137,35 +161,41 @@ func checkHead(response *http.Response) error {
 	return nil
 }
 
-// errorMessage returns the message of an error in OpenAI's format, or else the start of the
+// errorOf returns the code and the message of an error in OpenAI's format, or else the start of the
 // body.
-func errorMessage(body io.Reader) string {
+func errorOf(body io.Reader) (code, message string) {
 	text, _ := io.ReadAll(io.LimitReader(body, maxErrorBody))
 	var answer event
 	if json.Unmarshal(text, &answer) == nil && answer.Error != nil && answer.Error.Message != "" {
-		return answer.Error.Message
+		code, _ := answer.Error.Code.(string)
+		return code, answer.Error.Message
 	}
 	const enough = 200
-	return strings.TrimSpace(string(text[:min(len(text), enough)]))
+	return "", strings.TrimSpace(string(text[:min(len(text), enough)]))
 }
 
 // event is one "data:" line of the stream.
 type event struct {
-	Choices []struct {
-		Delta struct {
-			Content string `json:"content"`
-			// Reasoning and ReasoningContent are what a model says to itself, by LocalAI's
-			// name and by llama.cpp's.
-			Reasoning        string `json:"reasoning"`
-			ReasoningContent string `json:"reasoning_content"`
-		} `json:"delta"`
-	} `json:"choices"`
-	Usage *struct {
+	Choices []choice `json:"choices"`
+	Usage   *struct {
+		PromptTokens     int `json:"prompt_tokens"`
 		CompletionTokens int `json:"completion_tokens"`
 	} `json:"usage"`
 	Error *struct {
+		// Code is a number in LocalAI's own errors.
+		Code    any    `json:"code"`
 		Message string `json:"message"`
 	} `json:"error"`
+}
+
+type choice struct {
+	Delta struct {
+		Content string `json:"content"`
+		// Reasoning and ReasoningContent are what a model says to itself, by LocalAI's
+		// name and by llama.cpp's.
+		Reasoning        string `json:"reasoning"`
+		ReasoningContent string `json:"reasoning_content"`
+	} `json:"delta"`
 }
 
 // readStream reads server-sent events up to "data: [DONE]".
@@ -189,7 +219,8 @@ func readStream(body io.Reader, started time.Time) (Result, error) {
 			return Result{}, fmt.Errorf("the stream holds an event that is not JSON: %w", err)
 		}
 		if e.Error != nil {
-			return Result{}, fmt.Errorf("the stream ends in an error: %s", e.Error.Message)
+			code, _ := e.Error.Code.(string)
+			return Result{}, &StreamError{Code: code, Message: e.Error.Message}
 		}
 		result.add(e, &text, started)
 		thinks = thinks || e.thinks()
@@ -209,7 +240,14 @@ func (e event) thinks() bool {
 	return false
 }
 
+func (e event) answers() bool {
+	return slices.ContainsFunc(e.Choices, func(c choice) bool { return c.Delta.Content != "" })
+}
+
 func (r *Result) add(e event, text *strings.Builder, started time.Time) {
+	if r.Begin == 0 && (e.thinks() || e.answers()) {
+		r.Begin = time.Since(started)
+	}
 	for _, choice := range e.Choices {
 		if choice.Delta.Content == "" {
 			continue
@@ -221,18 +259,18 @@ func (r *Result) add(e event, text *strings.Builder, started time.Time) {
 		r.Tokens++
 	}
 	if e.Usage != nil && e.Usage.CompletionTokens > 0 {
-		r.Tokens = e.Usage.CompletionTokens
+		r.Tokens, r.PromptTokens = e.Usage.CompletionTokens, e.Usage.PromptTokens
 	}
 }
 
 func finish(result Result, text string, thinks bool, started time.Time) (Result, error) {
+	result.Text = text
+	result.Total = time.Since(started)
 	switch {
 	case text == "" && thinks:
-		return Result{}, ErrReasoning
+		return result, ErrReasoning
 	case text == "":
 		return Result{}, errors.New("the stream ended without a single token")
 	}
-	result.Text = text
-	result.Total = time.Since(started)
 	return result, nil
 }

@@ -30,6 +30,9 @@ type Work struct {
 	// Editor is true for a completion in an editor. It goes before everything else, and waits until its client sends
 	// the next one.
 	Editor bool
+	// Idle is true for what is worth doing only while nobody else asks: it runs at once or not at all, and ends when somebody
+	// comes.
+	Idle bool
 }
 
 // ErrFull is the error for a request that finds no place.
@@ -78,8 +81,8 @@ type Ticket struct {
 	// ready is closed when its turn comes, revoked when that is to be given back.
 	ready, revoked chan struct{}
 	// superseded is closed when it is worth nothing any more, nil if that cannot be.
-	superseded chan struct{}
-	revoking   bool
+	superseded      chan struct{}
+	revoking, ended bool
 	// passed is how many requests that came later went before it.
 	passed int
 	// backs is how many turns it gave back, read how many tokens were read in them.
@@ -111,6 +114,10 @@ func (q *Queue) SetLimits(limits Limits) {
 func (q *Queue) Enter(client string, work Work) (*Ticket, error) {
 	q.mutex.Lock()
 	defer q.mutex.Unlock()
+	if work.Idle && len(q.running)+len(q.waiting) > 0 {
+		return nil, ErrFull
+	}
+	q.endIdle()
 	if work.Editor {
 		q.supersede(client)
 	}
@@ -123,7 +130,7 @@ func (q *Queue) Enter(client string, work Work) (*Ticket, error) {
 	}
 	q.came++
 	t := &Ticket{queue: q, client: client, work: work, came: q.came, ready: make(chan struct{})}
-	if work.Editor {
+	if work.Editor || work.Idle {
 		t.superseded = make(chan struct{})
 	}
 	q.waiting = append(q.waiting, t)
@@ -134,7 +141,8 @@ func (q *Queue) Enter(client string, work Work) (*Ticket, error) {
 // Ready is closed when the request may run. After Back it is another channel.
 func (t *Ticket) Ready() <-chan struct{} { return t.ready }
 
-// Superseded is closed when the client has sent a newer completion in an editor while this one waited.
+// Superseded is closed when the client has sent a newer completion in an editor while this one waited, and for idle
+// work when anybody asks.
 func (t *Ticket) Superseded() <-chan struct{} { return t.superseded }
 
 // supersede drops the completions of a client that wait.
@@ -142,6 +150,16 @@ func (q *Queue) supersede(client string) {
 	for _, t := range q.waiting {
 		if t.work.Editor && t.client == client {
 			q.waiting = without(q.waiting, t)
+			close(t.superseded)
+		}
+	}
+}
+
+// endIdle has idle work end that runs.
+func (q *Queue) endIdle() {
+	for _, t := range q.running {
+		if t.work.Idle && !t.ended {
+			t.ended = true
 			close(t.superseded)
 		}
 	}
@@ -199,7 +217,7 @@ func (t *Ticket) Leave(answered bool) {
 	if slices.Contains(q.running, t) {
 		q.at = max(q.at, q.had[t.client])
 		q.stop(t)
-		if answered && !t.work.Editor {
+		if answered && !t.work.Editor && !t.work.Idle {
 			// Of tool calls alone it is told at their end that the answer has begun.
 			q.pace.learnAnswer(max(q.free.Sub(t.began()), q.free.Sub(t.start)-q.pace.reading(t.toRead)))
 		}
@@ -370,7 +388,7 @@ func (q *Queue) shouldWait(t *Ticket) bool {
 	if t.work.Background {
 		least = stopping
 	}
-	if len(q.waiting) == 0 || t.work.Editor || q.pace.reading(unread) < least || t.backs >= t.patience() {
+	if len(q.waiting) == 0 || t.work.Editor || t.work.Idle || q.pace.reading(unread) < least || t.backs >= t.patience() {
 		return false
 	}
 	one := candidate{Ticket: t, cost: q.cost(t, unread), end: q.had[t.client], passed: t.passed}

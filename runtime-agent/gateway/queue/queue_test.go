@@ -588,3 +588,30 @@ func TestAnEditorsAnswersTellNothingOfOthers(t *testing.T) {
 		assert.Equal(t, usualPace, q.pace)
 	})
 }
+
+func TestIdleWorkGivesWay(t *testing.T) {
+	idle := Work{New: func() int { return 512 }, Idle: true}
+	for name, other := range map[string]Work{"a prompt": tokens(10), "what nobody watches": aside(10), "an editor": {New: func() int { return 1 }, Editor: true}} {
+		synctest.Test(t, func(t *testing.T) {
+			q := New(one, time.Now)
+			first := enter(t, q, "a", idle)
+			require.True(t, runs(first), name)
+			assert.False(t, closed(first.Superseded()), name)
+			_, err := q.Enter("b", idle)
+			require.ErrorIs(t, err, ErrFull, name)
+			assert.False(t, closed(first.Superseded()), "%s: what does not come in ends nothing", name)
+
+			first.Begun()
+			next := enter(t, q, "b", other)
+			assert.True(t, closed(first.Superseded()), "%s: its answer ends, too", name)
+			assert.False(t, closed(first.Revoked()), "%s: it is not put back", name)
+			again := enter(t, q, "b", tokens(10)) // ended once
+			first.Leave(false)
+			_, err = q.Enter("a", idle)
+			require.ErrorIs(t, err, ErrFull, name)
+			again.Leave(false)
+			next.Leave(false)
+			assert.True(t, runs(enter(t, q, "a", idle)), name)
+		})
+	}
+}
