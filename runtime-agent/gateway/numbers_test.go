@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -24,6 +25,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/goldentest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/failure"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway/program"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/speed"
 )
 
 // parsed is what Prometheus's own parser reads of the numbers, by name.
@@ -355,9 +357,12 @@ func TestASlowReaderOfTheNumbersHoldsUpNobody(t *testing.T) {
 func TestDocumentationHoldsTheTableOfNumbers(t *testing.T) {
 	var table strings.Builder
 	table.WriteString("| number | | |\n|---|---|---|\n")
-	g := New(testConfig(""), testKey, nil)
-	for _, f := range g.numbers.families {
-		fmt.Fprintf(&table, "| `%s` | %s | %s |\n", f.name, f.kind, f.help)
+	var text bytes.Buffer
+	New(testConfig(""), testKey, nil).numbers.write(&text)
+	speed.Result{Bandwidth: 1}.WriteMetrics(&text)
+	head := regexp.MustCompile(`(?m)^# HELP (\S+) (.*)\n# TYPE \S+ (\S+)$`)
+	for _, found := range head.FindAllStringSubmatch(text.String(), -1) {
+		fmt.Fprintf(&table, "| `%s` | %s | %s |\n", found[1], found[3], found[2])
 	}
 	goldentest.Block(t, "../../docs/appliance.md", "numbers", table.String())
 }
