@@ -37,6 +37,7 @@ const checkedPassword = `The-"p@$$w0rd'\{}`
 type checked struct {
 	*vm
 	http, https string
+	gateway     *gateway.Gateway
 }
 
 func serveWithNginx(t *testing.T) *checked {
@@ -61,25 +62,26 @@ func (v *vm) behindNginx(t *testing.T, engine string) *checked {
 	path := func(p string) string { return filepath.Join(v.root, p) }
 	settings, _, err := lastGood(v.root)
 	require.NoError(t, err)
+	s.gateway = v.gatewayTo(t, engine)
+	server := httptest.NewServer(s.gateway)
+	t.Cleanup(server.Close)
 	nginxtest.Run(t, nginx.Site{
 		HTTPListen: []string{s.http}, HTTPSListen: []string{s.https},
 		Certificate: path(appliance.ServerCert), Key: path(appliance.ServerKey), WebRoot: path(appliance.WebRoot),
-		Upstream: v.gatewayTo(t, engine), ReloadingFile: path(appliance.ReloadingFile),
+		Upstream: server.Listener.Addr().String(), ReloadingFile: path(appliance.ReloadingFile),
 		Password: checkedPassword, Keys: settings.Keys,
 	}.Render(), s.http, s.https)
 	return s
 }
 
-// gatewayTo starts a gateway with the configuration of the machine but for the engine's address.
-func (v *vm) gatewayTo(t *testing.T, engine string) (address string) {
+// gatewayTo returns a gateway with the configuration of the machine but for the engine's address.
+func (v *vm) gatewayTo(t *testing.T, engine string) *gateway.Gateway {
 	t.Helper()
 	config, err := gateway.ParseConfig([]byte(v.read(appliance.GatewayConfigFile)))
 	require.NoError(t, err)
 	config.Engine = engine
 	key := strings.TrimSpace(v.read(appliance.EngineKeyFile))
-	server := httptest.NewServer(gateway.New(config, key, slog.New(slog.NewTextHandler(t.Output(), nil))))
-	t.Cleanup(server.Close)
-	return server.Listener.Addr().String()
+	return gateway.New(config, key, slog.New(slog.NewTextHandler(t.Output(), nil)))
 }
 
 func (s *checked) ca() string { return filepath.Join(s.root, appliance.CACert) }

@@ -13,7 +13,7 @@ import (
 
 // All that one machine runs, with the files as they are rendered: the engine (the real one if
 // LOCALAI_BIN and the other variables are set), the gateway and nginx in front, and the agent that reports
-// READY and then runs the acceptance checks.
+// READY, then runs the acceptance checks and measures the speed.
 func TestTheWholeMachine(t *testing.T) {
 	v := newVM(t)
 	v.configure(map[string]string{appliance.VarPassword: checkedPassword, appliance.VarContextSize: "4096", "ETH0_IP": "127.0.0.1"})
@@ -31,6 +31,11 @@ func TestTheWholeMachine(t *testing.T) {
 	require.Zero(t, code, "%s\n%s", stderr, engine.Log())
 	assert.Equal(t, appliance.BootstrapSuccess+"\n", v.read(appliance.StatusFile))
 	code, stdout, stderr := machine.check(t.Context(), v.root, "")
+	assert.Zero(t, code, "%s%s\n%s", stdout, stderr, engine.Log())
+	t.Log(stdout)
+
+	machine.serveGateway(machine.gateway)
+	code, stdout, stderr = v.run("benchmark")
 	assert.Zero(t, code, "%s%s\n%s", stdout, stderr, engine.Log())
 	t.Log(stdout)
 }

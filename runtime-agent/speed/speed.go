@@ -29,6 +29,10 @@ const (
 	MuchStolen    = 0.05
 	FewProcessors = 0.75
 
+	// smallModel is how many bytes a token has to need so that reading them is what takes the time, and not
+	// all else that is done for a token.
+	smallModel = 256 << 20
+
 	maxFile = 64 << 10
 )
 
@@ -196,7 +200,7 @@ func (r Result) Warnings() []string {
 	if threads := float64(r.Of.Threads); r.Processors < FewProcessors*threads {
 		warn("%d threads do the work of %.1f: they share cores, or the host gives them less. Set %s to what the host has, or pin the processors", r.Of.Threads, r.Processors, appliance.VarThreads)
 	}
-	if share := r.Share(); share > 0 && share < LowShare {
+	if share := r.Share(); share > 0 && share < LowShare && r.BytesPerToken >= smallModel {
 		warn("writing uses %.0f %% of what the memory gives. What usually costs the rest: other virtual machines on the host, processors that are not pinned, memory of another NUMA node, a CPU_MODEL that hides instructions", 100*share)
 	}
 	return warnings

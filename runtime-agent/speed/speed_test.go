@@ -56,6 +56,12 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
+func TestASmallModelDoesNotWaitForTheMemory(t *testing.T) {
+	r := usual()
+	r.BytesPerToken = 100 << 20
+	assert.Empty(t, r.Warnings())
+}
+
 func TestAbout(t *testing.T) {
 	for want, d := range map[string]time.Duration{
 		"a few seconds": 9 * time.Second, "about 40 seconds": 42 * time.Second, "about 90 seconds": 89 * time.Second, "about 2 minutes": 90 * time.Second,
