@@ -201,6 +201,7 @@ func TestWatch(t *testing.T) {
 	t.Run("the backend is killed, twice", func(t *testing.T) {
 		s := newScene(t, installation)
 		s.watch(t)
+		require.Eventually(t, func() bool { return s.starts.Load() == 1 }, waitLimit, tick, "the engine that is there is seen")
 		localAI := s.process.PID()
 		for i := range 2 {
 			old := s.backend(t)
