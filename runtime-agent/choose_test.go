@@ -39,6 +39,8 @@ func TestAnotherModelIsAReload(t *testing.T) {
 	v := newVMWithTwo(t)
 	v.configure(nil)
 	assert.Equal(t, modelFile, v.weightsInUse())
+	_, stdout, _ := v.run("version")
+	assert.Contains(t, stdout, "models:      large, small\n")
 
 	v.configure(map[string]string{appliance.VarModel: "small"})
 	assert.Equal(t, appliance.ModelsDir+"/small.gguf", v.weightsInUse())
@@ -76,6 +78,22 @@ func TestAModelThatIsNotInTheImage(t *testing.T) {
 	code, _, stderr = v.run("configure", "--dry-run", "--context", context)
 	assert.Equal(t, 1, code)
 	assert.Contains(t, stderr, refused)
+}
+
+// A model disk may be of another build than the image.
+func TestAModelThatIsNotOnTheDisk(t *testing.T) {
+	v := newVMWithTwo(t)
+	v.configure(nil)
+	require.NoError(t, os.Remove(filepath.Join(v.root, appliance.ModelsDir, "small.gguf")))
+	code, _, stderr := v.run("configure", "--context", v.context(map[string]string{appliance.VarModel: "small"}))
+	assert.Equal(t, 1, code)
+	assert.Contains(t, stderr, "ONEAPP_COPILOT_MODEL: the weights of small, /opt/local-ai/models/small.gguf, are not on the disk. Those of these models are: large")
+	assert.Equal(t, modelFile, v.weightsInUse(), "the last one goes on")
+
+	require.NoError(t, os.Remove(filepath.Join(v.root, modelFile)))
+	code, _, stderr = v.run("configure", "--context", v.context(map[string]string{appliance.VarModel: "small"}))
+	assert.Equal(t, 1, code)
+	assert.Contains(t, stderr, "the image is damaged", "without any there is nothing to choose from")
 }
 
 func TestCheckModelIsOfTheOneThatIsServed(t *testing.T) {

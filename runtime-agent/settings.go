@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
@@ -33,10 +36,29 @@ func (s sources) checked(values map[string]string) (appliance.Settings, error) {
 	settings, err := parseSettings(values)
 	// What is wrong with the image itself is none of the context.
 	if baked, unreadable := readBaked(s.root); unreadable == nil && appliance.CheckModelID(settings.Model) == nil {
-		_, missing := baked.Serving(settings.Model)
+		served, missing := baked.Serving(settings.Model)
+		if missing == nil {
+			missing = s.onDisk(served)
+		}
 		err = errors.Join(err, missing)
 	}
 	return settings, err
+}
+
+// onDisk refuses a model of which another one's weights are there, but not its own: the model disk may be of another
+// build than the image. Where none is there, something else is wrong.
+func (s sources) onDisk(baked appliance.Baked) error {
+	var there []string
+	for _, m := range append([]appliance.BakedModel{baked.BakedModel}, baked.Others...) {
+		if _, err := os.Stat(filepath.Join(s.root, m.WeightsFile())); !errors.Is(err, fs.ErrNotExist) {
+			there = append(there, m.ModelID)
+		}
+	}
+	if len(there) == 0 || slices.Contains(there, baked.ModelID) {
+		return nil
+	}
+	return fmt.Errorf("%s: the weights of %s, %s, are not on the disk. Those of these models are: %s",
+		appliance.VarModel, baked.ModelID, baked.WeightsFile(), strings.Join(there, ", "))
 }
 
 // operatorPair returns nil if the operator gave no certificate.

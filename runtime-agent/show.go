@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/probe"
@@ -69,6 +70,9 @@ func (a app) showVersion(context.Context) error {
 	switch {
 	case err == nil:
 		lines = append(lines, imageOf(baked).Lines()...)
+		if ids := baked.ModelIDs(); len(ids) > 1 {
+			lines = append(lines, [2]string{"models", strings.Join(ids, ", ")})
+		}
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
