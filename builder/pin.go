@@ -59,13 +59,7 @@ func (c *Config) lockedBase() (lockfile.Input, bool) {
 	if _, listed := catalogue[c.BaseImage]; !listed {
 		return c.lock.Find(lockfile.KindBaseImage, c.goArch(), c.BaseImage)
 	}
-	named := lockfile.Lock{}
-	for _, input := range c.lock.Inputs {
-		if input.Name == c.BaseImage {
-			named.Put(input)
-		}
-	}
-	return named.Find(lockfile.KindBaseImage, c.goArch(), "")
+	return c.lock.Named(c.BaseImage).Find(lockfile.KindBaseImage, c.goArch(), "")
 }
 
 // pinModel returns the source and digest of the weights.
