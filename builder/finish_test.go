@@ -26,7 +26,7 @@ import (
 // withBaked makes it look as if the provisioner "slm-copilot" ran in the build.
 func withBaked(work *build) *build {
 	lock := lockfile.Lock{Inputs: locked()[3:]}
-	description := appliance.Baked{ModelID: "devstral-small-2", ModelName: "Devstral Small 2", MemoryMiB: 32768}
+	description := appliance.Baked{BakedModel: appliance.BakedModel{ModelID: "devstral-small-2", ModelName: "Devstral Small 2", MemoryMiB: 32768}}
 	work.baked = baked{lock: lock, description: description, lockText: string(lock.Encode()), sbom: "{}\n", licenses: "MIT\n"}
 	return work
 }

@@ -110,7 +110,7 @@ func TestHookBringsBackWhatWasBaked(t *testing.T) {
 	assert.Equal(t, "{}\n", b.baked.sbom)
 	assert.Equal(t, "MIT\n", b.baked.licenses)
 	assert.Len(t, b.baked.lock.Inputs, len(locked()))
-	assert.Equal(t, appliance.Baked{ModelID: "devstral-small-2", MemoryMiB: 32768}, b.baked.description)
+	assert.Equal(t, appliance.Baked{BakedModel: appliance.BakedModel{ModelID: "devstral-small-2", MemoryMiB: 32768}}, b.baked.description)
 }
 
 func TestHookRefusesWhatIsNoInventory(t *testing.T) {

@@ -66,16 +66,18 @@ func (b *bake) installAgent(ctx context.Context) error {
 func (b *bake) bakedJSON() (string, error) {
 	c := b.config
 	text, err := json.MarshalIndent(appliance.Baked{
-		Context:          c.Context,
-		ModelID:          c.Model.ID,
-		ModelName:        c.Model.Name,
-		Quantization:     c.Model.Quantization,
-		Sampling:         b.sampling,
+		Context: c.Context,
+		BakedModel: appliance.BakedModel{
+			ModelID:      c.Model.ID,
+			ModelName:    c.Model.Name,
+			Quantization: c.Model.Quantization,
+			Sampling:     b.sampling,
+			MemoryMiB:    b.memoryMiB,
+			MinMemoryMiB: b.minMemoryMiB,
+		},
 		LocalAIVersion:   c.LocalAI.Version,
 		ApplianceVersion: c.ApplianceVersion,
 		ModelDisk:        b.way == modelDisk,
-		MemoryMiB:        b.memoryMiB,
-		MinMemoryMiB:     b.minMemoryMiB,
 	}, "", "  ")
 	if err != nil {
 		return "", fmt.Errorf("describe the image: %w", err)

@@ -41,7 +41,7 @@ func (c converger) applyContext(ctx context.Context, file string) error {
 	if unknown := appliance.UnknownNames(found.Values); len(unknown) > 0 {
 		c.log.Warn("the context contains variables this image does not know: %s", strings.Join(unknown, ", "))
 	}
-	settings, err := parseSettings(found.Values)
+	settings, err := c.sources.checked(found.Values)
 	if err != nil {
 		refused := &refusal{strings.Split(err.Error(), "\n")}
 		return errors.Join(refused, c.serveWithout(ctx))

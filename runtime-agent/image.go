@@ -34,23 +34,34 @@ func readBaked(root string) (appliance.Baked, error) {
 	return baked, nil
 }
 
-// readModel reads the header of the weights. Where they are on a separate disk, a missing
-// file does not mean a damaged image.
-func readModel(root string) (gguf.Header, error) {
-	path := filepath.Join(root, appliance.ModelsDir, appliance.ModelFile)
+// serving describes the image, with the model that the last context has chosen as the one that is served.
+func (a app) serving() (appliance.Baked, error) {
+	baked, err := readBaked(a.root)
+	if err != nil {
+		return baked, err
+	}
+	// A status that cannot be read is as good as none: configure writes it again.
+	present, _ := a.state().Load()
+	return baked.Serving(present.Model)
+}
+
+// readModel reads the header of the weights of the model that is served. Where they are on a
+// separate disk, a missing file does not mean a damaged image.
+func readModel(root string, baked appliance.Baked) (gguf.Header, error) {
+	path := filepath.Join(root, baked.WeightsFile())
 	header, err := model.Read(path)
 	if _, missing := os.Stat(path); !errors.Is(missing, fs.ErrNotExist) {
 		return header, err
 	}
-	if baked, bakedErr := readBaked(root); bakedErr == nil && baked.ModelDisk {
+	if baked.ModelDisk {
 		return gguf.Header{}, fmt.Errorf("the model disk, labelled %s, is missing: attach it to the virtual machine and restart the machine", appliance.ModelDiskLabel)
 	}
 	return header, err
 }
 
 // modelTime returns when the model's file was made.
-func modelTime(root string) (time.Time, error) {
-	info, err := os.Stat(filepath.Join(root, appliance.ModelsDir, appliance.ModelFile))
+func modelTime(root string, baked appliance.Baked) (time.Time, error) {
+	info, err := os.Stat(filepath.Join(root, baked.WeightsFile()))
 	if err != nil {
 		return time.Time{}, err
 	}

@@ -62,12 +62,15 @@ func (s sources) gather(settings appliance.Settings, found vmcontext.Found) (pla
 	}
 	in.Hosts = hosts(settings, found.Values, in.Facts, in.TLS)
 	in.Warnings = slices.Concat(in.Warnings, in.TLS.Own.Warnings, in.TLS.Warnings)
-	header, fits, err := fitModel(s.root, in.Facts.Memory, settings.ContextSize)
+	if in.Baked, err = in.Baked.Serving(settings.Model); err != nil {
+		return in, &refusal{[]string{err.Error()}}
+	}
+	header, fits, err := fitModel(s.root, in.Baked, in.Facts.Memory, settings.ContextSize)
 	if err != nil {
 		return in, &refusal{[]string{err.Error()}}
 	}
 	in.Fit, in.ChatTemplate, in.Vocabulary, in.FIM = fits, header.ChatTemplate, header.Vocabulary, header.FIM
-	if in.ModelTime, err = modelTime(s.root); err != nil {
+	if in.ModelTime, err = modelTime(s.root, in.Baked); err != nil {
 		return in, err
 	}
 	in.Warnings = slices.Concat(in.Warnings, in.Fit.Warnings, in.Facts.Warnings(settings.Threads))
@@ -126,8 +129,8 @@ func appendNonEmpty(warnings []string, warning string) []string {
 }
 
 // fitModel reads the header of the model and checks whether the model fits into the memory.
-func fitModel(root string, memory uint64, contextSize int) (gguf.Header, fit.Result, error) {
-	header, err := readModel(root)
+func fitModel(root string, baked appliance.Baked, memory uint64, contextSize int) (gguf.Header, fit.Result, error) {
+	header, err := readModel(root, baked)
 	if err != nil {
 		return gguf.Header{}, fit.Result{}, err
 	}

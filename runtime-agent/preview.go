@@ -29,7 +29,7 @@ func (a app) preview(ctx context.Context, contextFile string) error {
 	if err != nil {
 		return err
 	}
-	settings, err := parseSettings(found.Values)
+	settings, err := a.sources().checked(found.Values)
 	if err != nil {
 		return fmt.Errorf("the context would be refused:\n%w", err)
 	}

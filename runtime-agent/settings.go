@@ -27,6 +27,18 @@ func parseSettings(values map[string]string) (appliance.Settings, error) {
 	return settings, err
 }
 
+// checked are the settings of a context, which name a model that the image contains. The error has one
+// line per mistake.
+func (s sources) checked(values map[string]string) (appliance.Settings, error) {
+	settings, err := parseSettings(values)
+	// What is wrong with the image itself is none of the context.
+	if baked, unreadable := readBaked(s.root); unreadable == nil && appliance.CheckModelID(settings.Model) == nil {
+		_, missing := baked.Serving(settings.Model)
+		err = errors.Join(err, missing)
+	}
+	return settings, err
+}
+
 // operatorPair returns nil if the operator gave no certificate.
 func operatorPair(settings appliance.Settings) (*certs.Pair, error) {
 	if settings.Certificate == nil || settings.Key == nil {

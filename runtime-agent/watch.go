@@ -25,16 +25,16 @@ func (a app) watch(ctx context.Context) error {
 	if filepath.Clean(a.root) != "/" {
 		return fmt.Errorf("%w: watch works on the machine itself, not on --root %s", errUsage, a.root)
 	}
-	baked, err := readBaked(a.root)
-	if err != nil {
-		return err
-	}
 	log := a.openLog()
 	defer func() { _ = log.Close() }()
 	engineKey := func() (string, error) { return secret.Read(a.path(appliance.EngineKeyFile)) }
+	modelID := func() (string, error) {
+		baked, err := a.serving()
+		return baked.ModelID, err
+	}
 	watcher := watch.Watcher{
 		Units:         systemd.Units{},
-		Engine:        watch.Engine{URL: "http://" + appliance.LocalAIAddress, Model: baked.ModelID, Key: engineKey},
+		Engine:        watch.Engine{URL: "http://" + appliance.LocalAIAddress, Model: modelID, Key: engineKey},
 		ReloadingFile: appliance.ReloadingFile,
 		Pause:         a.pause,
 		Log:           log,
@@ -77,8 +77,12 @@ func (a app) checkModel(context.Context) error {
 	if err != nil {
 		return err
 	}
+	baked, err := a.serving()
+	if err != nil {
+		return err
+	}
 	// The memory may be less than when the engine was configured.
-	if _, _, err := fitModel(a.root, facts.Memory, fit.MinContext); err != nil {
+	if _, _, err := fitModel(a.root, baked, facts.Memory, fit.MinContext); err != nil {
 		return fmt.Errorf("the engine is not started: %w", err)
 	}
 	return nil

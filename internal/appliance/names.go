@@ -54,8 +54,8 @@ const (
 	// BakedLicenses holds the texts of these licences, but for those of the distribution's
 	// packages.
 	BakedLicenses = BakedDir + "/licenses.txt"
-	// ModelDiskLabel is the label of the file system on a disk that contains only ModelFile,
-	// for images whose weights are not on the root disk. It is mounted at ModelsDir.
+	// ModelDiskLabel is the label of the file system on a disk that contains only weights,
+	// for images that do not have them on the root disk. It is mounted at ModelsDir.
 	ModelDiskLabel = "slm-model"
 )
 
@@ -265,31 +265,3 @@ const (
 	OneContext = "one-context"
 	CloudInit  = "cloud-init"
 )
-
-// Baked describes the content of the image. The provisioner writes it to BakedFile as JSON,
-// and the agent reads it.
-type Baked struct {
-	// Context is the program that applies the context to the operating system, OneContext or
-	// CloudInit; empty in images made before it was recorded.
-	Context string `json:"context,omitempty"`
-
-	// ModelID is the id clients send as "model".
-	ModelID string `json:"model_id"`
-	// ModelName and Quantization are display names: "Devstral Small 2 24B", "Q4_K_M".
-	ModelName    string `json:"model_name"`
-	Quantization string `json:"quantization"`
-	// Sampling is what the maker of the model recommends; absent in images made before it was
-	// recorded.
-	Sampling Sampling `json:"sampling,omitzero"`
-	// LocalAIVersion is the version of the engine, "v4.9.0".
-	LocalAIVersion string `json:"localai_version"`
-	// ApplianceVersion is the version of the image.
-	ApplianceVersion string `json:"appliance_version"`
-	// MemoryMiB is the memory a VM needs so that the model has a context of
-	// DefaultContextSize.
-	MemoryMiB int `json:"memory_mib,omitempty"`
-	// MinMemoryMiB is the memory below which the model does not start at all.
-	MinMemoryMiB int `json:"min_memory_mib,omitempty"`
-	// ModelDisk is true if the weights are on a disk of their own, labelled ModelDiskLabel.
-	ModelDisk bool `json:"model_disk,omitempty"`
-}

@@ -16,11 +16,11 @@ func NeutralSampling() Sampling {
 	return Sampling{Temperature: 0.8, TopP: 0.95, TopK: 40, MinP: 0.05, RepeatPenalty: 1}
 }
 
-// EngineSampling returns the sampling of the image; NeutralSampling if it was made before that was
-// recorded.
-func (b Baked) EngineSampling() Sampling {
-	if b.Sampling == (Sampling{}) {
+// EngineSampling returns the sampling of the model; NeutralSampling if the image was made before that
+// was recorded.
+func (m BakedModel) EngineSampling() Sampling {
+	if m.Sampling == (Sampling{}) {
 		return NeutralSampling()
 	}
-	return b.Sampling
+	return m.Sampling
 }

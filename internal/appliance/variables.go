@@ -16,6 +16,7 @@ const Prefix = "ONEAPP_COPILOT_"
 
 // Names of the context variables.
 const (
+	VarModel       = Prefix + "MODEL"
 	VarContextSize = Prefix + "CONTEXT_SIZE"
 	VarThreads     = Prefix + "THREADS"
 	VarPassword    = Prefix + "PASSWORD"
@@ -45,6 +46,8 @@ const (
 	// InputText is for PEM too. The type text64 would be meant for that, but the command line of
 	// OpenNebula 7.4.0 ends at a question of it where Ruby does not load base64 by itself.
 	InputText InputType = "text"
+	// InputList is answered with one of the options, which commas separate.
+	InputList InputType = "list"
 	// InputBoolean is answered with YES or NO.
 	InputBoolean InputType = "boolean"
 )
@@ -58,7 +61,7 @@ type Variable struct {
 	// here that has them.
 	Input string
 	Type  InputType
-	// Options is the options field of the user input ("min..max" for a range).
+	// Options is the options field of the user input ("min..max" for a range, "one,two" for a list).
 	Options string
 	// Default is used if the variable is empty or absent: a user input left empty arrives as
 	// an empty string.
@@ -73,6 +76,8 @@ type Variable struct {
 
 // Settings are the validated values of all variables.
 type Settings struct {
+	// Model is the id of the model to serve; empty means the first one of the image.
+	Model string
 	// ContextSize is the number of tokens of one conversation.
 	ContextSize int
 	// Threads is the number of inference threads; 0 lets the agent choose.
@@ -125,6 +130,16 @@ const (
 // variables is the single source for validation, user inputs, context references, help text
 // and documentation.
 var variables = []Variable{
+	{
+		Name:        VarModel,
+		Input:       Prefix + "MODEL_NAME",
+		Type:        InputList,
+		Description: "Model to serve, of those that the appliance contains. Empty for the first one.",
+		store: func(value string, s *Settings) error {
+			s.Model = value
+			return CheckModelID(value)
+		},
+	},
 	{
 		Name:        VarContextSize,
 		Input:       Prefix + "MODEL_CONTEXT_SIZE",
@@ -294,9 +309,20 @@ var variables = []Variable{
 	},
 }
 
-// Variables returns the table in the order in which users see the inputs.
-func Variables() []Variable {
-	return append([]Variable(nil), variables...)
+// Variables returns the table in the order in which users see the inputs. Which models there are
+// is not in it.
+func Variables() []Variable { return slices.Clone(variables) }
+
+// VariablesFor returns the table as users of an image see it that contains the models with these ids,
+// the one that is served by default first. With one model there is nothing to choose.
+func VariablesFor(models []string) []Variable {
+	offered := Variables()
+	i := slices.IndexFunc(offered, func(v Variable) bool { return v.Name == VarModel })
+	if len(models) < 2 {
+		return slices.Delete(offered, i, i+1)
+	}
+	offered[i].Options, offered[i].Default = strings.Join(models, ","), models[0]
+	return offered
 }
 
 // UserInput returns the variable's USER_INPUTS entry,

@@ -199,7 +199,7 @@ func TestCommonPasswordsAreRefused(t *testing.T) {
 
 func TestWhiteSpaceAroundAValueDoesNotCount(t *testing.T) {
 	plain := map[string]string{
-		VarContextSize: "4096", VarThreads: "2", VarPassword: "k7Ge9wQz2mXx", VarKeys: "a:tractor-lemon-37", VarDomain: "copilot.example.org",
+		VarModel: "small", VarContextSize: "4096", VarThreads: "2", VarPassword: "k7Ge9wQz2mXx", VarKeys: "a:tractor-lemon-37", VarDomain: "copilot.example.org",
 		VarACMEDirectory: "https://ca.example.org/dir", VarACMECA: testCertificate, VarACMEEmail: "ops@example.org",
 		VarCertificate: testCertificate, VarKey: testKey, VarCORSOrigins: "https://ide.example.org",
 		VarReadTimeout: "60", VarRateLimit: "1", VarWarmUp: "YES", VarStablePrompts: "yes",
@@ -348,6 +348,30 @@ func TestUnknownNamesFindsMisspellingsOnly(t *testing.T) {
 		"ETH0_IP":                        "10.0.2.15",
 	})
 	assert.Equal(t, []string{"ONEAPP_COPILOT_CONTEXTSIZE"}, got)
+}
+
+func TestModelsAreOfferedIfThereIsAChoice(t *testing.T) {
+	for _, models := range [][]string{nil, {"large"}} {
+		offered := VariablesFor(models)
+		assert.Len(t, offered, len(Variables())-1)
+		assert.NotEqual(t, VarModel, offered[0].Name)
+	}
+	offered := VariablesFor([]string{"large", "small"})
+	require.Len(t, offered, len(Variables()))
+	assert.Equal(t, "O|list|Model to serve, of those that the appliance contains. Empty for the first one.|large,small|large", offered[0].UserInput())
+	assert.Empty(t, Variables()[0].Options, "the table itself stays")
+}
+
+func TestIDsOfModels(t *testing.T) {
+	for _, id := range []string{"qwen2.5-coder-7b", "A_b", "7"} {
+		settings, err := ParseSettings(map[string]string{VarModel: id})
+		require.NoError(t, err)
+		assert.Equal(t, id, settings.Model)
+	}
+	for _, id := range []string{"../etc/passwd", ".hidden", "a b", "a,b", "a|b", "-a", strings.Repeat("a", 129)} {
+		_, err := ParseSettings(map[string]string{VarModel: id})
+		assert.ErrorContains(t, err, VarModel+": must be the id of a model", id)
+	}
 }
 
 // The rules OpenNebula's own tools break on: see USER_INPUTS in its documentation.

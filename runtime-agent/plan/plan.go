@@ -173,7 +173,7 @@ func rest(in Input) []Entry {
 		secretFile(appliance.EngineKeyFile, secret.Content(in.EngineKey)),
 		hide(localai.Secrets, file(appliance.LocalAIEnvFile, 0o600, config.Environment(), engine...)),
 		file(appliance.ModelConfigDir+"/"+modelFileName, 0o644, config.ModelFile(), engine...),
-		link(appliance.ModelConfigDir+"/"+appliance.ModelFile, appliance.ModelsDir+"/"+appliance.ModelFile, engine...),
+		link(appliance.ModelConfigDir+"/"+appliance.ModelFile, in.Baked.WeightsFile(), engine...),
 		file(appliance.UnitDir+"/"+appliance.LocalAIUnit, 0o644, localai.Unit(), engine...),
 	)
 	// What else than the engine depends on changes with the engine's files, for which bootstrap asks the model.

@@ -25,7 +25,7 @@ func input() Input {
 	return Input{
 		Settings:  appliance.Settings{ContextSize: 32768, Keys: []appliance.NamedKey{{Name: "alice", Key: "her-own-key"}}},
 		Context:   map[string]string{appliance.VarPassword: "the-password", appliance.VarKeys: "alice:her-own-key", "ETH0_IP": "192.0.2.7"},
-		Baked:     appliance.Baked{ModelID: "a-model"},
+		Baked:     appliance.Baked{BakedModel: appliance.BakedModel{ModelID: "a-model"}},
 		Facts:     machine.Facts{Threads: 4, IPv6: true, BootID: "boot-1"},
 		Fit:       fit.Result{ContextSize: 8448, CacheType: "q8_0", CacheRAM: 13, CacheTokens: 512},
 		Password:  "the-password",

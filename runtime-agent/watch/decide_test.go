@@ -148,7 +148,7 @@ func TestRequestsToLocalAI(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	e := Engine{URL: server.URL, Model: "m", Key: func() (string, error) { return "k", nil }}
+	e := Engine{URL: server.URL, Model: model("m"), Key: func() (string, error) { return "k", nil }}
 
 	require.NoError(t, e.reload(t.Context()))
 	assert.Equal(t, []string{
@@ -208,7 +208,7 @@ func TestALocalAIThatDisconnectsIsNotRestarted(t *testing.T) {
 	units, log := &stub{}, &text{}
 	w := &Watcher{
 		Units:  units,
-		Engine: Engine{URL: server.URL, Model: "m", Key: func() (string, error) { return "k", nil }},
+		Engine: Engine{URL: server.URL, Model: model("m"), Key: func() (string, error) { return "k", nil }},
 		Log:    logfile.Open(filepath.Join(t.TempDir(), "log"), log, time.Now),
 	}
 	w.repair(t.Context(), 1)

@@ -31,10 +31,9 @@ const (
 type Engine struct {
 	// URL is scheme, host and port.
 	URL string
-	// Model is the id of the model.
-	Model string
-	// Key returns LocalAI's own key. It is called each time, because the key may change.
-	Key func() (string, error)
+	// Model returns the id of the model, Key LocalAI's own key. They are called each time, because
+	// both may change.
+	Model, Key func() (string, error)
 }
 
 // answers reports whether the port is open. LocalAI opens it when the model is loaded, and
@@ -47,22 +46,26 @@ func (e Engine) answers(ctx context.Context) bool {
 
 // reload has LocalAI unload the dead backend and start another, and checks that it answers.
 func (e Engine) reload(ctx context.Context) error {
-	model := map[string]any{"model": e.Model}
+	id, err := e.Model()
+	if err != nil {
+		return err
+	}
+	model := map[string]any{"model": id}
 	if err := e.post(ctx, unloadLimit, "/backend/shutdown", model); err != nil && !isNotFound(err) {
 		return err // "not found" means not loaded, which is as good
 	}
 	if err := e.post(ctx, loadLimit, "/backend/load", model); err != nil {
 		return err
 	}
-	return e.ask(ctx)
+	return e.ask(ctx, id)
 }
 
 // ask gets one token. It is not a chat: a chat template may put a thousand tokens of
 // instructions before the question, which would take a minute to read. It retries after a
 // failure, because a token can be part of a character, for which the backend returns an error
 // (seen on v4.9.0 with a model of random weights).
-func (e Engine) ask(ctx context.Context) (err error) {
-	question := map[string]any{"model": e.Model, "prompt": "Hello", "max_tokens": 1}
+func (e Engine) ask(ctx context.Context, model string) (err error) {
+	question := map[string]any{"model": model, "prompt": "Hello", "max_tokens": 1}
 	for range askAttempts {
 		if err = e.post(ctx, askLimit, "/v1/completions", question); err == nil {
 			return nil

@@ -113,7 +113,7 @@ func newScene(t *testing.T, installation localaitest.Installation) *scene {
 	log := logfile.Open(filepath.Join(t.TempDir(), "log"), s.log, time.Now)
 	s.Watcher = &Watcher{
 		Units:         s.units,
-		Engine:        Engine{URL: process.URL, Model: "tiny", Key: s.key},
+		Engine:        Engine{URL: process.URL, Model: model("tiny"), Key: s.key},
 		ReloadingFile: filepath.Join(t.TempDir(), "run", "reloading"),
 		Pause:         pause,
 		Log:           log,
@@ -164,7 +164,7 @@ func (s *scene) closed() bool {
 	return err == nil
 }
 
-func (s *scene) answers(t *testing.T) bool { return s.Engine.ask(t.Context()) == nil }
+func (s *scene) answers(t *testing.T) bool { return s.Engine.ask(t.Context(), "tiny") == nil }
 
 func (s *scene) backend(t *testing.T) int {
 	t.Helper()
@@ -310,3 +310,5 @@ func TestTheFileOfAKilledWatchIsRemoved(t *testing.T) {
 	s.Run(ended)
 	assert.NoFileExists(t, s.ReloadingFile)
 }
+
+func model(id string) func() (string, error) { return func() (string, error) { return id, nil } }

@@ -34,7 +34,7 @@ func (a App) VMTemplate(arch string) VMTemplate {
 	}
 	inputs := map[string]string{}
 	var order []string
-	for _, v := range appliance.Variables() {
+	for _, v := range appliance.VariablesFor(nil) {
 		context[v.Name] = "$" + v.Input
 		inputs[v.Input] = v.UserInput()
 		order = append(order, v.Input)

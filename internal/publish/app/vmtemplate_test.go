@@ -14,12 +14,12 @@ import (
 func TestVMTemplateAsksForEveryVariableAndPassesTheAnswerOn(t *testing.T) {
 	template := Default().VMTemplate("x86_64")
 	var order []string
-	for _, v := range appliance.Variables() {
+	for _, v := range appliance.VariablesFor(nil) {
 		order = append(order, v.Input)
 		assert.Equal(t, "$"+v.Input, template.Vectors["CONTEXT"][0][v.Name])
 		assert.Equal(t, v.UserInput(), template.Vectors["USER_INPUTS"][0][v.Input])
 	}
-	assert.Len(t, template.Vectors["USER_INPUTS"][0], len(appliance.Variables()))
+	assert.Len(t, template.Vectors["USER_INPUTS"][0], len(appliance.VariablesFor(nil)))
 	assert.Equal(t, strings.Join(order, ","), template.Attributes["INPUTS_ORDER"])
 }
 

@@ -81,7 +81,7 @@ func lintContext(context, inputs map[string]any) []string {
 	if context["READY_SCRIPT"] == nil && context["READY_SCRIPT_PATH"] == nil {
 		mistakes = append(mistakes, "CONTEXT/REPORT_READY without READY_SCRIPT reports READY before the model is loaded")
 	}
-	for _, v := range appliance.Variables() {
+	for _, v := range appliance.VariablesFor(nil) {
 		reference, _ := context[v.Name].(string)
 		input, isReference := strings.CutPrefix(reference, "$")
 		if _, asked := inputs[input]; !isReference || !asked {

@@ -40,7 +40,7 @@ type param struct{ Name, Value string }
 // appliance accepts what a cloud sends. The repository's tests prepend ONEAPP_ to the names.
 func params() []param {
 	var found []param
-	for _, v := range appliance.Variables() {
+	for _, v := range appliance.VariablesFor(nil) {
 		if v.Default != "" {
 			found = append(found, param{strings.TrimPrefix(v.Name, "ONEAPP_"), v.Default})
 		}
@@ -93,7 +93,7 @@ func (p publication) render(name string) ([]byte, error) {
 		"Description": lines(p.app.Description).Value, "ShortDescription": p.app.ShortDescription,
 		"CPU": p.app.CPU, "VCPU": p.app.VCPU, "MemoryMiB": p.app.MemoryMiB,
 		"Image": p.manifest, "ImageURL": p.imageURL, "Base": p.base(), "Arch": p.manifest.OSArch,
-		"Spec": specFile, "Params": params(), "Variables": appliance.Variables(),
+		"Spec": specFile, "Params": params(), "Variables": appliance.VariablesFor(nil),
 		"Attributes": attributes, "Vectors": vectors,
 		"ReadyPhrase": appliance.ReadyPhrase, "MOTDFile": appliance.MOTDFile, "StatusFile": appliance.StatusFile,
 		"BootstrapSuccess": appliance.BootstrapSuccess, "BootstrapFailure": appliance.BootstrapFailure, "ConfigureFailure": appliance.ConfigureFailure,

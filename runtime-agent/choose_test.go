@@ -1,0 +1,91 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/gguf"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
+)
+
+// newVMWithTwo is a machine of an image with the models "large" and "small".
+func newVMWithTwo(t *testing.T) *vm {
+	t.Helper()
+	v := newVM(t)
+	v.put(appliance.BakedFile, `{"model_id": "large", "model_name": "Large", "sampling": {"temperature": 0.1}, "other_models": [
+		{"model_id": "small", "model_name": "Small", "file": "small.gguf", "sampling": {"temperature": 0.6}}]}`)
+	small := gguf.Tiny("small")
+	small.ContextLength = 1024
+	var content bytes.Buffer
+	require.NoError(t, gguf.Write(&content, small))
+	v.put(appliance.ModelsDir+"/small.gguf", content.String())
+	return v
+}
+
+func (v *vm) weightsInUse() string {
+	v.t.Helper()
+	target, err := os.Readlink(filepath.Join(v.root, appliance.ModelConfigDir, appliance.ModelFile))
+	require.NoError(v.t, err)
+	return target
+}
+
+func TestAnotherModelIsAReload(t *testing.T) {
+	v := newVMWithTwo(t)
+	v.configure(nil)
+	assert.Equal(t, modelFile, v.weightsInUse())
+
+	v.configure(map[string]string{appliance.VarModel: "small"})
+	assert.Equal(t, appliance.ModelsDir+"/small.gguf", v.weightsInUse())
+	model := v.read(appliance.ModelConfigDir + "/model.yaml")
+	assert.Contains(t, model, "name: \"small\"\n")
+	assert.Contains(t, model, "temperature: 0.6\n")
+	assert.Contains(t, model, "context_size: 1024\n", "the context is that of its own header")
+	assert.Contains(t, v.read(appliance.GatewayConfigFile), `"model": "small"`)
+	assert.Equal(t, []string{"restart " + appliance.LocalAIUnit, "restart " + appliance.GatewayUnit, restartBootstrap}, v.units.calls)
+	present, err := status.Store{Root: v.root}.Load()
+	require.NoError(t, err)
+	assert.Equal(t, "small", present.Model)
+	assert.Equal(t, "Small", present.Image.Model)
+
+	v.configure(map[string]string{"ONEAPP_COPILOT_MODEL_NAME": ""})
+	assert.Equal(t, modelFile, v.weightsInUse(), "an answer that is left empty is the first one")
+}
+
+func TestAModelThatIsNotInTheImage(t *testing.T) {
+	v := newVMWithTwo(t)
+	v.configure(map[string]string{appliance.VarModel: "small"})
+	before := v.snapshot()
+	context := v.context(map[string]string{appliance.VarModel: "huge", appliance.VarThreads: "many"})
+	code, _, stderr := v.run("configure", "--context", context)
+	assert.Equal(t, 1, code)
+	const refused = `ONEAPP_COPILOT_MODEL: the appliance does not contain this model, got "huge". It contains: large, small`
+	for _, text := range []string{stderr, v.read(appliance.ReportFile), v.read(appliance.MOTDFile)} {
+		assert.Contains(t, text, refused[:80])
+		assert.Contains(t, text, appliance.VarThreads, "all mistakes are listed")
+	}
+	assert.Contains(t, stderr, refused)
+	assert.ElementsMatch(t, differing(before, v.snapshot()),
+		[]string{"/mnt/context.sh", appliance.StatusFile, appliance.StatusJSON, appliance.MOTDFile, appliance.ReportFile},
+		"the last one goes on")
+	code, _, stderr = v.run("configure", "--dry-run", "--context", context)
+	assert.Equal(t, 1, code)
+	assert.Contains(t, stderr, refused)
+}
+
+func TestCheckModelIsOfTheOneThatIsServed(t *testing.T) {
+	v := newVMWithTwo(t)
+	v.configure(map[string]string{appliance.VarModel: "small"})
+	require.NoError(t, os.Remove(filepath.Join(v.root, modelFile)))
+	code, _, out := v.run("check-model")
+	assert.Equal(t, 0, code, out)
+	require.NoError(t, os.Remove(filepath.Join(v.root, appliance.ModelsDir, "small.gguf")))
+	code, _, out = v.run("check-model")
+	assert.Equal(t, 1, code)
+	assert.Contains(t, out, "small.gguf cannot be used")
+}
