@@ -187,7 +187,7 @@ func TestArchitectureIsTheManifests(t *testing.T) {
 
 // Model and memory follow the manifest, and what cannot work is refused before anything boots.
 func TestModelAndMemoryFollowTheManifest(t *testing.T) {
-	small := manifest.Manifest{ModelID: "tiny", MemoryMiB: 1024, MinMemoryMiB: 768}
+	small := manifest.Manifest{Model: manifest.Model{ModelID: "tiny", MemoryMiB: 1024, MinMemoryMiB: 768}}
 	for name, test := range map[string]struct {
 		settings block
 		manifest *manifest.Manifest
@@ -201,7 +201,7 @@ func TestModelAndMemoryFollowTheManifest(t *testing.T) {
 		"without a manifest":   {block{"memory": 512, "model_id": "x"}, nil, "x", 512, nil},
 		"what cannot work":     {block{"model_id": "other", "memory": 512}, &small, "other", 512, []string{"model_id: other, but by its manifest the image serves tiny", "memory: 512 MiB are too few for the model to start, by the manifest of the image it needs 768"}},
 		"more than this host":  {block{"memory": 16 << 20}, &small, "tiny", 16 << 20, []string{"memory: the machine wants 16777216 MiB, this host has "}},
-		"the default, unknown": {block{"memory": 0, "accelerator": "tcg"}, &manifest.Manifest{MemoryMiB: 16 << 20}, appliance.ModelID, 16 << 20, []string{"memory: the machine wants"}},
+		"the default, unknown": {block{"memory": 0, "accelerator": "tcg"}, &manifest.Manifest{Model: manifest.Model{MemoryMiB: 16 << 20}}, appliance.ModelID, 16 << 20, []string{"memory: the machine wants"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var p PostProcessor

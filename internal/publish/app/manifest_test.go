@@ -18,14 +18,16 @@ import (
 func withDevstral() manifest.Manifest {
 	model, _ := lockfile.Default().Find(lockfile.KindModel, "", "")
 	return manifest.Manifest{
-		Version: "1.0.0", ModelID: model.Name, ModelName: model.Name, ModelLicense: model.License,
-		ModelSHA256: strings.TrimPrefix(model.Digest, "sha256:"), MemoryMiB: 32768,
+		Version: "1.0.0", Model: manifest.Model{
+			ModelID: model.Name, ModelName: model.Name, ModelLicense: model.License,
+			ModelSHA256: strings.TrimPrefix(model.Digest, "sha256:"), MemoryMiB: 32768,
+		},
 	}
 }
 
 func withWeightsOf(id string) manifest.Manifest {
 	model, _ := catalogue.ByID(id)
-	return manifest.Manifest{Version: "1.0.0", ModelID: id, ModelSHA256: strings.TrimPrefix(model.Digest, "sha256:")}
+	return manifest.Manifest{Version: "1.0.0", Model: manifest.Model{ModelID: id, ModelSHA256: strings.TrimPrefix(model.Digest, "sha256:")}}
 }
 
 // European control is claimed where the maker is European, and who made the weights is said of all.
@@ -55,7 +57,7 @@ func TestDescriptionIsGolden(t *testing.T) {
 	for name, m := range map[string]manifest.Manifest{
 		"devstral": withDevstral(),
 		"fast":     withWeightsOf("qwen3-coder-30b-a3b"),
-		"other":    {ModelID: "qwen", ModelName: "Qwen 2.5 Coder 3B", ModelLicense: "LicenseRef-Qwen-Research"},
+		"other":    {Model: manifest.Model{ModelID: "qwen", ModelName: "Qwen 2.5 Coder 3B", ModelLicense: "LicenseRef-Qwen-Research"}},
 		"unknown":  {},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -91,7 +93,7 @@ func TestCapacityFollowsTheModel(t *testing.T) {
 		1: {1 << 10, 2}, 8<<10 + 1: {9 << 10, 5},
 		0: {32 << 10, 16}, // a manifest that does not tell
 	} {
-		got := DefaultFor(manifest.Manifest{MemoryMiB: memory})
+		got := DefaultFor(manifest.Manifest{Model: manifest.Model{MemoryMiB: memory}})
 		assert.Equal(t, want, [2]int{got.MemoryMiB, got.VCPU}, "%d MiB", memory)
 		assert.Equal(t, got.VCPU, got.CPU, "%d MiB", memory)
 	}

@@ -20,7 +20,7 @@ func ownManifest(arch string) manifest.Manifest {
 		Name: "slm-copilot", Version: "1.0.0", Image: "slm-copilot-1.0.0.qcow2", Format: "qcow2", Size: 40 << 30, FileSize: 15 << 30,
 		MD5: "d41d8cd98f00b204e9800998ecf8427e", SHA1: "da39a3ee5e6b4b0d3255bfef95601890afd80709",
 		SHA256:       "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-		CreationTime: 1795300000, OSID: "ubuntu", OSRelease: "24.04", OSArch: arch, MemoryMiB: 19456,
+		CreationTime: 1795300000, OSID: "ubuntu", OSRelease: "24.04", OSArch: arch, Model: manifest.Model{MemoryMiB: 19456},
 	}
 }
 
