@@ -93,7 +93,7 @@ func (c *Config) checkPins(fields *fieldcheck.Fields) {
 		fields.Add(err)
 	}
 	for _, m := range c.models() {
-		if fields.Settled(m.field+".source", m.field+".checksum", m.field+".id") {
+		if fields.Settled(m.field+".source", m.field+".checksum") && !fieldcheck.IsUnknown(m.ID) {
 			_, err := c.pinModel(m)
 			fields.Add(err)
 		}
