@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
@@ -75,6 +76,22 @@ func (m Manifest) Models() []Model {
 		return nil
 	}
 	return append([]Model{m.Model}, m.OtherModels...)
+}
+
+// Serving returns the model that is served with an id as the context's choice, which is empty for the
+// default. An image whose manifest names no model may have any.
+func (m Manifest) Serving(id string) (Model, error) {
+	if id == "" {
+		return m.Model, nil
+	}
+	if m.ModelID == "" {
+		return Model{ModelID: id}, nil
+	}
+	i := slices.Index(m.ModelIDs(), id)
+	if i < 0 {
+		return Model{}, fmt.Errorf("%s: the image does not contain %q. It contains: %s", appliance.VarModel, id, strings.Join(m.ModelIDs(), ", "))
+	}
+	return m.Models()[i], nil
 }
 
 // ModelIDs returns the ids of Models.

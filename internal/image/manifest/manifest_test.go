@@ -93,6 +93,17 @@ func TestSeveralModels(t *testing.T) {
 	require.NoError(t, err)
 	goldentest.Equal(t, filepath.Join("testdata", "several.manifest.json"), text)
 
+	for id, want := range map[string]Model{"": m.Model, "large": m.Model, "small": m.OtherModels[0]} {
+		served, err := m.Serving(id)
+		require.NoError(t, err)
+		assert.Equal(t, want, served, id)
+	}
+	_, err = m.Serving("tiny")
+	assert.EqualError(t, err, `ONEAPP_COPILOT_MODEL: the image does not contain "tiny". It contains: large, small`)
+	served, err := example().Serving("tiny")
+	require.NoError(t, err)
+	assert.Equal(t, Model{ModelID: "tiny"}, served, "a manifest that names no model")
+
 	m.OtherModels = append(m.OtherModels, Model{ModelID: "a,b", ModelSHA256: "e", MinMemoryMiB: -1})
 	err = Write(path, m)
 	for _, field := range []string{"model_id", "model_sha256", "min_memory_mib"} {

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/goldentest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/catalogue"
@@ -28,6 +29,39 @@ func withDevstral() manifest.Manifest {
 func withWeightsOf(id string) manifest.Manifest {
 	model, _ := catalogue.ByID(id)
 	return manifest.Manifest{Version: "1.0.0", Model: manifest.Model{ModelID: id, ModelSHA256: strings.TrimPrefix(model.Digest, "sha256:")}}
+}
+
+// withSeveral is an image with models from Europe and from elsewhere, one of them unknown.
+func withSeveral() manifest.Manifest {
+	m := withDevstral()
+	fast := withWeightsOf("qwen3-coder-30b-a3b").Model
+	fast.MemoryMiB = 29 << 10
+	m.OtherModels = []manifest.Model{fast, {ModelID: "mine", ModelName: "Mine"}}
+	return m
+}
+
+// One model that is not European is enough for no claim, whatever its place.
+func TestEuropeanControlIsOfAllModels(t *testing.T) {
+	m := withDevstral()
+	m.OtherModels = []manifest.Model{withDevstral().Model}
+	assert.Contains(t, DefaultFor(m).Description, "All its models are made in Europe")
+	m.OtherModels = append(m.OtherModels, withWeightsOf("qwen3-coder-30b-a3b").Model)
+	assert.NotContains(t, DefaultFor(m).Description, "Europe")
+	m.OtherModels = []manifest.Model{{ModelID: "mine"}}
+	assert.NotContains(t, DefaultFor(m).Description, "Europe")
+}
+
+func TestTheModelIsChosenAmongThoseOfTheImage(t *testing.T) {
+	template := DefaultFor(withSeveral()).VMTemplate("x86_64")
+	assert.Equal(t, "O|list|Model to serve, of those that the appliance contains. Empty for the first one.|devstral-small-2,qwen3-coder-30b-a3b,mine|devstral-small-2",
+		template.Vectors["USER_INPUTS"][0]["ONEAPP_COPILOT_MODEL_NAME"])
+	assert.Equal(t, "$ONEAPP_COPILOT_MODEL_NAME", template.Vectors["CONTEXT"][0][appliance.VarModel])
+	assert.True(t, strings.HasPrefix(template.Attributes["INPUTS_ORDER"], "ONEAPP_COPILOT_MODEL_NAME,"))
+	assert.Equal(t, "32768", template.Attributes["MEMORY"], "that of the default model")
+
+	one := DefaultFor(withDevstral()).VMTemplate("x86_64")
+	assert.NotContains(t, one.Vectors["CONTEXT"][0], appliance.VarModel)
+	assert.NotContains(t, one.Text(), "MODEL_NAME")
 }
 
 // European control is claimed where the maker is European, and who made the weights is said of all.
@@ -59,6 +93,7 @@ func TestDescriptionIsGolden(t *testing.T) {
 		"fast":     withWeightsOf("qwen3-coder-30b-a3b"),
 		"other":    {Model: manifest.Model{ModelID: "qwen", ModelName: "Qwen 2.5 Coder 3B", ModelLicense: "LicenseRef-Qwen-Research"}},
 		"unknown":  {},
+		"several":  withSeveral(),
 	} {
 		t.Run(name, func(t *testing.T) {
 			description := DefaultFor(m).Description

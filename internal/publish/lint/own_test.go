@@ -26,9 +26,13 @@ func ownManifest(arch string) manifest.Manifest {
 
 func TestOwnTemplatesHaveNoFindings(t *testing.T) {
 	for _, arch := range []string{"x86_64", "aarch64"} {
-		app := app.DefaultFor(ownManifest(arch))
-		app.Logo = "slm-copilot.png"
-		assert.Empty(t, Template("VM template", []byte(app.VMTemplate(arch).Text())))
+		several := ownManifest(arch)
+		several.ModelID, several.OtherModels = "large-1.0", []manifest.Model{{ModelID: "Small_2"}}
+		for _, m := range []manifest.Manifest{ownManifest(arch), several} {
+			app := app.DefaultFor(m)
+			app.Logo = "slm-copilot.png"
+			assert.Empty(t, Template("VM template", []byte(app.VMTemplate(arch).Text())))
+		}
 	}
 }
 
@@ -37,8 +41,10 @@ func TestOwnEntriesHaveNoFindings(t *testing.T) {
 	require.NoError(t, err)
 	model := ownManifest("")
 	model.OSID, model.OSRelease, model.SHA256, model.MD5 = "", "", strings.Repeat("ab", 32), strings.Repeat("ab", 16)
+	several := ownManifest("x86_64")
+	several.ModelID, several.OtherModels = "large", []manifest.Model{{ModelID: "small"}}
 	for name, images := range map[string][]manifest.Manifest{
-		"one disk": {ownManifest("x86_64")}, "another architecture": {ownManifest("aarch64")}, "two disks": {ownManifest("x86_64"), model},
+		"several models": {several}, "one disk": {ownManifest("x86_64")}, "another architecture": {ownManifest("aarch64")}, "two disks": {ownManifest("x86_64"), model},
 	} {
 		app := app.DefaultFor(images[0])
 		app.Publisher = `Example "Org"`
