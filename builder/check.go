@@ -60,10 +60,13 @@ func (c *Config) checkIDs(fields *fieldcheck.Fields) {
 		m.ID = cmp.Or(m.ID, locked.Name)
 		name := m.field + ".id"
 		names, ids = append(names, name), append(ids, m.ID)
-		if m.field == fieldModel || m.ID == "" && m.Source == "" {
+		if m.field == fieldModel {
 			continue
 		}
-		fields.Check(name, m.ID, appliance.CheckModelID)
+		// The lock file may still tell the id of a source that is not known yet.
+		if m.ID != "" || m.Source != "" && fields.Settled("lock_file", m.field+".source") {
+			fields.Check(name, m.ID, appliance.CheckModelID)
+		}
 		fields.Expect(appliance.OtherModelFile(m.ID) != appliance.ModelFile, name, "must not be %q: the model of the block model has this file name", m.ID)
 	}
 	fields.Distinct(names, ids)

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fieldcheck"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/gguf"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
@@ -185,6 +186,21 @@ func TestOtherModels(t *testing.T) {
 			assert.Equal(t, test.ids, ids)
 		})
 	}
+}
+
+func TestWhatIsNotKnownOfOtherModelsIsNotJudged(t *testing.T) {
+	t.Chdir(t.TempDir())
+	writeLock(t, locked()...)
+	raw := map[string]any{
+		"base_image": "ubuntu-24.04", "lock_file": "a.lock.hcl", "model_disk": true, "model": map[string]any{"id": fieldcheck.Unknown},
+		"other_model": []map[string]any{{"source": fieldcheck.Unknown}, {"id": fieldcheck.Unknown}, {"id": "tiny"}},
+	}
+	_, err := new(Config).decode(raw, packerData())
+	require.NoError(t, err)
+	raw["lock_file"] = "none.hcl"
+	_, err = new(Config).decode(raw, packerData())
+	require.ErrorContains(t, err, "lock_file: ")
+	assert.Equal(t, 1, strings.Count(err.Error(), "* "), err)
 }
 
 func TestOtherModelsAreForAModelDisk(t *testing.T) {

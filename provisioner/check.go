@@ -53,7 +53,8 @@ func (c *Config) checkModels(fields *fieldcheck.Fields) {
 		if source := cmp.Or(m.Source, locked.Source); source != "" {
 			sourceFields, sources = append(sourceFields, m.field+".source"), append(sources, sourceuri.Shown(source))
 		}
-		if m.ID != "" || m.Source != "" {
+		// The lock may still tell the id of a source that is not known yet.
+		if m.ID != "" || m.Source != "" && fields.Settled("lock_file", m.field+".source") {
 			fields.Check(m.field+".id", m.ID, appliance.CheckModelID)
 		}
 		fields.Expect(m.field == fieldModel || appliance.OtherModelFile(m.ID) != appliance.ModelFile,

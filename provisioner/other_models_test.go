@@ -217,6 +217,9 @@ func TestOtherModelMistakes(t *testing.T) {
 	}
 	unknown := hcl2helper.UnknownVariableValue
 	require.NoError(t, new(Provisioner).Prepare(block{"lock_file": severalLock(t), "model": block{"id": "qwen"}, "other_model": []block{
-		{"source": unknown, "checksum": unknown, "id": unknown, "token": unknown}, {"id": unknown}, {"id": "qwen2.5-coder-7b"},
+		{"source": unknown, "checksum": unknown, "id": unknown, "token": unknown}, {"id": unknown}, {"source": unknown, "checksum": goodDigest}, {"id": "qwen2.5-coder-7b"},
 	}}), "unknown values are not judged")
+	err := new(Provisioner).Prepare(block{"lock_file": "none.hcl", "other_model": []block{{"source": "x.gguf", "checksum": "none"}, {"id": "y"}}})
+	require.ErrorContains(t, err, "lock_file: ")
+	assert.Equal(t, 1, strings.Count(err.Error(), "* "), err)
 }

@@ -71,6 +71,6 @@ func (b *bake) mountModelDisk(ctx context.Context) error {
 	env := remote.Env{
 		"UNIT": files.ModelMountUnit, "DIR": appliance.ModelsDir, "SUMS": sums.String(), "LABEL": appliance.ModelDiskLabel,
 	}
-	_, err := b.script(ctx, "mount_model_disk", env, modelTimeout, nil)
+	_, err := b.script(ctx, "mount_model_disk", env, modelTimeout*time.Duration(len(b.payload.models)), nil)
 	return err
 }
