@@ -16,7 +16,7 @@ import (
 func TestAContextThatDoesNotFitIsReducedWithAWarning(t *testing.T) {
 	v := newVM(t)
 	v.facts.Memory = 512 << 20
-	v.facts.NoAVX2 = true
+	v.facts.Processor.NoAVX2 = true
 	wanted := map[string]string{appliance.VarContextSize: "131072", appliance.VarThreads: "5"}
 	v.configure(wanted)
 
@@ -37,7 +37,7 @@ func TestAContextThatDoesNotFitIsReducedWithAWarning(t *testing.T) {
 	assert.Equal(t, before, v.snapshot(), "the same memory gives the same files")
 	assert.Empty(t, v.units.calls)
 
-	v.facts.Memory, v.facts.NoAVX2 = 2<<30, false
+	v.facts.Memory, v.facts.Processor.NoAVX2 = 2<<30, false
 	v.configure(nil)
 	present, err = status.Store{Root: v.root}.Load()
 	require.NoError(t, err)

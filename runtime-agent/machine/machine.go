@@ -18,9 +18,8 @@ type Facts struct {
 	// CPUs is the number of processors this process may run on.
 	CPUs int
 	// Threads is the fastest number of inference threads on them. It is at least 1.
-	Threads int
-	// NoAVX2 is true if the processors are x86 without the AVX2 instructions.
-	NoAVX2 bool
+	Threads   int
+	Processor Processor
 	// Memory is MemTotal in bytes: a few percent less than the virtual machine was given.
 	Memory uint64
 	// Hostname is empty if none is set, or it is not allowed in a certificate.
@@ -45,7 +44,7 @@ func Read(root string) (Facts, error) {
 	if err := readProcessors(root, &facts); err != nil {
 		return Facts{}, err
 	}
-	facts.Memory, err = readMemory(root)
+	facts.Memory, err = readMemory(root, "MemTotal")
 	return facts, err
 }
 

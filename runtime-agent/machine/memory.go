@@ -1,7 +1,6 @@
 package machine
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,19 +8,20 @@ import (
 	"strings"
 )
 
-func readMemory(root string) (uint64, error) {
+// readMemory returns an amount of memory, in bytes, by its name in /proc/meminfo.
+func readMemory(root, name string) (uint64, error) {
 	text, err := os.ReadFile(filepath.Join(root, "/proc/meminfo"))
 	if err != nil {
 		return 0, fmt.Errorf("read the amount of memory: %w", err)
 	}
-	return parseMemory(string(text))
+	return parseMemory(string(text), name)
 }
 
-// parseMemory finds the line "MemTotal: <number> kB" of /proc/meminfo, where kB are KiB.
-func parseMemory(meminfo string) (uint64, error) {
+// parseMemory finds the line "<name>: <number> kB" of /proc/meminfo, where kB are KiB.
+func parseMemory(meminfo, name string) (uint64, error) {
 	for line := range strings.Lines(meminfo) {
 		fields := strings.Fields(line)
-		if len(fields) != 3 || fields[0] != "MemTotal:" || fields[2] != "kB" {
+		if len(fields) != 3 || fields[0] != name+":" || fields[2] != "kB" {
 			continue
 		}
 		// 50 bits, so that the number of bytes has 60.
@@ -30,5 +30,5 @@ func parseMemory(meminfo string) (uint64, error) {
 			return kib << 10, nil
 		}
 	}
-	return 0, errors.New("/proc/meminfo has no valid MemTotal")
+	return 0, fmt.Errorf("/proc/meminfo has no valid %s", name)
 }

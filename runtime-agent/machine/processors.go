@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 
@@ -35,7 +34,7 @@ func readProcessors(root string, facts *Facts) error {
 	if err != nil {
 		return fmt.Errorf("read the features of the processor: %w", err)
 	}
-	facts.NoAVX2 = runtime.GOARCH == "amd64" && lacksAVX2(string(cpuinfo))
+	facts.Processor = parseProcessor(string(cpuinfo))
 	return nil
 }
 
@@ -108,25 +107,18 @@ func threads(cores int, quota float64) int {
 	return max(cores, 1)
 }
 
-// lacksAVX2 reads /proc/cpuinfo of an x86 machine.
-func lacksAVX2(cpuinfo string) bool {
-	for line := range strings.Lines(cpuinfo) {
-		name, flags, found := strings.Cut(line, ":")
-		if found && strings.TrimSpace(name) == "flags" {
-			return !strings.Contains(" "+strings.TrimSpace(flags)+" ", " avx2 ")
-		}
-	}
-	return false // unknown: no warning
-}
-
 // Warnings say what makes inference slower than it could be. threads is the number the user
 // set, 0 if none.
 func (f Facts) Warnings(threads int) []string {
 	var warnings []string
-	if f.NoAVX2 {
+	if f.Processor.NoAVX2 {
 		warnings = append(warnings, "the virtual processors lack AVX2, which makes inference 14 times slower"+
 			" (measured: 4.1 tokens/s instead of 56.9)."+
 			` Add CPU_MODEL=[MODEL="host-passthrough"] to the template of the virtual machine`)
+	}
+	if hidden := f.Processor.Hidden; len(hidden) > 0 && !f.Processor.NoAVX2 {
+		warnings = append(warnings, fmt.Sprintf("the processor, %s, has %s, which the virtual machine does not show, so the engine computes with slower instructions."+
+			` Add CPU_MODEL=[MODEL="host-passthrough"] to the template of the virtual machine`, f.Processor.Model, strings.Join(hidden, ", ")))
 	}
 	if threads > f.CPUs {
 		warnings = append(warnings, fmt.Sprintf("%d threads on %d processors are slower than one thread per processor"+

@@ -57,30 +57,15 @@ func TestParseQuota(t *testing.T) {
 }
 
 func TestParseMemory(t *testing.T) {
-	got, err := parseMemory("MemTotal:       24682416 kB\nMemFree:        17980036 kB\n")
+	got, err := parseMemory("MemTotal:       24682416 kB\nMemFree:        17980036 kB\n", "MemTotal")
 	require.NoError(t, err)
 	assert.Equal(t, uint64(24682416<<10), got)
 	for _, text := range []string{"", "MemFree: 1 kB\n", "MemTotal: 0 kB", "MemTotal: -1 kB", "MemTotal: 1 MB", "MemTotal: 99999999999999999 kB"} {
-		_, err := parseMemory(text)
+		_, err := parseMemory(text, "MemTotal")
 		assert.ErrorContains(t, err, "MemTotal", text)
 	}
 }
 
-func TestLacksAVX2(t *testing.T) {
-	for text, want := range map[string]bool{
-		"flags\t\t: fpu sse2 ssse3 avx avx2 bmi2\n":      false,
-		"flags\t\t: avx2\n":                              false,
-		"flags\t\t: fpu sse2 avx\n":                      true,
-		"flags\t\t: fpu avx512_vnni notavx2 avx2x\n":     true,
-		"vmx flags\t: x\nflags\t\t: avx2\n":              false,
-		"processor\t: 0\nFeatures\t: fp asimd asimddp\n": false,
-		"": false,
-	} {
-		assert.Equal(t, want, lacksAVX2(text), "%q", text)
-	}
-}
-
-// proc is a machine with 2 GiB whose processors are the host's own.
 var proc = map[string]string{
 	"/proc/sys/kernel/random/boot_id": "boot-1\n",
 	"/proc/meminfo":                   "MemTotal: 2097152 kB\n",
@@ -107,7 +92,7 @@ func TestReadBelowARoot(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "boot-1", facts.BootID)
 	assert.Equal(t, uint64(2<<30), facts.Memory)
-	assert.Equal(t, runtime.GOARCH == "amd64", facts.NoAVX2)
+	assert.Equal(t, runtime.GOARCH == "amd64", facts.Processor.NoAVX2)
 	assert.False(t, facts.IPv6)
 	assert.Equal(t, runtime.NumCPU(), facts.CPUs)
 	assert.Equal(t, 1, facts.Threads, "all of them are one core here")
@@ -141,12 +126,12 @@ func TestReadNamesWhatIsMissing(t *testing.T) {
 func TestWarnings(t *testing.T) {
 	assert.Empty(t, Facts{CPUs: 4}.Warnings(0))
 	assert.Empty(t, Facts{CPUs: 4}.Warnings(4))
-	slow := Facts{CPUs: 4, NoAVX2: true}.Warnings(0)
+	slow := Facts{CPUs: 4, Processor: Processor{NoAVX2: true, Hidden: []string{avx2}}}.Warnings(0)
 	require.Len(t, slow, 1)
 	for _, part := range []string{"4.1", "56.9", `CPU_MODEL=[MODEL="host-passthrough"]`} {
 		assert.Contains(t, slow[0], part)
 	}
-	assert.Len(t, Facts{CPUs: 4, NoAVX2: true}.Warnings(5), 2)
+	assert.Len(t, Facts{CPUs: 4, Processor: Processor{NoAVX2: true, Hidden: []string{avx2}}}.Warnings(5), 2)
 	assert.Contains(t, Facts{CPUs: 4}.Warnings(5)[0], "5 threads on 4 processors")
 }
 
@@ -156,12 +141,12 @@ func FuzzParse(f *testing.F) {
 	f.Add("150000 100000")
 	f.Add("flags : avx2\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		if memory, err := parseMemory(text); err == nil {
+		if memory, err := parseMemory(text, "MemTotal"); err == nil {
 			assert.Positive(t, memory)
 			assert.Contains(t, text, "MemTotal:")
 		}
 		assert.GreaterOrEqual(t, parseQuota(text), 0.0)
-		if lacksAVX2(text) {
+		if parseProcessor(text).NoAVX2 {
 			assert.Contains(t, text, "flags")
 		}
 		assert.Positive(t, threads(1, parseQuota(text)))
