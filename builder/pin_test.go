@@ -280,9 +280,10 @@ func TestSecretsAreHiddenFromTheLog(t *testing.T) {
 	var c Config
 	_, err := c.decode(map[string]any{
 		"base_image": "https://me:kennwort@example.org/a.qcow2", "base_image_checksum": someChecksum,
-		"model": map[string]any{"source": "https://me:geheim@example.org/m.gguf", "checksum": someChecksum, "token": "hf_kennzeichen"},
+		"model":      map[string]any{"source": "https://me:geheim@example.org/m.gguf", "checksum": someChecksum, "token": "hf_kennzeichen"},
+		"model_disk": true, "other_model": []map[string]any{{"source": "n.gguf", "checksum": someChecksum, "id": "n", "token": "hf_anderes"}},
 	}, packerData())
 	require.NoError(t, err)
-	log.New(&packersdk.LogSecretFilter, "", 0).Print("kennwort geheim hf_kennzeichen seen")
-	assert.Equal(t, "<sensitive> <sensitive> <sensitive> seen\n", written.String())
+	log.New(&packersdk.LogSecretFilter, "", 0).Print("kennwort geheim hf_kennzeichen hf_anderes seen")
+	assert.Equal(t, "<sensitive> <sensitive> <sensitive> <sensitive> seen\n", written.String())
 }

@@ -235,10 +235,11 @@ func TestSecretsAreHiddenFromTheLog(t *testing.T) {
 	packersdk.LogSecretFilter.SetOutput(&written)
 	raw := valid()
 	raw["model"] = block{"source": "https://me:kennwort@example.org/m.gguf", "checksum": goodDigest, "token": "hf_kennzeichen"}
+	raw["other_model"] = []block{{"source": "https://me:losung@example.org/n.gguf", "checksum": goodDigest, "token": "hf_anderes", "id": "n"}}
 	raw["backend"].(block)["token"] = "quay_kennzeichen"
 	require.NoError(t, new(Provisioner).Prepare(raw))
-	log.New(&packersdk.LogSecretFilter, "", 0).Print("hf_kennzeichen quay_kennzeichen kennwort seen")
-	assert.Equal(t, "<sensitive> <sensitive> <sensitive> seen\n", written.String())
+	log.New(&packersdk.LogSecretFilter, "", 0).Print("hf_kennzeichen quay_kennzeichen kennwort hf_anderes losung seen")
+	assert.Equal(t, "<sensitive> <sensitive> <sensitive> <sensitive> <sensitive> seen\n", written.String())
 	packersdk.LogSecretFilter.SetOutput(os.Stderr)
 }
 
