@@ -111,7 +111,7 @@ func TestTheMemoryFollowsTheModel(t *testing.T) {
 
 	work := newBuild(decoded(t, map[string]any{"base_image": "base.qcow2", "base_image_checksum": "none", "model": local}), quiet())
 	require.Zero(t, work.memoryMiB)
-	require.NoError(t, (&stepFetch{work}).fetchModel(t.Context(), fetch.New(t.TempDir(), func(string) {})))
+	require.NoError(t, (&stepFetch{work}).fetchModels(t.Context(), fetch.New(t.TempDir(), func(string) {})))
 	assert.Equal(t, defaultMemory, work.memoryMiB, "what the system wants, which is more than a tiny model does")
 	assert.Equal(t, int64(len(content)), work.weights.Size)
 }
@@ -160,4 +160,37 @@ func TestTheModelDiskIsAnImageOfItsOwn(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, string(statement), filepath.Base(model))
 	assert.Contains(t, string(statement), digest)
+}
+
+func TestTheModelDiskHoldsOtherModels(t *testing.T) {
+	inWorkplace(t)
+	contents := map[string][]byte{"model.gguf": writeModel(t, "w.gguf", ""), "small.gguf": writeModel(t, "s.gguf", "another")}
+	work := newBuild(decoded(t, map[string]any{
+		"base_image": "base.qcow2", "base_image_checksum": "none", "output_directory": "dist/out", "model_disk": true,
+		"model":       map[string]any{"source": "w.gguf", "checksum": "none"},
+		"other_model": []map[string]any{{"source": "s.gguf", "checksum": "none", "id": "small"}},
+	}), quiet())
+	require.NoError(t, runSteps(t.Context(), step.Of(&stepFetch{work}), step.Of(&stepLockOutput{build: work}), step.Of(&stepModelDisk{work}), does(func() {
+		raw := filepath.Join(t.TempDir(), "raw")
+		info, err := qemuimg.Inspect(work.modelImage())
+		require.NoError(t, err)
+		require.NoError(t, qemuimg.ToRaw(t.Context(), work.modelImage(), qemuimg.Part{Size: info.VirtualSize}, raw, func(string) {}))
+		for name, content := range contents {
+			output, err := exec.Command("/usr/sbin/debugfs", "-R", "cat "+name, raw).Output()
+			require.NoError(t, err)
+			assert.True(t, bytes.Equal(content, output), name)
+		}
+	})))
+	assert.NotContains(t, work.modelImage(), work.weights.SHA256[:12], "the name follows all of the content")
+	assert.Equal(t, work.modelManifest.Version, work.modelDiskVersion())
+	var names []string
+	for _, input := range work.inputs() {
+		names = append(names, input.Name)
+	}
+	assert.Equal(t, []string{"base.qcow2", "s.gguf", "w.gguf"}, names, "the provenance has all of them")
+
+	page := []byte("<html>sign in</html>")
+	require.NoError(t, os.WriteFile("page.gguf", page, 0o600))
+	work.config.OtherModels[0].Source = "page.gguf"
+	require.ErrorContains(t, (&stepFetch{work}).fetchModels(t.Context(), fetch.New(t.TempDir(), func(string) {})), "other_model[0].source: page.gguf: ")
 }

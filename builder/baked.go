@@ -66,14 +66,23 @@ func readBaked(ctx context.Context, machine *remote.Machine) (b baked, err error
 	return b, nil
 }
 
-// tell copies what is known about the model into the manifest of the image.
+// tell copies what is known about the models into the manifest of the image.
 func (b baked) tell(m *manifest.Manifest) {
-	model, _ := b.lock.Find(lockfile.KindModel, "", "")
-	m.ModelID, m.ModelName, m.ModelLicense = b.description.ModelID, b.description.ModelName, model.License
-	m.ModelSHA256 = strings.TrimPrefix(model.Digest, digest.SHA256Prefix)
+	m.Model = b.model(b.description.BakedModel)
+	for _, other := range b.description.Others {
+		m.OtherModels = append(m.OtherModels, b.model(other))
+	}
 	m.ModelDisk = b.description.ModelDisk
 	m.Context = b.description.Context
-	m.MemoryMiB, m.MinMemoryMiB = b.description.MemoryMiB, b.description.MinMemoryMiB
+}
+
+func (b baked) model(described appliance.BakedModel) manifest.Model {
+	input, _ := b.lock.FindModel("", "", described.ModelID)
+	return manifest.Model{
+		ModelID: described.ModelID, ModelName: described.ModelName, ModelLicense: input.License,
+		ModelSHA256: strings.TrimPrefix(input.Digest, digest.SHA256Prefix),
+		MemoryMiB:   described.MemoryMiB, MinMemoryMiB: described.MinMemoryMiB,
+	}
 }
 
 // readFile returns "" if the file does not exist.

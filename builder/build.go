@@ -7,7 +7,9 @@ import (
 
 	packersdk "github.com/hashicorp/packer-plugin-sdk/packer"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/modeldisk"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/accelerator"
@@ -24,8 +26,8 @@ type build struct {
 	// slow TCG, or is empty.
 	accelerator string
 	warning     string
-	// base is the path of the base image on this host; weights is the model, or zero
-	// without one.
+	// base is the path of the base image on this host; weights is the model of the block "model", or
+	// zero without one.
 	base      string
 	baseInput lockfile.Input
 	// memoryMiB is what the machine gets, 0 as long as it depends on weights that are not
@@ -34,6 +36,8 @@ type build struct {
 	// modelInput describes weights for the provenance.
 	weights    fetch.File
 	modelInput lockfile.Input
+	// others are the further models of the model disk.
+	others []otherModel
 	// guest is the operating system of the running machine; baked is what the provisioner
 	// recorded.
 	guest guest
@@ -85,10 +89,31 @@ func (b *build) beside(suffix string) string {
 	return filepath.Join(b.config.partialDirectory(), b.config.baseName()+suffix)
 }
 
-// modelImageFile contains the digest of the weights, so that a new version of the software
-// does not rename the model disk.
+// otherModel is a model that only a model disk has.
+type otherModel struct {
+	weights modeldisk.Weights
+	input   lockfile.Input
+}
+
+// diskContent is what a model disk holds.
+func (b *build) diskContent() []modeldisk.Weights {
+	content := []modeldisk.Weights{onDisk(appliance.ModelFile, b.weights)}
+	for _, other := range b.others {
+		content = append(content, other.weights)
+	}
+	return content
+}
+
+func onDisk(name string, file fetch.File) modeldisk.Weights {
+	return modeldisk.Weights{Name: name, Path: file.Path, SHA256: file.SHA256, Size: file.Size}
+}
+
+// modelDiskVersion is of the content, so that a new version of the software does not rename the model
+// disk.
+func (b *build) modelDiskVersion() string { return modeldisk.Content(b.diskContent())[:12] }
+
 func (b *build) modelImageFile() string {
-	return b.config.ImageName + "-model-" + b.weights.SHA256[:12] + ".qcow2"
+	return b.config.ImageName + "-model-" + b.modelDiskVersion() + ".qcow2"
 }
 
 func (b *build) modelImage() string {

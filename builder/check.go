@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -40,13 +41,35 @@ func (c *Config) check() *fieldcheck.Fields {
 func (c *Config) checkSources(fields *fieldcheck.Fields) {
 	fields.Check("base_image", c.BaseImage, checkBaseImage)
 	fields.CheckOptional("base_image_checksum", c.BaseImageChecksum, checkChecksum(c.BaseImage))
-	if c.Model == nil {
-		fields.Expect(!c.ModelDisk, "model_disk", "needs the block model")
-		return
+	fields.Expect(!c.ModelDisk || c.Model != nil, "model_disk", "needs the block model")
+	fields.Expect(c.ModelDisk || len(c.OtherModels) == 0, fieldOtherModel, "is for model_disk = true: without it the provisioner uploads these models")
+	for _, m := range c.models() {
+		// The source can be left out: the lock file may name it.
+		fields.CheckOptional(m.field+".source", m.Source, fieldcheck.PathOrURL)
+		fields.CheckOptional(m.field+".checksum", m.Checksum, checkChecksum(m.Source))
 	}
-	// The source can be left out: the lock file may name it.
-	fields.CheckOptional("model.source", c.Model.Source, fieldcheck.PathOrURL)
-	fields.CheckOptional("model.checksum", c.Model.Checksum, checkChecksum(c.Model.Source))
+	c.checkIDs(fields)
+}
+
+// checkIDs completes the ids from the lock file. Those of other models are names of files beside the
+// default model's.
+func (c *Config) checkIDs(fields *fieldcheck.Fields) {
+	var names, ids []string
+	for _, m := range c.models() {
+		locked, _ := c.lock.FindModel(c.goArch(), m.Source, m.ID)
+		m.ID = cmp.Or(m.ID, locked.Name)
+		name := m.field + ".id"
+		names, ids = append(names, name), append(ids, m.ID)
+		if m.field == fieldModel {
+			continue
+		}
+		// The lock file may still tell the id of a source that is not known yet.
+		if m.ID != "" || m.Source != "" && fields.Settled("lock_file", m.field+".source") {
+			fields.Check(name, m.ID, appliance.CheckModelID)
+		}
+		fields.Expect(appliance.OtherModelFile(m.ID) != appliance.ModelFile, name, "must not be %q: the model of the block model has this file name", m.ID)
+	}
+	fields.Distinct(names, ids)
 }
 
 func (c *Config) checkMachine(fields *fieldcheck.Fields) {
@@ -72,9 +95,11 @@ func (c *Config) checkPins(fields *fieldcheck.Fields) {
 		_, err := c.pinBase()
 		fields.Add(err)
 	}
-	if c.Model != nil && fields.Settled("model.source", "model.checksum") {
-		_, err := c.pinModel()
-		fields.Add(err)
+	for _, m := range c.models() {
+		if fields.Settled(m.field+".source", m.field+".checksum") && !fieldcheck.IsUnknown(m.ID) {
+			_, err := c.pinModel(m)
+			fields.Add(err)
+		}
 	}
 }
 

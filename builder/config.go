@@ -60,6 +60,8 @@ type Config struct {
 	// ModelDisk keeps the weights on a disk of their own, which is published as a second
 	// image.
 	ModelDisk bool `mapstructure:"model_disk"`
+	// OtherModels are on that disk too: models that users may choose in place of Model.
+	OtherModels []Model `mapstructure:"other_model"`
 
 	// ImageName and ImageVersion make the file name and go into the manifest.
 	ImageName    string `mapstructure:"image_name"`
@@ -77,8 +79,11 @@ type Config struct {
 	lock lockfile.Lock
 }
 
-// Model is the block "model": one GGUF file.
+// Model is the block "model" or "other_model": one GGUF file.
 type Model struct {
+	// ID is the name of the model in the lock file, and of its file on the model disk; the default
+	// is the name that the lock file has for Source.
+	ID string `mapstructure:"id"`
 	// Source is a path or an http(s) URL; the default is the lock file's.
 	Source string `mapstructure:"source"`
 	// Checksum has the form of BaseImageChecksum.
@@ -119,8 +124,8 @@ func (c *Config) decode(raws ...any) (warnings []string, err error) {
 // hideSecrets keeps passwords in URLs and tokens out of Packer's log.
 func (c *Config) hideSecrets() {
 	secrets := []string{sourceuri.Password(c.BaseImage)}
-	if c.Model != nil {
-		secrets = append(secrets, sourceuri.Password(c.Model.Source), c.Model.Token)
+	for _, m := range c.models() {
+		secrets = append(secrets, sourceuri.Password(m.Source), m.Token)
 	}
 	fieldcheck.HideSecrets(secrets...)
 }
@@ -131,9 +136,11 @@ func (c *Config) warnings() []string {
 		found = append(found, fmt.Sprintf("base_image_checksum is %q: nothing tells whether %s is the image you mean",
 			fetch.Unchecked, c.BaseImage))
 	}
-	if c.Model != nil && c.Model.Checksum == fetch.Unchecked {
-		found = append(found, fmt.Sprintf("model.checksum is %q: nothing tells whether %s is the model you mean",
-			fetch.Unchecked, c.Model.Source))
+	for _, m := range c.models() {
+		if m.Checksum == fetch.Unchecked {
+			found = append(found, fmt.Sprintf("%s.checksum is %q: nothing tells whether %s is the model you mean",
+				m.field, fetch.Unchecked, m.Source))
+		}
 	}
 	return found
 }

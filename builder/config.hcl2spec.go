@@ -32,6 +32,7 @@ type FlatConfig struct {
 	CloudInit           *string           `mapstructure:"cloud_init" cty:"cloud_init" hcl:"cloud_init"`
 	Model               *FlatModel        `mapstructure:"model" cty:"model" hcl:"model"`
 	ModelDisk           *bool             `mapstructure:"model_disk" cty:"model_disk" hcl:"model_disk"`
+	OtherModels         []FlatModel       `mapstructure:"other_model" cty:"other_model" hcl:"other_model"`
 	ImageName           *string           `mapstructure:"image_name" cty:"image_name" hcl:"image_name"`
 	ImageVersion        *string           `mapstructure:"image_version" cty:"image_version" hcl:"image_version"`
 	OutputDirectory     *string           `mapstructure:"output_directory" cty:"output_directory" hcl:"output_directory"`
@@ -73,6 +74,7 @@ func (*FlatConfig) HCL2Spec() map[string]hcldec.Spec {
 		"cloud_init":                 &hcldec.AttrSpec{Name: "cloud_init", Type: cty.String, Required: false},
 		"model":                      &hcldec.BlockSpec{TypeName: "model", Nested: hcldec.ObjectSpec((*FlatModel)(nil).HCL2Spec())},
 		"model_disk":                 &hcldec.AttrSpec{Name: "model_disk", Type: cty.Bool, Required: false},
+		"other_model":                &hcldec.BlockListSpec{TypeName: "other_model", Nested: hcldec.ObjectSpec((*FlatModel)(nil).HCL2Spec())},
 		"image_name":                 &hcldec.AttrSpec{Name: "image_name", Type: cty.String, Required: false},
 		"image_version":              &hcldec.AttrSpec{Name: "image_version", Type: cty.String, Required: false},
 		"output_directory":           &hcldec.AttrSpec{Name: "output_directory", Type: cty.String, Required: false},
@@ -85,6 +87,7 @@ func (*FlatConfig) HCL2Spec() map[string]hcldec.Spec {
 // FlatModel is an auto-generated flat version of Model.
 // Where the contents of a field with a `mapstructure:,squash` tag are bubbled up.
 type FlatModel struct {
+	ID       *string `mapstructure:"id" cty:"id" hcl:"id"`
 	Source   *string `mapstructure:"source" cty:"source" hcl:"source"`
 	Checksum *string `mapstructure:"checksum" cty:"checksum" hcl:"checksum"`
 	Token    *string `mapstructure:"token" sensitive:"true" cty:"token" hcl:"token"`
@@ -102,6 +105,7 @@ func (*Model) FlatMapstructure() interface{ HCL2Spec() map[string]hcldec.Spec } 
 // The decoded values from this spec will then be applied to a FlatModel.
 func (*FlatModel) HCL2Spec() map[string]hcldec.Spec {
 	s := map[string]hcldec.Spec{
+		"id":       &hcldec.AttrSpec{Name: "id", Type: cty.String, Required: false},
 		"source":   &hcldec.AttrSpec{Name: "source", Type: cty.String, Required: false},
 		"checksum": &hcldec.AttrSpec{Name: "checksum", Type: cty.String, Required: false},
 		"token":    &hcldec.AttrSpec{Name: "token", Type: cty.String, Required: false},

@@ -26,7 +26,11 @@ import (
 // withBaked makes it look as if the provisioner "slm-copilot" ran in the build.
 func withBaked(work *build) *build {
 	lock := lockfile.Lock{Inputs: locked()[3:]}
-	description := appliance.Baked{BakedModel: appliance.BakedModel{ModelID: "devstral-small-2", ModelName: "Devstral Small 2", MemoryMiB: 32768}}
+	lock.Put(lockfile.Input{Kind: lockfile.KindModel, Name: "other", Source: "other.gguf", Digest: otherChecksum, Size: 5, License: "Apache-2.0"})
+	description := appliance.Baked{
+		BakedModel: appliance.BakedModel{ModelID: "tiny", ModelName: "Tiny", MemoryMiB: 32768, MinMemoryMiB: 16384},
+		Others:     []appliance.BakedModel{{ModelID: "other", ModelName: "Other", File: "other.gguf", MemoryMiB: 2048}},
+	}
 	work.baked = baked{lock: lock, description: description, lockText: string(lock.Encode()), sbom: "{}\n", licenses: "MIT\n"}
 	return work
 }
@@ -131,20 +135,16 @@ func TestWhatWasBakedLiesBesideTheImage(t *testing.T) {
 	require.NoError(t, json.Unmarshal(text, &statement))
 	require.Len(t, statement.Subject, 1)
 	assert.Equal(t, work.manifest.SHA256, statement.Subject[0].Digest["sha256"])
-	assert.Len(t, statement.Predicate.BuildDefinition.ResolvedDependencies, 2, "base image and model, each once")
+	assert.Len(t, statement.Predicate.BuildDefinition.ResolvedDependencies, 3, "base image and models, each once")
 
 	m, err := manifest.Read(base + ".manifest.json")
 	require.NoError(t, err)
 	assert.NotEmpty(t, m.BuildID)
 	assert.Equal(t, statement.Predicate.RunDetails.Metadata.InvocationID, m.BuildID)
-	model, found := work.baked.lock.Find(lockfile.KindModel, "", "")
-	require.True(t, found)
-	assert.Equal(t, manifest.Manifest{
-		ModelID: "devstral-small-2", ModelName: "Devstral Small 2", ModelLicense: model.License,
-		ModelSHA256: strings.TrimPrefix(model.Digest, "sha256:"), MemoryMiB: 32768,
-	}, manifest.Manifest{
-		ModelID: m.ModelID, ModelName: m.ModelName, ModelLicense: m.ModelLicense, ModelSHA256: m.ModelSHA256, MemoryMiB: m.MemoryMiB,
-	})
+	assert.Equal(t, []manifest.Model{
+		{ModelID: "tiny", ModelName: "Tiny", ModelLicense: "MIT", ModelSHA256: strings.TrimPrefix(someChecksum, "sha256:"), MemoryMiB: 32768, MinMemoryMiB: 16384},
+		{ModelID: "other", ModelName: "Other", ModelLicense: "Apache-2.0", ModelSHA256: strings.TrimPrefix(otherChecksum, "sha256:"), MemoryMiB: 2048},
+	}, m.Models())
 }
 
 // Secrets in a template must not appear in anything that a build publishes.

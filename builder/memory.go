@@ -19,7 +19,7 @@ const defaultMemory = 4096
 func (b *build) checkMemory() error {
 	wanted := b.memoryMiB
 	if b.config.Model != nil {
-		input, err := b.config.pinModel()
+		input, err := b.config.pinModel(b.config.models()[0])
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
@@ -13,8 +14,9 @@ import (
 
 // The template fields of the inputs, as error messages name them.
 const (
-	fieldBase  = "base_image"
-	fieldModel = "model"
+	fieldBase       = "base_image"
+	fieldModel      = "model"
+	fieldOtherModel = "other_model"
 )
 
 // readLock opens the lock file; an empty path is the one in the plugin.
@@ -59,25 +61,41 @@ func (c *Config) lockedBase() (lockfile.Input, bool) {
 	if _, listed := catalogue[c.BaseImage]; !listed {
 		return c.lock.Find(lockfile.KindBaseImage, c.goArch(), c.BaseImage)
 	}
-	named := lockfile.Lock{}
-	for _, input := range c.lock.Inputs {
-		if input.Name == c.BaseImage {
-			named.Put(input)
-		}
+	return c.lock.Named(c.BaseImage).Find(lockfile.KindBaseImage, c.goArch(), "")
+}
+
+// modelBlock is a block with a model, and its name for messages.
+type modelBlock struct {
+	field string
+	*Model
+}
+
+// models returns the blocks with models, that of the block "model" first.
+func (c *Config) models() []modelBlock {
+	var blocks []modelBlock
+	if c.Model != nil {
+		blocks = append(blocks, modelBlock{fieldModel, c.Model})
 	}
-	return named.Find(lockfile.KindBaseImage, c.goArch(), "")
+	for i := range c.OtherModels {
+		blocks = append(blocks, modelBlock{fmt.Sprintf("%s[%d]", fieldOtherModel, i), &c.OtherModels[i]})
+	}
+	return blocks
 }
 
 // pinModel returns the source and digest of the weights.
-func (c *Config) pinModel() (lockfile.Input, error) {
-	input, found := c.lock.Find(lockfile.KindModel, c.goArch(), c.Model.Source)
-	if !found && c.Model.Source == "" {
-		return input, fmt.Errorf("model.source: must be set: %s does not name one model", lockfile.Called(c.LockFile))
+func (c *Config) pinModel(m modelBlock) (lockfile.Input, error) {
+	input, found := c.lock.FindModel(c.goArch(), m.Source, m.ID)
+	if !found && m.Source == "" {
+		named := "one model"
+		if m.ID != "" {
+			named = strconv.Quote(m.ID)
+		}
+		return input, fmt.Errorf("%s.source: must be set: %s does not name %s", m.field, lockfile.Called(c.LockFile), named)
 	}
 	if !found {
-		input = lockfile.Input{Kind: lockfile.KindModel, Name: filepath.Base(sourceuri.Shown(c.Model.Source)), Source: c.Model.Source}
+		input = lockfile.Input{Kind: lockfile.KindModel, Name: filepath.Base(sourceuri.Shown(m.Source)), Source: m.Source}
 	}
-	return c.wanted(fieldModel, fieldModel+".checksum", c.Model.Checksum).Pin(input)
+	return c.wanted(m.field, m.field+".checksum", m.Checksum).Pin(input)
 }
 
 func (c *Config) wanted(field, checksumField, checksum string) lockfile.Wanted {

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/fieldcheck"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/gguf"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
@@ -106,7 +107,7 @@ func TestPinModel(t *testing.T) {
 	}
 	c, err := decode(map[string]any{}, nil)
 	require.NoError(t, err)
-	input, err := c.pinModel()
+	input, err := c.pinModel(c.models()[0])
 	require.NoError(t, err)
 	assert.Equal(t, locked()[4], input, "the only model of the lock file")
 
@@ -114,7 +115,7 @@ func TestPinModel(t *testing.T) {
 	assert.ErrorContains(t, err, "model: https://example.org/other.gguf is not pinned")
 	c, err = decode(map[string]any{"source": "dir/other.gguf", "checksum": otherChecksum}, nil)
 	require.NoError(t, err)
-	input, err = c.pinModel()
+	input, err = c.pinModel(c.models()[0])
 	require.NoError(t, err)
 	assert.Equal(t, lockfile.Input{Kind: lockfile.KindModel, Name: "other.gguf", Source: "dir/other.gguf", Digest: otherChecksum}, input)
 
@@ -123,6 +124,92 @@ func TestPinModel(t *testing.T) {
 	writeLock(t, append(locked(), second)...)
 	_, err = decode(map[string]any{}, nil)
 	assert.ErrorContains(t, err, "model.source: must be set: a.lock.hcl does not name one model")
+	_, err = decode(map[string]any{"id": "small"}, nil)
+	assert.ErrorContains(t, err, "model.source: must be set: a.lock.hcl does not name \"small\"")
+	c, err = decode(map[string]any{"id": "tinier"}, nil)
+	require.NoError(t, err)
+	input, err = c.pinModel(c.models()[0])
+	require.NoError(t, err)
+	assert.Equal(t, second, input)
+}
+
+func TestOtherModels(t *testing.T) {
+	t.Chdir(t.TempDir())
+	second := locked()[4]
+	second.Name, second.Source = "tinier", "https://example.org/tinier.gguf"
+	writeLock(t, append(locked(), second)...)
+	for name, test := range map[string]struct {
+		others []map[string]any
+		ids    []string
+		errs   []string
+	}{
+		"by id":     {[]map[string]any{{"id": "tinier"}}, []string{"tiny", "tinier"}, nil},
+		"by source": {[]map[string]any{{"source": second.Source}}, []string{"tiny", "tinier"}, nil},
+		"of its own": {
+			[]map[string]any{{"source": "a/b.gguf", "checksum": otherChecksum, "id": "Mine_1.0"}, {"id": "tinier"}}, []string{"tiny", "Mine_1.0", "tinier"}, nil,
+		},
+		"mistakes": {
+			[]map[string]any{
+				{"id": "nowhere"}, {"source": "a.gguf", "checksum": otherChecksum}, {"source": "b.gguf", "checksum": "none", "id": "a/b"},
+				{"source": "c.gguf", "checksum": "none", "id": "model"}, {"source": "d.gguf", "checksum": "none", "id": "tiny"},
+				{"source": "e.gguf", "id": "e"}, {"source": "f.gguf", "checksum": "none", "id": "e"}, {"source": "ftp://x/y", "id": "y"}, {},
+			}, nil, []string{
+				"other_model[0].source: must be set: a.lock.hcl does not name \"nowhere\"",
+				"other_model[1].id: must be the id of a model", "other_model[2].id: must be the id of a model",
+				`other_model[3].id: must not be "model": the model of the block model has this file name`,
+				`other_model[4].id: must differ from model.id, got "tiny"`,
+				"other_model[5]: e.gguf is not pinned", `other_model[6].id: must differ from other_model[5].id, got "e"`,
+				"other_model[7].source: must be a path or an http(s) URL",
+				"other_model[8].source: must be set: a.lock.hcl does not name one model",
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var c Config
+			_, err := c.decode(map[string]any{
+				"base_image": "ubuntu-24.04", "lock_file": "a.lock.hcl", "model_disk": true, "model": map[string]any{"id": "tiny"}, "other_model": test.others,
+			}, packerData())
+			if test.errs != nil {
+				for _, mistake := range test.errs {
+					assert.ErrorContains(t, err, mistake)
+				}
+				assert.Equal(t, len(test.errs), strings.Count(err.Error(), "* "), err)
+				return
+			}
+			require.NoError(t, err)
+			var ids []string
+			for _, m := range c.models() {
+				ids = append(ids, m.ID)
+				_, err := c.pinModel(m)
+				require.NoError(t, err)
+			}
+			assert.Equal(t, test.ids, ids)
+		})
+	}
+}
+
+func TestWhatIsNotKnownOfOtherModelsIsNotJudged(t *testing.T) {
+	t.Chdir(t.TempDir())
+	writeLock(t, locked()...)
+	raw := map[string]any{
+		"base_image": "ubuntu-24.04", "lock_file": "a.lock.hcl", "model_disk": true, "model": map[string]any{"id": fieldcheck.Unknown},
+		"other_model": []map[string]any{{"source": fieldcheck.Unknown}, {"id": fieldcheck.Unknown}, {"id": "tiny"}},
+	}
+	_, err := new(Config).decode(raw, packerData())
+	require.NoError(t, err)
+	raw["lock_file"] = "none.hcl"
+	_, err = new(Config).decode(raw, packerData())
+	require.ErrorContains(t, err, "lock_file: ")
+	assert.Equal(t, 1, strings.Count(err.Error(), "* "), err)
+}
+
+func TestOtherModelsAreForAModelDisk(t *testing.T) {
+	var c Config
+	_, err := c.decode(map[string]any{
+		"base_image": "a.qcow2", "base_image_checksum": "none", "model": map[string]any{"source": "m.gguf", "checksum": "none"},
+		"other_model": []map[string]any{{"source": "n.gguf", "checksum": "none", "id": "n"}},
+	}, packerData())
+	assert.ErrorContains(t, err, "other_model: is for model_disk = true: without it the provisioner uploads these models")
 }
 
 func TestModelDiskNeedsAModel(t *testing.T) {
@@ -178,12 +265,12 @@ func TestAGatedModelIsFetchedWithItsToken(t *testing.T) {
 	var said []string
 	fetcher := fetch.New(t.TempDir(), func(line string) { said = append(said, line) })
 	step := stepFetch{newBuild(&c, quiet())}
-	require.NoError(t, step.fetchModel(t.Context(), fetcher))
+	require.NoError(t, step.fetchModels(t.Context(), fetcher))
 	assert.Equal(t, int64(weights.Len()), step.weights.Size)
 	assert.NotContains(t, strings.Join(said, "\n"), "kennzeichen")
 
 	c.Model.Token = "another"
-	require.ErrorContains(t, (&stepFetch{newBuild(&c, quiet())}).fetchModel(t.Context(), fetch.New(t.TempDir(), func(string) {})), "model.source: ")
+	require.ErrorContains(t, (&stepFetch{newBuild(&c, quiet())}).fetchModels(t.Context(), fetch.New(t.TempDir(), func(string) {})), "model.source: ")
 }
 
 func TestSecretsAreHiddenFromTheLog(t *testing.T) {
@@ -193,9 +280,10 @@ func TestSecretsAreHiddenFromTheLog(t *testing.T) {
 	var c Config
 	_, err := c.decode(map[string]any{
 		"base_image": "https://me:kennwort@example.org/a.qcow2", "base_image_checksum": someChecksum,
-		"model": map[string]any{"source": "https://me:geheim@example.org/m.gguf", "checksum": someChecksum, "token": "hf_kennzeichen"},
+		"model":      map[string]any{"source": "https://me:geheim@example.org/m.gguf", "checksum": someChecksum, "token": "hf_kennzeichen"},
+		"model_disk": true, "other_model": []map[string]any{{"source": "n.gguf", "checksum": someChecksum, "id": "n", "token": "hf_anderes"}},
 	}, packerData())
 	require.NoError(t, err)
-	log.New(&packersdk.LogSecretFilter, "", 0).Print("kennwort geheim hf_kennzeichen seen")
-	assert.Equal(t, "<sensitive> <sensitive> <sensitive> seen\n", written.String())
+	log.New(&packersdk.LogSecretFilter, "", 0).Print("kennwort geheim hf_kennzeichen hf_anderes seen")
+	assert.Equal(t, "<sensitive> <sensitive> <sensitive> <sensitive> seen\n", written.String())
 }

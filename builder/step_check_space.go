@@ -28,6 +28,9 @@ func (s *stepCheckSpace) Run(ctx context.Context) error {
 		return fmt.Errorf("output_directory: %w", err)
 	}
 	need := spaceNeed{base: base, weights: s.weights.Size, ownDisk: s.config.ModelDisk}
+	for _, other := range s.others {
+		need.weights += other.weights.Size
+	}
 	return errors.Join(need.checkDisk(s.config.diskBytes(), s.config.DiskSize), need.checkHost(left, s.config.partialDirectory()))
 }
 

@@ -34,10 +34,7 @@ func (s *stepFetch) Run(ctx context.Context) error {
 	if err := s.fetchBase(ctx, fetcher, s.ui.Say); err != nil {
 		return inTheTemplatesWords(err)
 	}
-	if s.config.Model == nil {
-		return nil
-	}
-	return s.fetchModel(ctx, fetcher)
+	return s.fetchModels(ctx, fetcher)
 }
 
 func (s *stepFetch) fetchBase(ctx context.Context, fetcher *fetch.Fetcher, say func(string)) error {
@@ -67,28 +64,43 @@ func (s *stepFetch) fetchBase(ctx context.Context, fetcher *fetch.Fetcher, say f
 	return checkBase(ctx, file.Path, input.Source, s.config)
 }
 
-func (s *stepFetch) fetchModel(ctx context.Context, fetcher *fetch.Fetcher) error {
-	input, err := s.config.pinModel()
-	if err != nil {
-		return err
+// fetchModels gives the machine the memory that the model of the block "model" wants, the only one
+// that is loaded in it.
+func (s *stepFetch) fetchModels(ctx context.Context, fetcher *fetch.Fetcher) error {
+	for _, m := range s.config.models() {
+		file, input, err := s.fetchModel(ctx, fetcher, m)
+		if err != nil {
+			return err
+		}
+		header, err := weights.Read(file.Path)
+		if err != nil {
+			return fmt.Errorf("%s.source: %w", m.field, filekind.Instead(fmt.Errorf("%s: %w", input.Source, err), file.Path, input.Source))
+		}
+		if m.field != fieldModel {
+			s.others = append(s.others, otherModel{onDisk(appliance.OtherModelFile(m.ID), file), input})
+			continue
+		}
+		s.weights, s.modelInput = file, input
+		if err := s.settleMemory(header); err != nil {
+			return err
+		}
 	}
-	wanted := payload(fieldModel, input)
-	wanted.Token = s.config.Model.Token
+	return nil
+}
+
+func (s *stepFetch) fetchModel(ctx context.Context, fetcher *fetch.Fetcher, m modelBlock) (fetch.File, lockfile.Input, error) {
+	input, err := s.config.pinModel(m)
+	if err != nil {
+		return fetch.File{}, input, err
+	}
+	wanted := payload(m.field, input)
+	wanted.Token = m.Token
 	file, err := fetcher.Fetch(ctx, wanted)
 	if err != nil {
-		return err
+		return fetch.File{}, input, err
 	}
-	path, err := filepath.Abs(file.Path)
-	if err != nil {
-		return err
-	}
-	s.weights, s.modelInput = fetch.File{Path: path, SHA256: file.SHA256, Size: file.Size}, complete(input, file)
-	header, err := weights.Read(path)
-	if err != nil {
-		name := sourceuri.Shown(input.Source)
-		return fmt.Errorf("model.source: %w", filekind.Instead(fmt.Errorf("%s: %w", name, err), path, name))
-	}
-	return s.settleMemory(header)
+	file.Path, err = filepath.Abs(file.Path)
+	return file, complete(input, file), err
 }
 
 func payload(field string, input lockfile.Input) fetch.Payload {

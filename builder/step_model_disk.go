@@ -15,15 +15,14 @@ type stepModelDisk struct{ *build }
 
 func (s *stepModelDisk) Run(ctx context.Context) error {
 	s.ui.Say("Making the disk with the model...")
-	weights := modeldisk.Weights{Path: s.weights.Path, SHA256: s.weights.SHA256, Size: s.weights.Size}
-	if err := modeldisk.Write(ctx, weights, s.modelImage(), s.ui.Say); err != nil {
+	if err := modeldisk.Write(ctx, s.diskContent(), s.modelImage(), s.ui.Say); err != nil {
 		return err
 	}
 	described, err := describe(ctx, s.modelImage(), s.ui.Say)
 	if err != nil {
 		return err
 	}
-	described.Name, described.Version = s.config.ImageName+"-model", s.weights.SHA256[:12]
+	described.Name, described.Version = s.config.ImageName+"-model", s.modelDiskVersion()
 	described.CreationTime, described.BuildID = time.Now().Unix(), s.id
 	s.modelManifest = described
 	if err := manifest.Write(manifest.Path(s.modelImage()), described); err != nil {

@@ -60,8 +60,11 @@ func (b *build) inputs() []lockfile.Input {
 	if b.config.Model != nil {
 		own = append(own, b.modelInput)
 	}
+	for _, other := range b.others {
+		own = append(own, other.input)
+	}
 	for _, input := range own {
-		if _, told := all.Find(input.Kind, "", ""); !told {
+		if !slices.ContainsFunc(b.baked.lock.Inputs, func(i lockfile.Input) bool { return i.Kind == input.Kind }) {
 			all.Put(input)
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/step"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
@@ -49,11 +48,6 @@ type bake struct {
 	// payload is set by fetchPayload, way by findModel.
 	payload payload
 	way     modelWay
-	// memoryMiB is the memory that the model wants, minMemoryMiB what it does not start
-	// without; set by fetchPayload.
-	memoryMiB, minMemoryMiB int
-	// sampling is of the catalogue of models; set by fetchPayload.
-	sampling appliance.Sampling
 	// agentSHA256 is set by installAgent.
 	agentSHA256 string
 }
@@ -86,7 +80,7 @@ func (b *bake) stages(say func(title string)) []step.Listed {
 		step.Of(stage{"install units and the service account", say, b.installImageFiles}),
 		step.Of(stage{"install LocalAI", say, b.installLocalAI}),
 		step.Of(stage{"install the backend", say, b.installBackend}),
-		step.Of(stage{"install the model", say, b.installModel}),
+		step.Of(stage{"install the model", say, b.installModels}),
 		step.Of(stage{"install the agent", say, b.installAgent}),
 		step.Of(stage{"smoke test", say, b.smokeTest}),
 		step.Of(stage{"clean up", say, b.cleanUp}),

@@ -1,6 +1,7 @@
 package provisioner
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -11,11 +12,10 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/ociimage"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sbom"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sourceuri"
 )
 
 var (
-	// The id is used unquoted in file names, YAML and URLs.
-	idPattern = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$`)
 	// Labels are shown in the message of the day and in the report.
 	labelPattern = regexp.MustCompile(`^[ -~]{0,100}$`)
 	// archivePattern distinguishes an archive from a directory by its name alone.
@@ -37,13 +37,34 @@ func (c *Config) check(fields *fieldcheck.Fields) {
 	if fields.Settled("lock_file") || c.LocalAI.Version != "" {
 		fields.Check("localai.version", c.LocalAI.Version, fieldcheck.Matches(appliance.VersionPattern, `a version such as "v4.9.0"`))
 	}
-	fields.Check("model.id", c.Model.ID, fieldcheck.Matches(idPattern, "up to 64 letters, digits, dots, underscores and hyphens, a letter or digit first"))
-	isLabel := fieldcheck.Matches(labelPattern, "up to 100 printable ASCII characters")
-	fields.Check("model.name", c.Model.Name, isLabel)
-	fields.Check("model.quantization", c.Model.Quantization, isLabel)
-	fields.CheckOptional("model.license", c.Model.License, sbom.CheckLicense)
+	c.checkModels(fields)
 	fields.CheckEach("packages", c.Packages, fieldcheck.Matches(packagePattern, "the name of a Debian package"))
 	fields.CheckOptional("appliance_version", c.ApplianceVersion, fieldcheck.Matches(appliance.VersionPattern, `a version such as "1.0.0"`))
+}
+
+func (c *Config) checkModels(fields *fieldcheck.Fields) {
+	isLabel := fieldcheck.Matches(labelPattern, "up to 100 printable ASCII characters")
+	var ids, sources []string
+	var idFields, sourceFields []string
+	for _, m := range c.models() {
+		idFields, ids = append(idFields, m.field+".id"), append(ids, m.ID)
+		// The lock of the image tells local files by their names alone.
+		locked, _ := c.lock.FindModel("", m.Source, m.ID)
+		if source := cmp.Or(m.Source, locked.Source); source != "" {
+			sourceFields, sources = append(sourceFields, m.field+".source"), append(sources, sourceuri.Shown(source))
+		}
+		// The lock may still tell the id of a source that is not known yet.
+		if m.ID != "" || m.Source != "" && fields.Settled("lock_file", m.field+".source") {
+			fields.Check(m.field+".id", m.ID, appliance.CheckModelID)
+		}
+		fields.Expect(m.field == fieldModel || appliance.OtherModelFile(m.ID) != appliance.ModelFile,
+			m.field+".id", "must not be %q: the default model has this file name", m.ID)
+		fields.Check(m.field+".name", m.Name, isLabel)
+		fields.Check(m.field+".quantization", m.Quantization, isLabel)
+		fields.CheckOptional(m.field+".license", m.License, sbom.CheckLicense)
+	}
+	fields.Distinct(idFields, ids)
+	fields.Distinct(sourceFields, sources)
 }
 
 // checkPayload looks for a digest only if the other values are valid.
@@ -51,7 +72,7 @@ func (c *Config) checkPayload(fields *fieldcheck.Fields, p payloadBlock) {
 	source, checksum := p.field+".source", p.field+".checksum"
 	fields.CheckOptional(source, p.source, p.checkSource)
 	fields.CheckOptional(checksum, p.checksum, p.checkChecksum)
-	if fields.Settled("lock_file", source, checksum) {
+	if fields.Settled("lock_file", source, checksum) && !fieldcheck.IsUnknown(p.id) {
 		_, err := c.pin(p, "")
 		fields.Add(err)
 	}

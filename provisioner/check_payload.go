@@ -31,28 +31,33 @@ func checkProgram(path, arch string) error {
 	return nil
 }
 
-// checkModel rejects a file that the agent would refuse in the machine, or in a machine of
-// this size, takes the quantization from the model unless the template gives one, and computes
-// the memory that the model needs.
-func (b *bake) checkModel() error {
-	path := b.payload.model.Path
+// describeModel rejects a file that the agent would refuse in the machine, takes the quantization
+// from the model unless the template gives one, and computes the memory that the model needs.
+func (b *bake) describeModel(m *bakedModel) error {
+	path, name := m.file.Path, sourceuri.Shown(b.pinned[m.field].input.Source)
 	header, err := weights.Read(path)
 	if err != nil {
-		name := sourceuri.Shown(b.pinned[fieldModel].input.Source)
-		return fmt.Errorf("model.source: %w", filekind.Instead(fmt.Errorf("%s: %w", path, err), path, name))
+		return fmt.Errorf("%s.source: %w", m.field, filekind.Instead(fmt.Errorf("%s: %w", path, err), path, name))
 	}
-	b.memoryMiB, b.minMemoryMiB = fit.Memory(header, appliance.DefaultContextSize), fit.Least(header)
+	m.described = appliance.BakedModel{
+		ModelID:      m.ID,
+		ModelName:    m.Name,
+		Quantization: cmp.Or(m.Quantization, gguf.QuantizationInName(filepath.Base(name)), header.Quantization()),
+		Sampling:     b.sampling(m),
+		MemoryMiB:    fit.Memory(header, appliance.DefaultContextSize),
+		MinMemoryMiB: fit.Least(header),
+	}
+	b.say(fmt.Sprintf("a context of %d tokens of %s wants a machine with %d MiB of memory", appliance.DefaultContextSize, m.ID, m.described.MemoryMiB))
+	if !m.isDefault() {
+		m.described.File = appliance.OtherModelFile(m.ID)
+		return nil
+	}
 	if memory := b.facts.memory(); memory > 0 {
 		// The smoke test would fail by the same decision of the agent, after the upload.
 		if _, err := fit.Decide(memory, header, appliance.DefaultContextSize); err != nil {
 			return fmt.Errorf("the machine has %d MiB of memory, in which the model does not start: set memory of the source to %d or more",
-				memory>>20, b.minMemoryMiB)
+				memory>>20, m.described.MinMemoryMiB)
 		}
-	}
-	b.say(fmt.Sprintf("a context of %d tokens of this model wants a machine with %d MiB of memory", appliance.DefaultContextSize, b.memoryMiB))
-	if b.config.Model.Quantization == "" {
-		name := filepath.Base(sourceuri.Shown(b.pinned[fieldModel].input.Source))
-		b.config.Model.Quantization = cmp.Or(gguf.QuantizationInName(name), header.Quantization())
 	}
 	return nil
 }

@@ -25,8 +25,10 @@ type Config struct {
 	LocalAI LocalAI `mapstructure:"localai"`
 	// Backend is the process that the engine starts to run the model.
 	Backend Backend `mapstructure:"backend"`
-	// Model is the weights.
+	// Model is the one that is served unless the context names another.
 	Model Model `mapstructure:"model"`
+	// OtherModels may be chosen in its place.
+	OtherModels []Model `mapstructure:"other_model"`
 	// Context is the program that applies the context to the operating system: "one-context"
 	// (the default), which is OpenNebula's own, or "cloud-init" with its limits.
 	Context string `mapstructure:"context"`
@@ -68,7 +70,7 @@ type Backend struct {
 	Token string `mapstructure:"token" sensitive:"true"`
 }
 
-// Model is the block "model": one GGUF file.
+// Model is the block "model" or "other_model": one GGUF file.
 type Model struct {
 	// Source is a path or an http(s) URL.
 	Source string `mapstructure:"source"`
@@ -76,7 +78,8 @@ type Model struct {
 	Checksum string `mapstructure:"checksum"`
 	// Token is sent only to the host of Source.
 	Token string `mapstructure:"token" sensitive:"true"`
-	// ID is the model name in API requests ("model").
+	// ID is the model name in API requests ("model"), and without Source the name of the model in
+	// the lock.
 	ID string `mapstructure:"id"`
 	// Name is a name for display, such as "Devstral Small 2 24B"; the default is that of the
 	// catalogue of models for ID, else ID.
@@ -118,9 +121,9 @@ func (c *Config) decode(raws ...any) error {
 
 // hideSecrets keeps tokens and passwords in URLs out of Packer's log.
 func (c *Config) hideSecrets() {
-	secrets := []string{c.Backend.Token, c.Model.Token}
+	var secrets []string
 	for _, p := range c.payloads() {
-		secrets = append(secrets, sourceuri.Password(p.source))
+		secrets = append(secrets, sourceuri.Password(p.source), p.token)
 	}
 	fieldcheck.HideSecrets(secrets...)
 }
@@ -134,9 +137,14 @@ func (c *Config) readLock(path string) (err error) {
 func (c *Config) setDefaults() {
 	engine, _ := c.lock.Find(lockfile.KindLocalAI, "", c.LocalAI.Source)
 	c.LocalAI.Version = cmp.Or(c.LocalAI.Version, engine.Version)
-	model, _ := c.lock.Find(lockfile.KindModel, "", c.Model.Source)
-	c.Model.ID = cmp.Or(c.Model.ID, model.Name, appliance.ModelID)
-	known, _ := catalogue.ByID(c.Model.ID)
-	c.Model.Name = cmp.Or(c.Model.Name, known.Name, c.Model.ID)
-	c.Model.License = cmp.Or(c.Model.License, model.License)
+	for _, m := range c.models() {
+		locked, _ := c.lock.FindModel("", m.Source, m.ID)
+		m.ID = cmp.Or(m.ID, locked.Name)
+		if m.field == fieldModel && m.Source != "" {
+			m.ID = cmp.Or(m.ID, appliance.ModelID)
+		}
+		known, _ := catalogue.ByID(m.ID)
+		m.Name = cmp.Or(m.Name, known.Name, m.ID)
+		m.License = cmp.Or(m.License, locked.License)
+	}
 }

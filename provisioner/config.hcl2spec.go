@@ -42,6 +42,7 @@ type FlatConfig struct {
 	LocalAI          *FlatLocalAI        `mapstructure:"localai" cty:"localai" hcl:"localai"`
 	Backend          *FlatBackend        `mapstructure:"backend" cty:"backend" hcl:"backend"`
 	Model            *FlatModel          `mapstructure:"model" cty:"model" hcl:"model"`
+	OtherModels      []FlatModel         `mapstructure:"other_model" cty:"other_model" hcl:"other_model"`
 	Context          *string             `mapstructure:"context" cty:"context" hcl:"context"`
 	ContextPackage   *FlatContextPackage `mapstructure:"context_package" cty:"context_package" hcl:"context_package"`
 	Packages         []string            `mapstructure:"packages" cty:"packages" hcl:"packages"`
@@ -66,6 +67,7 @@ func (*FlatConfig) HCL2Spec() map[string]hcldec.Spec {
 		"localai":           &hcldec.BlockSpec{TypeName: "localai", Nested: hcldec.ObjectSpec((*FlatLocalAI)(nil).HCL2Spec())},
 		"backend":           &hcldec.BlockSpec{TypeName: "backend", Nested: hcldec.ObjectSpec((*FlatBackend)(nil).HCL2Spec())},
 		"model":             &hcldec.BlockSpec{TypeName: "model", Nested: hcldec.ObjectSpec((*FlatModel)(nil).HCL2Spec())},
+		"other_model":       &hcldec.BlockListSpec{TypeName: "other_model", Nested: hcldec.ObjectSpec((*FlatModel)(nil).HCL2Spec())},
 		"context":           &hcldec.AttrSpec{Name: "context", Type: cty.String, Required: false},
 		"context_package":   &hcldec.BlockSpec{TypeName: "context_package", Nested: hcldec.ObjectSpec((*FlatContextPackage)(nil).HCL2Spec())},
 		"packages":          &hcldec.AttrSpec{Name: "packages", Type: cty.List(cty.String), Required: false},

@@ -111,19 +111,19 @@ func TestPins(t *testing.T) {
 		size             int64
 		err              string
 	}{
-		"by the lock":           {payloadBlock{fieldModel, lockfile.KindModel, "", "", ""}, goodDigest, lockedModel, 23, ""},
-		"by the lock, named":    {payloadBlock{fieldModel, lockfile.KindModel, lockedModel, "", ""}, goodDigest, lockedModel, 23, ""},
-		"by the template":       {payloadBlock{fieldModel, lockfile.KindModel, "https://x/m.gguf", otherDigest, ""}, otherDigest, "https://x/m.gguf", 0, ""},
-		"by both":               {payloadBlock{fieldModel, lockfile.KindModel, lockedModel, strings.ToUpper(goodDigest[:9]) + goodDigest[9:], ""}, "", "", 0, ""},
-		"contradiction":         {payloadBlock{fieldModel, lockfile.KindModel, lockedModel, otherDigest, ""}, "", "", 0, "model.checksum: " + otherDigest + " contradicts the lock in the plugin, which has " + goodDigest + " for " + lockedModel + ": correct one of them"},
-		"contradiction, unsaid": {payloadBlock{fieldModel, lockfile.KindModel, "", otherDigest, ""}, "", "", 0, "model.checksum: " + otherDigest + " contradicts"},
-		"by nobody":             {payloadBlock{fieldModel, lockfile.KindModel, "https://u:geheim@x/m.gguf?t=geheim", "", ""}, "", "", 0, "model: https://x/m.gguf is not pinned: run `make lock`, set the checksum, or set allow_unpinned = true"},
-		"a path by nobody":      {payloadBlock{fieldLocalAI, lockfile.KindLocalAI, "/home/me/local-ai", "", ""}, "", "", 0, "localai: local-ai is not pinned"},
-		"a path as it is":       {payloadBlock{fieldLocalAI, lockfile.KindLocalAI, "/home/me/local-ai", "none", ""}, "none", "/home/me/local-ai", 0, ""},
-		"a directory":           {payloadBlock{fieldBackend, lockfile.KindBackend, "backends/llama-cpp", "", ""}, "", "backends/llama-cpp", 0, ""},
-		"in the reference":      {payloadBlock{fieldBackend, lockfile.KindBackend, oci, "", ""}, otherDigest, oci, 0, ""},
-		"twice":                 {payloadBlock{fieldBackend, lockfile.KindBackend, oci, goodDigest, ""}, "", "", 0, "backend.checksum: " + goodDigest + " differs from the digest in backend.source: remove one of them"},
-		"a tag":                 {payloadBlock{fieldBackend, lockfile.KindBackend, "oci://quay.io/backends:latest", "", ""}, "", "", 0, "backend: oci://quay.io/backends:latest is not pinned"},
+		"by the lock":           {payloadBlock{fieldModel, lockfile.KindModel, "", "", "", "", ""}, goodDigest, lockedModel, 23, ""},
+		"by the lock, named":    {payloadBlock{fieldModel, lockfile.KindModel, lockedModel, "", "", "", ""}, goodDigest, lockedModel, 23, ""},
+		"by the template":       {payloadBlock{fieldModel, lockfile.KindModel, "https://x/m.gguf", otherDigest, "", "", ""}, otherDigest, "https://x/m.gguf", 0, ""},
+		"by both":               {payloadBlock{fieldModel, lockfile.KindModel, lockedModel, strings.ToUpper(goodDigest[:9]) + goodDigest[9:], "", "", ""}, "", "", 0, ""},
+		"contradiction":         {payloadBlock{fieldModel, lockfile.KindModel, lockedModel, otherDigest, "", "", ""}, "", "", 0, "model.checksum: " + otherDigest + " contradicts the lock in the plugin, which has " + goodDigest + " for " + lockedModel + ": correct one of them"},
+		"contradiction, unsaid": {payloadBlock{fieldModel, lockfile.KindModel, "", otherDigest, "", "", ""}, "", "", 0, "model.checksum: " + otherDigest + " contradicts"},
+		"by nobody":             {payloadBlock{fieldModel, lockfile.KindModel, "https://u:geheim@x/m.gguf?t=geheim", "", "", "", ""}, "", "", 0, "model: https://x/m.gguf is not pinned: run `make lock`, set the checksum, or set allow_unpinned = true"},
+		"a path by nobody":      {payloadBlock{fieldLocalAI, lockfile.KindLocalAI, "/home/me/local-ai", "", "", "", ""}, "", "", 0, "localai: local-ai is not pinned"},
+		"a path as it is":       {payloadBlock{fieldLocalAI, lockfile.KindLocalAI, "/home/me/local-ai", "none", "", "", ""}, "none", "/home/me/local-ai", 0, ""},
+		"a directory":           {payloadBlock{fieldBackend, lockfile.KindBackend, "backends/llama-cpp", "", "", "", ""}, "", "backends/llama-cpp", 0, ""},
+		"in the reference":      {payloadBlock{fieldBackend, lockfile.KindBackend, oci, "", "", "", ""}, otherDigest, oci, 0, ""},
+		"twice":                 {payloadBlock{fieldBackend, lockfile.KindBackend, oci, goodDigest, "", "", ""}, "", "", 0, "backend.checksum: " + goodDigest + " differs from the digest in backend.source: remove one of them"},
+		"a tag":                 {payloadBlock{fieldBackend, lockfile.KindBackend, "oci://quay.io/backends:latest", "", "", "", ""}, "", "", 0, "backend: oci://quay.io/backends:latest is not pinned"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := Config{lock: fullLock()}
@@ -164,7 +164,7 @@ func TestConfigMistakes(t *testing.T) {
 		"archive not pinned":     {"backend", "source", "b.tar.gz", "backend: b.tar.gz is not pinned"},
 		"image not pinned":       {"backend", "source", "oci://quay.io/x/b:v1", "backend: oci://quay.io/x/b:v1 is not pinned"},
 		"directory bad checksum": {"backend", "checksum", "abc", "backend.checksum: " + checksumForm},
-		"bad id":                 {"model", "id", "a/b", "model.id: must be up to 64 letters"},
+		"bad id":                 {"model", "id", "a/b", "model.id: must be the id of a model"},
 		"bad name":               {"model", "name", "a\nb", "model.name: must be up to 100 printable ASCII characters"},
 		"bad quantization":       {"model", "quantization", "ü", "model.quantization: must be up to 100 printable ASCII characters"},
 		"bad license":            {"model", "license", "free as in beer?", "model.license: "},
@@ -235,10 +235,11 @@ func TestSecretsAreHiddenFromTheLog(t *testing.T) {
 	packersdk.LogSecretFilter.SetOutput(&written)
 	raw := valid()
 	raw["model"] = block{"source": "https://me:kennwort@example.org/m.gguf", "checksum": goodDigest, "token": "hf_kennzeichen"}
+	raw["other_model"] = []block{{"source": "https://me:losung@example.org/n.gguf", "checksum": goodDigest, "token": "hf_anderes", "id": "n"}}
 	raw["backend"].(block)["token"] = "quay_kennzeichen"
 	require.NoError(t, new(Provisioner).Prepare(raw))
-	log.New(&packersdk.LogSecretFilter, "", 0).Print("hf_kennzeichen quay_kennzeichen kennwort seen")
-	assert.Equal(t, "<sensitive> <sensitive> <sensitive> seen\n", written.String())
+	log.New(&packersdk.LogSecretFilter, "", 0).Print("hf_kennzeichen quay_kennzeichen kennwort hf_anderes losung seen")
+	assert.Equal(t, "<sensitive> <sensitive> <sensitive> <sensitive> <sensitive> seen\n", written.String())
 	packersdk.LogSecretFilter.SetOutput(os.Stderr)
 }
 

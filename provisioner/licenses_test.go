@@ -62,16 +62,15 @@ func TestLicenceOfTheModel(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var said []string
 			b := &bake{say: func(line string) { said = append(said, line) }}
-			b.config.Model.License, b.config.Model.LicenseFile = tt.license, tt.file
-			err := b.readLicense()
+			text, err := b.readLicense(modelBlock{fieldModel, &Model{License: tt.license, LicenseFile: tt.file}})
 			if tt.err != "" {
 				require.ErrorContains(t, err, "model.license_file: ")
 				require.ErrorContains(t, err, tt.err)
 				return
 			}
 			require.NoError(t, err)
-			assert.Equal(t, tt.text == "", b.payload.license == "")
-			assert.Contains(t, b.payload.license, tt.text)
+			assert.Equal(t, tt.text == "", text == "")
+			assert.Contains(t, text, tt.text)
 			assert.Equal(t, tt.said == "", len(said) == 0)
 			assert.Contains(t, strings.Join(said, "\n"), tt.said)
 		})

@@ -14,7 +14,11 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/files"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/catalogue"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/remotetest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
 )
+
+// modelFile is where the default model is.
+const modelFile = appliance.ModelsDir + "/" + appliance.ModelFile
 
 // attach attaches a disk with the model to the machine, padded to a whole sector.
 func attach(t *testing.T, m *remotetest.Machine, b *bake) string {
@@ -37,8 +41,8 @@ func TestModelIsCopiedFromItsDisk(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, os.FileMode(0o644), info.Mode().Perm())
 	assert.NotContains(t, m.Uploads(), modelFile+".part")
-	assert.Contains(t, *said, "the model is attached as virtio-"+appliance.AttachedSerial(b.payload.model.SHA256))
-	assert.Regexp(t, `^copy the model: 434\.6 KiB in `, (*said)[indexOf(*said, "copy the model: ")])
+	assert.Contains(t, *said, "the model devstral-small-2 is attached as virtio-"+appliance.AttachedSerial(b.payload.models[0].file.SHA256))
+	assert.Regexp(t, `^copy the model devstral-small-2: 434\.6 KiB in `, (*said)[indexOf(*said, "copy the model")])
 }
 
 func indexOf(lines []string, prefix string) int {
@@ -69,8 +73,8 @@ func TestModelThatCannotBeCopied(t *testing.T) {
 			disk := attach(t, m, b)
 			require.NoError(t, b.run(t.Context(), "install the backend"))
 			tt.spoil(m, disk)
-			err := b.installModel(t.Context())
-			require.ErrorContains(t, err, "copy the model from /dev/disk/by-id/virtio-")
+			err := b.installModels(t.Context())
+			require.ErrorContains(t, err, "copy the model devstral-small-2 from /dev/disk/by-id/virtio-")
 			require.ErrorContains(t, err, tt.err)
 			assert.NoFileExists(t, m.Path(modelFile))
 			assert.NoFileExists(t, m.Path(modelFile+".part"))
@@ -85,7 +89,7 @@ func modelMachine(t *testing.T, content string) *remotetest.Machine {
 	m.Write(diskByLabel+appliance.ModelDiskLabel, "")
 	m.Write("/disk/model.gguf", content)
 	m.Stub("systemctl", `case "$1" in
-		start) mkdir -p '`+m.Path(appliance.ModelsDir)+`'; cp '`+m.Path("/disk/model.gguf")+`' '`+m.Path(modelFile)+`' ;;
+		start) mkdir -p '`+m.Path(appliance.ModelsDir)+`'; cp '`+m.Path("/disk")+`'/*.gguf '`+m.Path(appliance.ModelsDir)+`' ;;
 		show) echo 0 ;; esac
 		case "$2" in is-failed) exit 1 ;; esac`)
 	return m
@@ -104,8 +108,8 @@ func TestModelStaysOnADiskOfItsOwn(t *testing.T) {
 	assert.Contains(t, m.Read(filepath.Join(appliance.UnitDir, files.ModelMountUnit)), "Where="+m.Path(appliance.ModelsDir))
 	assert.Contains(t, m.Read(appliance.UnitDir+"/local-ai.service.d/10-slm-copilot-model-disk.conf"), "RequiresMountsFor=")
 	assert.Contains(t, m.Calls(), `systemctl --quiet enable opt-local\x2dai-models.mount`)
-	assert.Contains(t, *said, "the model stays on the disk labelled slm-model")
-	assert.Contains(t, m.Read(appliance.BakedLock), b.payload.model.SHA256)
+	assert.Contains(t, *said, "the weights stay on the disk labelled slm-model")
+	assert.Contains(t, m.Read(appliance.BakedLock), b.payload.models[0].file.SHA256)
 	assert.Contains(t, m.Read(appliance.BakedFile), `"model_disk": true`)
 }
 
@@ -114,8 +118,8 @@ func TestModelDiskWithAnotherModel(t *testing.T) {
 	b, _ := newBake(t, m)
 	err := b.runAll(t.Context())
 	require.ErrorContains(t, err, "install the model: exit status 1")
-	assert.ErrorContains(t, err, "the disk labelled slm-model holds sha256:")
-	assert.ErrorContains(t, err, "the model of the provisioner is sha256:"+b.payload.model.SHA256+": give both the same model")
+	assert.ErrorContains(t, err, "model.gguf on the disk labelled slm-model is sha256:")
+	assert.ErrorContains(t, err, "that of the provisioner is sha256:"+b.payload.models[0].file.SHA256+": give source and provisioner the same models")
 
 	m = modelMachine(t, "")
 	require.NoError(t, os.Remove(m.Path("/disk/model.gguf")))
@@ -150,7 +154,7 @@ func TestQuantizationIsReadFromTheFile(t *testing.T) {
 	m := machine(t)
 	b, _ := newBake(t, m)
 	require.NoError(t, b.run(t.Context(), "fetch engine, backend and model"))
-	assert.Equal(t, "F32", b.config.Model.Quantization)
+	assert.Equal(t, "F32", b.payload.models[0].described.Quantization)
 
 	named := filepath.Join(t.TempDir(), "Qwen-7B-Q4_K_M.gguf")
 	content, err := os.ReadFile(b.config.Model.Source)
@@ -159,12 +163,12 @@ func TestQuantizationIsReadFromTheFile(t *testing.T) {
 	b, _ = newBake(t, m)
 	b.config.Model.Source = named
 	require.NoError(t, b.run(t.Context(), "fetch engine, backend and model"))
-	assert.Equal(t, "Q4_K_M", b.config.Model.Quantization)
+	assert.Equal(t, "Q4_K_M", b.payload.models[0].described.Quantization)
 
 	b, _ = newBake(t, m)
 	b.config.Model.Quantization = "mine"
 	require.NoError(t, b.run(t.Context(), "fetch engine, backend and model"))
-	assert.Equal(t, "mine", b.config.Model.Quantization)
+	assert.Equal(t, "mine", b.payload.models[0].described.Quantization)
 }
 
 // A model is sampled as its maker recommends, which the catalogue knows by the weights or by the id.
@@ -183,9 +187,8 @@ func TestSamplingComesFromTheCatalogue(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var said []string
 			b := &bake{say: func(line string) { said = append(said, line) }}
-			b.config.Model.ID, b.payload.model.SHA256 = test.id, test.sum
-			b.lookUpModel()
-			assert.Equal(t, test.want, b.sampling)
+			m := &bakedModel{modelBlock: modelBlock{fieldModel, &Model{ID: test.id}}, file: fetch.File{SHA256: test.sum}}
+			assert.Equal(t, test.want, b.sampling(m))
 			if test.warning == "" {
 				assert.Empty(t, said)
 				return

@@ -100,8 +100,8 @@ func TestUnpinnedPayloadIsSaidWithItsDigest(t *testing.T) {
 	b, said := newBake(t, m)
 	b.config.Model.Checksum, b.config.AllowUnpinned = "", true
 	require.NoError(t, b.run(t.Context(), "fetch engine, backend and model"))
-	assert.Contains(t, strings.Join(*said, "\n"), "sha256:"+b.payload.model.SHA256)
-	assert.Equal(t, local(t, b.config.Model.Source), b.payload.model)
+	assert.Contains(t, strings.Join(*said, "\n"), "sha256:"+b.payload.models[0].file.SHA256)
+	assert.Equal(t, local(t, b.config.Model.Source), b.payload.models[0].file)
 }
 
 // A backend that docker save wrote is unpacked on this host, as if it came from a registry.

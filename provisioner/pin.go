@@ -3,6 +3,7 @@ package provisioner
 import (
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/fetch"
@@ -15,6 +16,7 @@ const (
 	fieldLocalAI        = "localai"
 	fieldBackend        = "backend"
 	fieldModel          = "model"
+	fieldOtherModel     = "other_model"
 	fieldContextPackage = "context_package"
 )
 
@@ -22,19 +24,46 @@ const (
 type payloadBlock struct {
 	field, kind             string
 	source, checksum, token string
+	// id and license are those of a model.
+	id, license string
 }
 
 // payloads returns the blocks that this bake needs.
 func (c *Config) payloads() []payloadBlock {
 	blocks := []payloadBlock{
-		{fieldLocalAI, lockfile.KindLocalAI, c.LocalAI.Source, c.LocalAI.Checksum, ""},
-		{fieldBackend, lockfile.KindBackend, c.Backend.Source, c.Backend.Checksum, c.Backend.Token},
-		{fieldModel, lockfile.KindModel, c.Model.Source, c.Model.Checksum, c.Model.Token},
+		{fieldLocalAI, lockfile.KindLocalAI, c.LocalAI.Source, c.LocalAI.Checksum, "", "", ""},
+		{fieldBackend, lockfile.KindBackend, c.Backend.Source, c.Backend.Checksum, c.Backend.Token, "", ""},
+	}
+	for _, m := range c.models() {
+		blocks = append(blocks, payloadBlock{m.field, lockfile.KindModel, m.Source, m.Checksum, m.Token, m.ID, m.License})
 	}
 	if c.Context == appliance.OneContext {
-		blocks = append(blocks, payloadBlock{fieldContextPackage, lockfile.KindContextPackage, c.ContextPackage.Source, c.ContextPackage.Checksum, ""})
+		blocks = append(blocks, payloadBlock{fieldContextPackage, lockfile.KindContextPackage, c.ContextPackage.Source, c.ContextPackage.Checksum, "", "", ""})
 	}
 	return blocks
+}
+
+// modelBlock is a block with a model, and its name for messages.
+type modelBlock struct {
+	field string
+	*Model
+}
+
+// models returns the blocks with models, that of the default model first.
+func (c *Config) models() []modelBlock {
+	blocks := []modelBlock{{fieldModel, &c.Model}}
+	for i := range c.OtherModels {
+		blocks = append(blocks, modelBlock{fmt.Sprintf("%s[%d]", fieldOtherModel, i), &c.OtherModels[i]})
+	}
+	return blocks
+}
+
+// locked returns what the lock has for a block.
+func (c *Config) locked(p payloadBlock, arch string) (lockfile.Input, bool) {
+	if p.kind == lockfile.KindModel {
+		return c.lock.FindModel(arch, p.source, p.id)
+	}
+	return c.lock.Find(p.kind, arch, p.source)
 }
 
 // pinned is a payload with everything that is known before it is fetched.
@@ -50,9 +79,13 @@ type pinned struct {
 // pin combines a block with the lock, for a Go architecture. With arch "", it is enough if
 // the lock has the payload for any architecture.
 func (c *Config) pin(p payloadBlock, arch string) (pinned, error) {
-	locked, found := c.lock.Find(p.kind, arch, p.source)
+	locked, found := c.locked(p, arch)
 	if p.source == "" && !found {
-		err := fmt.Errorf("%s.source: must be set: %s does not name one%s", p.field, lockfile.Called(c.LockFile), forArch(arch))
+		named := "one"
+		if p.id != "" {
+			named = strconv.Quote(p.id)
+		}
+		err := fmt.Errorf("%s.source: must be set: %s does not name %s%s", p.field, lockfile.Called(c.LockFile), named, forArch(arch))
 		if p.field == fieldContextPackage {
 			err = fmt.Errorf("%w; the lock in the plugin has a block for it, and context = %q needs none", err, appliance.CloudInit)
 		}
@@ -72,6 +105,9 @@ func (c *Config) pin(p payloadBlock, arch string) (pinned, error) {
 	}
 	if input.Digest == fetch.Unchecked {
 		input.Digest, result.unchecked = "", true
+	}
+	if p.kind == lockfile.KindModel {
+		input.Name, input.License = p.id, p.license
 	}
 	result.input = input
 	return result, nil

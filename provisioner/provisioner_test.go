@@ -190,7 +190,7 @@ func TestBakeTwice(t *testing.T) {
 	again, said := newBake(t, m)
 	again.config = b.config
 	require.NoError(t, again.runAll(t.Context()))
-	assert.Contains(t, *said, "the model is there already")
+	assert.Contains(t, *said, "the model devstral-small-2 is there already")
 	assert.Contains(t, *said, "LocalAI is there already")
 	assert.Contains(t, *said, "the agent is there already")
 	assert.Len(t, m.Uploads(), first, "no other file")
@@ -200,7 +200,7 @@ func TestBakeTwice(t *testing.T) {
 	third, said := newBake(t, m)
 	third.config = b.config
 	require.NoError(t, third.runAll(t.Context()))
-	assert.NotContains(t, *said, "the model is there already")
+	assert.NotContains(t, *said, "the model devstral-small-2 is there already")
 	assert.Equal(t, whole, m.Read(modelFile), "a file of the same size is another one")
 }
 

@@ -94,7 +94,7 @@ func TestSmokeTestFails(t *testing.T) {
 			m.Stub("systemctl", tt.systemctl)
 			b, _ := newBake(t, m)
 			b.agents = agent(m, tt.agent)
-			b.arch = "amd64"
+			require.NoError(t, b.run(t.Context(), "fetch engine, backend and model"))
 			require.NoError(t, b.installAgent(t.Context()))
 			err := b.smokeTest(t.Context())
 			require.ErrorContains(t, err, "the appliance gives no answer: exit status 1")
@@ -109,7 +109,7 @@ func TestSmokeTestWaits(t *testing.T) {
 	b, said := newBake(t, m)
 	counter := m.Path("/tries")
 	b.agents = agent(m, `test "$1" = configure && exit; echo x >>'`+counter+`'; test $(wc -l <'`+counter+`') -ge 3 || { echo 503; exit 1; }; echo a token came`)
-	b.arch = "amd64"
+	require.NoError(t, b.run(t.Context(), "fetch engine, backend and model"))
 	require.NoError(t, b.installAgent(t.Context()))
 	*said = nil
 	require.NoError(t, b.smokeTest(t.Context()))

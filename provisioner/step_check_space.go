@@ -49,7 +49,9 @@ func (b *bake) space() int64 {
 	p := b.payload
 	files := p.localAI.Size + unpacked*p.backend.Size + unpacked*p.packages.size()
 	if b.way != modelDisk {
-		files += p.model.Size
+		for _, m := range p.models {
+			files += m.file.Size
+		}
 	}
 	packages := int64(packageSpace) + namedPackageSpace*int64(len(b.config.Packages))
 	if b.config.Context == appliance.OneContext {

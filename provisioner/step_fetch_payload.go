@@ -14,16 +14,31 @@ import (
 
 // payload holds the local files to bake in.
 type payload struct {
-	context, localAI, model, backend fetch.File
+	context, localAI, backend fetch.File
+	// models begins with the default model.
+	models []*bakedModel
 	// packed is the path of a temporary archive of the backend.
 	packed string
 	// inputs describes these files; the digests are computed from them, not expected.
 	inputs lockfile.Lock
-	// license is the text of the model's licence, empty if it is not known.
-	license string
 	// packages is the package directory, if one is configured.
 	packages packageDirectory
 }
+
+// bakedModel is a model to bake in.
+type bakedModel struct {
+	modelBlock
+	file fetch.File
+	// licenseText is that of its licence, empty if it is not known.
+	licenseText string
+	// described is what the agent learns of it.
+	described appliance.BakedModel
+}
+
+func (m *bakedModel) isDefault() bool { return m.field == fieldModel }
+
+// called names the model in messages.
+func (m *bakedModel) called() string { return "the model " + m.ID }
 
 func (p payload) discard() {
 	if p.packed != "" {
@@ -34,8 +49,12 @@ func (p payload) discard() {
 // fetchPayload downloads and checks everything on this host before the long work on the
 // machine begins. The small downloads come first.
 func (b *bake) fetchPayload(ctx context.Context) (err error) {
-	if err := b.readLicense(); err != nil {
-		return err
+	for _, block := range b.config.models() {
+		text, err := b.readLicense(block)
+		if err != nil {
+			return err
+		}
+		b.payload.models = append(b.payload.models, &bakedModel{modelBlock: block, licenseText: text})
 	}
 	if b.payload.packages, err = readPackageDirectory(ctx, b.config.PackageDirectory); err != nil {
 		return err
@@ -54,11 +73,15 @@ func (b *bake) fetchPayload(ctx context.Context) (err error) {
 	if b.payload.backend, err = b.fetchBackend(ctx); err != nil {
 		return err
 	}
-	if b.payload.model, err = b.fetch(ctx, fieldModel); err != nil {
-		return err
+	for _, m := range b.payload.models {
+		if m.file, err = b.fetch(ctx, m.field); err != nil {
+			return err
+		}
+		if err := b.describeModel(m); err != nil {
+			return err
+		}
 	}
-	b.lookUpModel()
-	return b.checkModel()
+	return nil
 }
 
 // fetch downloads one payload and records it in the lock that is baked in.
@@ -91,8 +114,6 @@ func (b *bake) note(input lockfile.Input, digest string, size int64) {
 		input.Name, input.Version, input.Arch = cmp.Or(input.Name, "local-ai"), b.config.LocalAI.Version, b.arch
 	case lockfile.KindBackend:
 		input.Name, input.Arch = cmp.Or(input.Name, "llama-cpp"), b.arch
-	case lockfile.KindModel:
-		input.Name, input.License = b.config.Model.ID, b.config.Model.License
 	case lockfile.KindContextPackage:
 		input.Name = cmp.Or(input.Name, appliance.OneContext)
 	}

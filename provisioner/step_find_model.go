@@ -10,9 +10,6 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/vm/remote"
 )
 
-// modelFile is the path where the engine looks for the weights.
-const modelFile = appliance.ModelsDir + "/" + appliance.ModelFile
-
 // The directories where udev links disks that a builder may have attached.
 const (
 	diskByLabel  = "/dev/disk/by-label/"
@@ -25,7 +22,8 @@ type modelWay int
 const (
 	// upload copies the weights over the connection, which always works.
 	upload modelWay = iota
-	// attached: the file itself is attached as a disk during the build.
+	// attached: the file of the default model is attached as a disk during the build, and the others
+	// are uploaded.
 	attached
 	// modelDisk: the weights stay on a separate disk, which the image needs permanently.
 	modelDisk
@@ -39,21 +37,27 @@ func (b *bake) findModel(ctx context.Context) error {
 		return err
 	}
 	found := parseFacts(text)
-	size := b.payload.model.Size
 	switch {
 	case found["label"] == "yes":
 		b.way = modelDisk
-		b.say(fmt.Sprintf("the model stays on the disk labelled %s", appliance.ModelDiskLabel))
+		b.say(fmt.Sprintf("the weights stay on the disk labelled %s", appliance.ModelDiskLabel))
+		return nil
 	case found["serial"] == "yes":
 		b.way = attached
-		b.say(fmt.Sprintf("the model is attached as %s", path.Base(b.attachedDevice())))
+		b.say(fmt.Sprintf("%s is attached as %s", b.payload.models[0].called(), path.Base(b.attachedDevice())))
 	default:
 		b.way = upload
-		b.say(fmt.Sprintf("no disk with the model is attached: its %s go through the connection", bytesOf(size)))
+	}
+	for _, m := range b.payload.models {
+		if !b.isAttached(m) {
+			b.say(fmt.Sprintf("no disk with %s is attached: its %s go through the connection", m.called(), bytesOf(m.file.Size)))
+		}
 	}
 	return nil
 }
 
+func (b *bake) isAttached(m *bakedModel) bool { return b.way == attached && m.isDefault() }
+
 func (b *bake) attachedDevice() string {
-	return diskBySerial + appliance.AttachedSerial(b.payload.model.SHA256)
+	return diskBySerial + appliance.AttachedSerial(b.payload.models[0].file.SHA256)
 }

@@ -64,21 +64,17 @@ func (b *bake) installAgent(ctx context.Context) error {
 }
 
 func (b *bake) bakedJSON() (string, error) {
-	c := b.config
-	text, err := json.MarshalIndent(appliance.Baked{
-		Context: c.Context,
-		BakedModel: appliance.BakedModel{
-			ModelID:      c.Model.ID,
-			ModelName:    c.Model.Name,
-			Quantization: c.Model.Quantization,
-			Sampling:     b.sampling,
-			MemoryMiB:    b.memoryMiB,
-			MinMemoryMiB: b.minMemoryMiB,
-		},
-		LocalAIVersion:   c.LocalAI.Version,
-		ApplianceVersion: c.ApplianceVersion,
+	baked := appliance.Baked{
+		Context:          b.config.Context,
+		BakedModel:       b.payload.models[0].described,
+		LocalAIVersion:   b.config.LocalAI.Version,
+		ApplianceVersion: b.config.ApplianceVersion,
 		ModelDisk:        b.way == modelDisk,
-	}, "", "  ")
+	}
+	for _, m := range b.payload.models[1:] {
+		baked.Others = append(baked.Others, m.described)
+	}
+	text, err := json.MarshalIndent(baked, "", "  ")
 	if err != nil {
 		return "", fmt.Errorf("describe the image: %w", err)
 	}

@@ -3,6 +3,7 @@ package demo_test
 import (
 	"encoding/json"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -20,19 +21,22 @@ import (
 func testBesideTheImage(t *testing.T, made demo) {
 	beside := strings.TrimSuffix(made.image, ".qcow2")
 	payloads := map[string]string{
-		lockfile.KindBaseImage: payloadDigest(t, "base.qcow2"),
-		lockfile.KindLocalAI:   payloadDigest(t, "local-ai"),
-		lockfile.KindModel:     payloadDigest(t, "model.gguf"),
+		"base.qcow2":       payloadDigest(t, "base.qcow2"),
+		"local-ai":         payloadDigest(t, "local-ai"),
+		"model.gguf":       payloadDigest(t, "model.gguf"),
+		"other-model.gguf": payloadDigest(t, "other-model.gguf"),
 	}
 
 	lock, err := lockfile.Read(beside + appliance.LockSuffix)
 	require.NoError(t, err)
-	for kind, want := range payloads {
-		input, found := lock.Find(kind, "amd64", "")
-		require.True(t, found, "no %s in the lock", kind)
-		assert.Equal(t, "sha256:"+want, input.Digest, kind)
-		assert.Positive(t, input.Size, kind)
+	locked := map[string]string{}
+	for _, input := range lock.Inputs {
+		if input.Kind != lockfile.KindBackend { // a directory, packed by the build
+			locked[path.Base(input.Source)] = strings.TrimPrefix(input.Digest, "sha256:")
+		}
+		assert.Positive(t, input.Size, input)
 	}
+	assert.Equal(t, payloads, locked)
 
 	var statement struct {
 		Subject   []struct{ Digest map[string]string }
@@ -73,10 +77,10 @@ func testBesideTheImage(t *testing.T, made demo) {
 		}
 	}
 	assert.Subset(t, names, []string{"nginx", "certbot", "openssh-server"})
-	for kind, want := range payloads {
-		assert.Contains(t, resolved, want, "%s in the provenance", kind)
-		if kind != lockfile.KindBaseImage {
-			assert.Contains(t, sums, want, "%s in the bill of materials", kind)
+	for name, want := range payloads {
+		assert.Contains(t, resolved, want, "%s in the provenance", name)
+		if name != "base.qcow2" {
+			assert.Contains(t, sums, want, "%s in the bill of materials", name)
 		}
 	}
 }

@@ -78,6 +78,17 @@ variable "model_name" {
   default = "Stand-in for Devstral Small 2"
 }
 
+variable "other_model_url" {
+  type        = string
+  default     = ".cache/demo/other-model.gguf"
+  description = "A second model, which ONEAPP_COPILOT_MODEL = \"other\" chooses; empty for none."
+}
+
+variable "other_model_checksum" {
+  type    = string
+  default = "none"
+}
+
 variable "disk_size" {
   type    = string
   default = "6G"
@@ -138,6 +149,15 @@ build {
       checksum = var.model_checksum
       id       = var.model_id
       name     = var.model_name
+    }
+    dynamic "other_model" {
+      for_each = compact([var.other_model_url])
+      content {
+        source   = other_model.value
+        checksum = var.other_model_checksum
+        id       = "other"
+        name     = "Another stand-in"
+      }
     }
   }
 

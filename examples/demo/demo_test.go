@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/qemuimg"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/digest"
@@ -69,6 +70,7 @@ func testManifest(t *testing.T, made demo) {
 	assert.Equal(t, info.VirtualSize, described.Size)
 	assert.Equal(t, int64(6<<30), described.Size)
 	assert.Equal(t, "x86_64", described.OSArch)
+	assert.Equal(t, []string{appliance.ModelID, otherModel}, described.ModelIDs())
 }
 
 func testVerifyReport(t *testing.T, made demo) {

@@ -55,6 +55,7 @@ func testInside(t *testing.T, made demo) {
 		{"no secret can be read", (*guest).assertNoSecrets},
 		{"the same context again changes nothing", (*guest).assertNothingChanges},
 		{"another context reaches the engine", (*guest).changeContext},
+		{"another model is chosen", (*guest).chooseModel},
 		{"the backend is killed", (*guest).killBackend},
 		{"the engine is killed", (*guest).killEngine},
 		{"the gateway is killed", (*guest).killGateway},
@@ -195,10 +196,17 @@ func (g *guest) starts() string {
 		strings.Join([]string{appliance.LocalAIUnit, appliance.GatewayUnit, appliance.NginxUnit, appliance.BootstrapUnit}, " "))
 }
 
-// ask sends one request to the model; the response may be an error from nginx.
+// ask sends one request to the default model; the response may be an error from nginx.
 func (g *guest) ask(ctx context.Context) (status int, body string, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+g.vm.Address(appliance.HTTPSPort)+appliance.PathChat,
-		strings.NewReader(`{"model":"`+appliance.ModelID+`","max_tokens":2,"messages":[{"role":"user","content":"Hello"}]}`))
+	return g.call(ctx, http.MethodPost, appliance.PathChat, chatWith(appliance.ModelID))
+}
+
+func chatWith(model string) string {
+	return `{"model":"` + model + `","max_tokens":2,"messages":[{"role":"user","content":"Hello"}]}`
+}
+
+func (g *guest) call(ctx context.Context, method, path, content string) (status int, body string, err error) {
+	request, err := http.NewRequestWithContext(ctx, method, "https://"+g.vm.Address(appliance.HTTPSPort)+path, strings.NewReader(content))
 	if err != nil {
 		return 0, "", err
 	}
@@ -316,6 +324,34 @@ func (g *guest) changeContext() {
 	g.run("slm-copilot configure")
 	g.becomes(appliance.BootstrapSuccess)
 	assert.Equal(g.t, "LOCALAI_CONTEXT_SIZE=2048", told())
+	assert.Equal(g.t, before, g.files())
+}
+
+// otherModel is the id of the second model of the demonstration.
+const otherModel = "other"
+
+// chooseModel has the other model served for a while.
+func (g *guest) chooseModel() {
+	before := g.files()
+	g.run("umask 077; (cat /var/lib/slm-copilot/context.sh; echo \"" + appliance.VarModel + "='" + otherModel + "'\") > /run/other-model.sh; " +
+		appliance.AgentPath + " configure --context /run/other-model.sh")
+	g.becomes(appliance.BootstrapSuccess)
+	status, models, err := g.call(g.t.Context(), http.MethodGet, appliance.PathModels, "")
+	require.NoError(g.t, err)
+	assert.Equal(g.t, http.StatusOK, status)
+	assert.Contains(g.t, models, `"`+otherModel+`"`)
+	assert.NotContains(g.t, models, appliance.ModelID)
+	status, body, err := g.call(g.t.Context(), http.MethodPost, appliance.PathChat, chatWith(otherModel))
+	require.NoError(g.t, err)
+	assert.Equal(g.t, http.StatusOK, status, body)
+	status, body, err = g.ask(g.t.Context())
+	require.NoError(g.t, err)
+	assert.Equal(g.t, http.StatusNotFound, status, body)
+	assert.Contains(g.t, body, otherModel, "the error says which model is here")
+
+	g.run(appliance.AgentPath + " configure")
+	g.becomes(appliance.BootstrapSuccess)
+	g.answers()
 	assert.Equal(g.t, before, g.files())
 }
 

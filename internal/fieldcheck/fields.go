@@ -88,6 +88,21 @@ func (f *Fields) ExactlyOne(name, choices string, given ...bool) {
 	f.Expect(count == 1, name, "exactly one of %s must be given, got %d", choices, count)
 }
 
+// Distinct requires that the values of fields differ. Those that are wrong, unknown or empty do not count.
+func (f *Fields) Distinct(names, values []string) {
+	first := map[string]string{}
+	for i, name := range names {
+		if values[i] == "" || IsUnknown(values[i]) || !f.Settled(name) {
+			continue
+		}
+		before, twice := first[values[i]]
+		f.Expect(!twice, name, "must differ from %s, got %q", before, values[i])
+		if !twice {
+			first[values[i]] = name
+		}
+	}
+}
+
 // Known records which of the given fields, which may hold any text, have unknown values, and
 // reports whether there are none. texts maps field names to values.
 func (f *Fields) Known(texts map[string]string) bool {

@@ -89,6 +89,14 @@ a: refers to a value that this build does not have
 b: refers to a value that this build does not have`)
 }
 
+func TestDistinct(t *testing.T) {
+	var f Fields
+	f.Check("wrong", "long", short)
+	before := len(f.Mistakes())
+	f.Distinct([]string{"a", "b", "empty", "empty too", "unknown", "unknown too", "wrong", "c"}, []string{"x", "long", "", "", Unknown, Unknown, "long", "x"})
+	assert.Equal(t, []string{`c: must differ from a, got "x"`}, texts(f.Mistakes()[before:]))
+}
+
 func TestSettled(t *testing.T) {
 	var f Fields
 	f.Check("good", "ok", short)

@@ -66,6 +66,7 @@ func (a *App) over(d app.App) app.App {
 		CPU:                numberOrDefault(a.CPU, d.CPU),
 		VCPU:               numberOrDefault(a.VCPU, d.VCPU),
 		MemoryMiB:          numberOrDefault(a.Memory, d.MemoryMiB),
+		Models:             d.Models,
 	}
 }
 

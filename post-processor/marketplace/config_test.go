@@ -43,7 +43,7 @@ func TestConfigureStoresEveryField(t *testing.T) {
 	assert.Equal(t, app.App{
 		Name: "N", Version: "2", Publisher: "P", PublisherEmail: "p@example.org",
 		Description: "{{ not a template }}", ShortDescription: "S", Tags: []string{"t"}, Logo: "l.png",
-		CPU: 1, VCPU: 2, MemoryMiB: 3, OpenNebulaVersions: []string{"7.0"},
+		CPU: 1, VCPU: 2, MemoryMiB: 3, OpenNebulaVersions: []string{"7.0"}, Models: []string{"devstral-small-2"},
 	}, p.config.App.withDefaults())
 	assert.Equal(t, Catalog{Directory: "dist/marketplace", BaseURL: "https://apps.example.org"}, *p.config.Catalog)
 }

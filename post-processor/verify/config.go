@@ -22,8 +22,8 @@ type Config struct {
 	// Context holds context variables, as a user would set them in OpenNebula. Unless they
 	// include a password, one is generated.
 	Context map[string]string `mapstructure:"context"`
-	// ModelID is the id of the model that the appliance must serve; the default is what the
-	// manifest of the image says.
+	// ModelID is the id of the model that the appliance must serve; the default is the model that
+	// Context names, else the first one in the manifest of the image.
 	ModelID string `mapstructure:"model_id"`
 	// Memory (in MiB) and CPUs are the size of the virtual machine. The default of Memory is
 	// what the model wants, by the manifest.
@@ -104,11 +104,16 @@ func (c *Config) checkContext(fields *fieldcheck.Fields) {
 	}
 }
 
+// settings are those of the context; check has reported the mistakes.
+func (c *Config) settings() appliance.Settings {
+	settings, _ := appliance.ParseSettings(c.Context)
+	return settings
+}
+
 // keys returns the named keys of the context.
 func (c *Config) keys() []string {
-	settings, _ := appliance.ParseSettings(c.Context) // check has reported the mistakes
 	var keys []string
-	for _, key := range settings.Keys {
+	for _, key := range c.settings().Keys {
 		keys = append(keys, key.Key)
 	}
 	return keys

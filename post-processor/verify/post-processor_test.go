@@ -187,7 +187,10 @@ func TestArchitectureIsTheManifests(t *testing.T) {
 
 // Model and memory follow the manifest, and what cannot work is refused before anything boots.
 func TestModelAndMemoryFollowTheManifest(t *testing.T) {
-	small := manifest.Manifest{ModelID: "tiny", MemoryMiB: 1024, MinMemoryMiB: 768}
+	small := manifest.Manifest{Model: manifest.Model{ModelID: "tiny", MemoryMiB: 1024, MinMemoryMiB: 768}}
+	several := small
+	several.OtherModels = []manifest.Model{{ModelID: "smaller", MemoryMiB: 640, MinMemoryMiB: 600}}
+	choose := block{"ONEAPP_COPILOT_MODEL": "smaller"}
 	for name, test := range map[string]struct {
 		settings block
 		manifest *manifest.Manifest
@@ -200,8 +203,13 @@ func TestModelAndMemoryFollowTheManifest(t *testing.T) {
 		"of no known model":    {block{"memory": 512}, &manifest.Manifest{}, appliance.ModelID, 512, nil},
 		"without a manifest":   {block{"memory": 512, "model_id": "x"}, nil, "x", 512, nil},
 		"what cannot work":     {block{"model_id": "other", "memory": 512}, &small, "other", 512, []string{"model_id: other, but by its manifest the image serves tiny", "memory: 512 MiB are too few for the model to start, by the manifest of the image it needs 768"}},
+		"the context's":        {block{"context": choose}, &several, "smaller", 640, nil},
+		"the context's, twice": {block{"context": choose, "model_id": "smaller"}, &several, "smaller", 640, nil},
+		"another than chosen":  {block{"context": choose, "model_id": "tiny", "memory": 512}, &several, "tiny", 512, []string{"model_id: tiny, but by its manifest the image serves smaller", "it needs 600"}},
+		"not in the image":     {block{"context": choose}, &small, "", 0, []string{`context: ONEAPP_COPILOT_MODEL: the image does not contain "smaller". It contains: tiny`}},
+		"chosen blindly":       {block{"context": choose, "memory": 512}, nil, "smaller", 512, nil},
 		"more than this host":  {block{"memory": 16 << 20}, &small, "tiny", 16 << 20, []string{"memory: the machine wants 16777216 MiB, this host has "}},
-		"the default, unknown": {block{"memory": 0, "accelerator": "tcg"}, &manifest.Manifest{MemoryMiB: 16 << 20}, appliance.ModelID, 16 << 20, []string{"memory: the machine wants"}},
+		"the default, unknown": {block{"memory": 0, "accelerator": "tcg"}, &manifest.Manifest{Model: manifest.Model{MemoryMiB: 16 << 20}}, appliance.ModelID, 16 << 20, []string{"memory: the machine wants"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var p PostProcessor

@@ -76,20 +76,24 @@ func (s *stepPreflight) settle() error {
 	if s.trial.manifest != nil {
 		m = *s.trial.manifest
 	}
-	s.trial.model = cmp.Or(s.config.ModelID, m.ModelID, appliance.ModelID)
-	s.trial.memoryMiB = cmp.Or(s.config.Memory, m.MemoryMiB, appliance.MemoryMiB)
-	var mistakes []error
-	if m.ModelID != "" && s.trial.model != m.ModelID {
-		mistakes = append(mistakes, fmt.Errorf("model_id: %s, but by its manifest the image serves %s; leave model_id out", s.trial.model, m.ModelID))
+	served, err := m.Serving(s.config.settings().Model)
+	if err != nil {
+		return fmt.Errorf("context: %w", err)
 	}
-	if s.trial.memoryMiB < m.MinMemoryMiB {
+	s.trial.model = cmp.Or(s.config.ModelID, served.ModelID, appliance.ModelID)
+	s.trial.memoryMiB = cmp.Or(s.config.Memory, served.MemoryMiB, appliance.MemoryMiB)
+	var mistakes []error
+	if served.ModelID != "" && s.trial.model != served.ModelID {
+		mistakes = append(mistakes, fmt.Errorf("model_id: %s, but by its manifest the image serves %s; leave model_id out", s.trial.model, served.ModelID))
+	}
+	if s.trial.memoryMiB < served.MinMemoryMiB {
 		mistakes = append(mistakes, fmt.Errorf("memory: %d MiB are too few for the model to start, by the manifest of the image it needs %d; leave memory out for the %d that it wants",
-			s.trial.memoryMiB, m.MinMemoryMiB, m.MemoryMiB))
+			s.trial.memoryMiB, served.MinMemoryMiB, served.MemoryMiB))
 	}
 	if err := qemuvm.CheckMemory(s.trial.memoryMiB); err != nil {
 		err = fmt.Errorf("memory: %w", err)
-		if m.MinMemoryMiB > 0 {
-			err = fmt.Errorf("%w; the model starts with %d MiB, and a shorter context: set memory to that or more", err, m.MinMemoryMiB)
+		if served.MinMemoryMiB > 0 {
+			err = fmt.Errorf("%w; the model starts with %d MiB, and a shorter context: set memory to that or more", err, served.MinMemoryMiB)
 		}
 		mistakes = append(mistakes, err)
 	}

@@ -1,5 +1,5 @@
 // Command prepare builds the payloads of the demonstration from Debian's packages and this
-// repository alone: a base image, stand-ins for LocalAI and its backend, and a tiny model.
+// repository alone: a base image, stand-ins for LocalAI and its backend, and two tiny models.
 // It writes their digests to a variables file for packer build.
 //
 // make demo-payloads runs it at the top of the repository:
@@ -57,14 +57,20 @@ func prepare(ctx context.Context, cache, images string) error {
 	if err != nil {
 		return err
 	}
+	other, err := checksum(ctx, filepath.Join(cache, otherModelName))
+	if err != nil {
+		return err
+	}
 	return writeVariables(cache, map[string]string{
-		"base_image":          filepath.Join(cache, baseName),
-		"base_image_checksum": base,
-		"localai_url":         filepath.Join(cache, localaiName),
-		"localai_checksum":    localai,
-		"backend_url":         filepath.Join(cache, backendName),
-		"model_url":           filepath.Join(cache, modelName),
-		"model_checksum":      model,
+		"base_image":           filepath.Join(cache, baseName),
+		"base_image_checksum":  base,
+		"localai_url":          filepath.Join(cache, localaiName),
+		"localai_checksum":     localai,
+		"backend_url":          filepath.Join(cache, backendName),
+		"model_url":            filepath.Join(cache, modelName),
+		"model_checksum":       model,
+		"other_model_url":      filepath.Join(cache, otherModelName),
+		"other_model_checksum": other,
 	})
 }
 

@@ -15,11 +15,13 @@ const (
 	localaiName = "local-ai"
 	backendName = "llama-cpp"
 	modelName   = "model.gguf"
+	// otherModelName is a model with other weights.
+	otherModelName = "other-model.gguf"
 
 	standInPackage = "github.com/slm-copilot/packer-plugin-slm-copilot/internal/localaitest"
 )
 
-// standIns builds the engine, its backend and the model.
+// standIns builds the engine, its backend and the models.
 func standIns(ctx context.Context, cache string) error {
 	if err := compile(ctx, standInPackage+"/local-ai", filepath.Join(cache, localaiName)); err != nil {
 		return err
@@ -31,7 +33,10 @@ func standIns(ctx context.Context, cache string) error {
 	if err := localaitest.WriteBackend(filepath.Join(cache, backendName), program); err != nil {
 		return err
 	}
-	return writeModel(filepath.Join(cache, modelName))
+	if err := writeModel(filepath.Join(cache, modelName), "stand-in"); err != nil {
+		return err
+	}
+	return writeModel(filepath.Join(cache, otherModelName), "another stand-in")
 }
 
 // compile builds a static program for the appliance, which is x86-64 whatever this host is.
@@ -45,12 +50,12 @@ func compile(ctx context.Context, program, output string) error {
 	return nil
 }
 
-func writeModel(path string) error {
+func writeModel(path, name string) error {
 	file, err := os.Create(path)
 	if err != nil {
 		return err
 	}
-	if err := gguf.Write(file, gguf.Tiny("stand-in")); err != nil {
+	if err := gguf.Write(file, gguf.Tiny(name)); err != nil {
 		file.Close()
 		return err
 	}

@@ -68,12 +68,24 @@ func inspectAppliance(t tree) []finding {
 	missing(path.Join(appliance.BackendsDir, appliance.BackendName, "run.sh"), "LocalAI's backend")
 	missing(appliance.ContextHook, "what makes one-context call the agent")
 	if !t.has(modelMount) {
-		missing(path.Join(appliance.ModelsDir, appliance.ModelFile), "the model")
+		for _, model := range t.models() {
+			missing(model.WeightsFile(), "a model")
+		}
 	}
 	if word := strings.TrimSpace(t.content[appliance.StatusFile]); word != appliance.InstallSuccess {
 		findings = append(findings, finding{[]string{appliance.StatusFile}, "says \"" + word + "\", not \"" + appliance.InstallSuccess + "\"", bakeIt})
 	}
 	return findings
+}
+
+// models returns the models that the image says it has. Without a description it is one, with a file of
+// the usual name.
+func (t tree) models() []appliance.BakedModel {
+	var baked appliance.Baked
+	if err := json.Unmarshal([]byte(t.content[appliance.BakedFile]), &baked); err != nil {
+		baked = appliance.Baked{}
+	}
+	return append([]appliance.BakedModel{baked.BakedModel}, baked.Others...)
 }
 
 // modelMount exists if the model is on a disk of its own.

@@ -48,7 +48,7 @@ func goodFiles(t *testing.T) treeFiles {
 	require.NoError(t, err)
 	lock := lockfile.Lock{Inputs: []lockfile.Input{
 		{Kind: lockfile.KindLocalAI, Name: "localai", Arch: "amd64", Source: "https://example.org/local-ai", Digest: digestOf(engine), Size: int64(len(engine))},
-		{Kind: lockfile.KindModel, Name: "model", Source: "https://example.org/model.gguf", Digest: digestOf(weights), Size: int64(len(weights))},
+		{Kind: lockfile.KindModel, Name: "large", Source: "https://example.org/model.gguf", Digest: digestOf(weights), Size: int64(len(weights))},
 	}}
 	tree := treeFiles{
 		"/etc/os-release":                           "-> ../usr/lib/os-release",
@@ -69,7 +69,7 @@ func goodFiles(t *testing.T) treeFiles {
 		"/var/lib/apt/lists/":                       "",
 		appliance.StatusFile:                        appliance.InstallSuccess + "\n",
 		appliance.AgentPath:                         "agent",
-		appliance.BakedFile:                         "{}",
+		appliance.BakedFile:                         `{"model_id": "large"}`,
 		appliance.BakedSBOM:                         string(text),
 		appliance.BakedLock:                         string(lock.Encode()),
 		appliance.BakedLicenses:                     "MIT License\n",

@@ -17,6 +17,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/hostprogram"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/files"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/qemuimg"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 )
 
 // inspect runs Inspect and sees that it leaves nothing behind, and the image alone.
@@ -125,6 +126,28 @@ func TestWhatIsMissing(t *testing.T) {
 func TestModelOnADiskOfItsOwn(t *testing.T) {
 	tree := goodFiles(t).without(appliance.ModelsDir + "/model.gguf").with(treeFiles{modelMount: "[Mount]\n"})
 	assert.NoError(t, inspect(t, makeImage(t, makeDisk(t, tree))))
+}
+
+func TestSeveralModels(t *testing.T) {
+	const small = "small\n"
+	both := func(more treeFiles) treeFiles {
+		lock, err := lockfile.Parse("lock", []byte(goodFiles(t)[appliance.BakedLock]))
+		require.NoError(t, err)
+		lock.Put(lockfile.Input{Kind: lockfile.KindModel, Name: "small", Source: "small.gguf", Digest: digestOf(small), Size: int64(len(small))})
+		return goodFiles(t).with(treeFiles{
+			appliance.BakedFile:                 `{"model_id": "large", "other_models": [{"model_id": "small", "file": "small.gguf"}]}`,
+			appliance.BakedLock:                 string(lock.Encode()),
+			appliance.ModelsDir + "/small.gguf": small,
+		}).with(more)
+	}
+	assert.NoError(t, inspect(t, makeImage(t, makeDisk(t, both(nil)))))
+
+	err := inspect(t, makeImage(t, makeDisk(t, both(nil).without(appliance.ModelsDir+"/small.gguf"))))
+	assert.ErrorContains(t, err, appliance.ModelsDir+"/small.gguf: is missing: a model")
+	err = inspect(t, makeImage(t, makeDisk(t, both(treeFiles{appliance.ModelsDir + "/small.gguf": "Small\n"}))))
+	assert.ErrorContains(t, err, appliance.ModelsDir+"/small.gguf: has "+digestOf("Small\n")+", not "+digestOf(small))
+	err = inspect(t, makeImage(t, makeDisk(t, both(treeFiles{appliance.BakedLock: goodFiles(t)[appliance.BakedLock]}))))
+	assert.ErrorContains(t, err, "does not say where "+appliance.ModelsDir+"/small.gguf came from")
 }
 
 func TestPayloadThatIsAnother(t *testing.T) {

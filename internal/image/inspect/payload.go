@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"path"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/progress"
@@ -24,20 +23,27 @@ func inspectPayload(ctx context.Context, i image) ([]finding, error) {
 	if err != nil {
 		return []finding{{[]string{appliance.BakedLock}, fmt.Sprintf("is not a lock file (%v)", err), bakeIt}}, nil
 	}
+	type large struct {
+		path   string
+		input  lockfile.Input
+		locked bool
+	}
+	engine, locked := lock.Find(lockfile.KindLocalAI, "", "")
+	files := []large{{appliance.LocalAIBinary, engine, locked}}
+	for _, model := range i.tree.models() {
+		input, locked := lock.FindModel("", "", model.ModelID)
+		files = append(files, large{model.WeightsFile(), input, locked})
+	}
 	var findings []finding
-	for _, file := range []struct{ kind, path string }{
-		{lockfile.KindLocalAI, appliance.LocalAIBinary},
-		{lockfile.KindModel, path.Join(appliance.ModelsDir, appliance.ModelFile)},
-	} {
+	for _, file := range files {
 		if !i.tree.isFile(file.path) {
 			continue // inspectAppliance reports it, if it should be there.
 		}
-		input, found := lock.Find(file.kind, "", "")
-		if !found {
+		if !file.locked {
 			findings = append(findings, finding{[]string{appliance.BakedLock}, "does not say where " + file.path + " came from", bakeIt})
 			continue
 		}
-		what, err := i.compare(ctx, file.path, input)
+		what, err := i.compare(ctx, file.path, file.input)
 		if err != nil {
 			return nil, err
 		}

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
@@ -44,9 +45,19 @@ type Manifest struct {
 	// Context is the program that applies the context to the operating system, "one-context"
 	// or "cloud-init"; empty if unknown.
 	Context string `json:"context,omitempty"`
+	// Model is the one that is served unless the context names one of OtherModels.
+	Model
+	OtherModels []Model `json:"other_models,omitempty"`
+	// ModelDisk is true if the system needs the image of a model disk besides.
+	ModelDisk bool `json:"model_disk,omitempty"`
+	// Verified is the last trial of the image, nil if it had none.
+	Verified *Verification `json:"verified,omitempty"`
+}
+
+// Model describes a model of an image. It is zero for an image that our provisioner did not build.
+type Model struct {
 	// ModelID is what clients send as "model", ModelName is a display name, ModelLicense is an
 	// SPDX expression and ModelSHA256 is the digest of the weights, in lower-case hexadecimal.
-	// They are empty for an image that our provisioner did not build.
 	ModelID      string `json:"model_id,omitempty"`
 	ModelName    string `json:"model_name,omitempty"`
 	ModelLicense string `json:"model_license,omitempty"`
@@ -56,10 +67,40 @@ type Manifest struct {
 	MemoryMiB int `json:"memory_mib,omitempty"`
 	// MinMemoryMiB is the memory below which the model does not start at all, 0 if unknown.
 	MinMemoryMiB int `json:"min_memory_mib,omitempty"`
-	// ModelDisk is true if the system needs the image of a model disk besides.
-	ModelDisk bool `json:"model_disk,omitempty"`
-	// Verified is the last trial of the image, nil if it had none.
-	Verified *Verification `json:"verified,omitempty"`
+}
+
+// Models returns all models of the image, the one that is served by default first; none if the
+// manifest does not name it.
+func (m Manifest) Models() []Model {
+	if m.ModelID == "" {
+		return nil
+	}
+	return append([]Model{m.Model}, m.OtherModels...)
+}
+
+// Serving returns the model that is served with an id as the context's choice, which is empty for the
+// default. An image whose manifest names no model may have any.
+func (m Manifest) Serving(id string) (Model, error) {
+	if id == "" {
+		return m.Model, nil
+	}
+	if m.ModelID == "" {
+		return Model{ModelID: id}, nil
+	}
+	i := slices.Index(m.ModelIDs(), id)
+	if i < 0 {
+		return Model{}, fmt.Errorf("%s: the image does not contain %q. It contains: %s", appliance.VarModel, id, strings.Join(m.ModelIDs(), ", "))
+	}
+	return m.Models()[i], nil
+}
+
+// ModelIDs returns the ids of Models.
+func (m Manifest) ModelIDs() []string {
+	var ids []string
+	for _, model := range m.Models() {
+		ids = append(ids, model.ModelID)
+	}
+	return ids
 }
 
 // Path returns the path of the manifest of an image.

@@ -77,6 +77,41 @@ func TestWhatTheImageHoldsIsToldIfItIsKnown(t *testing.T) {
 	}
 }
 
+func TestSeveralModels(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.json")
+	m := example()
+	assert.Empty(t, m.ModelIDs())
+	m.Model = Model{ModelID: "large", ModelSHA256: strings.Repeat("a", 64), MemoryMiB: 32768}
+	assert.Equal(t, []string{"large"}, m.ModelIDs(), "a manifest of an image with one model, as it always was")
+	m.OtherModels = []Model{{ModelID: "small", ModelName: "Small", ModelLicense: "MIT", ModelSHA256: strings.Repeat("b", 64), MemoryMiB: 4096, MinMemoryMiB: 2048}}
+	require.NoError(t, Write(path, m))
+	got, err := Read(path)
+	require.NoError(t, err)
+	assert.Equal(t, m, got)
+	assert.Equal(t, []string{"large", "small"}, got.ModelIDs())
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	goldentest.Equal(t, filepath.Join("testdata", "several.manifest.json"), text)
+
+	for id, want := range map[string]Model{"": m.Model, "large": m.Model, "small": m.OtherModels[0]} {
+		served, err := m.Serving(id)
+		require.NoError(t, err)
+		assert.Equal(t, want, served, id)
+	}
+	_, err = m.Serving("tiny")
+	assert.EqualError(t, err, `ONEAPP_COPILOT_MODEL: the image does not contain "tiny". It contains: large, small`)
+	served, err := example().Serving("tiny")
+	require.NoError(t, err)
+	assert.Equal(t, Model{ModelID: "tiny"}, served, "a manifest that names no model")
+
+	m.OtherModels = append(m.OtherModels, Model{ModelID: "a,b", ModelSHA256: "e", MinMemoryMiB: -1})
+	err = Write(path, m)
+	for _, field := range []string{"model_id", "model_sha256", "min_memory_mib"} {
+		assert.ErrorContains(t, err, "other_models[1]."+field+": must")
+	}
+	assert.NotContains(t, err.Error(), "other_models[0]")
+}
+
 func TestADiskWithoutASystem(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "model.json")
 	m := example()

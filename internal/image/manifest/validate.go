@@ -34,6 +34,19 @@ func (m Manifest) validate() error {
 	}
 	expect("build_id", checkLine(m.BuildID))
 	expect("context", checkLine(m.Context))
+	m.Model.validate(expect)
+	for i, other := range m.OtherModels {
+		expectOther := func(field string, err error) { expect(fmt.Sprintf("other_models[%d].%s", i, field), err) }
+		other.validate(expectOther)
+		expectOther("model_id", appliance.CheckModelID(other.ModelID))
+	}
+	if m.Verified != nil {
+		m.Verified.validate(expect)
+	}
+	return errors.Join(mistakes...)
+}
+
+func (m Model) validate(expect func(field string, err error)) {
 	expect("model_id", checkLine(m.ModelID))
 	expect("model_name", checkLine(m.ModelName))
 	expect("model_license", checkLine(m.ModelLicense))
@@ -46,10 +59,6 @@ func (m Manifest) validate() error {
 	if m.MinMemoryMiB != 0 {
 		expect("min_memory_mib", checkPositive(int64(m.MinMemoryMiB)))
 	}
-	if m.Verified != nil {
-		m.Verified.validate(expect)
-	}
-	return errors.Join(mistakes...)
 }
 
 // holdsSystem reports whether the image has an operating system; others contain only data.

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -18,40 +20,43 @@ import (
 // fileSystem is the file system being created, in a directory of its own.
 type fileSystem struct {
 	directory string
-	weights   Weights
+	weights   []Weights
 }
 
 // The file names in the directory, without characters that are special to debugfs.
 const (
 	imageName    = "disk.raw"
-	weightsName  = "weights"
 	commandsName = "commands"
 )
 
 func (f fileSystem) image() string { return filepath.Join(f.directory, imageName) }
 
-// prepare creates the empty disk, and gives the weights a name that needs no quoting.
+// prepare creates the empty disk, and gives the weights names that need no quoting.
 func (f fileSystem) prepare() error {
-	absolute, err := filepath.Abs(f.weights.Path)
-	if err != nil {
-		return err
-	}
-	if err := os.Symlink(absolute, filepath.Join(f.directory, weightsName)); err != nil {
-		return err
+	for _, w := range f.weights {
+		absolute, err := filepath.Abs(w.Path)
+		if err != nil {
+			return err
+		}
+		if err := os.Symlink(absolute, filepath.Join(f.directory, w.Name)); err != nil {
+			return err
+		}
 	}
 	disk, err := os.Create(f.image())
 	if err != nil {
 		return err
 	}
-	return errors.Join(disk.Truncate(f.weights.imageSize()), disk.Close())
+	return errors.Join(disk.Truncate(f.imageSize()), disk.Close())
 }
 
 // format creates the file system. Nothing is ever written to it again, so it has no journal,
 // no blocks reserved for root and few inodes.
 func (f fileSystem) format(ctx context.Context) error {
-	uuid := f.weights.uuid()
+	uuid := f.uuid()
+	// The first eleven are ext4's own.
+	inodes := strconv.Itoa(15 + len(f.weights))
 	_, _, err := f.run(ctx, mke2fs,
-		"-q", "-F", "-t", "ext4", "-b", "4096", "-m", "0", "-N", "16",
+		"-q", "-F", "-t", "ext4", "-b", "4096", "-m", "0", "-N", inodes,
 		"-O", "^has_journal,^resize_inode", "-L", appliance.ModelDiskLabel,
 		"-U", uuid, "-E", "hash_seed="+uuid+",root_owner=0:0,lazy_itable_init=0,nodiscard", imageName)
 	return err
@@ -60,12 +65,11 @@ func (f fileSystem) format(ctx context.Context) error {
 // fill copies the weights into the file system. debugfs can read them from anywhere; mke2fs
 // would need them in a directory of their own.
 func (f fileSystem) fill(ctx context.Context, meter *progress.Meter) error {
-	commands := strings.Join([]string{
-		"write " + weightsName + " " + fileName,
-		"set_inode_field " + fileName + " mode 0100444",
-		"stat " + fileName,
-	}, "\n") + "\n"
-	if err := os.WriteFile(filepath.Join(f.directory, commandsName), []byte(commands), 0o600); err != nil {
+	var commands strings.Builder
+	for _, w := range f.weights {
+		fmt.Fprintf(&commands, "write %[1]s %[1]s\nset_inode_field %[1]s mode 0100444\nstat %[1]s\n", w.Name)
+	}
+	if err := os.WriteFile(filepath.Join(f.directory, commandsName), []byte(commands.String()), 0o600); err != nil {
 		return err
 	}
 	stop := f.watch(meter)
@@ -74,7 +78,7 @@ func (f fileSystem) fill(ctx context.Context, meter *progress.Meter) error {
 	if err != nil {
 		return err
 	}
-	return f.checkFile(answers, complaints)
+	return f.checkFiles(answers, complaints)
 }
 
 // watchInterval is how often a meter prints a line.
@@ -91,13 +95,13 @@ func (f fileSystem) watch(meter *progress.Meter) (stop func()) {
 		for {
 			select {
 			case <-finished:
-				meter.Set(f.weights.Size)
+				meter.Set(f.size())
 				return
 			case <-ticker.C:
 				var status syscall.Stat_t
 				if syscall.Stat(f.image(), &status) == nil {
 					// Blocks are 512 bytes, see stat(2).
-					meter.Set(min(status.Blocks*512, f.weights.Size))
+					meter.Set(min(status.Blocks*512, f.size()))
 				}
 			}
 		}
@@ -108,12 +112,16 @@ func (f fileSystem) watch(meter *progress.Meter) (stop func()) {
 // fileFacts matches the output of debugfs's stat command.
 var fileFacts = regexp.MustCompile(`Mode:\s+0444 [^\n]*\n[^\n]*\nUser:\s+0\s+Group:\s+0\s[^\n]*Size: ([0-9]+)\n`)
 
-// checkFile checks the output of debugfs, because its exit status does not reflect whether
+// checkFiles checks the output of debugfs, because its exit status does not reflect whether
 // commands failed. The first line of its standard error is its version.
-func (f fileSystem) checkFile(answers, complaints string) error {
+func (f fileSystem) checkFiles(answers, complaints string) error {
 	_, wrong, _ := strings.Cut(strings.TrimSpace(complaints), "\n")
-	found := fileFacts.FindStringSubmatch(answers)
-	if wrong != "" || found == nil || found[1] != fmt.Sprint(f.weights.Size) {
+	var sizes []string
+	for _, found := range fileFacts.FindAllStringSubmatch(answers, -1) {
+		sizes = append(sizes, found[1])
+	}
+	whole := slices.EqualFunc(f.weights, sizes, func(w Weights, size string) bool { return size == strconv.FormatInt(w.Size, 10) })
+	if wrong != "" || !whole {
 		return fmt.Errorf("debugfs did not write all of it, and says:\n%s", strings.TrimSpace(answers+wrong))
 	}
 	return nil

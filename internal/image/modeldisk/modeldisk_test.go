@@ -12,7 +12,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -39,7 +41,7 @@ func weights(t *testing.T, size int) (Weights, []byte) {
 	path := filepath.Join(t.TempDir(), `a "b" c.gguf`)
 	require.NoError(t, os.WriteFile(path, content, 0o600))
 	sum := sha256.Sum256(content)
-	return Weights{Path: path, SHA256: hex.EncodeToString(sum[:]), Size: int64(size)}, content
+	return Weights{Name: "model.gguf", Path: path, SHA256: hex.EncodeToString(sum[:]), Size: int64(size)}, content
 }
 
 // raw is the disk that an image shows a machine.
@@ -67,7 +69,7 @@ func TestWriteHoldsTheWeights(t *testing.T) {
 	w, content := weights(t, size)
 	target := filepath.Join(t.TempDir(), "one,two.qcow2")
 	var said bytes.Buffer
-	require.NoError(t, Write(t.Context(), w, target, func(line string) { said.WriteString(line + "\n") }))
+	require.NoError(t, Write(t.Context(), []Weights{w}, target, func(line string) { said.WriteString(line + "\n") }))
 
 	t.Setenv("TZ", "UTC")
 	disk := raw(t, target)
@@ -106,7 +108,7 @@ func TestWriteIsTheSameForTheSameWeights(t *testing.T) {
 	var images [2][]byte
 	for i := range images {
 		target := filepath.Join(directory, strconv.Itoa(i))
-		require.NoError(t, Write(t.Context(), w, target, func(string) {}))
+		require.NoError(t, Write(t.Context(), []Weights{w}, target, func(string) {}))
 		var err error
 		images[i], err = os.ReadFile(target)
 		require.NoError(t, err)
@@ -114,12 +116,56 @@ func TestWriteIsTheSameForTheSameWeights(t *testing.T) {
 	assert.True(t, bytes.Equal(images[0], images[1]))
 }
 
+func TestWriteHoldsSeveralModels(t *testing.T) {
+	first, content := weights(t, 2<<20+1)
+	all := []Weights{first}
+	// More files than the disk of one model has inodes.
+	for i := range 20 {
+		path := filepath.Join(t.TempDir(), "weights")
+		require.NoError(t, os.WriteFile(path, content[:5000+i], 0o600))
+		sum := sha256.Sum256(content[:5000+i])
+		all = append(all, Weights{Name: fmt.Sprintf("Model_%d-x.gguf", i), Path: path, SHA256: hex.EncodeToString(sum[:]), Size: int64(5000 + i)})
+	}
+	target := filepath.Join(t.TempDir(), "a.qcow2")
+	require.NoError(t, Write(t.Context(), all, target, func(string) {}))
+	disk := raw(t, target)
+	for _, w := range all {
+		out := filepath.Join(t.TempDir(), "out")
+		ask(t, disk, "dump "+w.Name+" "+out)
+		got, err := os.ReadFile(out)
+		require.NoError(t, err)
+		assert.True(t, bytes.Equal(content[:w.Size], got), w.Name)
+		assert.Contains(t, ask(t, disk, "stat "+w.Name), "Mode:  0444")
+	}
+
+	slices.Reverse(all)
+	again := filepath.Join(t.TempDir(), "b.qcow2")
+	require.NoError(t, Write(t.Context(), all, again, func(string) {}))
+	one, err := os.ReadFile(target)
+	require.NoError(t, err)
+	other, err := os.ReadFile(again)
+	require.NoError(t, err)
+	assert.True(t, bytes.Equal(one, other), "in any order")
+}
+
+func TestContent(t *testing.T) {
+	a := Weights{Name: "model.gguf", SHA256: strings.Repeat("a", 64)}
+	b := Weights{Name: "b.gguf", SHA256: strings.Repeat("b", 64)}
+	renamed := b
+	renamed.Name = "c.gguf"
+	assert.Equal(t, a.SHA256, Content([]Weights{a}))
+	// printf '%s  %s\n' bbb... b.gguf aaa... model.gguf | sha256sum
+	assert.Equal(t, "ad8de2863517078234d9b85efaaf93e462904565080595a50352f47ffdfcddcb", Content([]Weights{a, b}))
+	assert.Equal(t, Content([]Weights{a, b}), Content([]Weights{b, a}))
+	assert.NotEqual(t, Content([]Weights{a, b}), Content([]Weights{a, renamed}))
+}
+
 // Weights of real models do not fit into a test, but what is free for them can be asked.
 func TestTheDiskIsLargeEnough(t *testing.T) {
 	free := regexp.MustCompile(`Free blocks:\s+([0-9]+)`)
 	for _, size := range []int64{1, 4096, 1 << 20, 128 << 20, 14334446752, 200 << 30} {
-		w := Weights{Path: "/dev/null", SHA256: hex.EncodeToString(make([]byte, 32)), Size: size}
-		f := fileSystem{directory: t.TempDir(), weights: w}
+		w := Weights{Name: "model.gguf", Path: "/dev/null", SHA256: hex.EncodeToString(make([]byte, 32)), Size: size}
+		f := fileSystem{directory: t.TempDir(), weights: []Weights{w}}
 		require.NoError(t, f.prepare())
 		require.NoError(t, f.format(t.Context()))
 		blocks, err := strconv.ParseInt(free.FindStringSubmatch(ask(t, f.image(), "stats"))[1], 10, 64)
@@ -127,7 +173,7 @@ func TestTheDiskIsLargeEnough(t *testing.T) {
 		// One block of extents points to 340 of up to 128 MiB each.
 		needed := (size+4095)/4096 + size/(128<<20)/340 + 2
 		assert.GreaterOrEqual(t, blocks, needed, "%d bytes", size)
-		assert.LessOrEqual(t, w.imageSize(), size+size/256+9<<20, "%d bytes", size)
+		assert.LessOrEqual(t, f.imageSize(), size+size/256+9<<20, "%d bytes", size)
 	}
 }
 
@@ -151,7 +197,7 @@ func TestWriteLeavesNothingWhenItFails(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			directory := t.TempDir()
-			err := Write(test.ctx, test.weights, filepath.Join(directory, "a.qcow2"), func(string) {})
+			err := Write(test.ctx, []Weights{test.weights}, filepath.Join(directory, "a.qcow2"), func(string) {})
 			require.ErrorContains(t, err, test.want)
 			entries, err := os.ReadDir(directory)
 			require.NoError(t, err)
@@ -163,7 +209,7 @@ func TestWriteLeavesNothingWhenItFails(t *testing.T) {
 // A file system that is too small is noticed, though debugfs ends well.
 func TestAFullFileSystemIsNoticed(t *testing.T) {
 	w, _ := weights(t, 4<<20)
-	f := fileSystem{directory: t.TempDir(), weights: w}
+	f := fileSystem{directory: t.TempDir(), weights: []Weights{w}}
 	require.NoError(t, f.prepare())
 	require.NoError(t, os.Truncate(f.image(), 2<<20))
 	require.NoError(t, f.format(t.Context()))

@@ -27,6 +27,9 @@ type App struct {
 	CPU       int
 	VCPU      int
 	MemoryMiB int
+	// Models are the ids of the models in the image, the one that is served by default first. Users are
+	// asked which one to serve if there are several.
+	Models []string
 }
 
 // Default returns the appliance with the default model and every text except the version.
@@ -36,20 +39,22 @@ func Default() App {
 		Name:               appliance.Title,
 		Publisher:          appliance.Title,
 		ShortDescription:   "Private AI coding copilot that runs on CPU alone",
-		Description:        describe(listed(model)),
+		Description:        describe([]modelText{listed(model)}),
 		Tags:               []string{"ai", "llm", "copilot", "cpu"},
 		OpenNebulaVersions: []string{"6.10", "7.0", "7.2", "7.4"},
+		Models:             []string{model.ID},
 	}
 	return app.sized(appliance.MemoryMiB)
 }
 
-// DefaultFor returns the appliance with the system image of m: its version, its model and
-// the capacity the model needs. If the manifest does not name a model, the capacity is that
-// of Default and the texts claim nothing about the model.
+// DefaultFor returns the appliance with the system image of m: its version, its models and
+// the capacity that the default model needs. If the manifest does not name a model, the capacity is
+// that of Default and the texts claim nothing about the model.
 func DefaultFor(m manifest.Manifest) App {
 	app := Default()
 	app.Version = m.Version
-	app.Description = describe(modelOf(m))
+	app.Description = describe(modelsOf(m))
+	app.Models = m.ModelIDs()
 	if m.MemoryMiB > 0 {
 		app = app.sized(m.MemoryMiB)
 	}

@@ -14,8 +14,10 @@ const (
 // and the matching number of CPUs. All CPUs the guest sees are reserved, because the model
 // keeps them busy.
 func (a App) sized(memoryMiB int) App {
-	a.MemoryMiB = (memoryMiB + 1023) / 1024 * 1024
+	a.MemoryMiB = gibibytes(memoryMiB) * 1024
 	a.VCPU = min(max((a.MemoryMiB+memoryPerVCPU-1)/memoryPerVCPU, minVCPU), maxVCPU)
 	a.CPU = a.VCPU
 	return a
 }
+
+func gibibytes(memoryMiB int) int { return (memoryMiB + 1023) / 1024 }

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/goldentest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/catalogue"
@@ -18,14 +19,49 @@ import (
 func withDevstral() manifest.Manifest {
 	model, _ := lockfile.Default().Find(lockfile.KindModel, "", "")
 	return manifest.Manifest{
-		Version: "1.0.0", ModelID: model.Name, ModelName: model.Name, ModelLicense: model.License,
-		ModelSHA256: strings.TrimPrefix(model.Digest, "sha256:"), MemoryMiB: 32768,
+		Version: "1.0.0", Model: manifest.Model{
+			ModelID: model.Name, ModelName: model.Name, ModelLicense: model.License,
+			ModelSHA256: strings.TrimPrefix(model.Digest, "sha256:"), MemoryMiB: 32768,
+		},
 	}
 }
 
 func withWeightsOf(id string) manifest.Manifest {
 	model, _ := catalogue.ByID(id)
-	return manifest.Manifest{Version: "1.0.0", ModelID: id, ModelSHA256: strings.TrimPrefix(model.Digest, "sha256:")}
+	return manifest.Manifest{Version: "1.0.0", Model: manifest.Model{ModelID: id, ModelSHA256: strings.TrimPrefix(model.Digest, "sha256:")}}
+}
+
+// withSeveral is an image with models from Europe and from elsewhere, one of them unknown.
+func withSeveral() manifest.Manifest {
+	m := withDevstral()
+	fast := withWeightsOf("qwen3-coder-30b-a3b").Model
+	fast.MemoryMiB = 29 << 10
+	m.OtherModels = []manifest.Model{fast, {ModelID: "mine", ModelName: "Mine"}}
+	return m
+}
+
+// One model that is not European is enough for no claim, whatever its place.
+func TestEuropeanControlIsOfAllModels(t *testing.T) {
+	m := withDevstral()
+	m.OtherModels = []manifest.Model{withDevstral().Model}
+	assert.Contains(t, DefaultFor(m).Description, "All its models are made in Europe")
+	m.OtherModels = append(m.OtherModels, withWeightsOf("qwen3-coder-30b-a3b").Model)
+	assert.NotContains(t, DefaultFor(m).Description, "Europe")
+	m.OtherModels = []manifest.Model{{ModelID: "mine"}}
+	assert.NotContains(t, DefaultFor(m).Description, "Europe")
+}
+
+func TestTheModelIsChosenAmongThoseOfTheImage(t *testing.T) {
+	template := DefaultFor(withSeveral()).VMTemplate("x86_64")
+	assert.Equal(t, "O|list|Model to serve, of those that the appliance contains. Empty for the first one.|devstral-small-2,qwen3-coder-30b-a3b,mine|devstral-small-2",
+		template.Vectors["USER_INPUTS"][0]["ONEAPP_COPILOT_MODEL_NAME"])
+	assert.Equal(t, "$ONEAPP_COPILOT_MODEL_NAME", template.Vectors["CONTEXT"][0][appliance.VarModel])
+	assert.True(t, strings.HasPrefix(template.Attributes["INPUTS_ORDER"], "ONEAPP_COPILOT_MODEL_NAME,"))
+	assert.Equal(t, "32768", template.Attributes["MEMORY"], "that of the default model")
+
+	one := DefaultFor(withDevstral()).VMTemplate("x86_64")
+	assert.NotContains(t, one.Vectors["CONTEXT"][0], appliance.VarModel)
+	assert.NotContains(t, one.Text(), "MODEL_NAME")
 }
 
 // European control is claimed where the maker is European, and who made the weights is said of all.
@@ -55,8 +91,9 @@ func TestDescriptionIsGolden(t *testing.T) {
 	for name, m := range map[string]manifest.Manifest{
 		"devstral": withDevstral(),
 		"fast":     withWeightsOf("qwen3-coder-30b-a3b"),
-		"other":    {ModelID: "qwen", ModelName: "Qwen 2.5 Coder 3B", ModelLicense: "LicenseRef-Qwen-Research"},
+		"other":    {Model: manifest.Model{ModelID: "qwen", ModelName: "Qwen 2.5 Coder 3B", ModelLicense: "LicenseRef-Qwen-Research"}},
 		"unknown":  {},
+		"several":  withSeveral(),
 	} {
 		t.Run(name, func(t *testing.T) {
 			description := DefaultFor(m).Description
@@ -91,7 +128,7 @@ func TestCapacityFollowsTheModel(t *testing.T) {
 		1: {1 << 10, 2}, 8<<10 + 1: {9 << 10, 5},
 		0: {32 << 10, 16}, // a manifest that does not tell
 	} {
-		got := DefaultFor(manifest.Manifest{MemoryMiB: memory})
+		got := DefaultFor(manifest.Manifest{Model: manifest.Model{MemoryMiB: memory}})
 		assert.Equal(t, want, [2]int{got.MemoryMiB, got.VCPU}, "%d MiB", memory)
 		assert.Equal(t, got.VCPU, got.CPU, "%d MiB", memory)
 	}

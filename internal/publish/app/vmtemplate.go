@@ -34,7 +34,7 @@ func (a App) VMTemplate(arch string) VMTemplate {
 	}
 	inputs := map[string]string{}
 	var order []string
-	for _, v := range appliance.VariablesFor(nil) {
+	for _, v := range appliance.VariablesFor(a.Models) {
 		context[v.Name] = "$" + v.Input
 		inputs[v.Input] = v.UserInput()
 		order = append(order, v.Input)

@@ -31,7 +31,7 @@ type publication struct {
 // empty the repository is expected to have the logo. CHANGELOG.md contains this version alone;
 // Write merges it into the existing one. The error lists every mistake.
 func Files(described app.App, m manifest.Manifest, imageURL string, logo []byte) (map[string][]byte, error) {
-	if err := errors.Join(checkSystem(m), CheckImageURL(imageURL), checkLogo(logo), checkParams()); err != nil {
+	if err := errors.Join(checkSystem(m), CheckImageURL(imageURL), checkLogo(logo), checkParams(described.Models)); err != nil {
 		return nil, err
 	}
 	// Sunstone ships the logos of this repository, and finds them by name.

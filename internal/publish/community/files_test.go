@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"gopkg.in/yaml.v3"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/image/manifest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/app"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/publish/lint"
 )
@@ -92,6 +93,24 @@ func TestEntrySaysWhatTheManifestSays(t *testing.T) {
 	got, err := json.Marshal(template)
 	require.NoError(t, err)
 	assert.JSONEq(t, string(want), string(got), "the same template as everywhere")
+}
+
+// The repository's tests instantiate the template with the default model named, as a form would.
+func TestSeveralModels(t *testing.T) {
+	m := exampleManifest()
+	m.ModelID, m.OtherModels = "large", []manifest.Model{{ModelID: "small"}}
+	files, err := Files(app.DefaultFor(m), m, imageURL, nil)
+	require.NoError(t, err)
+	assert.Contains(t, string(files[appDir+"metadata.yaml"]), "      :COPILOT_MODEL: 'large'\n")
+	assert.Contains(t, string(files[appDir+"README.md"]), "| `ONEAPP_COPILOT_MODEL` | `large` | Model to serve")
+	assert.Contains(t, string(files[appDir+"README.md"]), "- `small`: small\n")
+	template := entryOf(t, files)["opennebula_template"].(map[string]any)
+	assert.Contains(t, template["USER_INPUTS"].(map[string]any)["ONEAPP_COPILOT_MODEL_NAME"], "|large,small|large")
+
+	for name, content := range exampleFiles(t) {
+		assert.NotContains(t, string(content), "COPILOT_MODEL:", name)
+		assert.NotContains(t, string(content), "MODEL_NAME", name)
+	}
 }
 
 // A number, or YES without quotes, would cost the app its template.

@@ -27,7 +27,7 @@ func exampleManifest() manifest.Manifest {
 		SHA256:       "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
 		CreationTime: 1795300000,
 		OSID:         "ubuntu", OSRelease: "24.04", OSArch: "x86_64",
-		ModelName: "Devstral Small 2 24B",
+		Model: manifest.Model{ModelName: "Devstral Small 2 24B"},
 	}
 }
 

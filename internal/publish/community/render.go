@@ -38,9 +38,9 @@ type param struct{ Name, Value string }
 
 // params are the variables that have a default, with that default: so the tests prove that the
 // appliance accepts what a cloud sends. The repository's tests prepend ONEAPP_ to the names.
-func params() []param {
+func params(models []string) []param {
 	var found []param
-	for _, v := range appliance.VariablesFor(nil) {
+	for _, v := range appliance.VariablesFor(models) {
 		if v.Default != "" {
 			found = append(found, param{strings.TrimPrefix(v.Name, "ONEAPP_"), v.Default})
 		}
@@ -50,9 +50,9 @@ func params() []param {
 
 // checkParams finds values that would not arrive intact: all of them are passed as one
 // comma-separated text, through a shell.
-func checkParams() error {
+func checkParams(models []string) error {
 	var mistakes []error
-	for _, p := range params() {
+	for _, p := range params(models) {
 		if strings.ContainsAny(p.Value, ",\"'\\$`") {
 			mistakes = append(mistakes, fmt.Errorf("the default of %s holds a comma, a quote or one of \\ $ `: the tests of the community's repository cannot pass it on", p.Name))
 		}
@@ -93,7 +93,7 @@ func (p publication) render(name string) ([]byte, error) {
 		"Description": lines(p.app.Description).Value, "ShortDescription": p.app.ShortDescription,
 		"CPU": p.app.CPU, "VCPU": p.app.VCPU, "MemoryMiB": p.app.MemoryMiB,
 		"Image": p.manifest, "ImageURL": p.imageURL, "Base": p.base(), "Arch": p.manifest.OSArch,
-		"Spec": specFile, "Params": params(), "Variables": appliance.VariablesFor(nil),
+		"Spec": specFile, "Params": params(p.app.Models), "Variables": appliance.VariablesFor(p.app.Models),
 		"Attributes": attributes, "Vectors": vectors,
 		"ReadyPhrase": appliance.ReadyPhrase, "MOTDFile": appliance.MOTDFile, "StatusFile": appliance.StatusFile,
 		"BootstrapSuccess": appliance.BootstrapSuccess, "BootstrapFailure": appliance.BootstrapFailure, "ConfigureFailure": appliance.ConfigureFailure,

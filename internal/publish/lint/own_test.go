@@ -20,15 +20,19 @@ func ownManifest(arch string) manifest.Manifest {
 		Name: "slm-copilot", Version: "1.0.0", Image: "slm-copilot-1.0.0.qcow2", Format: "qcow2", Size: 40 << 30, FileSize: 15 << 30,
 		MD5: "d41d8cd98f00b204e9800998ecf8427e", SHA1: "da39a3ee5e6b4b0d3255bfef95601890afd80709",
 		SHA256:       "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-		CreationTime: 1795300000, OSID: "ubuntu", OSRelease: "24.04", OSArch: arch, MemoryMiB: 19456,
+		CreationTime: 1795300000, OSID: "ubuntu", OSRelease: "24.04", OSArch: arch, Model: manifest.Model{MemoryMiB: 19456},
 	}
 }
 
 func TestOwnTemplatesHaveNoFindings(t *testing.T) {
 	for _, arch := range []string{"x86_64", "aarch64"} {
-		app := app.DefaultFor(ownManifest(arch))
-		app.Logo = "slm-copilot.png"
-		assert.Empty(t, Template("VM template", []byte(app.VMTemplate(arch).Text())))
+		several := ownManifest(arch)
+		several.ModelID, several.OtherModels = "large-1.0", []manifest.Model{{ModelID: "Small_2"}}
+		for _, m := range []manifest.Manifest{ownManifest(arch), several} {
+			app := app.DefaultFor(m)
+			app.Logo = "slm-copilot.png"
+			assert.Empty(t, Template("VM template", []byte(app.VMTemplate(arch).Text())))
+		}
 	}
 }
 
@@ -37,8 +41,10 @@ func TestOwnEntriesHaveNoFindings(t *testing.T) {
 	require.NoError(t, err)
 	model := ownManifest("")
 	model.OSID, model.OSRelease, model.SHA256, model.MD5 = "", "", strings.Repeat("ab", 32), strings.Repeat("ab", 16)
+	several := ownManifest("x86_64")
+	several.ModelID, several.OtherModels = "large", []manifest.Model{{ModelID: "small"}}
 	for name, images := range map[string][]manifest.Manifest{
-		"one disk": {ownManifest("x86_64")}, "another architecture": {ownManifest("aarch64")}, "two disks": {ownManifest("x86_64"), model},
+		"several models": {several}, "one disk": {ownManifest("x86_64")}, "another architecture": {ownManifest("aarch64")}, "two disks": {ownManifest("x86_64"), model},
 	} {
 		app := app.DefaultFor(images[0])
 		app.Publisher = `Example "Org"`

@@ -82,6 +82,20 @@ func (l Lock) Find(kind, arch, source string) (Input, bool) {
 	return *best, true
 }
 
+// Named returns the lock with only the inputs of one name.
+func (l Lock) Named(name string) Lock {
+	return Lock{slices.DeleteFunc(slices.Clone(l.Inputs), func(i Input) bool { return i.Name != name })}
+}
+
+// FindModel returns the model that a block of a template means: by its source; without one by its id,
+// which is the name of the input; without both the only model.
+func (l Lock) FindModel(arch, source, id string) (Input, bool) {
+	if source == "" && id != "" {
+		l = l.Named(id)
+	}
+	return l.Find(KindModel, arch, source)
+}
+
 // Put adds an input, replacing one with the same Kind, Arch and Source.
 func (l *Lock) Put(input Input) {
 	l.Inputs = slices.DeleteFunc(slices.Clone(l.Inputs), func(i Input) bool { return i.place() == input.place() })

@@ -157,6 +157,31 @@ func TestFind(t *testing.T) {
 	}
 }
 
+func TestFindModel(t *testing.T) {
+	small := Input{Kind: KindModel, Name: "small", Source: "small.gguf"}
+	large := Input{Kind: KindModel, Name: "large", Source: "large.gguf"}
+	image := Input{Kind: KindBaseImage, Name: "large", Source: "large.qcow2"}
+	both, one := Lock{[]Input{image, small, large}}, Lock{[]Input{small}}
+	for name, test := range map[string]struct {
+		lock       Lock
+		source, id string
+		want       Input
+	}{
+		"by id":                      {both, "", "large", large},
+		"by source, under any id":    {both, "small.gguf", "large", small},
+		"several, and nothing said":  {both, "", "", Input{}},
+		"the only one":               {one, "", "", small},
+		"the only one, called else":  {one, "", "large", Input{}},
+		"a source that is not there": {both, "other.gguf", "large", Input{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			found, ok := test.lock.FindModel("amd64", test.source, test.id)
+			assert.Equal(t, test.want, found)
+			assert.Equal(t, test.want != Input{}, ok)
+		})
+	}
+}
+
 func TestPutReplacesTheSamePlaceOnly(t *testing.T) {
 	var lock Lock
 	lock.Put(full())
