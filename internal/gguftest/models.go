@@ -68,7 +68,8 @@ type shape struct {
 	ssm       ssm
 	latent    latent
 	// draft layers come after the others.
-	draft uint64
+	draft  uint64
+	gemma4 gemma4
 	// more are other numbers of the metadata.
 	more map[string]any
 }
@@ -78,6 +79,15 @@ type ssm struct{ kernel, inner, state, rank, groups uint64 }
 
 // latent is multi-head latent attention's.
 type latent struct{ query, kv, rope, key, value, denseLayers uint64 }
+
+// gemma4 is what only Gemma 4 has: layers with a window, all but the last of each period, have other heads.
+type gemma4 struct {
+	period, headsKV, key uint64
+	// perLayer is how wide the embeddings are that each layer has of its own.
+	perLayer uint64
+	// sharing layers, the last ones, use the cache of others.
+	sharing uint64
+}
 
 func each(period, offset uint64) func(uint64) bool {
 	return func(layer uint64) bool { return layer%period == offset }
@@ -127,6 +137,16 @@ var published = map[string]shape{
 		architecture: "gemma3", layers: 48, embedding: 3840, vocabulary: 262208, context: 131072,
 		heads: 16, headsKV: 8, key: 256, value: 256, forward: 15360, window: 1024, tied: true, normed: true, postNorm: true,
 	},
+	"gemma-4-26b-a4b": {
+		architecture: "gemma4", layers: 30, embedding: 2816, vocabulary: 262144, context: 262144,
+		heads: 16, headsKV: 2, key: 512, value: 512, forward: 2112, experts: 128, used: 8, expert: 704, window: 1024, tied: true, normed: true, postNorm: true,
+		gemma4: gemma4{period: 6, headsKV: 8, key: 256},
+	},
+	"gemma-4-e4b": {
+		architecture: "gemma4", layers: 42, embedding: 2560, vocabulary: 262144, context: 131072,
+		heads: 8, headsKV: 2, key: 512, value: 512, forward: 10240, window: 512, tied: true, normed: true, postNorm: true,
+		gemma4: gemma4{period: 6, headsKV: 2, key: 256, perLayer: 256, sharing: 18},
+	},
 	"qwen3-coder-next": {
 		architecture: "qwen3next", layers: 48, embedding: 2048, vocabulary: 151936, context: 262144,
 		heads: 16, headsKV: 2, key: 256, value: 256, forward: 5120, experts: 512, used: 10, expert: 512, shared: 512, normed: true,
@@ -140,7 +160,7 @@ var published = map[string]shape{
 	"lfm2-1.2b": {
 		architecture: "lfm2", layers: 16, embedding: 2048, vocabulary: 65536, context: 128000,
 		heads: 32, headsKV: 8, key: 64, value: 64, forward: 8192, tied: true, normed: true,
-		attention: func(layer uint64) bool { return strings.Contains(" 2 5 8 10 12 14 ", fmt.Sprintf(" %d ", layer)) },
+		attention: func(layer uint64) bool { return slices.Contains([]uint64{2, 5, 8, 10, 12, 14}, layer) },
 		more:      map[string]any{"shortconv.l_cache": 3.0},
 	},
 	"mamba-codestral-7b": {
@@ -215,10 +235,36 @@ func (s shape) metadata() map[string]any {
 		}
 		set("attention.head_count_kv", heads)
 	}
+	if s.gemma4.period > 0 {
+		pattern, heads := make([]any, s.layers), make([]any, s.layers)
+		for layer := range s.layers {
+			pattern[layer], heads[layer] = s.windowed(layer), float64(s.atLayer(layer).headsKV)
+		}
+		set("attention.sliding_window_pattern", pattern)
+		set("attention.head_count_kv", heads)
+		set("attention.key_length_swa", s.gemma4.key)
+		set("attention.value_length_swa", s.gemma4.key)
+		set("rope.dimension_count_swa", s.gemma4.key)
+		all["gemma4.embedding_length_per_layer_input"] = float64(s.gemma4.perLayer)
+		set("attention.shared_kv_layers", s.gemma4.sharing)
+	}
 	for key, value := range s.more {
 		set(key, value)
 	}
 	return all
+}
+
+// windowed reports whether a layer of Gemma 4 sees only the latest tokens.
+func (s shape) windowed(layer uint64) bool {
+	return s.gemma4.period > 0 && layer%s.gemma4.period < s.gemma4.period-1
+}
+
+// atLayer returns the shape with the heads of a layer.
+func (s shape) atLayer(layer uint64) shape {
+	if s.windowed(layer) {
+		s.headsKV, s.key, s.value = s.gemma4.headsKV, s.gemma4.key, s.gemma4.key
+	}
+	return s
 }
 
 func (s shape) rope() uint64 {
@@ -278,7 +324,16 @@ func (s shape) tensors() []gguf.Tensor {
 		t.add("output.weight", output, s.embedding, s.vocabulary)
 	}
 	t.add(map[bool]string{true: "token_embd_norm.weight", false: "output_norm.weight"}[s.architecture == "lfm2"], f32, s.embedding)
+	if s.gemma4.period > 0 {
+		t.add("rope_freqs.weight", f32, s.key/2)
+	}
+	if width := s.gemma4.perLayer; width > 0 {
+		t.add("per_layer_token_embd.weight", q6K, width*s.layers, s.vocabulary)
+		t.add("per_layer_model_proj.weight", q4K, s.embedding, width*s.layers)
+		t.add("per_layer_proj_norm.weight", f32, width)
+	}
 	for t.layer = range s.layers {
+		t.shape = s.atLayer(t.layer)
 		t.norm("attn_norm.weight", s.embedding)
 		attends := s.attention == nil || s.attention(t.layer)
 		switch {
@@ -388,8 +443,15 @@ func (t *table) feedForward() {
 		t.norm("post_attention_norm.weight", t.embedding)
 		t.norm("post_ffw_norm.weight", t.embedding)
 	}
-	if t.experts == 0 || t.layer < t.latent.denseLayers {
+	if width := t.gemma4.perLayer; width > 0 {
+		t.matrix("inp_gate", t.embedding, width)
+		t.matrix("proj", width, t.embedding)
+		t.norm("post_norm.weight", t.embedding)
+	}
+	if t.experts == 0 || t.layer < t.latent.denseLayers || t.gemma4.period > 0 {
 		t.gated("", t.forward)
+	}
+	if t.experts == 0 || t.layer < t.latent.denseLayers {
 		return
 	}
 	t.norm("ffn_gate_inp.weight", t.embedding, t.experts)
@@ -402,6 +464,11 @@ func (t *table) feedForward() {
 		t.norm("ffn_gate_inp_shexp.weight", t.embedding)
 	case "deepseek2":
 		t.norm("exp_probs_b.bias", t.experts)
+	case "gemma4":
+		t.norm("ffn_gate_inp.scale", t.embedding)
+		t.norm("pre_ffw_norm_2.weight", t.embedding)
+		t.norm("post_ffw_norm_1.weight", t.embedding)
+		t.norm("post_ffw_norm_2.weight", t.embedding)
 	case "gpt-oss":
 		t.norm("ffn_gate_inp.bias", t.experts)
 		t.norm("ffn_gate_exps.bias", t.expert, t.experts)

@@ -22,7 +22,7 @@ import (
 func TestTheDefaultFitsWithoutAWord(t *testing.T) {
 	got, err := Decide(guest(32), devstral.header(), 32768)
 	require.NoError(t, err)
-	assert.Equal(t, Result{ContextSize: 32768, CacheRAM: 11507, CacheTokens: 72488}, got)
+	assert.Equal(t, Result{ContextSize: 32768, CacheRAM: 11499, CacheTokens: 72437}, got)
 }
 
 // The golden file shows every decision for models of 1 to 24 B on the usual machines.
@@ -295,7 +295,7 @@ func TestMemoryOfAMachineForTheModel(t *testing.T) {
 		shape shape
 		want  int
 	}{
-		"1B": {llama1B, 6 << 10}, "3B": {qwen3B, 8 << 10}, "8B": {llama8B, 19 << 10}, "14B": {qwen14B, 29 << 10}, "24B": {devstral, 32 << 10},
+		"1B": {llama1B, 6 << 10}, "3B": {qwen3B, 8 << 10}, "8B": {llama8B, 19 << 10}, "14B": {qwen14B, 30 << 10}, "24B": {devstral, 32 << 10},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := tt.shape.header()

@@ -116,11 +116,14 @@ func vocabulary(model gguf.Header) uint64 {
 // their size. They are three as wide as the widest matrix (gate, up and their product), or for each
 // expert that is asked these three and what it answers; and some as wide as the embeddings. What is
 // multiplied with a matrix is in memory in 8 bits too, and so are, in 64, the ways to the experts.
+// Embeddings that layers have of their own (Gemma 3n and 4) stay for all of them.
 func row(model gguf.Header) uint64 {
 	const buffers = 8 // of embeddings; measured: up to 6
-	widest, experts := uint64(0), uint64(0)
+	widest, experts, ofLayers := uint64(0), uint64(0), uint64(0)
 	for _, tensor := range model.Tensors {
 		switch {
+		case tensor.Name == "per_layer_token_embd.weight":
+			ofLayers = tensor.Dimensions[0]
 		case !strings.HasPrefix(tensor.Name, "blk."):
 		case strings.Contains(tensor.Name, "_exps.") && len(tensor.Dimensions) == 3:
 			// One of the two is the width of the embeddings.
@@ -135,14 +138,13 @@ func row(model gguf.Header) uint64 {
 		}
 	}
 	const multiplied = 2 // bytes, with their scale and what rounding up adds
-	return max(4*3*widest, experts) + 4*buffers*model.EmbeddingLength + multiplied*widest
+	return max(4*3*widest, experts) + 4*(buffers*model.EmbeddingLength+ofLayers) + multiplied*widest
 }
 
 // compute bounds the buffers to compute a batch, of which outputs tokens have scores: what llama.cpp logs
-// as "compute buffer size". The scores are computed when the layers are, so they can
-// take the place of the attention mask.
+// as "compute buffer size".
 func (s size) compute(context int, outputs uint64) uint64 {
-	return Batch*s.row + max(Batch*s.mask(context), outputs*s.scores)
+	return Batch*(s.row+s.mask(context)) + outputs*s.scores
 }
 
 // mask returns the attention mask for one token, of 16 bits for each cell, as flash attention has it.

@@ -51,7 +51,7 @@ func TestTheMeasuredModel(t *testing.T) {
 	assert.Equal(t, uint64(334), copied/mib)
 	assert.Equal(t, uint64(504+334/36), weights(h)/mib, "with AMX copies are larger")
 	// 67 MiB of buffers were in use with a context of 4096.
-	assert.Equal(t, uint64(88+4), sizes(h).compute(4096, 1+Draft)/mib)
+	assert.Equal(t, uint64(88+4+1), sizes(h).compute(4096, 1+Draft)/mib)
 }
 
 // Sizes of the files in Q4_K_M, in GB: Hugging Face.
@@ -116,6 +116,9 @@ func TestTheWidestLayer(t *testing.T) {
 	assert.Equal(t, uint64(embeddings+(3*4+2)*128), row(h), "the third dimension counts heads")
 	h.Tensors = append(h.Tensors, gguf.Tensor{Name: "blk.1.ffn_down.weight", Dimensions: []uint64{300, 64}})
 	assert.Equal(t, uint64(embeddings+(3*4+2)*300), row(h), "gate, up and their product")
+	h.Tensors = append(h.Tensors, gguf.Tensor{Name: "per_layer_token_embd.weight", Dimensions: []uint64{7, 5000}})
+	assert.Equal(t, uint64(embeddings+4*7+(3*4+2)*300), row(h), "embeddings of layers")
+	h.Tensors = h.Tensors[:len(h.Tensors)-1]
 	for _, dimensions := range [][]uint64{{200, 64, 32}, {64, 200, 32}} {
 		experts := h
 		experts.Tensors = append(slices.Clone(h.Tensors), gguf.Tensor{Name: "blk.1.ffn_x_exps.weight", Dimensions: dimensions})
@@ -219,7 +222,7 @@ func TestWhatIsNeededAndWhatAConversationTakes(t *testing.T) {
 		const context = 32768
 		kept := s.kv(context, f16) + s.checkpoints(context, f16)
 		assert.Equal(t, tt.masks, s.mask(context), name)
-		assert.Equal(t, Batch*s.row+max(Batch*tt.masks, 16*s.scores), s.compute(context, 16), name)
+		assert.Equal(t, Batch*(s.row+tt.masks)+16*s.scores, s.compute(context, 16), name)
 		assert.Equal(t, s.weights+kept+s.cache.State+s.compute(context, 16)+16*s.scores+services, s.need(context, f16), name)
 
 		saved := s.saved(context, f16) + s.checkpoints(context, f16)
