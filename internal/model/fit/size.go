@@ -102,6 +102,7 @@ var largerForAMX = map[gguf.TensorType]struct{ block, by uint64 }{
 	8: {34, 4}, 12: {144, 4}, 13: {176, 4}, 23: {136, 2}, // Q8_0, Q4_K, Q5_K, IQ4_XS
 }
 
+// vocabulary returns how many words the model has.
 func vocabulary(model gguf.Header) uint64 {
 	for _, tensor := range model.Tensors {
 		if tensor.Name == "token_embd.weight" && len(tensor.Dimensions) > 1 {
