@@ -15,7 +15,7 @@ import (
 
 func TestAContextThatDoesNotFitIsReducedWithAWarning(t *testing.T) {
 	v := newVM(t)
-	v.facts.Memory = 512 << 20
+	v.facts.Memory = 448 << 20
 	v.facts.Processor.NoAVX2 = true
 	wanted := map[string]string{appliance.VarContextSize: "131072", appliance.VarThreads: "5"}
 	v.configure(wanted)

@@ -35,7 +35,7 @@ const (
 	bytesPerToken = 4
 	// cacheTokens is how much the engine keeps of other conversations on a machine of the recommended
 	// size: six of 12,000 tokens.
-	cacheTokens = 72799
+	cacheTokens = 72437
 )
 
 // machine is a running appliance.

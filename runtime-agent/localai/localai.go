@@ -66,7 +66,7 @@ func (c Config) render(name string) []byte {
 	view := map[string]any{
 		"ModelID": c.ModelID, "ContextSize": c.ContextSize, "Threads": c.Threads, "APIKey": c.APIKey,
 		"CacheType": c.CacheType, "CacheRAM": c.CacheRAM, "ChatTemplateFile": c.ChatTemplateFile, "Batch": fit.Batch,
-		"Sampling": c.Sampling, "Checkpoints": fit.Checkpoints, "Slots": appliance.EngineSlots,
+		"Sampling": c.Sampling, "Checkpoints": fit.Checkpoints, "Draft": fit.Draft, "Slots": appliance.EngineSlots,
 		"QuotedModelID": strconv.Quote(c.ModelID), "ModelFile": appliance.ModelFile,
 		"Address": appliance.LocalAIAddress, "ModelConfigDir": appliance.ModelConfigDir,
 		"BackendsDir": appliance.BackendsDir, "Backend": appliance.BackendName,

@@ -12,9 +12,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/gguftest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/goldentest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/fit"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/kvcache"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/weights"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/lockfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/supply/sbom"
 )
@@ -120,11 +122,11 @@ func TestLocksPinWhatTheCatalogueSays(t *testing.T) {
 func TestMemory(t *testing.T) {
 	for id, want := range map[string][3]int{
 		"devstral-small-2":    {24 << 10, 32 << 10, 79 << 10},
-		"qwen3-coder-30b-a3b": {25 << 10, 29 << 10, 58 << 10},
+		"qwen3-coder-30b-a3b": {24 << 10, 29 << 10, 57 << 10},
 		"qwen2.5-coder-7b":    {9 << 10, 12 << 10, 0},
 		"qwen2.5-coder-1.5b":  {4 << 10, 6 << 10, 0},
-		"qwen2.5-coder-0.5b":  {3 << 10, 3 << 10, 0},
-		"gpt-oss-20b":         {15 << 10, 16 << 10, 24 << 10},
+		"qwen2.5-coder-0.5b":  {2 << 10, 3 << 10, 0},
+		"gpt-oss-20b":         {15 << 10, 16 << 10, 23 << 10},
 		"glm-4.7-flash":       {},
 		"granite-4.0-h-small": {},
 	} {
@@ -150,6 +152,30 @@ func TestShapesAreThoseOfTheModels(t *testing.T) {
 	}
 }
 
+// The files that the memory is computed of again, at the bake.
+func TestFilesNeedWhatTheCatalogueSays(t *testing.T) {
+	for _, model := range All() {
+		path := filepath.Join(t.TempDir(), "model.gguf")
+		require.NoError(t, gguftest.Published(model.ID).WriteSparse(path))
+		file, err := weights.Read(path)
+		require.NoError(t, err)
+		assert.Equal(t, kvcache.Of(file), kvcache.Of(model.header()), model.ID)
+
+		if model.Size == 0 {
+			continue
+		}
+		info, err := os.Stat(path)
+		require.NoError(t, err)
+		vocabulary := model.Size - info.Size()
+		assert.True(t, vocabulary > 0 && vocabulary < 16<<20, "%s: %d bytes are neither tensors nor a vocabulary", model.ID, vocabulary)
+		for _, context := range []int{4 << 10, 16 << 10, 32 << 10, 128 << 10} {
+			if context <= model.Context {
+				assert.Equal(t, fit.Memory(file, context), model.MemoryMiB(context), "%s: %d tokens", model.ID, context)
+			}
+		}
+	}
+}
+
 // Embeddings that serve as output are in memory twice: package fit counts them so.
 func TestTiedEmbeddingsCountTwice(t *testing.T) {
 	model := named(t, "granite-4.0-h-small")
@@ -157,7 +183,7 @@ func TestTiedEmbeddingsCountTwice(t *testing.T) {
 	tied := fit.Least(model.header())
 	model.shape.tied = false
 	embeddings := 100352 * 4096 / 256 * 210 >> 20
-	assert.InDelta(t, embeddings+embeddings/32, tied-fit.Least(model.header()), 1, "MiB, and what the kernel reserves of them")
+	assert.InDelta(t, embeddings+embeddings/32, tied-fit.Least(model.header()), 4, "MiB, and what the kernel reserves of them")
 }
 
 // The table of docs/models.md is generated: go test ./internal/model/catalogue -update.

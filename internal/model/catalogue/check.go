@@ -30,6 +30,7 @@ const (
 	maxSize      = 1 << 44
 	maxDimension = 1 << 24
 	maxLayers    = 512
+	maxExperts   = 1 << 12
 	maxContext   = 1 << 30
 )
 
@@ -118,6 +119,9 @@ func (m Model) checkShape(found *findings) {
 	}
 	found.expect(s.layers <= maxLayers, "layers", "must be at most 512")
 	found.expect(len(s.attentionLayers) == 0 || slices.Max(s.attentionLayers) < s.layers, "attention_layers", "must be numbers below layers")
+	some := s.experts > 0 || s.expertsUsed > 0 || s.expertWidth > 0
+	all := s.expertsUsed > 0 && s.expertsUsed <= s.experts && s.experts <= maxExperts && s.expertWidth > 0 && s.expertWidth <= maxDimension
+	found.expect(all || !some, "experts", "must come with experts_used, which is at most as many, and with expert_width")
 	if len(*found) > before {
 		return
 	}

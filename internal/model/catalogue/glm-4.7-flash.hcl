@@ -27,6 +27,9 @@ model "glm-4.7-flash" {
   embedding        = 2048
   vocabulary       = 154880
   widest           = 10240
+  experts          = 64
+  experts_used     = 4
+  expert_width     = 1536
   heads            = 20
   heads_kv         = 1
   key_length       = 576

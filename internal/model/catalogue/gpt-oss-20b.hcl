@@ -28,6 +28,9 @@ model "gpt-oss-20b" {
   embedding    = 2880
   vocabulary   = 201088
   widest       = 4096
+  experts      = 32
+  experts_used = 4
+  expert_width = 2880
   heads        = 64
   heads_kv     = 8
   key_length   = 64

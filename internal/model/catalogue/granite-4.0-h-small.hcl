@@ -25,6 +25,9 @@ model "granite-4.0-h-small" {
   embedding        = 4096
   vocabulary       = 100352
   widest           = 16768
+  experts          = 72
+  experts_used     = 10
+  expert_width     = 768
   tied             = true
   heads            = 32
   heads_kv         = 8

@@ -9,9 +9,11 @@ import (
 // llama.cpp's converter writes into the header of a file, from the model's config.json.
 type shape struct {
 	layers, embedding, vocabulary uint64
-	// widest is the largest dimension of a matrix of a layer that is computed at once: of a mixture
-	// of experts that of one expert.
+	// widest is the largest dimension of a matrix of a layer that is no expert.
 	widest uint64
+	// experts are how many a layer has, expertsUsed of which a token asks, each as wide as
+	// expertWidth.
+	experts, expertsUsed, expertWidth uint64
 	// tied: the file has no output matrix, its embeddings serve as one.
 	tied bool
 	// headsKV are those of each layer, or of attentionLayers if there are any.
@@ -34,28 +36,39 @@ func (m Model) MemoryMiB(context int) int {
 	return fit.Memory(m.header(), context)
 }
 
-// llama.cpp quantizes embeddings that serve as output in Q6_K, in Q4_K_M too: 256 numbers in 210 bytes.
-const q6KNumbers, q6KBytes = 256, 210
+// Types of tensors, numbered as in the file, and the bytes of 256 numbers.
+const (
+	q4K                gguf.TensorType = 12
+	blockLength                        = 256
+	q4KBytes, q6KBytes                 = 144, 210
+)
 
 // header describes the file as its own header does. All of the file counts as weights, the
-// vocabulary and the header itself among them, which are a thousandth of it.
+// vocabulary and the header itself among them, which are a thousandth of it; and all as
+// Q4_K, which is most of every file here, but for embeddings that serve as output: llama.cpp quantizes these in Q6_K.
 func (m Model) header() gguf.Header {
 	s := m.shape
-	embeddings := gguf.Tensor{Name: "token_embd.weight", Dimensions: []uint64{s.embedding, s.vocabulary}}
-	// That an output matrix is there says that the embeddings are needed once.
-	output := gguf.Tensor{Name: "output.weight", Dimensions: embeddings.Dimensions}
-	layers := gguf.Tensor{Name: "blk.0.widest", Dimensions: []uint64{s.embedding, s.widest}}
-	if s.tied {
-		embeddings.Size = min(uint64(m.Size), s.embedding*s.vocabulary*q6KBytes/q6KNumbers)
-		output.Name = "output_norm.weight"
-	} else {
-		output.Size = min(uint64(m.Size), 1)
+	left := uint64(m.Size)
+	tensor := func(name string, size uint64, dimensions ...uint64) gguf.Tensor {
+		size = min(size, left)
+		left -= size
+		return gguf.Tensor{Name: name, Type: q4K, Dimensions: dimensions, Size: size}
 	}
-	layers.Size = uint64(m.Size) - embeddings.Size - output.Size
+	blocks := s.embedding * s.vocabulary / blockLength
+	tensors := []gguf.Tensor{tensor("token_embd.weight", blocks*map[bool]uint64{true: q6KBytes, false: q4KBytes}[s.tied], s.embedding, s.vocabulary)}
+	if !s.tied {
+		// That it is there says that the embeddings are needed once.
+		tensors = append(tensors, tensor("output.weight", blocks*q6KBytes, s.embedding, s.vocabulary))
+	}
+	if s.experts > 0 {
+		const gateUpDown = 3
+		size := s.layers * gateUpDown * s.experts * s.embedding * s.expertWidth / blockLength * q4KBytes
+		tensors = append(tensors, tensor("blk.0.ffn_up_exps.weight", size, s.embedding, s.expertWidth, s.experts))
+	}
 	return gguf.Header{
 		Architecture: m.Architecture, ContextLength: uint64(m.Context), EmbeddingLength: s.embedding, BlockCount: s.layers,
 		Numbers: s.numbers(), Lists: s.lists(),
-		Tensors: []gguf.Tensor{embeddings, output, layers},
+		Tensors: append(tensors, tensor("blk.0.attn_q.weight", left, s.embedding, s.widest)),
 	}
 }
 
@@ -65,8 +78,8 @@ func (s shape) numbers() map[string]uint64 {
 		"attention.head_count": s.heads, "attention.head_count_kv": s.headsKV,
 		"attention.key_length": s.keyLength, "attention.value_length": s.valueLength,
 		"attention.key_length_mla": s.keyLengthMLA, "attention.value_length_mla": s.valueLengthMLA,
-		"attention.sliding_window": s.window,
-		"ssm.conv_kernel":          s.ssmConvKernel, "ssm.inner_size": s.ssmInnerSize,
+		"attention.sliding_window": s.window, "expert_used_count": s.expertsUsed,
+		"ssm.conv_kernel": s.ssmConvKernel, "ssm.inner_size": s.ssmInnerSize,
 		"ssm.state_size": s.ssmStateSize, "ssm.group_count": s.ssmGroupCount,
 	} {
 		if value != 0 {

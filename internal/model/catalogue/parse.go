@@ -64,6 +64,7 @@ func (m *Model) targets() map[string]any {
 		"min_p": &m.Sampling.MinP, "repeat_penalty": &m.Sampling.RepeatPenalty,
 		"template": &m.Template, "fim": &m.FIM, "quality": &m.Quality, "quality_source": &m.QualitySource,
 		"layers": &m.shape.layers, "embedding": &m.shape.embedding, "vocabulary": &m.shape.vocabulary, "widest": &m.shape.widest, "tied": &m.shape.tied,
+		"experts": &m.shape.experts, "experts_used": &m.shape.expertsUsed, "expert_width": &m.shape.expertWidth,
 		"heads": &m.shape.heads, "heads_kv": &m.shape.headsKV, "key_length": &m.shape.keyLength, "value_length": &m.shape.valueLength,
 		"key_length_mla": &m.shape.keyLengthMLA, "value_length_mla": &m.shape.valueLengthMLA, "window": &m.shape.window,
 		"attention_layers": &m.shape.attentionLayers, "ssm_conv_kernel": &m.shape.ssmConvKernel,

@@ -117,6 +117,8 @@ func TestAFileHoldsOneModel(t *testing.T) {
 		"sampling by halves": {with("top_k = 20"), "mine.hcl:11: top_k: must come with temperature"},
 		"too many layers": {with("layers = 18446744073709551615\nembedding = 1\nvocabulary = 1\nwidest = 1\nheads = 1\nheads_kv = 1\nkey_length = 1\nvalue_length = 1"),
 			"layers: must be at most 512"},
+		"experts by halves": {with("layers = 1\nembedding = 1\nvocabulary = 1\nwidest = 1\nheads = 1\nheads_kv = 1\nkey_length = 1\nvalue_length = 1\nexperts = 3\nexperts_used = 4\nexpert_width = 1"),
+			"mine.hcl:19: experts: must come with experts_used, which is at most as many"},
 		"impossible heads": {with("layers = 1\nembedding = 1\nvocabulary = 1\nwidest = 1\nheads = 1\nheads_kv = 1\nkey_length = 9999\nvalue_length = 1"),
 			"layers: these numbers are of no model: the header says attention.key_length is 9999"},
 	} {

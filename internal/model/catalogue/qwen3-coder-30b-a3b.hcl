@@ -31,6 +31,9 @@ model "qwen3-coder-30b-a3b" {
   embedding    = 2048
   vocabulary   = 151936
   widest       = 4096
+  experts      = 128
+  experts_used = 8
+  expert_width = 768
   heads        = 32
   heads_kv     = 4
   key_length   = 128

@@ -124,17 +124,18 @@ func (s size) warnings(memory uint64, wanted, limit int, r Result, kind cacheTyp
 		warn("KV cache in q8_0, which reads long prompts more slowly (measured: 101 tokens/s in place of 158): f16 would need %s of memory; the system leaves %s. Set MEMORY of the virtual machine to %d or more",
 			gib(need), gib(usable(memory)), memoryFor(need))
 	}
-	if full := s.state(r.ContextSize, kind); uint64(r.CacheRAM)*mib < full {
-		warn("prompt cache of %d MiB, while one full context takes %d: a long conversation is read again from its start after another one. Set MEMORY of the virtual machine to %d or more",
-			r.CacheRAM, full/mib, memoryFor(s.need(r.ContextSize, kind)+full))
+	if full := s.state(r.ContextSize, kind); uint64(r.CacheRAM)*mib < taken*full {
+		warn("prompt cache of %d MiB, while two full contexts take %d: of two long conversations in turn each is read again from its start. Set MEMORY of the virtual machine to %d or more",
+			r.CacheRAM, taken*full/mib, memoryFor(s.need(r.ContextSize, kind)+taken*full))
 	}
 	return warnings
 }
 
-// spare is for how many full contexts a VM of the recommended size has room, besides the one
-// in use: for the prompt cache, and for pages of the file while its weights are being copied.
-// With two, a 24B model in Q4_K_M with 32768 tokens needs 32 GiB.
-const spare = 2
+// taken is how many conversations are in the prompt cache when two take turns: before the engine loads the
+// other one, it saves the one that it has, and the limit holds for both (server_prompt_cache::alloc in
+// server-task.cpp). A VM of the recommended size has room for two full contexts there: a 24B
+// model in Q4_K_M with 32768 tokens needs 32 GiB.
+const taken = 2
 
 // Memory recommends the MEMORY of a VM, in MiB and rounded up to whole GiB: enough for context
 // tokens in f16, or for as many as the model was trained for if those are fewer, without a
@@ -142,7 +143,7 @@ const spare = 2
 func Memory(model gguf.Header, context int) int {
 	s := sizes(model)
 	context = int(min(uint64(context), model.ContextLength))
-	return int(memoryFor(s.need(context, f16) + spare*s.state(context, f16)))
+	return int(memoryFor(s.need(context, f16) + taken*s.state(context, f16)))
 }
 
 // Least returns the MEMORY of a VM, in MiB, with which the model fits, if only with the smallest

@@ -13,6 +13,8 @@ const (
 	// Batch is how many tokens of a prompt the engine computes at once. Measured: values from
 	// 64 to 1024 are equally fast, but memory use grows with the value.
 	Batch = 512
+	// Draft is how many tokens the engine guesses at once and then checks together.
+	Draft = 15
 
 	// services is the memory, in bytes, of what runs besides the model: LocalAI's own process
 	// (measured: 128 MiB), nginx (measured: 8 MiB), the backend's vocabulary, the tables of
@@ -47,8 +49,9 @@ func (c cacheType) bytesFor(numbers uint64) uint64 { return numbers * c.bytes / 
 type size struct {
 	weights uint64
 	cache   kvcache.Layout
-	// row is the number of bytes needed to compute one token of a batch.
-	row uint64
+	// row is what the widest layer computes of one token, scores its score for each word of the
+	// vocabulary.
+	row, scores uint64
 }
 
 func sizes(model gguf.Header) size {
@@ -56,19 +59,21 @@ func sizes(model gguf.Header) size {
 		weights: weights(model),
 		cache:   kvcache.Of(model),
 		row:     row(model),
+		scores:  4 * vocabulary(model),
 	}
 }
 
 // weights returns the size of all tensors in the file, each counted once. llama.cpp maps the
-// file, and copies what its CPU kernels need in another layout (with AVX2 Q4_0, Q4_K, IQ4_NL
-// and MXFP4, with AVX-512 Q2_K too, with AMX and on ARM most types: ggml-cpu/repack.cpp and
-// amx/amx.cpp of llama.cpp b10361) to memory of the process. Both count as resident, but the
-// pages of the file behind a copy are never read again, so the kernel reclaims them first.
-// Measured with 504 MiB of weights: without copies 518 MiB of the file and 202 of the process,
-// with copies 509 and 536, which is 334 more, exactly the size of the Q4_K matrices.
+// file, and copies what its CPU kernels need in another layout to memory of the process, the matrices of
+// experts too: with AVX2 Q4_0, Q4_K, IQ4_NL and MXFP4, with AVX-512 Q2_K too; with AMX, of what is no
+// expert, Q4_0, Q4_1, Q8_0, Q4_K, Q5_K, Q6_K and IQ4_XS instead; on ARM Q4_0, Q8_0, Q4_K, Q5_K, Q6_K, IQ4_NL and
+// MXFP4 (ggml-cpu/repack.cpp and amx/*.cpp of llama.cpp b10361). Both count as resident, but the pages of
+// the file behind a copy are never read again, so the kernel reclaims them first. Measured with
+// AVX-512: of 504 MiB of a dense model 334 were copied, and 200 of the file's were used while 512 tokens
+// were read and some written; of 2521 MiB of a mixture of experts 1788 were copied, 1728 of them experts.
 //
-// A model without an output matrix uses that of the embeddings, which can then be in memory
-// twice.
+// A model without an output matrix uses that of the embeddings, which is in memory
+// twice if it is copied.
 func weights(model gguf.Header) (total uint64) {
 	var embeddings, output uint64
 	for _, tensor := range model.Tensors {
@@ -76,8 +81,12 @@ func weights(model gguf.Header) (total uint64) {
 		switch tensor.Name {
 		case "token_embd.weight":
 			embeddings = tensor.Size
+			continue
 		case "output.weight":
 			output = tensor.Size
+		}
+		if larger, found := largerForAMX[tensor.Type]; found && len(tensor.Dimensions) == 2 {
+			total += tensor.Size / larger.block * larger.by
 		}
 	}
 	if output == 0 {
@@ -86,34 +95,76 @@ func weights(model gguf.Header) (total uint64) {
 	return total
 }
 
-// row estimates the buffers for one token, in 32-bit numbers: its score for each word of the
-// vocabulary, and three rows as wide as the widest of a layer (gate, up and their product).
-// llama.cpp shares buffers where it can, so this is an upper bound. Measured in LocalAI v4.9.0
-// with 147 MiB of weights, prompts of 3600 to 14500 tokens and a context of 32768: 57 to 71
-// MiB for buffers and everything else, where this estimate and the mask give 175; the KV cache
-// was exactly as large as kv returns, in f16 and in q8_0.
-func row(model gguf.Header) uint64 {
-	var vocabulary, widest uint64
+// largerForAMX lists the types whose blocks, of so many bytes, are larger by some as AMX has them
+// (get_row_size in ggml-cpu/amx/mmq.cpp). The agent does not ask whether the CPU has it: the same image
+// should not come to another context on another host.
+var largerForAMX = map[gguf.TensorType]struct{ block, by uint64 }{
+	8: {34, 4}, 12: {144, 4}, 13: {176, 4}, 23: {136, 2}, // Q8_0, Q4_K, Q5_K, IQ4_XS
+}
+
+// vocabulary returns how many words the model has.
+func vocabulary(model gguf.Header) uint64 {
 	for _, tensor := range model.Tensors {
 		if tensor.Name == "token_embd.weight" && len(tensor.Dimensions) > 1 {
-			vocabulary = tensor.Dimensions[1]
+			return tensor.Dimensions[1]
 		}
-		if strings.HasPrefix(tensor.Name, "blk.") {
-			// A third dimension counts experts, only a few of which are computed.
+	}
+	return 0
+}
+
+// row estimates in bytes what a layer computes of one token, in 32-bit numbers. llama.cpp shares
+// buffers where it can: this many are in use at the same time, or cannot be used because of
+// their size. They are three as wide as the widest matrix (gate, up and their product), or for each
+// expert that is asked these three and what it answers; and some as wide as the embeddings. What is
+// multiplied with a matrix is in memory in 8 bits too, and so are, in 64, the ways to the experts.
+// Embeddings that layers have of their own (Gemma 3n and 4) stay for all of them.
+func row(model gguf.Header) uint64 {
+	const buffers = 8 // of embeddings; measured: up to 6
+	widest, experts, ofLayers := uint64(0), uint64(0), uint64(0)
+	for _, tensor := range model.Tensors {
+		switch {
+		case tensor.Name == "per_layer_token_embd.weight":
+			ofLayers = tensor.Dimensions[0]
+		case !strings.HasPrefix(tensor.Name, "blk."):
+		case strings.Contains(tensor.Name, "_exps.") && len(tensor.Dimensions) == 3:
+			// One of the two is the width of the embeddings.
+			width := max(tensor.Dimensions[0]+tensor.Dimensions[1], model.EmbeddingLength) - model.EmbeddingLength
+			used := max(1, model.Numbers["expert_used_count"])
+			experts = max(experts, used*(4*(model.EmbeddingLength+3*width)+8*tensor.Dimensions[2]))
+		default:
+			// A third dimension counts heads.
 			for _, dimension := range tensor.Dimensions[:min(2, len(tensor.Dimensions))] {
 				widest = max(widest, dimension)
 			}
 		}
 	}
-	return 4 * (vocabulary + 3*widest)
+	const multiplied = 2 // bytes, with their scale and what rounding up adds
+	return max(4*3*widest, experts) + 4*(buffers*model.EmbeddingLength+ofLayers) + multiplied*widest
+}
+
+// compute bounds the buffers to compute a batch, of which outputs tokens have scores: what llama.cpp logs
+// as "compute buffer size".
+func (s size) compute(context int, outputs uint64) uint64 {
+	return Batch*(s.row+s.mask(context)) + outputs*s.scores
+}
+
+// mask returns the attention mask for one token, of 16 bits for each cell, as flash attention has it.
+// Layers with a window have their own.
+func (s size) mask(context int) uint64 {
+	if s.cache.Full == 0 && s.cache.Windowed == 0 {
+		return 0
+	}
+	return 2 * (cells(context) + s.windowCells(context))
 }
 
 // need returns the memory for the engine and the services around it.
 func (s size) need(context int, kind cacheType) uint64 {
-	// The attention mask is stored twice, in 32 bits and in 16. Layers with a window have their
-	// own.
-	mask := 6 * (cells(context) + s.windowCells(context))
-	return s.weights + s.kv(context, kind) + s.checkpoints(context, kind) + Batch*(s.row+mask) + services
+	// llama.cpp's server, which LocalAI's backend is built of, wants scores for no more than this, and copies them.
+	const outputs = 1 + Draft
+	buffers := s.compute(context, outputs) + outputs*s.scores
+	// A state cannot be rolled back: there is a copy of it from before the draft that is checked.
+	drafted := s.cache.State
+	return s.weights + s.kv(context, kind) + s.checkpoints(context, kind) + drafted + buffers + services
 }
 
 // kv returns the size of the KV cache and of recurrent states. For a 24B model (40 layers of 8
@@ -134,13 +185,24 @@ func (s size) windowCells(context int) uint64 {
 // checkpoints returns the memory of the copies of windows and states.
 func (s size) checkpoints(context int, kind cacheType) uint64 {
 	n := min(Checkpoints, uint64(context)/checkpointStep+lastCheckpoints)
-	return n * (kind.bytesFor(min(cells(context), s.cache.Window)*s.cache.Windowed) + s.cache.State)
+	return n * s.checkpoint(context, kind)
 }
 
-// state returns the memory that one full context takes in the prompt cache: its KV cache, its
+// checkpoint returns what the engine saves of that which it cannot roll back: states, and of windows what
+// the next token sees.
+func (s size) checkpoint(context int, kind cacheType) uint64 {
+	return kind.bytesFor(min(uint64(context), s.cache.Window)*s.cache.Windowed) + s.cache.State
+}
+
+// saved returns what the engine saves of a conversation of so many tokens.
+func (s size) saved(tokens int, kind cacheType) uint64 {
+	return kind.bytesFor(uint64(tokens)*s.cache.Full) + s.checkpoint(tokens, kind)
+}
+
+// state returns the memory that one conversation takes in the prompt cache: what is saved of it, its
 // checkpoints, and a little for positions and tokens.
-func (s size) state(context int, kind cacheType) uint64 {
-	kept := s.kv(context, kind) + s.checkpoints(context, kind)
+func (s size) state(tokens int, kind cacheType) uint64 {
+	kept := s.saved(tokens, kind) + s.checkpoints(tokens, kind)
 	return (kept + kept/64 + mib - 1) / mib * mib
 }
 

@@ -203,11 +203,12 @@ func (d *decoder) tensor() (Tensor, error) {
 	if tensor.Offset, err = d.uint64(); err != nil {
 		return Tensor{}, err
 	}
-	tensor.Size, err = tensorSize(tensor)
+	tensor.Size, err = tensor.Bytes()
 	return tensor, err
 }
 
-func tensorSize(t Tensor) (uint64, error) {
+// Bytes returns the size of a tensor of this type and these dimensions.
+func (t Tensor) Bytes() (uint64, error) {
 	unit, known := blocks[t.Type]
 	if !known {
 		return 0, fmt.Errorf("tensor %q has an unknown type, %d", t.Name, uint32(t.Type))

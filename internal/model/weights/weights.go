@@ -18,6 +18,7 @@ import (
 const (
 	maxContextLength = 1 << 32
 	maxDimension     = 1 << 32
+	maxExperts       = 1 << 12
 )
 
 // UnsuitableError is the error for a file that is as it should be, but holds nothing that the
@@ -69,6 +70,9 @@ func check(h gguf.Header) error {
 func checkNumbers(h gguf.Header) error {
 	if h.ContextLength < 1 || h.ContextLength > maxContextLength {
 		return fmt.Errorf("the header says %d tokens of context, expected 1 to %d", h.ContextLength, uint64(maxContextLength))
+	}
+	if used := h.Numbers["expert_used_count"]; used > maxExperts {
+		return fmt.Errorf("the header says that a token asks %d experts, at most %d are expected", used, maxExperts)
 	}
 	if err := kvcache.Check(h); err != nil {
 		return err

@@ -107,6 +107,7 @@ func TestDamagedFilesAreNotCalledUnsuitable(t *testing.T) {
 		"0 layers":                    gguftest.File(model("llama", metadata{"llama.block_count": 0.0}), "t"),
 		"that llama has attention":    gguftest.File(model("llama", metadata{"llama.attention.head_count": 0.0}), "t"),
 		"head_count_kv for 3 of 2":    gguftest.File(model("jamba", metadata{"jamba.attention.head_count_kv": []any{0.0, 1.0, 0.0}}), "t"),
+		"a token asks 5000 experts":   gguftest.File(model("llama", metadata{"llama.expert_used_count": 5000.0}), "t"),
 		"head_count_kv is 1000000, a": gguftest.File(model("llama", metadata{"llama.attention.head_count_kv": 1e6}), "t"),
 	} {
 		_, err := Read(write(t, content))

@@ -16,7 +16,7 @@ import (
 const (
 	readingSpeed = 25     // tokens a second
 	writingSpeed = 5      // tokens a second
-	cacheRoom    = 72_799 // tokens, as package fit says for Devstral and 32 GiB
+	cacheRoom    = 72_437 // tokens, as package fit says for Devstral and 32 GiB
 	// batch is how many tokens the engine reads at a time: it is told to stop between two batches.
 	batch = 512
 )
