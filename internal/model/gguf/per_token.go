@@ -16,6 +16,7 @@ func (h Header) BytesPerToken() uint64 {
 	hasOutput := false
 	for _, tensor := range h.Tensors {
 		switch {
+		case tensor.Name == "per_layer_token_embd.weight": // a row of it, too
 		case tensor.Name == "token_embd.weight":
 			embeddings = tensor.Size
 		case tensor.Name == "output.weight":

@@ -19,7 +19,8 @@ func TestBytesPerToken(t *testing.T) {
 		"embeddings are the output": {Header{Tensors: append([]Tensor{embeddings}, layer...)}, 1057},
 		"a mixture":                 {Header{Numbers: mixture, Tensors: append([]Tensor{embeddings, output, experts}, layer...)}, 1957},
 		"experts, and no word of how many are used": {Header{Tensors: []Tensor{output, experts}}, 13900},
-		"nothing": {Header{}, 0},
+		"embeddings of each layer":                  {Header{Tensors: []Tensor{output, {Name: "per_layer_token_embd.weight", Size: 9000}}}, 1100},
+		"nothing":                                   {Header{}, 0},
 	} {
 		assert.Equal(t, tt.want, tt.header.BytesPerToken(), name)
 	}
