@@ -166,7 +166,7 @@ func TestExamplesSayWhatTheCatalogueSays(t *testing.T) {
 
 // The table that says which example to take is from the catalogue: go test ./examples -update.
 func TestTheTableOfWhichToTake(t *testing.T) {
-	table := "| | model | made by | licence | quality as published | active parameters | memory for 32K of context |\n|---|---|---|---|---|---|---|\n"
+	table := "| | model | made by | licence | quality as published | active parameters | memory for 32K of context | speed, as users have published it |\n|---|---|---|---|---|---|---|---|\n"
 	for _, row := range [][2]string{
 		{"[`devstral`](devstral)", "devstral-small-2"}, {"[`fast`](fast)", "qwen3-coder-30b-a3b"}, {"`small.pkrvars.hcl` of `devstral`", "qwen2.5-coder-7b"},
 	} {
@@ -176,8 +176,12 @@ func TestTheTableOfWhichToTake(t *testing.T) {
 		if m.Quality != "" {
 			quality = "[" + m.Quality + "](" + m.QualitySource + ")"
 		}
-		table += fmt.Sprintf("| %s | [%s](%s), %.1f GB | %s | %s | %s | %vB of %vB | %d GiB |\n", row[0], m.Name, m.Card, float64(m.Size)/1e9,
-			m.Maker, m.License, quality, cmp.Or(m.ActiveParameters, m.Parameters), m.Parameters, m.MemoryMiB(appliance.DefaultContextSize)>>10)
+		speed := "none of this class"
+		if m.Speed != "" {
+			speed = "[" + m.Speed + "](" + m.SpeedSource + ")"
+		}
+		table += fmt.Sprintf("| %s | [%s](%s), %.1f GB | %s | %s | %s | %vB of %vB | %d GiB | %s |\n", row[0], m.Name, m.Card, float64(m.Size)/1e9,
+			m.Maker, m.License, quality, cmp.Or(m.ActiveParameters, m.Parameters), m.Parameters, m.MemoryMiB(appliance.DefaultContextSize)>>10, speed)
 	}
 	goldentest.Block(t, "README.md", "choice", table)
 }

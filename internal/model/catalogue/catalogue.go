@@ -44,6 +44,9 @@ type Model struct {
 	FIM string
 	// Quality is a published result, QualitySource its URL.
 	Quality, QualitySource string
+	// Speed is what a user has measured and published of this model, or one of the same shape, on which CPU;
+	// SpeedSource is its URL.
+	Speed, SpeedSource string
 
 	// shape is of what the memory is computed.
 	shape shape

@@ -57,7 +57,7 @@ func (m Model) check(file string, has func(string) bool) []wrong {
 func (m Model) checkTexts(found *findings) {
 	texts := map[string]string{
 		"name": m.Name, "purpose": m.Purpose, "maker": m.Maker, "version": m.Version, "architecture": m.Architecture,
-		"template": m.Template, "quality": m.Quality,
+		"template": m.Template, "quality": m.Quality, "speed": m.Speed,
 	}
 	for _, field := range slices.Sorted(maps.Keys(texts)) {
 		printable := strings.IndexFunc(texts[field], func(r rune) bool { return !unicode.IsPrint(r) || r == '|' }) < 0
@@ -69,8 +69,11 @@ func (m Model) checkTexts(found *findings) {
 	found.expect(licensePattern.MatchString(m.License), "license", `must be an SPDX expression, such as "Apache-2.0"`)
 	found.expect(isPage(m.Card), "card", "must be the https URL of the model card")
 	found.expect(slices.Contains([]string{"", "yes", "no"}, m.FIM), "fim", `must be "yes" or "no"; leave it out if it is not known`)
-	found.expect((m.Quality == "") == (m.QualitySource == ""), "quality", "must come with its quality_source, and the other way round")
-	found.expect(m.QualitySource == "" || isPage(m.QualitySource), "quality_source", "must be an https URL")
+	for field, claim := range map[string][2]string{"quality": {m.Quality, m.QualitySource}, "speed": {m.Speed, m.SpeedSource}} {
+		source := field + "_source"
+		found.expect((claim[0] == "") == (claim[1] == ""), field, "must come with its "+source+", and the other way round")
+		found.expect(claim[1] == "" || isPage(claim[1]), source, "must be an https URL")
+	}
 }
 
 // isPage: what the files name is public, so it needs no password and no query.

@@ -63,6 +63,7 @@ func (m *Model) targets() map[string]any {
 		"temperature": &m.Sampling.Temperature, "top_p": &m.Sampling.TopP, "top_k": &m.Sampling.TopK,
 		"min_p": &m.Sampling.MinP, "repeat_penalty": &m.Sampling.RepeatPenalty,
 		"template": &m.Template, "fim": &m.FIM, "quality": &m.Quality, "quality_source": &m.QualitySource,
+		"speed": &m.Speed, "speed_source": &m.SpeedSource,
 		"layers": &m.shape.layers, "embedding": &m.shape.embedding, "vocabulary": &m.shape.vocabulary, "widest": &m.shape.widest, "tied": &m.shape.tied,
 		"experts": &m.shape.experts, "experts_used": &m.shape.expertsUsed, "expert_width": &m.shape.expertWidth,
 		"heads": &m.shape.heads, "heads_kv": &m.shape.headsKV, "key_length": &m.shape.keyLength, "value_length": &m.shape.valueLength,

@@ -65,6 +65,7 @@ func TestEveryMistakeIsListedWithItsLine(t *testing.T) {
   repeat_penalty    = -1
   fim               = "maybe"
   quality           = "good"
+  speed             = "fast"
   colour            = "red"
   layers            = 2
   embedding         = 99999999
@@ -100,9 +101,10 @@ other.hcl:16: min_p: must be 0, which is off, to 1
 other.hcl:17: repeat_penalty: must be above 0 and at most 2; 1 is off
 other.hcl:18: fim: must be "yes" or "no"; leave it out if it is not known
 other.hcl:19: quality: must come with its quality_source, and the other way round
-other.hcl:20: An argument named "colour" is not expected here.
-other.hcl:22: embedding: must be given where layers is, and be a number above 0 that a model can have
-other.hcl:23: attention_layers: must be numbers below layers
+other.hcl:20: speed: must come with its speed_source, and the other way round
+other.hcl:21: An argument named "colour" is not expected here.
+other.hcl:23: embedding: must be given where layers is, and be a number above 0 that a model can have
+other.hcl:24: attention_layers: must be numbers below layers
 `), err.Error())
 }
 

@@ -23,6 +23,8 @@ model "qwen2.5-coder-1.5b" {
 
   template = "ChatML; tool calls as JSON. No reasoning."
   fim      = "yes"
+  speed        = "writes 22.4 tokens/s on an Intel i7-8700 (a dense 1.5B)"
+  speed_source = "https://inventivehq.com/blog/moe-on-cpu-benchmark"
 
   layers       = 28
   embedding    = 1536

@@ -23,6 +23,8 @@ model "qwen2.5-coder-7b" {
 
   template = "ChatML; tool calls as JSON. No reasoning."
   fim      = "yes"
+  speed        = "writes 4.9 tokens/s on an Intel i7-8700 (a dense 7B of the same size)"
+  speed_source = "https://inventivehq.com/blog/moe-on-cpu-benchmark"
 
   layers       = 28
   embedding    = 3584
