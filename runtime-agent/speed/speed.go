@@ -24,9 +24,10 @@ const (
 	// the engine up.
 	LowShare = 0.5
 	// MuchStolen is the part of the processors' time that a host may take before it is worth a
-	// warning, FewProcessors the part of the threads that should amount to processors: two threads of one core
+	// warning.
+	MuchStolen = 0.05
+	// FewProcessors is the part of the threads that should amount to processors: two threads of one core
 	// do the work of 1.2 to 1.6.
-	MuchStolen    = 0.05
 	FewProcessors = 0.75
 
 	// smallModel is how many bytes a token has to need so that reading them is what takes the time, and not
