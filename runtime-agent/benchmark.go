@@ -14,6 +14,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/retry"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/benchmark"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/logfile"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/probe"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/speed"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 )
@@ -43,23 +44,26 @@ func (a app) benchmark(ctx context.Context) error {
 	return nil
 }
 
-// measureOnce measures the speed if nobody has measured this model on this machine yet, and waits until
-// nobody uses the model. A failure is logged: an appliance serves without it.
-func (a app) measureOnce(ctx context.Context, log *logfile.Log) {
-	present, err := a.state().Load()
-	if err != nil || present.Speed != nil {
-		return // what is wrong with the status others say
-	}
-	err = measuring.Do(ctx, "measure the speed", func(failed string) { log.Info("benchmark: %s", failed) }, func(ctx context.Context) error {
-		_, err := a.measure(ctx, log, func(string) {})
-		if errors.Is(err, benchmark.ErrBusy) {
-			return retry.Temporary(err)
+// benchmarkOnce measures the speed if nobody has measured this model on this machine yet, and waits until
+// nobody uses the model.
+func (a app) benchmarkOnce(ctx context.Context) error {
+	log := a.openLog()
+	defer func() { _ = log.Close() }()
+	err := measuring.Do(ctx, "measure the speed", func(failed string) { log.Info("benchmark: %s", failed) }, func(ctx context.Context) error {
+		present, err := a.state().Load()
+		if err != nil || present.Speed != nil {
+			return err
+		}
+		_, err = a.measure(ctx, log, func(string) {})
+		if err != nil && !errors.Is(err, benchmark.ErrSlow) {
+			return retry.Temporary(err) // it restarts, or is in use
 		}
 		return err
 	})
 	if err != nil && ctx.Err() == nil {
 		log.Warn("benchmark: the speed is not known: %v; slm-copilot benchmark measures it", err)
 	}
+	return err
 }
 
 // measure measures the speed, stores it and tells everybody.
@@ -75,7 +79,7 @@ func (a app) measure(ctx context.Context, log *logfile.Log, say func(line string
 	if err := a.noteSpeed(ctx, result); err != nil {
 		return result, err
 	}
-	log.Info("benchmark: %s", result.Sentence())
+	log.Info("benchmark: %s A first turn: %s.", result.Sentence(), result.FirstTurnInWords())
 	for _, warning := range result.Warnings() {
 		log.Warn("benchmark: %s", warning)
 	}
@@ -105,8 +109,21 @@ func (a app) benchmarkOf(say func(line string)) (benchmark.Benchmark, error) {
 	}
 	return benchmark.Benchmark{
 		Socket: a.path(appliance.GatewaySocket), Root: "/", Of: subject(baked, facts, present.Threads),
-		BytesPerToken: header.BytesPerToken(), Features: facts.Processor.Features, Say: say,
+		BytesPerToken: header.BytesPerToken(), Features: facts.Processor.Features, Say: say, Asked: a.asked,
 	}, nil
+}
+
+// asked counts how often anybody has asked the model.
+func (a app) asked(ctx context.Context) (float64, error) {
+	numbers, err := probe.NumbersOf(ctx, a.path(appliance.GatewaySocket))
+	if err != nil {
+		return 0, err
+	}
+	total := 0.0
+	for _, route := range []string{appliance.PathChat, appliance.PathCompletions, appliance.PathResponses, appliance.PathMessages} {
+		total += numbers.Sum(appliance.MetricReceived, "route", route)
+	}
+	return total, nil
 }
 
 // noteSpeed stores what was measured, unless another model is served meanwhile.

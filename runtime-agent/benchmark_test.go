@@ -40,10 +40,14 @@ func TestSpeed(t *testing.T) {
 	assert.Equal(t, 1, code)
 	assert.Contains(t, stderr, "the appliance is not ready")
 
-	// Each start measures a model that was not measured on this machine.
 	v.serve()
-	v.serveGateway(localaitest.NewHandler(localaitest.Options{TokenDelay: time.Millisecond}))
+	v.serveGateway(v.gatewayTo(t, localaitest.NewServer(t, localaitest.Options{
+		Keys: []string{strings.TrimSpace(v.read(appliance.EngineKeyFile))}, TokenDelay: time.Millisecond,
+	}).Address))
 	code, _, stderr = v.run("bootstrap", "--timeout", "1m")
+	require.Zero(t, code, stderr)
+	assert.Contains(t, v.units.calls, "restart "+appliance.BenchmarkUnit)
+	code, _, stderr = v.run("benchmark", "--once")
 	require.Zero(t, code, stderr)
 	measured, err := speed.Load(filepath.Join(v.root, appliance.SpeedFile))
 	require.NoError(t, err)
@@ -61,8 +65,12 @@ func TestSpeed(t *testing.T) {
 	assert.Contains(t, (*reported)[2], "SLM_COPILOT_WRITE_TOKENS_PER_SECOND=")
 	assert.NotContains(t, (*reported)[2], "READY", "it was ready before")
 
-	// The same again: nothing to measure.
+	// The same again: nothing to measure, and OpenNebula is told what is known.
 	code, _, stderr = v.run("bootstrap", "--timeout", "1m")
+	require.Zero(t, code, stderr)
+	require.Len(t, *reported, 5)
+	assert.NotContains(t, (*reported)[4], "SLM_COPILOT_WRITE_TOKENS_PER_SECOND=0.00")
+	code, _, stderr = v.run("benchmark", "--once")
 	require.Zero(t, code, stderr)
 	assert.Len(t, *reported, 5)
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/probe"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/report"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/secret"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/speed"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 )
 
@@ -55,8 +57,12 @@ func (a app) bootstrap(ctx context.Context, timeout time.Duration) error {
 			return err
 		}
 		log.Info("bootstrap: ready")
-		reportToOneGate(ctx, a.root, log, onegate.Ready(proven.Endpoint(), proven.Status.Model))
-		a.measureOnce(ctx, log)
+		pairs := onegate.Ready(proven.Endpoint(), proven.Status.Model)
+		maps.Copy(pairs, speed.Of(proven.Status.Speed).Attributes())
+		reportToOneGate(ctx, a.root, log, pairs)
+		if err := a.units.Restart(ctx, appliance.BenchmarkUnit); err != nil {
+			log.Warn("benchmark: %v", err)
+		}
 		return nil
 	case ctx.Err() != nil:
 		return fmt.Errorf("bootstrap was interrupted: %w", context.Cause(ctx))

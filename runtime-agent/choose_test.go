@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/gguftest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/gguf"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/status"
 )
@@ -90,10 +91,55 @@ func TestAModelThatIsNotOnTheDisk(t *testing.T) {
 	assert.Contains(t, stderr, "ONEAPP_COPILOT_MODEL: the weights of small, /opt/local-ai/models/small.gguf, are not on the disk. Those of these models are: large")
 	assert.Equal(t, modelFile, v.weightsInUse(), "the last one goes on")
 
+	v.put(appliance.ModelsDir+"/small.gguf", v.read(modelFile))
+	require.NoError(t, os.Remove(filepath.Join(v.root, modelFile)))
+	code, _, stderr = v.run("configure", "--context", v.context(nil))
+	assert.Equal(t, 1, code)
+	assert.Contains(t, stderr, "the weights of large, /opt/local-ai/models/model.gguf, are not on the disk. Those of these models are: small")
+	code, _, stderr = v.run("check-model")
+	assert.Equal(t, 1, code)
+	assert.Contains(t, stderr, "Those of these models are: small")
+	require.NoError(t, os.Remove(filepath.Join(v.root, appliance.ModelsDir, "small.gguf")))
+	v.put(modelFile, "")
+
 	require.NoError(t, os.Remove(filepath.Join(v.root, modelFile)))
 	code, _, stderr = v.run("configure", "--context", v.context(map[string]string{appliance.VarModel: "small"}))
 	assert.Equal(t, 1, code)
 	assert.Contains(t, stderr, "the image is damaged", "without any there is nothing to choose from")
+}
+
+// A machine that serves goes on serving.
+func TestAModelThatIsTooLargeForTheMachine(t *testing.T) {
+	v := newVMWithTwo(t)
+	require.NoError(t, os.Remove(filepath.Join(v.root, appliance.ModelsDir, "small.gguf")))
+	require.NoError(t, gguftest.Published("qwen2.5-coder-7b").WriteSparse(filepath.Join(v.root, appliance.ModelsDir, "small.gguf")))
+	v.configure(nil)
+	before := v.snapshot()
+	code, _, stderr := v.run("configure", "--context", v.context(map[string]string{appliance.VarModel: "small"}))
+	assert.Equal(t, 1, code)
+	assert.Contains(t, stderr, "ONEAPP_COPILOT_MODEL: small: the model does not fit into the memory: it needs ")
+	assert.Contains(t, stderr, "Set MEMORY of the virtual machine to ")
+	assert.ElementsMatch(t, differing(before, v.snapshot()),
+		[]string{"/mnt/context.sh", appliance.StatusFile, appliance.StatusJSON, appliance.MOTDFile, appliance.ReportFile})
+	assert.Contains(t, v.read(appliance.StatusJSON), `"model": "large"`)
+	assert.Empty(t, v.units.calls)
+}
+
+// What the engine loads counts, and not what a status says that may be damaged, or of another image.
+func TestTheModelInForce(t *testing.T) {
+	v := newVMWithTwo(t)
+	a := newApp(v.root)
+	inForce := func() string {
+		baked, err := a.serving()
+		require.NoError(t, err)
+		return baked.ModelID
+	}
+	assert.Equal(t, "large", inForce(), "before the first context")
+	v.configure(map[string]string{appliance.VarModel: "small"})
+	v.put(appliance.StatusJSON, "{")
+	assert.Equal(t, "small", inForce())
+	v.put(appliance.BakedFile, `{"model_id": "another"}`)
+	assert.Equal(t, "another", inForce(), "of an image that does not have it any more")
 }
 
 func TestCheckModelIsOfTheOneThatIsServed(t *testing.T) {

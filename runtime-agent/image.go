@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
@@ -34,20 +36,31 @@ func readBaked(root string) (appliance.Baked, error) {
 	return baked, nil
 }
 
-// serving describes the image, with the model that the last context has chosen as the one that is served.
+// serving describes the image, with the model that is in force as the one that is served: that of the
+// weights that the engine loads.
 func (a app) serving() (appliance.Baked, error) {
 	baked, err := readBaked(a.root)
 	if err != nil {
 		return baked, err
 	}
-	// A status that cannot be read is as good as none: configure writes it again.
-	present, _ := a.state().Load()
-	return baked.Serving(present.Model)
+	weights, err := os.Readlink(a.path(appliance.ModelConfigDir + "/" + appliance.ModelFile))
+	if err != nil {
+		return baked, nil // not configured yet
+	}
+	for _, other := range baked.Others {
+		if other.WeightsFile() == weights {
+			return baked.Serving(other.ModelID)
+		}
+	}
+	return baked, nil
 }
 
 // readModel reads the header of the weights of the model that is served. Where they are on a
 // separate disk, a missing file does not mean a damaged image.
 func readModel(root string, baked appliance.Baked) (gguf.Header, error) {
+	if err := weightsThere(root, baked); err != nil {
+		return gguf.Header{}, err
+	}
 	path := filepath.Join(root, baked.WeightsFile())
 	header, err := model.Read(path)
 	if _, missing := os.Stat(path); !errors.Is(missing, fs.ErrNotExist) {
@@ -57,6 +70,22 @@ func readModel(root string, baked appliance.Baked) (gguf.Header, error) {
 		return gguf.Header{}, fmt.Errorf("the model disk, labelled %s, is missing: attach it to the virtual machine and restart the machine", appliance.ModelDiskLabel)
 	}
 	return header, err
+}
+
+// weightsThere refuses a model of which another one's weights are there, but not its own: the model disk may be of another
+// build than the image. Where none is there, something else is wrong.
+func weightsThere(root string, baked appliance.Baked) error {
+	var there []string
+	for _, m := range append([]appliance.BakedModel{baked.BakedModel}, baked.Others...) {
+		if _, err := os.Stat(filepath.Join(root, m.WeightsFile())); !errors.Is(err, fs.ErrNotExist) {
+			there = append(there, m.ModelID)
+		}
+	}
+	if len(there) == 0 || slices.Contains(there, baked.ModelID) {
+		return nil
+	}
+	return fmt.Errorf("%s: the weights of %s, %s, are not on the disk. Those of these models are: %s",
+		appliance.VarModel, baked.ModelID, baked.WeightsFile(), strings.Join(there, ", "))
 }
 
 // modelTime returns when the model's file was made.

@@ -36,10 +36,10 @@ func TestConfigureKilledAtAnyMoment(t *testing.T) {
 	// A run that ends before it is killed proves nothing, so kills are counted, not runs.
 	const kills, runs = 100, 1000
 	agent := buildAgent(t)
-	v := newVM(t)
+	v := newVMWithTwo(t)
 	contexts := []string{
 		v.contextFile("a", map[string]string{appliance.VarPassword: "the-password-a", appliance.VarKeys: "alice:a-key-password-a", appliance.VarThreads: "1", appliance.VarDomain: "a.example.org"}),
-		v.contextFile("b", map[string]string{appliance.VarPassword: "the-password-b", appliance.VarKeys: "alice:a-key-password-b, bob:another-password-b", appliance.VarThreads: "2", appliance.VarDomain: "b.example.org"}),
+		v.contextFile("b", map[string]string{appliance.VarPassword: "the-password-b", appliance.VarKeys: "alice:a-key-password-b, bob:another-password-b", appliance.VarThreads: "2", appliance.VarDomain: "b.example.org", appliance.VarModel: "small"}),
 	}
 	configure := func(file string) *exec.Cmd {
 		return exec.Command(agent, "--root", v.root, "configure", "--context", file)

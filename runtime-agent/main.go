@@ -19,7 +19,7 @@ Commands:
   configure [--context FILE] [--dry-run]
                                apply the context; changes only what differs
   bootstrap [--timeout TIME]   wait until the model answers, then report ready
-  benchmark                    measure how fast the model reads and writes, in a few minutes;
+  benchmark [--once]           measure how fast the model reads and writes, in a few minutes;
                                gives up when somebody asks the model (as root)
   smoke-test [--timeout TIME]  get one answer from the model, through nginx
   certificate                  renew certificates that are due, ask the ACME server
@@ -36,6 +36,8 @@ Commands:
   version                      show the version of this program
 
   --root DIR      work on the files below DIR; touch no owners and no units (default /)
+  --once          only if this model was not measured on this machine, and again until
+                  nobody asks the model
   --context FILE  read the context from FILE instead of where OpenNebula leaves it
   --dry-run       change nothing, show what would change, with secrets as ***
   --ca FILE       trust the certificates in FILE and no others
@@ -108,6 +110,15 @@ func (a app) command(ctx context.Context, name string, args []string) error {
 			return err
 		}
 		return a.bootstrap(ctx, *timeout)
+	case "benchmark":
+		once := flags.Bool("once", false, "")
+		if err := parse(flags, args); err != nil {
+			return err
+		}
+		if *once {
+			return a.benchmarkOnce(ctx)
+		}
+		return a.benchmark(ctx)
 	case "smoke-test":
 		timeout := flags.Duration("timeout", smokeTestTimeout, "")
 		if err := parse(flags, args); err != nil {
@@ -140,7 +151,7 @@ func (a app) command(ctx context.Context, name string, args []string) error {
 		return a.watch(ctx)
 	}
 	simple, known := map[string]func(context.Context) error{
-		"status": a.showStatus, "report": a.showReport, "usage": a.showUsage, "benchmark": a.benchmark, "version": a.showVersion,
+		"status": a.showStatus, "report": a.showReport, "usage": a.showUsage, "version": a.showVersion,
 		"check-model": a.checkModel, "gateway": a.gateway,
 	}[name]
 	if !known {

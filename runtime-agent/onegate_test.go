@@ -47,7 +47,8 @@ func TestReadinessIsReportedToOneGate(t *testing.T) {
 	v.serve()
 	code, _, stderr := v.run("bootstrap", "--timeout", "1m")
 	require.Zero(t, code, stderr)
-	ready := "ONEAPP_COPILOT_ENDPOINT=https://copilot.example.org/v1\nONEAPP_COPILOT_MODEL=devstral-small-2\nREADY=YES"
+	ready := "ONEAPP_COPILOT_ENDPOINT=https://copilot.example.org/v1\nONEAPP_COPILOT_MODEL=devstral-small-2\nREADY=YES\n" +
+		"SLM_COPILOT_EDIT_TOKENS_PER_SECOND=0.00\nSLM_COPILOT_FIRST_TURN_SECONDS=0.00\nSLM_COPILOT_MEMORY_SHARE=0.00\nSLM_COPILOT_READ_TOKENS_PER_SECOND=0.00\nSLM_COPILOT_WRITE_TOKENS_PER_SECOND=0.00"
 	assert.Equal(t, []string{"READY=NO", ready}, *reported)
 	assert.NotContains(t, v.read(appliance.LogFile)+v.read(appliance.ReportFile), "the-token")
 

@@ -4,12 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/fit"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/vmcontext"
 )
@@ -30,35 +28,39 @@ func parseSettings(values map[string]string) (appliance.Settings, error) {
 	return settings, err
 }
 
-// checked are the settings of a context, which name a model that the image contains. The error has one
+// checked are the settings of a context, which name a model that the machine can serve. The error has one
 // line per mistake.
 func (s sources) checked(values map[string]string) (appliance.Settings, error) {
 	settings, err := parseSettings(values)
-	// What is wrong with the image itself is none of the context.
-	if baked, unreadable := readBaked(s.root); unreadable == nil && appliance.CheckModelID(settings.Model) == nil {
-		served, missing := baked.Serving(settings.Model)
-		if missing == nil {
-			missing = s.onDisk(served)
-		}
-		err = errors.Join(err, missing)
+	if settings.Model == "" || appliance.CheckModelID(settings.Model) == nil {
+		err = errors.Join(err, s.checkModel(settings))
 	}
 	return settings, err
 }
 
-// onDisk refuses a model of which another one's weights are there, but not its own: the model disk may be of another
-// build than the image. Where none is there, something else is wrong.
-func (s sources) onDisk(baked appliance.Baked) error {
-	var there []string
-	for _, m := range append([]appliance.BakedModel{baked.BakedModel}, baked.Others...) {
-		if _, err := os.Stat(filepath.Join(s.root, m.WeightsFile())); !errors.Is(err, fs.ErrNotExist) {
-			there = append(there, m.ModelID)
-		}
-	}
-	if len(there) == 0 || slices.Contains(there, baked.ModelID) {
+// checkModel refuses a choice of model while another one is served. What is wrong with the image itself, or with the
+// only model, is none of the context.
+func (s sources) checkModel(settings appliance.Settings) error {
+	baked, unreadable := readBaked(s.root)
+	if unreadable != nil {
 		return nil
 	}
-	return fmt.Errorf("%s: the weights of %s, %s, are not on the disk. Those of these models are: %s",
-		appliance.VarModel, baked.ModelID, baked.WeightsFile(), strings.Join(there, ", "))
+	served, err := baked.Serving(settings.Model)
+	if err == nil {
+		err = weightsThere(s.root, served)
+	}
+	if err != nil || settings.Model == "" {
+		return err
+	}
+	facts, unknown := s.facts()
+	header, damaged := readModel(s.root, served)
+	if unknown != nil || damaged != nil {
+		return nil
+	}
+	if _, err := fit.Decide(facts.Memory, header, fit.MinContext); err != nil {
+		return fmt.Errorf("%s: %s: %w", appliance.VarModel, served.ModelID, err)
+	}
+	return nil
 }
 
 // operatorPair returns nil if the operator gave no certificate.

@@ -142,6 +142,8 @@ const (
 	// GatewayUnit is what stands between nginx and LocalAI, GatewaySocketUnit its socket.
 	GatewayUnit       = "slm-copilot-gateway.service"
 	GatewaySocketUnit = "slm-copilot-gateway.socket"
+	// BenchmarkUnit measures the speed of a model that was not measured yet; bootstrap starts it.
+	BenchmarkUnit = "slm-copilot-benchmark.service"
 	// WatchUnit reloads the engine's backend when it dies.
 	WatchUnit = "slm-copilot-watch.service"
 	// CertificateUnit renews certificates; CertificateTimer starts it.

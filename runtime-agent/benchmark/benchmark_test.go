@@ -28,6 +28,8 @@ const key = "0123456789abcdef"
 type rig struct {
 	Benchmark
 	said []string
+	// asked is how often users have asked.
+	asked int
 }
 
 func start(t *testing.T, engine string) *rig {
@@ -53,7 +55,8 @@ func start(t *testing.T, engine string) *rig {
 	r := &rig{}
 	r.Benchmark = Benchmark{
 		Socket: socket, Root: root, Of: speed.Subject{Model: appliance.ModelID, Threads: 1}, BytesPerToken: 1000, Features: []string{"AVX2"},
-		Say: func(line string) { r.said = append(r.said, line) },
+		Say:   func(line string) { r.said = append(r.said, line) },
+		Asked: func(context.Context) (float64, error) { return float64(r.asked), nil },
 	}
 	return r
 }
@@ -164,7 +167,31 @@ func TestAModelThatReasonsIsMeasured(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 512, result.PromptTokens)
 	assert.Positive(t, result.Write)
+	assert.Zero(t, result.Edit, "it repeats nothing")
 }
+
+// Who asks while the memory is measured is measured, too.
+func TestSomebodyAsksWhileTheMemoryIsMeasured(t *testing.T) {
+	r := start(t, localaitest.NewServer(t, localaitest.Options{Keys: []string{key}}).Address)
+	r.Say = func(line string) {
+		if line == "the memory and the processors" {
+			r.asked++
+		}
+	}
+	_, err := r.Run(t.Context())
+	assert.ErrorIs(t, err, ErrBusy)
+}
+
+// The last part of an answer comes before the gateway is done with it.
+func TestTheSecondQuestionWaitsForTheFirst(t *testing.T) {
+	r := start(t, localaitest.NewServer(t, localaitest.Options{Keys: []string{key}}).Address)
+	for range 40 {
+		require.NoError(t, r.both(t.Context()))
+	}
+}
+
+// both asks both questions.
+func (r *rig) both(ctx context.Context) error { return r.Benchmark.ask(ctx, &speed.Result{}) }
 
 // engineOf is an engine that a test has written.
 func engineOf(t *testing.T, handler http.HandlerFunc) (address string) {

@@ -73,7 +73,9 @@ func TestNumbersHaveTheSpeed(t *testing.T) {
 	r := start(t, fails(http.StatusOK, "{}"), func(c *Config) { c.Speed = path })
 	numbers := func() string { return read(t, r.ask(t.Context(), t, "a", http.MethodGet, appliance.PathMetrics, "")) }
 	assert.NotContains(t, numbers(), "slm_copilot_benchmark_", "nothing was measured")
-	require.NoError(t, speed.Save(path, speed.Result{Read: 25, Write: 5.5}))
+	require.NoError(t, speed.Save(path, speed.Result{Of: speed.Subject{Model: "another"}, Write: 5.5}))
+	assert.NotContains(t, numbers(), "slm_copilot_benchmark_", "it was of another model")
+	require.NoError(t, speed.Save(path, speed.Result{Of: speed.Subject{Model: appliance.ModelID}, Read: 25, Write: 5.5}))
 	assert.Contains(t, numbers(), "\nslm_copilot_benchmark_write_tokens_per_second 5.5\n")
 	require.NoError(t, os.WriteFile(path, []byte("{"), 0o600))
 	assert.Contains(t, numbers(), appliance.MetricStart, "the others are there all the same")

@@ -31,7 +31,10 @@ func (r *reply) wait(ctx context.Context, ticket *queue.Ticket) *failure.Error {
 		case <-ticket.Ready():
 			return r.mayBegin()
 		case <-ticket.Superseded():
-			return errSuperseded
+			if r.editor {
+				return errSuperseded
+			}
+			return errGivenUp
 		case <-ctx.Done():
 			return nil
 		case <-r.stopping.Done():

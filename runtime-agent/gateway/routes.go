@@ -117,7 +117,7 @@ func (r *request) metrics() {
 	switch {
 	case err != nil:
 		r.log.Warn("the numbers have no speed", "cause", err)
-	case measured != nil:
+	case measured != nil && measured.Of.Model == r.Model:
 		measured.WriteMetrics(r.w)
 	}
 }

@@ -16,6 +16,11 @@ const (
 	// blockPerThread is how much each thread reads to measure the memory, in bytes: more than its
 	// share of any processor's cache.
 	blockPerThread = 128 << 20
+	// mostRead is what all of them read together at most, in bytes. The engine's weights are in the page cache, which
+	// counts as available: a small part of that must do.
+	mostRead     = 1 << 30
+	partOfMemory = 8
+	leastRead    = 1 << 20
 	// passes are how often each thing is measured; the fastest counts, because nothing makes a machine faster
 	// than it is.
 	passes = 3
@@ -24,13 +29,12 @@ const (
 )
 
 // Bandwidth measures how fast so many threads read memory together, in bytes per second, as the engine
-// reads its weights for each token. It takes at most half of the memory that is available, and a second or two. The
-// result is 0 where that is too little to tell.
+// reads its weights for each token. It takes a second or two, and at most 1 GiB and an eighth of the memory that is
+// available; the result is 0 where that is too little to tell.
 func Bandwidth(root string, threads int) float64 {
 	available, err := readMemory(root, "MemAvailable")
-	block := min(blockPerThread, available/2/uint64(threads))
-	const least = 1 << 20
-	if err != nil || block < least {
+	block := min(blockPerThread, min(mostRead, available/partOfMemory)/uint64(threads))
+	if err != nil || block < leastRead {
 		return 0
 	}
 	blocks := make([][]uint64, threads)
@@ -73,16 +77,14 @@ func Processors(threads int) float64 {
 	rounds := func(threads int) (total float64) {
 		counts := make([]float64, threads)
 		together(threads, func(i int) {
-			state := uint64(i) + 1
+			// Four chains of xorshift, so that one thread keeps a core busy, and two on one core share it.
+			a, b, c, d := uint64(i)+1, uint64(i)+2, uint64(i)+3, uint64(i)+4
 			for until := time.Now().Add(spell); time.Now().Before(until); counts[i]++ {
-				for range 1 << 12 {
-					// xorshift: each step needs the one before.
-					state ^= state << 13
-					state ^= state >> 7
-					state ^= state << 17
+				for range 1 << 10 {
+					a, b, c, d = xorshift(a), xorshift(b), xorshift(c), xorshift(d)
 				}
 			}
-			runtime.KeepAlive(state)
+			runtime.KeepAlive(a ^ b ^ c ^ d)
 		})
 		for _, count := range counts {
 			total += count
@@ -94,6 +96,12 @@ func Processors(threads int) float64 {
 		all, alone = max(all, rounds(threads)), max(alone, rounds(1))
 	}
 	return all / max(alone, 1)
+}
+
+func xorshift(state uint64) uint64 {
+	state ^= state << 13
+	state ^= state >> 7
+	return state ^ state<<17
 }
 
 // together runs something on so many threads at once.

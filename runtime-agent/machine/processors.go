@@ -118,7 +118,7 @@ func (f Facts) Warnings(threads int) []string {
 	}
 	if hidden := f.Processor.Hidden; len(hidden) > 0 && !f.Processor.NoAVX2 {
 		warnings = append(warnings, fmt.Sprintf("the processor, %s, has %s, which the virtual machine does not show, so the engine computes with slower instructions."+
-			` Add CPU_MODEL=[MODEL="host-passthrough"] to the template of the virtual machine`, f.Processor.Model, strings.Join(hidden, ", ")))
+			` Add CPU_MODEL=[MODEL="host-passthrough"] to the template of the virtual machine; if it is there, the host's kernel or QEMU is too old for them`, f.Processor.Model, strings.Join(hidden, ", ")))
 	}
 	if threads > f.CPUs {
 		warnings = append(warnings, fmt.Sprintf("%d threads on %d processors are slower than one thread per processor"+

@@ -45,7 +45,7 @@ type Result struct {
 	PromptTokens int     `json:"prompt_tokens"`
 	FirstToken   float64 `json:"first_token_seconds"`
 	// Read, Write and Edit are in tokens per second: of a prompt, of a new text, and of an answer that repeats most of
-	// the prompt.
+	// the prompt. Edit is 0 where it could not be measured, as of a model that reasons first.
 	Read  float64 `json:"read_tokens_per_second"`
 	Write float64 `json:"write_tokens_per_second"`
 	Edit  float64 `json:"edit_tokens_per_second"`
@@ -113,21 +113,23 @@ func Save(path string, r Result) error {
 	return atomicfile.Write(path, append(text, '\n'), 0o644, nil)
 }
 
-// Attributes are what OpenNebula is told, by name.
+// Of returns a result, or the one of a model that was not measured: nothing but zeros.
+func Of(measured *Result) Result {
+	if measured == nil {
+		return Result{}
+	}
+	return *measured
+}
+
+// Attributes are what OpenNebula is told, by name: the same names always, because it keeps what it was
+// told of another model. Zero is what was not measured.
 func (r Result) Attributes() map[string]string {
-	number := func(value float64) string { return strconv.FormatFloat(value, 'f', 1, 64) }
-	attributes := map[string]string{
-		"READ_TOKENS_PER_SECOND":  number(r.Read),
-		"WRITE_TOKENS_PER_SECOND": number(r.Write),
-		"EDIT_TOKENS_PER_SECOND":  number(r.Edit),
-		"FIRST_TURN_SECONDS":      number(r.FirstTurn().Seconds()),
-	}
-	if share := r.Share(); share > 0 {
-		attributes["MEMORY_SHARE"] = strconv.FormatFloat(share, 'f', 2, 64)
-	}
 	prefixed := map[string]string{}
-	for name, value := range attributes {
-		prefixed[appliance.ReportPrefix+name] = value
+	for name, value := range map[string]float64{
+		"READ_TOKENS_PER_SECOND": r.Read, "WRITE_TOKENS_PER_SECOND": r.Write, "EDIT_TOKENS_PER_SECOND": r.Edit,
+		"FIRST_TURN_SECONDS": r.FirstTurn().Seconds(), "MEMORY_SHARE": r.Share(),
+	} {
+		prefixed[appliance.ReportPrefix+name] = strconv.FormatFloat(value, 'f', 2, 64)
 	}
 	return prefixed
 }
@@ -141,7 +143,9 @@ func (r Result) WriteMetrics(w io.Writer) {
 	gauge("time_seconds", "When the speed was measured last, in Unix time.", float64(r.At.Unix()))
 	gauge("read_tokens_per_second", "Measured speed of reading a prompt.", r.Read)
 	gauge("write_tokens_per_second", "Measured speed of writing a new text.", r.Write)
-	gauge("edit_tokens_per_second", "Measured speed of an answer that repeats most of its prompt.", r.Edit)
+	if r.Edit > 0 {
+		gauge("edit_tokens_per_second", "Measured speed of an answer that repeats most of its prompt.", r.Edit)
+	}
 	gauge("prompt_tokens", "Length of the prompt that was read.", float64(r.PromptTokens))
 	gauge("first_token_seconds", "Time to the first token of the answer to it.", r.FirstToken)
 	gauge("stolen_ratio", "Part of the processors' time that the host gave to others meanwhile.", r.Stolen)
@@ -156,11 +160,13 @@ func (r Result) Lines() [][2]string {
 	lines := [][2]string{
 		{"reads", fmt.Sprintf("%s tokens/s (the first token after %d tokens: %s)", rate(r.Read), r.PromptTokens, seconds(r.FirstToken))},
 		{"writes", rate(r.Write) + " tokens/s"},
-		{"edits", rate(r.Edit) + " tokens/s, where an answer repeats most of the prompt"},
-		{"first turn", r.firstTurn()},
 	}
+	if r.Edit > 0 {
+		lines = append(lines, [2]string{"edits", rate(r.Edit) + " tokens/s, where an answer repeats most of the prompt"})
+	}
+	lines = append(lines, [2]string{"first turn", r.FirstTurnInWords()})
 	if r.Bandwidth > 0 {
-		lines = append(lines, [2]string{"memory", fmt.Sprintf("%.1f GB/s, of which writing uses %.0f %%", r.Bandwidth/1e9, 100*r.Share())})
+		lines = append(lines, [2]string{"memory", fmt.Sprintf("%.1f GB/s, of which writing uses %s", r.Bandwidth/1e9, r.shareInWords())})
 	}
 	if processor := r.processor(); processor != "" {
 		lines = append(lines, [2]string{"processor", processor})
@@ -180,13 +186,23 @@ func (r Result) processor() string {
 	return strings.Join(parts, ", ")
 }
 
-// Sentence says in one line what users may expect.
-func (r Result) Sentence() string {
-	return fmt.Sprintf("Reads %s and writes %s tokens/s. A first turn: %s", rate(r.Read), rate(r.Write), r.firstTurn())
+// shareInWords: tokens that are guessed and found right need no reading of their own.
+func (r Result) shareInWords() string {
+	if r.Share() >= 1 {
+		return "all"
+	}
+	return fmt.Sprintf("%.0f %%", 100*r.Share())
 }
 
-func (r Result) firstTurn() string {
-	return fmt.Sprintf("10,000 tokens, as coding agents begin with, take %s", About(r.FirstTurn()))
+// Sentence says in one line what users may expect.
+func (r Result) Sentence() string {
+	return fmt.Sprintf("The model reads %s and writes %s tokens/s.", rate(r.Read), rate(r.Write))
+}
+
+// FirstTurnInWords says how long a first turn takes. Reading slows down as a prompt grows, by how much is not
+// measured.
+func (r Result) FirstTurnInWords() string {
+	return fmt.Sprintf("10,000 tokens, as coding agents begin with, take %s or more", About(r.FirstTurn()))
 }
 
 // Warnings say what makes the machine slower than it need be, and what to do.

@@ -29,17 +29,20 @@ func TestWords(t *testing.T) {
 		{"reads", "25 tokens/s (the first token after 520 tokens: 20.8 s)"},
 		{"writes", "5.2 tokens/s"},
 		{"edits", "11 tokens/s, where an answer repeats most of the prompt"},
-		{"first turn", "10,000 tokens, as coding agents begin with, take about 7 minutes"},
+		{"first turn", "10,000 tokens, as coding agents begin with, take about 7 minutes or more"},
 		{"memory", "91.0 GB/s, of which writing uses 80 %"},
 		{"processor", "AMD EPYC 9354, AVX2, AVX-512, AVX-512 VNNI, kernels for zen4"},
 		{"measured", "2026-11-30T12:00:00Z"},
 	}, usual().Lines())
-	assert.Equal(t, "Reads 25 and writes 5.2 tokens/s. A first turn: 10,000 tokens, as coding agents begin with, take about 7 minutes", usual().Sentence())
+	assert.Equal(t, "The model reads 25 and writes 5.2 tokens/s.", usual().Sentence())
 	assert.Empty(t, usual().Warnings())
 
 	unknown := usual()
-	unknown.Bandwidth, unknown.Of.Processor, unknown.Features, unknown.Kernels = 0, "", nil, ""
-	assert.Len(t, unknown.Lines(), 5, "what is not known is left out")
+	unknown.Bandwidth, unknown.Of.Processor, unknown.Features, unknown.Kernels, unknown.Edit = 0, "", nil, "", 0
+	assert.Len(t, unknown.Lines(), 4, "what is not known is left out")
+	guessed := usual()
+	guessed.Write = 12
+	assert.Contains(t, guessed.Lines(), [2]string{"memory", "91.0 GB/s, of which writing uses all"})
 	assert.Empty(t, unknown.Warnings())
 }
 
@@ -73,9 +76,10 @@ func TestAbout(t *testing.T) {
 
 func TestWhatOpenNebulaIsTold(t *testing.T) {
 	assert.Equal(t, map[string]string{
-		"SLM_COPILOT_READ_TOKENS_PER_SECOND": "25.0", "SLM_COPILOT_WRITE_TOKENS_PER_SECOND": "5.2", "SLM_COPILOT_EDIT_TOKENS_PER_SECOND": "11.4",
-		"SLM_COPILOT_FIRST_TURN_SECONDS": "400.0", "SLM_COPILOT_MEMORY_SHARE": "0.80",
+		"SLM_COPILOT_READ_TOKENS_PER_SECOND": "25.00", "SLM_COPILOT_WRITE_TOKENS_PER_SECOND": "5.20", "SLM_COPILOT_EDIT_TOKENS_PER_SECOND": "11.40",
+		"SLM_COPILOT_FIRST_TURN_SECONDS": "400.00", "SLM_COPILOT_MEMORY_SHARE": "0.80",
 	}, usual().Attributes())
+	assert.Len(t, Of(nil).Attributes(), 5, "what was told of another model does not stay")
 }
 
 func TestMetrics(t *testing.T) {

@@ -25,6 +25,7 @@ func messageOfTheDay(s Status) string {
 	line("%s", state(s))
 	if s.Ready() && s.Speed != nil {
 		line("%s", s.Speed.Sentence())
+		line("%s.", s.Speed.FirstTurnInWords())
 	}
 	for _, note := range notes(s) {
 		line("- %s", note)

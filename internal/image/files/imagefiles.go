@@ -62,6 +62,7 @@ func Files() []File {
 		{SysusersFile, 0o644, render("sysusers.conf")},
 		{appliance.UnitDir + "/" + appliance.ConfigureUnit, 0o644, render("configure.service")},
 		{appliance.UnitDir + "/" + appliance.BootstrapUnit, 0o644, render("bootstrap.service")},
+		{appliance.UnitDir + "/" + appliance.BenchmarkUnit, 0o644, render("benchmark.service")},
 		{appliance.UnitDir + "/" + appliance.GatewayUnit, 0o644, render("gateway.service")},
 		{appliance.UnitDir + "/" + appliance.GatewaySocketUnit, 0o644, render("gateway.socket")},
 		{appliance.UnitDir + "/" + appliance.WatchUnit, 0o644, render("watch.service")},

@@ -96,6 +96,12 @@ func TestSettingsThatMatterWhenSomethingGoesWrong(t *testing.T) {
 			{"Unit", "After", appliance.ConfigureUnit + " " + appliance.LocalAIUnit + " " + appliance.NginxUnit, ""},
 			{"Install", "WantedBy", "multi-user.target", ""},
 		}},
+		{appliance.BenchmarkUnit, []setting{
+			{"Service", "Type", "exec", ""},
+			{"Service", "OOMScoreAdjust", "1000", "it goes before the engine when memory is short"},
+			{"Service", "MemoryMax", "2G", "it measures memory with memory"},
+			{"Service", "ExecStart", appliance.AgentPath + " benchmark --once", ""},
+		}},
 		{appliance.WatchUnit, []setting{
 			{"Service", "Type", "exec", ""},
 			{"Service", "Restart", "always", "it never gives up"},
@@ -244,7 +250,7 @@ func TestOrderWithoutDependence(t *testing.T) {
 // systemd's own measure: 100 for a service that can do all, 0 for one that can do nothing.
 // Those that mount, write below /etc and run other programs cannot be sandboxed much.
 func TestUnitsAreLockedUp(t *testing.T) {
-	limits := map[string]string{appliance.GatewayUnit: "20", appliance.WatchUnit: "25", appliance.ConfigureUnit: "70", appliance.BootstrapUnit: "70", appliance.CertificateUnit: "70"}
+	limits := map[string]string{appliance.GatewayUnit: "20", appliance.WatchUnit: "25", appliance.ConfigureUnit: "70", appliance.BootstrapUnit: "70", appliance.BenchmarkUnit: "70", appliance.CertificateUnit: "70"}
 	for _, unit := range units() {
 		name := filepath.Base(unit.Path)
 		limit, limited := limits[name]

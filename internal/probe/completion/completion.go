@@ -48,7 +48,7 @@ type Request struct {
 
 // Message is one turn of a conversation.
 type Message struct {
-	// Role is "user" or "assistant".
+	// Role is "system", "user" or "assistant".
 	Role    string `json:"role"`
 	Content string `json:"content"`
 }

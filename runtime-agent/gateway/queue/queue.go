@@ -30,8 +30,8 @@ type Work struct {
 	// Editor is true for a completion in an editor. It goes before everything else, and waits until its client sends
 	// the next one.
 	Editor bool
-	// Idle is true for what is worth doing only while nobody else asks: it runs at once or not at all, and ends when somebody
-	// comes.
+	// Idle is true for what is worth doing only while nobody else asks: it waits for nobody but its own client, and ends
+	// when somebody comes.
 	Idle bool
 }
 
@@ -114,10 +114,12 @@ func (q *Queue) SetLimits(limits Limits) {
 func (q *Queue) Enter(client string, work Work) (*Ticket, error) {
 	q.mutex.Lock()
 	defer q.mutex.Unlock()
-	if work.Idle && len(q.running)+len(q.waiting) > 0 {
+	if work.Idle && q.others(client) {
 		return nil, ErrFull
 	}
-	q.endIdle()
+	if !work.Idle {
+		q.endIdle()
+	}
 	if work.Editor {
 		q.supersede(client)
 	}
@@ -155,10 +157,17 @@ func (q *Queue) supersede(client string) {
 	}
 }
 
-// endIdle has idle work end that runs.
+// others reports whether there is anything but idle work of a client. The last part of an answer reaches it before
+// its ticket is given back.
+func (q *Queue) others(client string) bool {
+	return slices.ContainsFunc(slices.Concat(q.running, q.waiting), func(t *Ticket) bool { return !t.work.Idle || t.client != client })
+}
+
+// endIdle has idle work end.
 func (q *Queue) endIdle() {
-	for _, t := range q.running {
+	for _, t := range slices.Concat(q.running, q.waiting) {
 		if t.work.Idle && !t.ended {
+			q.waiting = without(q.waiting, t)
 			t.ended = true
 			close(t.superseded)
 		}
