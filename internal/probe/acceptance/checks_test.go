@@ -49,16 +49,6 @@ func TestAPublicCertificate(t *testing.T) {
 	assert.ErrorContains(t, err, "127.0.0.1")
 }
 
-func TestModels(t *testing.T) {
-	target := fake{}.start(t)
-	models, err := target.Models(t.Context())
-	require.NoError(t, err)
-	assert.Equal(t, []string{modelID}, models)
-	target.Password = "wrong"
-	_, err = target.Models(t.Context())
-	assert.ErrorContains(t, err, "expected status 200, got 401")
-}
-
 // instead answers with a body in which something is missing or different.
 func instead(path, body, what, by string) func(http.ResponseWriter, *http.Request) bool {
 	return on(path, status(200, strings.Replace(body, what, by, 1)))

@@ -36,6 +36,15 @@ func sample() Report {
 	}
 }
 
+func failedBoot() Boot {
+	return Boot{Name: "after the power cycle", Ready: Duration(time.Minute), Results: []Result{
+		{
+			Key: "bearer-accepted", Name: "Bearer is accepted", Duration: Duration(time.Second), Detail: "expected status 200, got 401",
+			Requirement: "The password is accepted.", Remedy: "Look for a proxy that removes <Authorization>.",
+		},
+	}}
+}
+
 func TestReportOfASuccess(t *testing.T) {
 	report := sample()
 	assert.True(t, report.Passed())
@@ -50,12 +59,7 @@ func TestReportOfASuccess(t *testing.T) {
 
 func TestReportOfAFailure(t *testing.T) {
 	report := sample()
-	report.Boots = append(report.Boots, Boot{Name: "after the power cycle", Ready: Duration(time.Minute), Results: []Result{
-		{
-			Key: "bearer-accepted", Name: "Bearer is accepted", Duration: Duration(time.Second), Detail: "expected status 200, got 401",
-			Requirement: "The password is accepted.", Remedy: "Look for a proxy that removes <Authorization>.",
-		},
-	}})
+	report.Boots = append(report.Boots, failedBoot())
 	report.Error = "the guest did not shut down"
 	assert.False(t, report.Passed())
 	assert.Equal(t, []string{"after the power cycle: Bearer is accepted: expected status 200, got 401"}, report.Failures())
