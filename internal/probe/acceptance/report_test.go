@@ -30,7 +30,7 @@ func sample() Report {
 					Key: "health-open", Name: "health needs no password", Passed: true, Duration: Duration(12 * time.Millisecond),
 					Requirement: "/health answers.", Remedy: "See `slm-copilot status`.",
 				},
-				{Name: "chat answers", Passed: true, Duration: Duration(1200 * time.Millisecond), Detail: "83 characters"},
+				{Key: "chat-answers", Name: "chat answers", Passed: true, Duration: Duration(1200 * time.Millisecond), Detail: "83 characters"},
 			}},
 		},
 	}
