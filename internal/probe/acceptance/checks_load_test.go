@@ -3,7 +3,6 @@ package acceptance
 import (
 	"io"
 	"net/http"
-	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -128,7 +127,7 @@ func TestAConversationThatIsReadAgainIsFound(t *testing.T) {
 	assert.ErrorContains(t, err, "the conversation was read again")
 	detail, err := secondTurnSooner(little)(t.Context(), fake{https: turns(much, little)}.start(t))
 	require.NoError(t, err)
-	assert.Regexp(t, regexp.MustCompile(`^the first turn began after .*, the second after `), detail)
+	assert.Regexp(t, `^the first turn began after .*, the second after `, detail)
 	detail, err = secondTurnSooner(time.Minute)(t.Context(), fake{https: turns(little, much)}.start(t))
 	require.NoError(t, err)
 	assert.Contains(t, detail, "nothing to compare")
