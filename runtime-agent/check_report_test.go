@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
+	"context"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
@@ -119,14 +121,41 @@ func TestCheckOfAWebsite(t *testing.T) {
 	assert.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
 }
 
-// An engine as slow as a CPU: there is something to see of what an engine that is too fast hides.
-func TestCheckOfASlowEngine(t *testing.T) {
+// slow is an engine as slow as a CPU, as its handler, and an nginx before it.
+type slow struct {
+	engine func(http.Handler) http.Handler
+	nginx  func(site []byte) []byte
+}
+
+func (b slow) serve(t *testing.T) *checked {
+	t.Helper()
 	v := newVM(t)
 	v.configure(map[string]string{"ETH0_IP": "127.0.0.1", appliance.VarPassword: checkedPassword})
-	key := strings.TrimSpace(v.read(appliance.EngineKeyFile))
-	s := v.behindNginx(t, localaitest.NewServer(t, localaitest.Options{
-		Keys: []string{key}, ReadingSpeed: 60, TokenDelay: 10 * time.Millisecond,
-	}).Address)
+	engine := httptest.NewServer(b.engine(localaitest.NewHandler(localaitest.Options{
+		Keys: []string{strings.TrimSpace(v.read(appliance.EngineKeyFile))}, ReadingSpeed: 60, TokenDelay: 10 * time.Millisecond,
+	})))
+	t.Cleanup(engine.Close)
+	return v.behindEditedNginx(t, engine.Listener.Addr().String(), b.nginx)
+}
+
+func sameEngine(h http.Handler) http.Handler { return h }
+
+func sameSite(site []byte) []byte { return site }
+
+// deaf does not notice when a client leaves.
+func deaf(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(w, r.WithContext(context.WithoutCancel(r.Context())))
+	})
+}
+
+func buffering(site []byte) []byte {
+	return bytes.ReplaceAll(site, []byte("proxy_buffering off;"), []byte("proxy_buffering on;"))
+}
+
+// There is something to see of what an engine that is too fast hides.
+func TestCheckOfASlowEngine(t *testing.T) {
+	s := slow{sameEngine, sameSite}.serve(t)
 	t.Parallel()
 	files := reports(t.TempDir())
 	code, stdout, stderr := s.check(t.Context(), s.root, "", append(files.flags(),
@@ -134,6 +163,25 @@ func TestCheckOfASlowEngine(t *testing.T) {
 	require.Zero(t, code, stdout+stderr)
 	for i, want := range []string{`^the next one had its first token after `, `^\d+ in .*, silent for .* at most$`, `^the first turn began after .*, the second after `} {
 		assert.Regexp(t, want, files.survey(t).Results[i].Detail)
+	}
+}
+
+// An nginx that collects answers, and an engine that goes on for clients that have left.
+func TestCheckFindsWhatMakesClientsWait(t *testing.T) {
+	for key, tt := range map[string]struct {
+		broken slow
+		want   string
+	}{
+		"signs-of-life":            {slow{sameEngine, buffering}, "the stream was silent for "},
+		"gone-client-frees-engine": {slow{deaf, sameSite}, "after a client had left in the middle of an answer"},
+	} {
+		t.Run(key, func(t *testing.T) {
+			s := tt.broken.serve(t)
+			t.Parallel()
+			code, stdout, stderr := s.check(t.Context(), s.root, "", "--only", key)
+			assert.Equal(t, 1, code, stderr)
+			assert.Contains(t, stdout, tt.want)
+		})
 	}
 }
 
@@ -153,11 +201,21 @@ func openTerminal(t *testing.T) (master, slave *os.File) {
 }
 
 func TestColoursOnATerminal(t *testing.T) {
-	_, slave := openTerminal(t)
+	s := serveWithNginx(t)
+	master, slave := openTerminal(t)
 	t.Setenv("TERM", "xterm")
 	t.Setenv("NO_COLOR", "")
 	require.NoError(t, os.Unsetenv("NO_COLOR"))
 	assert.True(t, showsColours(slave))
+	code := run(t.Context(), []string{"--root", s.root, "check", "--only", "health-open"}, slave, io.Discard, func(root string) app {
+		a := newApp(root)
+		a.baseURL = "https://" + s.https
+		return a
+	})
+	require.Zero(t, code)
+	line, err := bufio.NewReader(master).ReadString('\n')
+	require.NoError(t, err)
+	assert.Contains(t, line, "\x1b[32mok\x1b[0m    health needs no password")
 	t.Setenv("NO_COLOR", "1")
 	assert.False(t, showsColours(slave))
 	t.Setenv("NO_COLOR", "")

@@ -58,6 +58,12 @@ func serveContextWithNginx(t *testing.T, values map[string]string) *checked {
 // address.
 func (v *vm) behindNginx(t *testing.T, engine string) *checked {
 	t.Helper()
+	return v.behindEditedNginx(t, engine, sameSite)
+}
+
+// behindEditedNginx does the same with an nginx whose configuration somebody has changed.
+func (v *vm) behindEditedNginx(t *testing.T, engine string, edit func(site []byte) []byte) *checked {
+	t.Helper()
 	s := &checked{vm: v, http: nginxtest.FreeAddress(t), https: nginxtest.FreeAddress(t)}
 	path := func(p string) string { return filepath.Join(v.root, p) }
 	settings, _, err := lastGood(v.root)
@@ -65,12 +71,12 @@ func (v *vm) behindNginx(t *testing.T, engine string) *checked {
 	s.gateway = v.gatewayTo(t, engine)
 	server := httptest.NewServer(s.gateway)
 	t.Cleanup(server.Close)
-	nginxtest.Run(t, nginx.Site{
+	nginxtest.Run(t, edit(nginx.Site{
 		HTTPListen: []string{s.http}, HTTPSListen: []string{s.https},
 		Certificate: path(appliance.ServerCert), Key: path(appliance.ServerKey), WebRoot: path(appliance.WebRoot),
 		Upstream: server.Listener.Addr().String(), ReloadingFile: path(appliance.ReloadingFile),
 		Password: checkedPassword, Keys: settings.Keys,
-	}.Render(), s.http, s.https)
+	}.Render()), s.http, s.https)
 	return s
 }
 

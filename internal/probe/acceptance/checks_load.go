@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -75,7 +76,7 @@ func goneClientFrees(within time.Duration) func(context.Context, *Target) (strin
 // signsOfLife makes the engine read for longer than a silence may be, if it is not too fast for that. The first prompt
 // finds out how fast it is, so that a slow one need not read the second.
 func signsOfLife(silence time.Duration) func(context.Context, *Target) (string, error) {
-	const few, many = 100, 1000
+	const few, many = 50, 1000
 	return func(ctx context.Context, t *Target) (string, error) {
 		model, err := t.listed(ctx)
 		if err != nil {
@@ -135,7 +136,7 @@ func (t *Target) turn(ctx context.Context, messages []completion.Message) (compl
 
 // newText is a prompt of about so many tokens that the engine has not read before.
 func newText(words int) string {
-	return fmt.Sprintf("%d", time.Now().UnixNano()) + strings.Repeat(" x", words)
+	return strconv.FormatInt(time.Now().UnixNano(), 36) + strings.Repeat(" x", words)
 }
 
 // beginning is what came of a stream until its first event.

@@ -62,7 +62,7 @@ func TestAFastEngineReadsALongerPrompt(t *testing.T) {
 	_, err := signsOfLife(time.Minute)(t.Context(), counting)
 	require.NoError(t, err)
 	require.Len(t, lengths, 2)
-	assert.Equal(t, int64(900*len(" x")), lengths[1]-lengths[0])
+	assert.Equal(t, int64(950*len(" x")), lengths[1]-lengths[0])
 }
 
 func TestAStreamThatDoesNotBegin(t *testing.T) {
