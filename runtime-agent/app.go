@@ -25,11 +25,12 @@ import (
 // app is what the commands work on. Its methods are the commands, and the parts they are
 // made of.
 type app struct {
-	root           string
-	stdin          io.Reader
-	stdout, stderr io.Writer
-	now            func() time.Time
-	facts          func() (machine.Facts, error)
+	root   string
+	stdin  io.Reader
+	stdout terminal
+	stderr io.Writer
+	now    func() time.Time
+	facts  func() (machine.Facts, error)
 	// owners returns the ids of root and of the service account.
 	owners     func() (map[string]atomicfile.Owner, error)
 	units      apply.Units

@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/hex"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -15,6 +18,7 @@ import (
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/atomicfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/guardedfile"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/acceptance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/certs"
@@ -30,40 +34,170 @@ const (
 	reachTimeout = 5 * time.Second
 )
 
+// checkOptions are the command line of check.
+type checkOptions struct {
+	// address is the URL of the appliance, empty for this one.
+	address                   string
+	caFile, pin, passwordFile string
+	// only and skip are keys, separated by commas.
+	only, skip string
+	// junit, json and html are files to write; empty writes none.
+	junit, json, html string
+}
+
+func checkFlags(flags *flag.FlagSet) *checkOptions {
+	var o checkOptions
+	for name, value := range map[string]*string{
+		"ca": &o.caFile, "pin": &o.pin, "password-file": &o.passwordFile, "only": &o.only, "skip": &o.skip,
+		"junit": &o.junit, "json": &o.json, "html": &o.html,
+	} {
+		flags.StringVar(value, name, "", "")
+	}
+	return &o
+}
+
+// unaskedError is why nothing is known about an appliance, as opposed to a check that it failed.
+type unaskedError struct{ error }
+
+func (e unaskedError) Unwrap() error { return e.error }
+
 // check runs the acceptance checks on the appliance at a URL, or on this one. It changes
-// nothing there.
-func (a app) check(ctx context.Context, address, caFile, passwordFile string) error {
-	var target *acceptance.Target
-	var err error
-	if address == "" {
-		target, err = thisAppliance(a.state(), a.baseURL, a.httpPort)
-	} else {
-		target, err = applianceAt(address, a.httpPort)
-	}
-	if a.httpPort < 1 || a.httpPort > 65535 {
-		err = errors.Join(fmt.Errorf("%w: --http-port: must be from 1 to 65535, got %d", errUsage, a.httpPort), err)
-	}
+// nothing there. The reports are written whatever came of it, so that none is left from an earlier run.
+func (a app) check(ctx context.Context, o checkOptions) error {
+	checks, pin, err := a.checkUsage(o)
 	if err != nil {
 		return err
 	}
-	if target.Roots, err = trusted(a.root, caFile); err != nil {
+	survey := acceptance.Survey{Suite: acceptance.Suite, Started: a.now()}
+	err = a.survey(ctx, o, pin, checks, &survey)
+	if err != nil {
+		survey.Error = err.Error()
+	}
+	err = errors.Join(err, writeSurvey(survey, o))
+	failed := survey.Failed()
+	if failed > 0 {
+		return errors.Join(fmt.Errorf("%d of %d checks of %s failed", failed, len(survey.Results), survey.URL), err)
+	}
+	if err != nil {
+		return unaskedError{err}
+	}
+	a.stdout.verdict(green, fmt.Sprintf("all %d checks of %s passed", len(survey.Results), survey.URL))
+	return nil
+}
+
+// checkUsage returns the chosen checks and the pinned fingerprint, nil if there is none, or all mistakes.
+func (a app) checkUsage(o checkOptions) (checks []acceptance.Check, pin *[sha256.Size]byte, err error) {
+	var mistakes []error
+	if a.httpPort < 1 || a.httpPort > 65535 {
+		mistakes = append(mistakes, fmt.Errorf("%w: --http-port: must be from 1 to 65535, got %d", errUsage, a.httpPort))
+	}
+	if o.address != "" {
+		_, err := applianceAt(o.address, a.httpPort)
+		mistakes = append(mistakes, err)
+	}
+	checks, err = acceptance.Select(acceptance.Checks(), keys(o.only), keys(o.skip))
+	if err != nil {
+		mistakes = append(mistakes, fmt.Errorf("%w: %w", errUsage, err))
+	}
+	if o.pin != "" {
+		pin = new([sha256.Size]byte)
+		sum, err := hex.DecodeString(strings.ReplaceAll(o.pin, ":", ""))
+		if err != nil || copy(pin[:], sum) != len(pin) || len(sum) != len(pin) {
+			mistakes = append(mistakes, fmt.Errorf("%w: --pin takes a SHA-256 fingerprint, 64 hexadecimal digits with or without colons, not %q", errUsage, o.pin))
+		}
+		if o.caFile != "" {
+			mistakes = append(mistakes, fmt.Errorf("%w: --ca and --pin exclude each other: give one", errUsage))
+		}
+	}
+	return checks, pin, errors.Join(mistakes...)
+}
+
+// keys returns the words of a list with commas.
+func keys(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
+}
+
+// survey asks the appliance and fills in what it learns. An error is why it could not ask, or not to the end.
+func (a app) survey(ctx context.Context, o checkOptions, pin *[sha256.Size]byte, checks []acceptance.Check, survey *acceptance.Survey) error {
+	target, err := a.targetOf(o.address)
+	if err != nil {
 		return err
 	}
-	if target.Password, err = passwordFrom(a.root, a.stdin, passwordFile); err != nil {
+	survey.URL, survey.Model = target.BaseURL(), target.Model
+	if target.Password, err = passwordFrom(a.root, a.stdin, o.passwordFile); err != nil {
+		return err
+	}
+	if target.Roots, err = a.trusted(ctx, target, o.caFile, pin); err != nil {
 		return err
 	}
 	target.Say = func(line string) { fmt.Fprintln(a.stdout, "      "+line) }
-	checks := acceptance.Checks()
-	if reason := unreachable(ctx, target.HTTP); reason != nil {
-		fmt.Fprintf(a.stdout, "skip  the checks of the HTTP port: %v\n", reason)
-		checks = acceptance.OverHTTPS(checks)
+	greeting, err := greeted(ctx, target)
+	if err != nil {
+		return err
 	}
 	if target.Model == "" {
-		if target.Model, err = firstModel(ctx, target); err != nil {
-			return err
+		target.Model = greeting.Models[0]
+	}
+	survey.Model, survey.Version = target.Model, greeting.Version
+	if checks, err = a.reachable(ctx, target, checks); err != nil {
+		return err
+	}
+	survey.Results, err = acceptance.Run(ctx, target, checks, func(result acceptance.Result) {
+		colour := green
+		if !result.Passed {
+			colour = red
+		}
+		a.stdout.verdict(colour, result.String())
+	})
+	if err != nil {
+		return fmt.Errorf("the checks were interrupted: %w", err)
+	}
+	return nil
+}
+
+func (a app) targetOf(address string) (*acceptance.Target, error) {
+	if address == "" {
+		return thisAppliance(a.state(), a.baseURL, a.httpPort)
+	}
+	return applianceAt(address, a.httpPort)
+}
+
+// reachable leaves out the checks of an HTTP port that cannot be reached.
+func (a app) reachable(ctx context.Context, target *acceptance.Target, checks []acceptance.Check) ([]acceptance.Check, error) {
+	rest := acceptance.OverHTTPS(checks)
+	if len(rest) == len(checks) {
+		return checks, nil
+	}
+	reason := unreachable(ctx, target.HTTP)
+	switch {
+	case reason == nil:
+		return checks, nil
+	case len(rest) == 0:
+		return nil, fmt.Errorf("ask the HTTP port, which is all there is to check: %w", reason)
+	}
+	a.stdout.verdict(yellow, fmt.Sprintf("skip  the checks of the HTTP port: %v", reason))
+	return rest, nil
+}
+
+// writeSurvey writes the files that were asked for.
+func writeSurvey(survey acceptance.Survey, o checkOptions) error {
+	var failed []error
+	for _, report := range []struct {
+		file string
+		make func() ([]byte, error)
+	}{{o.junit, survey.JUnit}, {o.json, survey.JSON}, {o.html, survey.HTML}} {
+		if report.file == "" {
+			continue
+		}
+		content, err := report.make()
+		if err == nil {
+			err = atomicfile.Write(report.file, content, 0o644, nil)
+		}
+		if err != nil {
+			failed = append(failed, fmt.Errorf("report the results: %w", err))
 		}
 	}
-	return runChecks(ctx, a.stdout, target, checks)
+	return errors.Join(failed...)
 }
 
 // unreachable returns why nothing can be asked at the address: the HTTP port need not be open to
@@ -74,24 +208,6 @@ func unreachable(ctx context.Context, address string) error {
 		return err
 	}
 	return conn.Close()
-}
-
-func runChecks(ctx context.Context, out io.Writer, target *acceptance.Target, checks []acceptance.Check) error {
-	failed := 0
-	results, err := acceptance.Run(ctx, target, checks, func(result acceptance.Result) {
-		if !result.Passed {
-			failed++
-		}
-		fmt.Fprintln(out, result)
-	})
-	switch {
-	case err != nil:
-		return fmt.Errorf("the checks were interrupted: %w", err)
-	case failed > 0:
-		return fmt.Errorf("%d of %d checks of %s failed", failed, len(results), target.BaseURL())
-	}
-	fmt.Fprintf(out, "all %d checks of %s passed\n", len(results), target.BaseURL())
-	return nil
 }
 
 // applianceAt is the appliance at an address as written in its report.
@@ -133,10 +249,19 @@ func newTarget(u *url.URL, httpPort int) *acceptance.Target {
 	}
 }
 
-// trusted returns the certificates in a file, or those this system trusts and the root of
+// trusted returns the pinned certificate, those in a file, or those this system trusts and the root of
 // this appliance. A root that is merely offered over HTTP is not trusted: the password is
 // about to be sent.
-func trusted(root, caFile string) (*x509.CertPool, error) {
+func (a app) trusted(ctx context.Context, target *acceptance.Target, caFile string, pin *[sha256.Size]byte) (*x509.CertPool, error) {
+	if pin != nil {
+		root, err := target.PinnedRoot(ctx, *pin)
+		if err != nil {
+			return nil, err
+		}
+		roots := x509.NewCertPool()
+		roots.AddCert(root)
+		return roots, nil
+	}
 	if caFile != "" {
 		text, err := guardedfile.Read(caFile, certs.MaxSize)
 		if err != nil {
@@ -152,7 +277,7 @@ func trusted(root, caFile string) (*x509.CertPool, error) {
 	if err != nil {
 		return nil, err
 	}
-	if own, err := guardedfile.Read(filepath.Join(root, appliance.CACert), certs.MaxSize); err == nil {
+	if own, err := guardedfile.Read(a.path(appliance.CACert), certs.MaxSize); err == nil {
 		roots.AppendCertsFromPEM(own)
 	}
 	return roots, nil
@@ -182,21 +307,9 @@ func passwordFrom(root string, stdin io.Reader, file string) (string, error) {
 	return password, nil
 }
 
-// firstModel asks for the name of the model. What would fail every check is reported here,
-// once.
-func firstModel(ctx context.Context, target *acceptance.Target) (string, error) {
+// greeted reports once what would fail every check.
+func greeted(ctx context.Context, target *acceptance.Target) (acceptance.Greeting, error) {
 	ctx, cancel := context.WithTimeout(ctx, modelsTimeout)
 	defer cancel()
-	models, err := target.Models(ctx)
-	if err == nil && len(models) == 0 {
-		err = errors.New("it lists none")
-	}
-	var unknown x509.UnknownAuthorityError
-	if errors.As(err, &unknown) {
-		err = fmt.Errorf("%w; pass its root certificate with --ca", err)
-	}
-	if err != nil {
-		return "", fmt.Errorf("ask %s for its model: %w", target.BaseURL(), err)
-	}
-	return models[0], nil
+	return target.Greet(ctx)
 }

@@ -23,7 +23,8 @@ Commands:
                                gives up when somebody asks the model (as root)
   smoke-test [--timeout TIME]  get one answer from the model, through nginx
   certificate                  renew certificates that are due, ask the ACME server
-  check [URL] [--ca FILE] [--password-file FILE] [--http-port PORT]
+  check [URL] [--ca FILE | --pin SHA256] [--password-file FILE] [--http-port PORT]
+        [--only KEY,KEY] [--skip KEY,KEY] [--junit FILE] [--json FILE] [--html FILE]
                                run the acceptance checks on an appliance (default: this one)
   check-model                  fail with the reason if LocalAI could not load the model
   gateway                      answer clients with what LocalAI says
@@ -41,14 +42,21 @@ Commands:
   --context FILE  read the context from FILE instead of where OpenNebula leaves it
   --dry-run       change nothing, show what would change, with secrets as ***
   --ca FILE       trust the certificates in FILE and no others
+  --pin SHA256    trust the certificate with this fingerprint (root_sha256 in the report of
+                  the appliance) and what it has signed, and no others
   --password-file FILE
                   read the password from FILE, - for standard input (default: the
                   password of this appliance, as root)
   --http-port PORT
                   the appliance's HTTP port (default 80)
+  --only KEY,KEY  make the checks with these keys alone; a wrong key lists all of them
+  --skip KEY,KEY  leave out the checks with these keys
+  --junit FILE, --json FILE, --html FILE
+                  write the results to FILE, for CI servers, programs or people
   --timeout TIME  give up after TIME, such as 90s or 30m
 
-Exit status: 0 success, 1 failure, 2 wrong usage.
+Exit status: 0 success, 1 failure, 2 wrong usage. Of check: 0 all passed, 1 a check failed,
+2 the appliance could not be asked.
 `
 
 // errUsage is a mistake on the command line.
@@ -62,7 +70,8 @@ func main() {
 
 // run runs one command. makeApp builds what the commands work on; tests pass their own.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer, makeApp func(root string) app) int {
-	stdout, stderr = terminal{stdout}, terminal{stderr}
+	out := newTerminal(stdout)
+	stderr = newTerminal(stderr)
 	flags := newFlags("slm-copilot")
 	root := flags.String("root", "/", "")
 	err := flags.Parse(args)
@@ -74,20 +83,23 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, makeApp f
 		err = fmt.Errorf("%w: name a command", errUsage)
 	default:
 		a := makeApp(*root)
-		a.stdout, a.stderr = stdout, stderr
+		a.stdout, a.stderr = out, stderr
 		err = a.command(ctx, flags.Arg(0), flags.Args()[1:])
 	}
 	switch {
 	case err == nil:
 		return 0
 	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(stdout, usage)
+		fmt.Fprint(out, usage)
 		return 0
 	case errors.Is(err, errUsage):
 		fmt.Fprintf(stderr, "slm-copilot: %v\nsee slm-copilot -h\n", err)
 		return 2
 	}
 	fmt.Fprintf(stderr, "slm-copilot: %v\n", err)
+	if errors.As(err, new(unaskedError)) {
+		return 2
+	}
 	return 1
 }
 
@@ -126,14 +138,13 @@ func (a app) command(ctx context.Context, name string, args []string) error {
 		}
 		return a.smokeTest(ctx, *timeout)
 	case "check":
-		caFile := flags.String("ca", "", "")
-		passwordFile := flags.String("password-file", "", "")
+		options := checkFlags(flags)
 		flags.IntVar(&a.httpPort, "http-port", a.httpPort, "")
-		url, err := parseWithOne(flags, args)
-		if err != nil {
+		var err error
+		if options.address, err = parseWithOne(flags, args); err != nil {
 			return err
 		}
-		return a.check(ctx, url, *caFile, *passwordFile)
+		return a.check(ctx, *options)
 	case "certificate":
 		// For certbot, which calls it with a new certificate; so it is not in the usage.
 		deployed := flags.Bool("deployed", false, "")

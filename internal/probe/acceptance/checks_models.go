@@ -41,15 +41,6 @@ func (m model) isComplete() error {
 	return nil
 }
 
-// Models returns the ids of the models the appliance offers.
-func (t *Target) Models(ctx context.Context) ([]string, error) {
-	models, err := t.list(ctx, appliance.PathModels)
-	if err != nil {
-		return nil, err
-	}
-	return ids(models), nil
-}
-
 func ids(models []model) []string {
 	var ids []string
 	for _, m := range models {

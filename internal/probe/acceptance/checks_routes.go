@@ -3,6 +3,7 @@ package acceptance
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 
@@ -93,6 +94,38 @@ func corsOnce(ctx context.Context, t *Target) (string, error) {
 		}
 	}
 	return "", nil
+}
+
+// largeBodyRefused announces a body of one byte too many, and sends it only to an appliance that asks for it.
+func largeBodyRefused(ctx context.Context, t *Target) (string, error) {
+	answer, err := t.ask(ctx, http.MethodPost, appliance.PathChat, t.authorized, func(r *http.Request) {
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Expect", "100-continue")
+		r.ContentLength = appliance.BodyLimit + 1
+		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(io.LimitReader(blanks{}, r.ContentLength)), nil }
+		r.Body, _ = r.GetBody()
+	})
+	if err != nil {
+		return "", err
+	}
+	if err := answer.expect(http.StatusRequestEntityTooLarge); err != nil {
+		return "", err
+	}
+	said, err := openAIErrorOf(answer)
+	if err == nil && said.Code != "request_too_large" {
+		err = fmt.Errorf("expected the code request_too_large, got %q: %q", said.Code, said.Message)
+	}
+	return fmt.Sprintf("%d bytes", appliance.BodyLimit+1), err
+}
+
+// blanks is an endless text.
+type blanks struct{}
+
+func (blanks) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = ' '
+	}
+	return len(p), nil
 }
 
 func unknownNotFound(ctx context.Context, t *Target) (string, error) {

@@ -49,16 +49,6 @@ func TestAPublicCertificate(t *testing.T) {
 	assert.ErrorContains(t, err, "127.0.0.1")
 }
 
-func TestModels(t *testing.T) {
-	target := fake{}.start(t)
-	models, err := target.Models(t.Context())
-	require.NoError(t, err)
-	assert.Equal(t, []string{modelID}, models)
-	target.Password = "wrong"
-	_, err = target.Models(t.Context())
-	assert.ErrorContains(t, err, "expected status 200, got 401")
-}
-
 // instead answers with a body in which something is missing or different.
 func instead(path, body, what, by string) func(http.ResponseWriter, *http.Request) bool {
 	return on(path, status(200, strings.Replace(body, what, by, 1)))
@@ -294,11 +284,31 @@ func TestEachCheckFindsItsBreakage(t *testing.T) {
 		"no word of embeddings":        {"embeddings are refused", fake{https: on("/v1/embeddings", func(w http.ResponseWriter, _ *http.Request) { openAIError(w, 404, "no such path") })}, `says that there are no embeddings, got "no such path"`},
 		"a page for embeddings":        {"embeddings are refused", fake{https: on("/v1/embeddings", status(404, "<html>"))}, "expected a JSON error"},
 		"an open route":                {"administration is closed", fake{https: on("/system", status(200, "{}"))}, "GET /system: expected status 404, got 200"},
+		"no word of the cut":           {"an answer cut by max_tokens says length", fake{https: chat(`{"choices":[{"message":{"content":"one two"},"finish_reason":"stop"}]}`)}, `got "stop"`},
+		"no choice of length":          {"an answer cut by max_tokens says length", fake{https: chat(`{}`)}, "expected one choice"},
+		"a text in place of a call":    {"a tool is called, and its result is read", fake{https: chat(`{"choices":[{"message":{"content":"noon"},"finish_reason":"stop"}]}`)}, `the call: expected a call of the tool, got the text "noon"`},
+		"a call of another tool":       {"a tool is called, and its result is read", fake{https: chat(strings.Replace(goodCall, "clock", "ls", 1))}, `expected a call of the tool clock, got "ls"`},
+		"a call without an id":         {"a tool is called, and its result is read", fake{https: chat(strings.Replace(goodCall, "abcdefghi", "", 1))}, "the call has no id"},
+		"a call that was cut":          {"a tool is called, and its result is read", fake{https: chat(strings.Replace(goodCall, `"{}"`, `"{"`, 1))}, `expected arguments in JSON, got "{"`},
+		"a call that ends in stop":     {"a tool is called, and its result is read", fake{https: chat(strings.Replace(goodCall, `"tool_calls"}`, `"stop"}`, 1))}, `expected finish_reason tool_calls, got "stop"`},
+		"results are refused":          {"a tool is called, and its result is read", fake{https: refusingBody(`"role":"tool"`)}, "the result of the tool: expected status 200, got 400"},
+		"one client at a time":         {"four clients at once are answered", fake{https: oneAtATime()}, "of 4 were not answered: expected status 200, got 503"},
+		"requests are lost":            {"metrics add up and hold no secret", fake{https: instead("/metrics", goodMetrics, "in_hand 2", "in_hand 1")}, "got 5, 3 and 1"},
+		"nothing is counted":           {"metrics add up and hold no secret", fake{https: on("/metrics", status(200, ""))}, "got 0, 0 and 0"},
+		"no metrics":                   {"metrics add up and hold no secret", fake{https: on("/metrics", status(404, ""))}, "expected status 200, got 404"},
+		"a page for metrics":           {"metrics add up and hold no secret", fake{https: on("/metrics", status(200, "<html>"))}, `expected a number at the end of the line "<html>"`},
+		"a password in the metrics":    {"metrics add up and hold no secret", fake{https: instead("/metrics", goodMetrics, "a b", rightPassword)}, "they contain the password"},
+		"a large body is read":         {"a body too large is refused", fake{https: large(status(400, "no"))}, "expected status 413, got 400"},
+		"a large body is a page":       {"a body too large is refused", fake{https: large(status(413, "<html>"))}, "expected a JSON error"},
+		"a large body without a code":  {"a body too large is refused", fake{https: large(func(w http.ResponseWriter, _ *http.Request) { openAIError(w, 413, "no") })}, `expected the code request_too_large, got ""`},
 		"a disguised route": {"administration is closed", fake{https: func(w http.ResponseWriter, r *http.Request) bool {
 			return r.URL.RawPath != "" // answers 200
 		}}, "POST /%62ackend/shutdown: expected status 404, got 200"},
 	}
-	covered := map[string]bool{}
+	// The faults of these take time; the tests below have them.
+	covered := map[string]bool{
+		"a client that goes away frees the engine": true, "signs of life while a prompt is read": true, "a second turn begins no later than the first": true,
+	}
 	for name, test := range tests {
 		covered[test.check] = true
 		t.Run(name, func(t *testing.T) {
@@ -320,6 +330,31 @@ func find(t *testing.T, name string) Check {
 	}
 	t.Fatalf("there is no check %q", name)
 	return Check{}
+}
+
+// oneAtATime refuses a chat while another one is answered, which takes until somebody is refused.
+func oneAtATime() func(http.ResponseWriter, *http.Request) bool {
+	var busy atomic.Bool
+	refused := make(chan struct{}, 3)
+	return on("/v1/chat/completions", func(w http.ResponseWriter, r *http.Request) {
+		if !busy.CompareAndSwap(false, true) {
+			refused <- struct{}{}
+			openAIError(w, http.StatusServiceUnavailable, "busy")
+			return
+		}
+		<-refused
+		serveHTTPS(w, r)
+	})
+}
+
+// large answers requests that announce more than the appliance takes.
+func large(answer http.HandlerFunc) func(http.ResponseWriter, *http.Request) bool {
+	return func(w http.ResponseWriter, r *http.Request) bool {
+		if r.ContentLength > 15_000_000 {
+			answer(w, r)
+		}
+		return r.ContentLength > 15_000_000
+	}
 }
 
 func anybody(*http.Request) bool { return true }
@@ -406,7 +441,7 @@ func TestRunGoesOnAfterAFailure(t *testing.T) {
 func TestRunEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	asked := 0
-	check := Check{"cancels", time.Minute, func(context.Context, *Target) (string, error) {
+	check := Check{Timeout: time.Minute, Run: func(context.Context, *Target) (string, error) {
 		asked++
 		cancel()
 		return "", nil
@@ -523,4 +558,38 @@ func TestARefusalToFillInTheMiddleIsNoMistake(t *testing.T) {
 	detail, err = middleFilled(t.Context(), fake{}.start(t))
 	require.NoError(t, err)
 	assert.Equal(t, "answered, 5 characters", detail)
+}
+
+func TestEachCheckSaysWhatItIsFor(t *testing.T) {
+	keys := map[string]bool{}
+	for _, check := range Checks() {
+		assert.Regexp(t, `^[a-z][a-z0-9-]*$`, check.Key)
+		assert.False(t, keys[check.Key], "%s is the key of two checks", check.Key)
+		keys[check.Key] = true
+		for _, sentence := range []string{check.Requirement, check.Remedy} {
+			assert.Regexp(t, "^[A-Z/`].*\\.$", sentence, check.Key)
+			assert.NotContains(t, sentence, ". ", "one sentence: %s", check.Key)
+		}
+	}
+}
+
+func TestSelect(t *testing.T) {
+	all := Checks()
+	for name, tt := range map[string]struct{ only, skip, want []string }{
+		"all":          {nil, nil, Keys(all)},
+		"one":          {[]string{"chat-streams"}, nil, []string{"chat-streams"}},
+		"in order":     {[]string{"chat-streams", "health-open"}, nil, []string{"health-open", "chat-streams"}},
+		"without some": {nil, Keys(all)[1:], Keys(all)[:1]},
+		"both":         {[]string{"chat-streams", "health-open"}, []string{"health-open"}, []string{"chat-streams"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			chosen, err := Select(all, tt.only, tt.skip)
+			require.NoError(t, err)
+			assert.Equal(t, tt.want, Keys(chosen))
+		})
+	}
+	_, err := Select(all, []string{"chat"}, []string{"health", "chat-streams"})
+	assert.EqualError(t, err, `there is no check "chat", "health"; the keys are `+strings.Join(Keys(all), ", "))
+	_, err = Select(all, []string{"chat-streams"}, []string{"chat-streams"})
+	assert.ErrorContains(t, err, "no check is left")
 }

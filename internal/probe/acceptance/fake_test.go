@@ -32,6 +32,17 @@ const (
 	modelList   = `{"object":"list","data":[` + theModel + `]}`
 )
 
+const goodMetrics = `# HELP slm_copilot_gateway_received_total Requests that came in.
+slm_copilot_gateway_received_total{route="/metrics",key="copilot"} 3
+slm_copilot_gateway_received_total{route="/v1/chat completions",key="a b"} 2
+slm_copilot_gateway_requests_total{route="/metrics",key="copilot",status="200"} 2
+slm_copilot_gateway_requests_total{route="/v1/chat completions",key="a b",status="499"} 1
+slm_copilot_gateway_in_hand 2
+`
+
+const goodCall = `{"choices":[{"message":{"content":"","tool_calls":[{"id":"abcdefghi","type":"function",` +
+	`"function":{"name":"clock","arguments":"{}"}}]},"finish_reason":"tool_calls"}]}`
+
 // fake is an appliance that keeps every promise, but for what a test breaks.
 type fake struct {
 	// https and http see a request first; true means they have answered it.
@@ -86,8 +97,11 @@ func (f fake) start(t *testing.T) *Target {
 
 func first(broken func(http.ResponseWriter, *http.Request) bool, rest http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// A server of Go that answers before it has read a long body resets the connection, and the answer is lost.
-		defer func() { _, _ = io.Copy(io.Discard, r.Body) }()
+		// A server of Go that answers before it has read a long body resets the connection, and the answer is lost. Whoever
+		// only announces a body sends none.
+		if r.Header.Get("Expect") == "" {
+			defer func() { _, _ = io.Copy(io.Discard, r.Body) }()
+		}
 		if broken == nil || !broken(w, r) {
 			rest.ServeHTTP(w, r)
 		}
@@ -104,6 +118,10 @@ func serveHTTPS(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
 		w.Header().Set("Access-Control-Allow-Headers", "Authorization, Content-Type, X-Api-Key")
 		w.WriteHeader(http.StatusNoContent)
+	case r.ContentLength > 15_000_000:
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		_, _ = io.WriteString(w, `{"error":{"message":"too large","type":"invalid_request_error","code":"request_too_large"}}`)
 	case r.URL.Path != "/health" && !authorized(r):
 		w.Header().Set("WWW-Authenticate", `Basic realm="SLM-Copilot"`)
 		openAIError(w, http.StatusUnauthorized, "no")
@@ -115,6 +133,7 @@ func serveHTTPS(w http.ResponseWriter, r *http.Request) {
 var routes = map[string]http.HandlerFunc{
 	"/health":                     status(http.StatusOK, ""),
 	"/models":                     status(http.StatusOK, modelList),
+	"/metrics":                    status(http.StatusOK, goodMetrics),
 	"/v1/models":                  status(http.StatusOK, modelList),
 	"/v1/models/":                 status(http.StatusOK, modelList),
 	"/v1/models/devstral-small-2": status(http.StatusOK, theModel),
@@ -144,9 +163,10 @@ func authorized(r *http.Request) bool {
 
 func serveChat(w http.ResponseWriter, r *http.Request) {
 	var request struct {
-		Model    string
-		Stream   bool
-		Messages []struct{ Content any }
+		Model      string
+		Stream     bool
+		ToolChoice string `json:"tool_choice"`
+		Messages   []struct{ Content any }
 	}
 	if json.NewDecoder(r.Body).Decode(&request) != nil || request.Model != modelID {
 		openAIError(w, http.StatusBadRequest, "no")
@@ -156,8 +176,12 @@ func serveChat(w http.ResponseWriter, r *http.Request) {
 		refuseLong(w, r)
 		return
 	}
+	if request.ToolChoice == "required" {
+		_, _ = io.WriteString(w, goodCall)
+		return
+	}
 	if !request.Stream {
-		_, _ = io.WriteString(w, `{"choices":[{"message":{"content":"one two"}}]}`)
+		_, _ = io.WriteString(w, `{"choices":[{"message":{"content":"one two"},"finish_reason":"length"}]}`)
 		return
 	}
 	w.Header().Set("Content-Type", "text/event-stream")

@@ -96,7 +96,7 @@ func (r Report) Text() string {
 	for _, boot := range r.Boots {
 		fmt.Fprintf(&out, "\n%s, ready after %s\n", boot.Name, boot.Ready)
 		for _, result := range boot.Results {
-			fmt.Fprintf(&out, "  %s\n", result)
+			fmt.Fprintf(&out, "  %s\n", strings.ReplaceAll(result.String(), "\n", "\n  "))
 		}
 	}
 	if r.Error != "" {
@@ -105,7 +105,7 @@ func (r Report) Text() string {
 	return out.String()
 }
 
-// String returns one line, "ok    chat answers (0.2 s): 83 characters".
+// String returns one line, "ok    chat answers (0.2 s): 83 characters", and after a failure a second one with the remedy.
 func (r Result) String() string {
 	word := "ok  "
 	if !r.Passed {
@@ -114,6 +114,9 @@ func (r Result) String() string {
 	line := fmt.Sprintf("%s  %s (%s)", word, r.Name, r.Duration)
 	if r.Detail != "" {
 		line += ": " + r.Detail
+	}
+	if !r.Passed && r.Remedy != "" {
+		line += "\n      " + r.Remedy
 	}
 	return line
 }

@@ -26,11 +26,23 @@ func sample() Report {
 		Started:     time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC),
 		Boots: []Boot{
 			{Name: "first boot", Ready: Duration(92500 * time.Millisecond), Results: []Result{
-				{Name: "health needs no password", Passed: true, Duration: Duration(12 * time.Millisecond)},
-				{Name: "chat answers", Passed: true, Duration: Duration(1200 * time.Millisecond), Detail: "83 characters"},
+				{
+					Key: "health-open", Name: "health needs no password", Passed: true, Duration: Duration(12 * time.Millisecond),
+					Requirement: "/health answers.", Remedy: "See `slm-copilot status`.",
+				},
+				{Key: "chat-answers", Name: "chat answers", Passed: true, Duration: Duration(1200 * time.Millisecond), Detail: "83 characters"},
 			}},
 		},
 	}
+}
+
+func failedBoot() Boot {
+	return Boot{Name: "after the power cycle", Ready: Duration(time.Minute), Results: []Result{
+		{
+			Key: "bearer-accepted", Name: "Bearer is accepted", Duration: Duration(time.Second), Detail: "expected status 200, got 401",
+			Requirement: "The password is accepted.", Remedy: "Look for a proxy that removes <Authorization>.",
+		},
+	}}
 }
 
 func TestReportOfASuccess(t *testing.T) {
@@ -47,9 +59,7 @@ func TestReportOfASuccess(t *testing.T) {
 
 func TestReportOfAFailure(t *testing.T) {
 	report := sample()
-	report.Boots = append(report.Boots, Boot{Name: "after the power cycle", Ready: Duration(time.Minute), Results: []Result{
-		{Name: "Bearer is accepted", Duration: Duration(time.Second), Detail: "expected status 200, got 401"},
-	}})
+	report.Boots = append(report.Boots, failedBoot())
 	report.Error = "the guest did not shut down"
 	assert.False(t, report.Passed())
 	assert.Equal(t, []string{"after the power cycle: Bearer is accepted: expected status 200, got 401"}, report.Failures())

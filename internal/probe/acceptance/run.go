@@ -8,11 +8,15 @@ import (
 
 // Result is the outcome of one check.
 type Result struct {
+	Key      string   `json:"key"`
 	Name     string   `json:"name"`
 	Passed   bool     `json:"passed"`
 	Duration Duration `json:"seconds"`
 	// Detail is what was observed, or what was wrong.
 	Detail string `json:"detail,omitempty"`
+	// Requirement and Remedy are those of the check.
+	Requirement string `json:"requirement"`
+	Remedy      string `json:"remedy"`
 }
 
 // Run runs all checks, even after one has failed, and passes each result to tell as it
@@ -35,7 +39,10 @@ func run(ctx context.Context, target *Target, check Check) Result {
 	defer cancel()
 	started := time.Now()
 	detail, err := check.Run(ctx, target)
-	result := Result{Name: check.Name, Passed: err == nil, Detail: detail, Duration: Duration(time.Since(started))}
+	result := Result{
+		Key: check.Key, Name: check.Name, Passed: err == nil, Duration: Duration(time.Since(started)), Detail: detail,
+		Requirement: check.Requirement, Remedy: check.Remedy,
+	}
 	if err != nil {
 		result.Detail = err.Error()
 	}

@@ -60,6 +60,8 @@ func (t *Target) client(config *tls.Config) *http.Client {
 			DialContext:         (&net.Dialer{Timeout: connectTimeout}).DialContext,
 			TLSClientConfig:     config,
 			TLSHandshakeTimeout: connectTimeout,
+			// With Expect: 100-continue a body is sent once it is asked for.
+			ExpectContinueTimeout: connectTimeout,
 			// Each check stands alone: none reuses the connection of another.
 			DisableKeepAlives: true,
 		}},
