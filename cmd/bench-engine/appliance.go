@@ -74,6 +74,10 @@ func (c configured) rendered() (localairun.Rendered, error) {
 		*to = text
 		failed = append(failed, err)
 	}
+	var err error
+	if r.ChatTemplate, err = os.ReadFile(c.path(appliance.ChatTemplateFile)); !errors.Is(err, os.ErrNotExist) {
+		failed = append(failed, err) // only some models need one
+	}
 	return r, errors.Join(failed...)
 }
 

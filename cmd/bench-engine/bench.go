@@ -37,7 +37,7 @@ type group struct {
 	settings func() []setting
 }
 
-const applianceGroup = "appliance"
+const waitingGroup, applianceGroup = "waiting", "appliance"
 
 func flags(name string, all ...string) setting { return setting{name: name, flags: all} }
 
@@ -46,7 +46,7 @@ func environment(name string, all ...string) setting {
 }
 
 var groups = []group{
-	{"waiting", func() []setting {
+	{waitingGroup, func() []setting {
 		return []setting{
 			environment("libgomp's own waiting"), environment("OMP_WAIT_POLICY=active", "OMP_WAIT_POLICY=active"),
 			environment("OMP_WAIT_POLICY=passive", "OMP_WAIT_POLICY=passive"),
@@ -68,6 +68,9 @@ var groups = []group{
 	}},
 	{"attention", func() []setting {
 		return []setting{flags("flash attention off", "--flash-attn", "off"), flags("KV cache q8_0", "--cache-type-k", "q8_0", "--cache-type-v", "q8_0")}
+	}},
+	{"pages", func() []setting {
+		return []setting{environment("huge pages", append(ours().environment, "GLIBC_TUNABLES=glibc.malloc.hugetlb=1")...)}
 	}},
 	{"speculation", func() []setting { return []setting{flags("no speculation", "--spec-type", "none")} }},
 	{name: applianceGroup},
@@ -98,26 +101,30 @@ func ours() setting {
 	}, []string{"GOMP_SPINCOUNT=10000"}}
 }
 
-// bench measures what the options name and writes the tables.
+// bench measures what the options name, and writes the tables.
 func bench(ctx context.Context, o options, out, said io.Writer) error {
 	fmt.Fprintf(out, "%s. Load before: %s.\n\n", machine(), load())
-	plot := svgplot.Plot{}
-	if variants := settings(o); len(variants) > 1 {
-		quantities := []rounds.Quantity{readShort, readLong, writeNew, writeEdit}
-		results, err := rounds.Run(ctx, variants, o.rounds, func(what string) { fmt.Fprintln(said, what) })
+	quantities := []rounds.Quantity{readShort, readLong, writeNew, writeEdit}
+	var plot svgplot.Plot
+	for _, q := range quantities {
+		plot.Series = append(plot.Series, q.Name)
+	}
+	for _, g := range groups {
+		if !slices.Contains(o.groups, g.name) {
+			continue
+		}
+		if g.name == applianceGroup {
+			if err := benchAppliance(ctx, o, out, said); err != nil {
+				return err
+			}
+			continue
+		}
+		results, err := rounds.Run(ctx, g.variants(o), o.rounds, func(what string) { fmt.Fprintln(said, what) })
 		if err != nil {
 			return err
 		}
 		fmt.Fprintln(out, results.Table(quantities))
-		plot.Panels = append(plot.Panels, results.Panel("settings, over those of the appliance", quantities))
-		for _, q := range quantities {
-			plot.Series = append(plot.Series, q.Name)
-		}
-	}
-	if slices.Contains(o.groups, applianceGroup) {
-		if err := benchAppliance(ctx, o, out, said); err != nil {
-			return err
-		}
+		plot.Panels = append(plot.Panels, results.Panel(g.name, quantities))
 	}
 	fmt.Fprintf(out, "Load after: %s.\n", load())
 	if o.plot == "" || len(plot.Panels) == 0 {
@@ -126,28 +133,25 @@ func bench(ctx context.Context, o options, out, said io.Writer) error {
 	return os.WriteFile(o.plot, []byte(plot.Draw()), 0o644)
 }
 
-// settings returns the variants of llama-server, the appliance's settings first.
-func settings(o options) []rounds.Variant {
+// variants returns llama-server with the appliance's settings, and with each of the group.
+func (g group) variants(o options) []rounds.Variant {
 	base := ours()
-	all := []setting{base}
-	for _, g := range groups {
-		if g.settings != nil && slices.Contains(o.groups, g.name) {
-			all = append(all, g.settings()...)
-		}
-	}
 	var variants []rounds.Variant
-	for _, s := range all {
+	for _, s := range append([]setting{base}, g.settings()...) {
 		server := bare{o.server, o.model, slices.Concat(plain(), base.flags, s.flags), base.environment}
 		if s.environment != nil {
 			server.environment = s.environment
 		}
-		variants = append(variants, rounds.Variant{Name: s.name, Measure: func(ctx context.Context) (map[string]float64, error) {
+		variants = append(variants, rounds.Variant{Name: s.name, Start: func(ctx context.Context) (rounds.Session, error) {
 			r, err := server.start(ctx)
 			if err != nil {
-				return nil, err
+				return rounds.Session{}, err
 			}
-			defer r.end()
-			return r.speeds(ctx, synthetic.NewText(1))
+			if g.name == waitingGroup && !r.openMP {
+				r.end()
+				return rounds.Session{}, errors.New("-only waiting: the engine's libraries are built without OpenMP, and wait as they like: leave the group out")
+			}
+			return rounds.Session{Steps: r.speeds(synthetic.NewText(1)), End: r.end}, nil
 		}})
 	}
 	return variants
@@ -192,25 +196,22 @@ func benchAppliance(ctx context.Context, o options, out, said io.Writer) (err er
 	if err != nil {
 		return err
 	}
-	measure := func(start func(context.Context) (*running, error)) func(context.Context) (map[string]float64, error) {
-		return func(ctx context.Context) (map[string]float64, error) {
+	running := func(name string, start func(context.Context) (*running, error)) rounds.Variant {
+		return rounds.Variant{Name: name, Start: func(ctx context.Context) (rounds.Session, error) {
 			r, err := start(ctx)
 			if err != nil {
-				return nil, err
+				return rounds.Session{}, err
 			}
-			defer r.end()
 			text := synthetic.NewText(1)
-			measured, err := r.speeds(ctx, text)
-			if err == nil {
-				err = r.turns(ctx, text, measured)
+			loaded := func(context.Context) (map[string]float64, error) {
+				return map[string]float64{loading.Name: r.load.Seconds()}, nil
 			}
-			measured[loading.Name] = r.load.Seconds()
-			return measured, err
-		}
+			return rounds.Session{Steps: slices.Concat([]step{loaded}, r.speeds(text), r.turns(text)), End: r.end}, nil
+		}}
 	}
 	variants := []rounds.Variant{
-		{Name: bareName, Measure: measure(bare{o.server, o.model, plain(), ours().environment}.start)},
-		{Name: applianceName, Measure: measure(whole.start)},
+		running(bareName, bare{o.server, o.model, plain(), ours().environment}.start),
+		running(applianceName, whole.start),
 	}
 	results, err := rounds.Run(ctx, variants, o.rounds, func(what string) { fmt.Fprintln(said, what) })
 	if err != nil {

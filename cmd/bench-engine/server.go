@@ -105,5 +105,7 @@ func (b bare) start(ctx context.Context) (*running, error) {
 		return nil, err
 	}
 	r.load = time.Since(began)
-	return r, nil
+	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", server.command.Process.Pid))
+	r.openMP = strings.Contains(string(maps), "libgomp")
+	return r, err
 }

@@ -19,7 +19,9 @@ type running struct {
 	client *http.Client
 	// load is how long it took from its start until the model was loaded.
 	load time.Duration
-	end  func()
+	// openMP says that its threads are libgomp's.
+	openMP bool
+	end    func()
 }
 
 // What is measured.
@@ -55,35 +57,39 @@ func (r *running) ask(ctx context.Context, prompt, says string) (completion.Resu
 	return result, nil
 }
 
-// speeds measures reading and writing.
-func (r *running) speeds(ctx context.Context, text *synthetic.Text) (map[string]float64, error) {
-	measured := map[string]float64{}
-	for _, reading := range []struct {
-		rounds.Quantity
-		tokens int
-	}{{readShort, 512}, {readLong, 2000}} {
-		prompt, says := text.New(reading.tokens, 1)
-		result, err := r.ask(ctx, prompt, says)
-		if err != nil {
-			return nil, err
-		}
-		measured[reading.Name] = float64(reading.tokens) / result.FirstToken.Seconds()
+// step measures something.
+type step = func(ctx context.Context) (map[string]float64, error)
+
+// speeds measure reading and writing.
+func (r *running) speeds(text *synthetic.Text) []step {
+	return []step{
+		func(ctx context.Context) (map[string]float64, error) {
+			return r.reading(ctx, text, readShort.Name, 512)
+		},
+		func(ctx context.Context) (map[string]float64, error) {
+			return r.reading(ctx, text, readLong.Name, 2000)
+		},
+		func(ctx context.Context) (map[string]float64, error) {
+			prompt, says := text.New(40, answer)
+			return r.writing(ctx, writeNew.Name, prompt, says)
+		},
+		func(ctx context.Context) (map[string]float64, error) {
+			prompt, says := text.Edit(answer, edited)
+			return r.writing(ctx, writeEdit.Name, prompt, says)
+		},
 	}
-	return measured, r.writing(ctx, text, measured)
 }
 
-// writing measures writing, from the first token on.
-func (r *running) writing(ctx context.Context, text *synthetic.Text, measured map[string]float64) error {
-	prompt, says := text.New(40, answer)
-	edit, sameAgain := text.Edit(answer, edited)
-	for _, writing := range []struct{ name, prompt, says string }{{writeNew.Name, prompt, says}, {writeEdit.Name, edit, sameAgain}} {
-		result, err := r.ask(ctx, writing.prompt, writing.says)
-		if err != nil {
-			return err
-		}
-		measured[writing.name] = (answer - 1) / (result.Total - result.FirstToken).Seconds()
-	}
-	return nil
+func (r *running) reading(ctx context.Context, text *synthetic.Text, name string, tokens int) (map[string]float64, error) {
+	prompt, says := text.New(tokens, 1)
+	result, err := r.ask(ctx, prompt, says)
+	return map[string]float64{name: float64(tokens) / result.FirstToken.Seconds()}, err
+}
+
+// writing measures from the first token on.
+func (r *running) writing(ctx context.Context, name, prompt, says string) (map[string]float64, error) {
+	result, err := r.ask(ctx, prompt, says)
+	return map[string]float64{name: (answer - 1) / (result.Total - result.FirstToken).Seconds()}, err
 }
 
 // conversation is one that grows.
@@ -98,22 +104,34 @@ func (c *conversation) turn(ctx context.Context, r *running, text *synthetic.Tex
 	return result.FirstToken, err
 }
 
-// turns measures what later turns cost: of a conversation alone, and then of it and another one in turn.
-func (r *running) turns(ctx context.Context, text *synthetic.Text, measured map[string]float64) error {
+// turns measure what later turns cost: of a conversation alone, and then of it and another one in turn.
+func (r *running) turns(text *synthetic.Text) []step {
 	var one, other conversation
-	var took []time.Duration
-	for _, turn := range []struct {
-		of     *conversation
-		length int
-	}{{&one, turnLength}, {&one, added}, {&other, turnLength}, {&one, added}, {&other, added}, {&one, added}, {&other, added}} {
-		first, err := turn.of.turn(ctx, r, text, turn.length)
-		if err != nil {
-			return err
-		}
-		took = append(took, first)
+	var first time.Duration
+	return []step{
+		func(ctx context.Context) (map[string]float64, error) {
+			var err error
+			if first, err = one.turn(ctx, r, text, turnLength); err != nil {
+				return nil, err
+			}
+			next, err := one.turn(ctx, r, text, added)
+			return map[string]float64{second.Name: next.Seconds() / first.Seconds()}, err
+		},
+		func(ctx context.Context) (map[string]float64, error) {
+			firsts, err := other.turn(ctx, r, text, turnLength)
+			if err != nil {
+				return nil, err
+			}
+			firsts += first
+			var later time.Duration
+			for _, of := range []*conversation{&one, &other, &one, &other} {
+				took, err := of.turn(ctx, r, text, added)
+				if err != nil {
+					return nil, err
+				}
+				later += took / 2
+			}
+			return map[string]float64{taking.Name: later.Seconds() / firsts.Seconds()}, nil
+		},
 	}
-	firsts := took[0] + took[2]
-	measured[second.Name] = took[1].Seconds() / took[0].Seconds()
-	measured[taking.Name] = (took[3] + took[4] + took[5] + took[6]).Seconds() / 2 / firsts.Seconds()
-	return nil
 }

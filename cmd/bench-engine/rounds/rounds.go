@@ -1,10 +1,12 @@
-// Package rounds measures variants side by side: each once a round, in another order in each, so that what else the
-// machine does meets all of them alike. Ratios are taken within a round.
+// Package rounds measures variants side by side: in each round all of them run, and each thing is measured of one right
+// after the other, in another order in each round, so that what else the machine does meets all of them alike. Ratios are
+// taken within a round.
 package rounds
 
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -14,9 +16,15 @@ import (
 
 // Variant is one way to run what is measured.
 type Variant struct {
-	Name string
-	// Measure returns what was measured in one round, by the names of Quantity.
-	Measure func(ctx context.Context) (map[string]float64, error)
+	Name  string
+	Start func(ctx context.Context) (Session, error)
+}
+
+// Session is a variant that runs, until End.
+type Session struct {
+	// Steps return what they have measured, by the names of Quantity. All variants have the same ones.
+	Steps []func(ctx context.Context) (map[string]float64, error)
+	End   func()
 }
 
 // Quantity is something that is measured of variants, if not of all.
@@ -29,29 +37,52 @@ type Results struct {
 	Values map[string][]map[string]float64
 }
 
-// Run measures all variants n times. said is told what begins. An error, or the end of ctx, ends it, with what
-// whole rounds have given so far.
+// Run measures all variants n times; said is told what begins.
 func Run(ctx context.Context, variants []Variant, n int, said func(string)) (Results, error) {
 	r := Results{Values: map[string][]map[string]float64{}}
 	for _, v := range variants {
 		r.Names = append(r.Names, v.Name)
 	}
 	for round := range n {
-		measured := map[string]map[string]float64{}
-		for i := range variants {
-			v := variants[(i+round)%len(variants)]
-			said(fmt.Sprintf("round %d of %d: %s", round+1, n, v.Name))
-			values, err := v.Measure(ctx)
-			if err != nil {
-				return r, fmt.Errorf("%s, round %d: %w", v.Name, round+1, err)
-			}
-			measured[v.Name] = values
+		said(fmt.Sprintf("round %d of %d: %s", round+1, n, strings.Join(r.Names, ", ")))
+		turned := slices.Concat(variants[round%len(variants):], variants[:round%len(variants)])
+		values, err := once(ctx, turned)
+		if err != nil {
+			return r, fmt.Errorf("round %d: %w", round+1, err)
 		}
-		for name, values := range measured {
-			r.Values[name] = append(r.Values[name], values)
+		for i, v := range turned {
+			r.Values[v.Name] = append(r.Values[v.Name], values[i])
 		}
 	}
 	return r, nil
+}
+
+// once runs one round, and returns the values of each variant.
+func once(ctx context.Context, variants []Variant) ([]map[string]float64, error) {
+	var sessions []Session
+	defer func() {
+		for _, s := range sessions {
+			s.End()
+		}
+	}()
+	values := make([]map[string]float64, len(variants))
+	for i, v := range variants {
+		s, err := v.Start(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", v.Name, err)
+		}
+		sessions, values[i] = append(sessions, s), map[string]float64{}
+	}
+	for step := range sessions[0].Steps {
+		for i, s := range sessions {
+			measured, err := s.Steps[step](ctx)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", variants[i].Name, err)
+			}
+			maps.Copy(values[i], measured)
+		}
+	}
+	return values, nil
 }
 
 // Spread is the median of some values, and their range. It is not a number where there are none.

@@ -2,6 +2,7 @@ package synthetic
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 )
 
@@ -72,4 +73,15 @@ func (t *Text) next(n int) (last, says string) {
 		t.at++
 	}
 	return all[0], strings.Join(all[1:], "")
+}
+
+// After returns the words that the model says after one.
+func After(word string, n int) []string {
+	all := walk()
+	at := slices.Index(all, word)
+	var after []string
+	for i := range n {
+		after = append(after, all[(at+1+i)%len(all)])
+	}
+	return after
 }
