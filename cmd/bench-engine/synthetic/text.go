@@ -21,11 +21,15 @@ func words() []string {
 	return all
 }
 
+// newRandom returns numbers that are the same each time, for one of several purposes.
+func newRandom(seed, purpose uint64) *rand.Rand {
+	return rand.New(rand.NewPCG(seed, purpose)) //nolint:gosec // no secret is made of them
+}
+
 // walk is the order in which the model says the words, round and round.
 func walk() []string {
 	all := words()
-	random := rand.New(rand.NewPCG(1, 0))
-	random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	newRandom(1, 0).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	return all
 }
 
@@ -38,7 +42,7 @@ type Text struct {
 }
 
 // NewText begins anew; the same seed gives the same prompts.
-func NewText(seed uint64) *Text { return &Text{walk: walk(), random: rand.New(rand.NewPCG(seed, 1))} }
+func NewText(seed uint64) *Text { return &Text{walk: walk(), random: newRandom(seed, 1)} }
 
 // Filler returns words in no order, which nothing follows from.
 func (t *Text) Filler(n int) string {

@@ -260,7 +260,7 @@ func (t tensor) write(out *bufio.Writer, random *rand.ChaCha8, v vocabulary) {
 
 // signsOf fills blocks with the ends of the range, another pattern for each token.
 func signsOf(token int) func(*levels) {
-	random := rand.New(rand.NewPCG(uint64(token), 2))
+	random := newRandom(uint64(token), 2)
 	return func(l *levels) {
 		for i := range l {
 			l[i] = byte(random.IntN(2)) * 255
