@@ -151,7 +151,7 @@ func (g group) variants(o options) []rounds.Variant {
 				r.end()
 				return rounds.Session{}, errors.New("-only waiting: the engine's libraries are built without OpenMP, and wait as they like: leave the group out")
 			}
-			return rounds.Session{Steps: r.speeds(synthetic.NewText(1)), End: r.end}, nil
+			return rounds.Session{Steps: r.alone(r.speeds(synthetic.NewText(1))), End: r.end}, nil
 		}})
 	}
 	return variants

@@ -144,6 +144,17 @@ func TestAnApplianceIsStarted(t *testing.T) {
 	root := t.TempDir()
 	whole, err := configure(t.Context(), o, root)
 	require.NoError(t, err)
+	files, err := whole.rendered()
+	require.NoError(t, err)
+	for i := 0; i < len(ours().flags); i += 2 {
+		name := strings.ReplaceAll(strings.TrimPrefix(ours().flags[i], "--"), "-", "_")
+		assert.Contains(t, string(files.ModelFile), "- "+name+":"+ours().flags[i+1]+"\n", "the base is what the appliance sets")
+	}
+	for _, variable := range ours().environment {
+		assert.Contains(t, string(files.Environment), "\n"+variable+"\n", "the base is what the appliance sets")
+	}
+	assert.Contains(t, string(files.ModelFile), "\n  batch: 512\n")
+	assert.Contains(t, string(files.ModelFile), "\nflash_attention: \"on\"\n")
 	r, err := whole.start(t.Context())
 	require.NoError(t, err)
 	result, err := completion.Stream(t.Context(), r.client, r.url, appliance.ModelID, "", "Say: hello", 3)

@@ -45,6 +45,12 @@ func start(name string, environment []string, program string, arguments ...strin
 	return c, nil
 }
 
+// halt stops the program until resume: threads that spin while they wait would take the processors from whatever is
+// measured meanwhile.
+func (c *child) halt() { _ = c.command.Process.Signal(syscall.SIGSTOP) }
+
+func (c *child) resume() { _ = c.command.Process.Signal(syscall.SIGCONT) }
+
 func (c *child) end() {
 	_ = c.command.Process.Kill()
 	<-c.gone
@@ -105,6 +111,7 @@ func (b bare) start(ctx context.Context) (*running, error) {
 		return nil, err
 	}
 	r.load = time.Since(began)
+	r.halt, r.resume = server.halt, server.resume
 	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", server.command.Process.Pid))
 	r.openMP = strings.Contains(string(maps), "libgomp")
 	return r, err

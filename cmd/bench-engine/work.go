@@ -21,7 +21,9 @@ type running struct {
 	load time.Duration
 	// openMP says that its threads are libgomp's.
 	openMP bool
-	end    func()
+	// halt and resume are those of llama-server alone.
+	halt, resume func()
+	end          func()
 }
 
 // What is measured.
@@ -78,6 +80,19 @@ func (r *running) speeds(text *synthetic.Text) []step {
 			return r.writing(ctx, writeEdit.Name, prompt, says)
 		},
 	}
+}
+
+// alone has a server run while it is measured, and no longer.
+func (r *running) alone(steps []step) []step {
+	r.halt()
+	for i, measure := range steps {
+		steps[i] = func(ctx context.Context) (map[string]float64, error) {
+			r.resume()
+			defer r.halt()
+			return measure(ctx)
+		}
+	}
+	return steps
 }
 
 func (r *running) reading(ctx context.Context, text *synthetic.Text, name string, tokens int) (map[string]float64, error) {
