@@ -120,10 +120,12 @@ func bench(ctx context.Context, o options, out, said io.Writer) error {
 			continue
 		}
 		results, err := rounds.Run(ctx, g.variants(o), o.rounds, func(what string) { fmt.Fprintln(said, what) })
+		if len(results.Values) > 0 { // some whole rounds, if it was interrupted
+			fmt.Fprintln(out, results.Table(quantities))
+		}
 		if err != nil {
 			return err
 		}
-		fmt.Fprintln(out, results.Table(quantities))
 		plot.Panels = append(plot.Panels, results.Panel(g.name, quantities))
 	}
 	fmt.Fprintf(out, "Load after: %s.\n", load())

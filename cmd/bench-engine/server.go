@@ -105,7 +105,9 @@ func (b bare) start(ctx context.Context) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &running{url: "http://" + address, client: &http.Client{}, end: server.end}
+	// A server that is halted closes connections that it had kept, and a request could be on its way on one.
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	r := &running{url: "http://" + address, client: client, end: server.end}
 	if err := server.await(ctx, func(ctx context.Context) bool { return answers(ctx, r.client, r.url+"/health") }); err != nil {
 		server.end()
 		return nil, err
