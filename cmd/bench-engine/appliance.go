@@ -96,7 +96,7 @@ func (c configured) start(ctx context.Context) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &running{end: engine.End, url: "http://gateway", client: c.client(), load: 0}
+	r := &running{end: engine.End, url: "http://gateway", client: c.client()}
 	limited, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	if err := engine.WaitUntilServing(limited); err != nil {
@@ -110,6 +110,7 @@ func (c configured) start(ctx context.Context) (*running, error) {
 		return nil, err
 	}
 	r.end = func() { gateway.end(); engine.End() }
+	r.pids = func() []int { return append(engine.Backends(), engine.PID(), gateway.command.Process.Pid) }
 	return r, nil
 }
 

@@ -114,6 +114,7 @@ func (b bare) start(ctx context.Context) (*running, error) {
 	}
 	r.load = time.Since(began)
 	r.halt, r.resume = server.halt, server.resume
+	r.pids = func() []int { return []int{server.command.Process.Pid} }
 	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", server.command.Process.Pid))
 	r.openMP = strings.Contains(string(maps), "libgomp")
 	return r, err

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
+	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,6 +24,8 @@ type running struct {
 	load time.Duration
 	// openMP says that its threads are libgomp's.
 	openMP bool
+	// pids are those of all its processes.
+	pids func() []int
 	// halt and resume are those of llama-server alone.
 	halt, resume func()
 	end          func()
@@ -62,8 +67,8 @@ func (r *running) ask(ctx context.Context, prompt, says string) (completion.Resu
 // step measures something.
 type step = func(ctx context.Context) (map[string]float64, error)
 
-// speeds measure reading and writing.
-func (r *running) speeds(text *synthetic.Text) []step {
+// work measures reading and writing.
+func (r *running) work(text *synthetic.Text) []step {
 	return []step{
 		func(ctx context.Context) (map[string]float64, error) {
 			return r.reading(ctx, text, readShort.Name, 512)
@@ -95,16 +100,71 @@ func (r *running) alone(steps []step) []step {
 	return steps
 }
 
+// reading measures a prompt, to its first token.
 func (r *running) reading(ctx context.Context, text *synthetic.Text, name string, tokens int) (map[string]float64, error) {
 	prompt, says := text.New(tokens, 1)
-	result, err := r.ask(ctx, prompt, says)
-	return map[string]float64{name: float64(tokens) / result.FirstToken.Seconds()}, err
+	result, used, err := r.counted(ctx, prompt, says)
+	return speeds(name, tokens, result.FirstToken, used), err
 }
 
-// writing measures from the first token on.
+// writing measures an answer from its first token on. The prompt is asked for that token first, so that the engine has read
+// it.
 func (r *running) writing(ctx context.Context, name, prompt, says string) (map[string]float64, error) {
+	first, _, _ := strings.Cut(says[1:], " ")
+	if _, err := r.ask(ctx, prompt, " "+first); err != nil {
+		return nil, err
+	}
+	result, used, err := r.counted(ctx, prompt, says)
+	return speeds(name, answer-1, result.Total-result.FirstToken, used), err
+}
+
+// speeds returns tokens a second by the clock, and by the time of the processors.
+func speeds(name string, tokens int, took, used time.Duration) map[string]float64 {
+	return map[string]float64{name: float64(tokens) / took.Seconds(), byProcessor(name): float64(tokens) / used.Seconds()}
+}
+
+func byProcessor(name string) string { return name + ", of processor time" }
+
+// counted asks, and returns the time of the processors that the answer took too.
+func (r *running) counted(ctx context.Context, prompt, says string) (completion.Result, time.Duration, error) {
+	before, err := processorTime(r.pids())
+	if err != nil {
+		return completion.Result{}, 0, err
+	}
 	result, err := r.ask(ctx, prompt, says)
-	return map[string]float64{name: (answer - 1) / (result.Total - result.FirstToken).Seconds()}, err
+	if err != nil {
+		return result, 0, err
+	}
+	after, err := processorTime(r.pids())
+	return result, after - before, err
+}
+
+// tick is the unit of /proc/PID/stat: USER_HZ is 100 on every architecture that Go knows.
+const tick = 10 * time.Millisecond
+
+// processorTime returns how long processes, with all their threads, have run on processors.
+func processorTime(pids []int) (all time.Duration, err error) {
+	for _, pid := range pids {
+		path := fmt.Sprintf("/proc/%d/stat", pid)
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return 0, fmt.Errorf("read how long a server has computed: %w", err)
+		}
+		// The name is in parentheses and may contain any character; the state is next, field 3 of proc_pid_stat(5).
+		fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+		const user, system = 14 - 3, 15 - 3
+		if len(fields) <= system {
+			return 0, fmt.Errorf("read how long a server has computed: %s has %d fields after the name", path, len(fields))
+		}
+		for _, field := range []string{fields[user], fields[system]} {
+			ticks, err := strconv.ParseInt(field, 10, 64)
+			if err != nil {
+				return 0, fmt.Errorf("read how long a server has computed: %s: %w", path, err)
+			}
+			all += time.Duration(ticks) * tick
+		}
+	}
+	return all, nil
 }
 
 // conversation is one that grows.

@@ -24,6 +24,8 @@ const (
 // Plot is a picture: panels side by side, and one legend for all.
 type Plot struct {
 	Panels []Panel
+	// PerRow is how many panels a row has; 0 is all in one.
+	PerRow int
 	// Series are the names of what each panel has a list of points for, at most as many as Colours.
 	Series []string
 }
@@ -55,21 +57,32 @@ type Point struct{ Middle, Low, High float64 }
 
 // Draw returns the picture.
 func (p Plot) Draw() string {
-	var out strings.Builder
-	room := 0.0
+	perRow, room := len(p.Panels), 0.0
+	if p.PerRow > 0 {
+		perRow = min(perRow, p.PerRow)
+	}
 	for _, panel := range p.Panels {
 		room = max(room, panel.slanted())
 	}
-	width := left + float64(len(p.Panels))*(panelWidth+between) - between
+	row := top + panelHeight + 40 + room
+	rows := (len(p.Panels) + perRow - 1) / perRow
+	width, legend := left+float64(perRow)*(panelWidth+between)-between, float64(rows)*row
+	var out strings.Builder
 	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %.0f" font-family="sans-serif" font-size="12" fill="%s">`+"\n",
-		max(width, left+legendWidth*float64(len(p.Series))), top+panelHeight+64+room, grey)
+		max(width, left+legendWidth*float64(len(p.Series))), legend+24, grey)
 	for i, panel := range p.Panels {
-		panel.draw(&out, left+float64(i)*(panelWidth+between))
+		if i < perRow {
+			panel.draw(&out, left+float64(i)*(panelWidth+between))
+			continue
+		}
+		fmt.Fprintf(&out, `<g transform="translate(0 %.0f)">`+"\n", float64(i/perRow)*row)
+		panel.draw(&out, left+float64(i%perRow)*(panelWidth+between))
+		out.WriteString("</g>\n")
 	}
 	for n, name := range p.Series {
 		x := left + float64(n)*legendWidth
 		fmt.Fprintf(&out, `<path d="M%.0f %.0fh24" stroke="%s" stroke-width="3"/><text x="%.0f" y="%.0f">%s</text>`+"\n",
-			x, top+panelHeight+48+room, Colours[n], x+30, top+panelHeight+52+room, escape(name))
+			x, legend+8, Colours[n], x+30, legend+12, escape(name))
 	}
 	out.WriteString("</svg>\n")
 	return out.String()

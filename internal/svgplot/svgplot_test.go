@@ -28,6 +28,9 @@ func TestDraw(t *testing.T) {
 	lines.Panels[0].Points[1][1] = Point{Middle: 2}
 	goldentest.Equal(t, "testdata/lines.svg", lines.Draw())
 	goldentest.Equal(t, "testdata/apart.svg", plot(true).Draw())
+	two := plot(true)
+	two.Panels, two.PerRow = append(two.Panels, two.Panels[0]), 1
+	goldentest.Equal(t, "testdata/rows.svg", two.Draw())
 	long := plot(true)
 	long.Panels[0].Categories = []string{"a category with a long name", "short"}
 	goldentest.Equal(t, "testdata/long.svg", long.Draw())
