@@ -55,8 +55,8 @@ var groups = []group{
 	{"threads", func() []setting {
 		less, more := strconv.Itoa(max(1, processors()/2)), strconv.Itoa(processors()+1)
 		return []setting{
-			flags(less+" threads", "--threads", less), flags(less+" threads for prompts", "--threads-batch", less),
-			flags(more+" threads", "--threads", more, "--threads-batch", more),
+			flags("threads "+less, "--threads", less), flags("threads_batch "+less, "--threads-batch", less),
+			flags("threads "+more, "--threads", more, "--threads-batch", more),
 		}
 	}},
 	{"batch", func() []setting {

@@ -88,7 +88,7 @@ func TestSettings(t *testing.T) {
 	o.groups = []string{"attention", "speculation"}
 	var out, said bytes.Buffer
 	require.NoError(t, bench(t.Context(), o, &out, &said))
-	assert.Equal(t, 2, strings.Count(out.String(), "| as the appliance | "))
+	assert.Equal(t, 4, strings.Count(out.String(), "| as the appliance | "), "of each group one by the clock, and one by the processors' time")
 	for _, name := range []string{"flash attention off", "KV cache q8_0", "no speculation"} {
 		assert.Contains(t, out.String(), "| "+name+" | ")
 	}
@@ -106,6 +106,21 @@ func TestSettings(t *testing.T) {
 	picture, err := os.ReadFile(o.plot)
 	require.NoError(t, err)
 	assert.Equal(t, 2, strings.Count(string(picture), `font-size="13"`), "a panel for each group")
+}
+
+func TestProcessorTime(t *testing.T) {
+	self := os.Getpid()
+	before, err := processorTime([]int{self})
+	require.NoError(t, err)
+	for after := before; after <= before; {
+		after, err = processorTime([]int{self}) // which takes some
+		require.NoError(t, err)
+	}
+	twice, err := processorTime([]int{self, self})
+	require.NoError(t, err)
+	assert.Greater(t, twice, before+before)
+	_, err = processorTime([]int{self, 1 << 30})
+	assert.ErrorContains(t, err, "read how long a server has computed: open /proc/1073741824/stat")
 }
 
 func TestWaitingNeedsOpenMP(t *testing.T) {
