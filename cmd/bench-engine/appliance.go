@@ -81,11 +81,15 @@ func (c configured) rendered() (localairun.Rendered, error) {
 	return r, errors.Join(failed...)
 }
 
-// start starts LocalAI, and the gateway in front of it, and returns when the model is loaded.
-func (c configured) start(ctx context.Context) (*running, error) {
+// localAI starts LocalAI, and returns when the model is loaded.
+func (c configured) localAI(ctx context.Context) (*running, error) {
 	files, err := c.rendered()
 	if err != nil {
 		return nil, fmt.Errorf("read what the agent wrote: %w", err)
+	}
+	key, err := os.ReadFile(c.path(appliance.EngineKeyFile))
+	if err != nil {
+		return nil, fmt.Errorf("read LocalAI's key: %w", err)
 	}
 	dir, err := os.MkdirTemp(c.root, "run-")
 	if err != nil {
@@ -96,22 +100,33 @@ func (c configured) start(ctx context.Context) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &running{end: engine.End, url: "http://gateway", client: c.client()}
 	limited, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	if err := engine.WaitUntilServing(limited); err != nil {
 		engine.End()
 		return nil, err
 	}
-	r.load = time.Since(began)
-	gateway, err := c.gateway(ctx, strings.TrimPrefix(engine.URL, "http://"))
+	return &running{
+		url: engine.URL, client: &http.Client{}, key: strings.TrimSpace(string(key)), load: time.Since(began), end: engine.End,
+		pids: func() []int { return append(engine.Backends(), engine.PID()) },
+	}, nil
+}
+
+// start starts LocalAI, and the gateway in front of it, and returns when the model is loaded.
+func (c configured) start(ctx context.Context) (*running, error) {
+	engine, err := c.localAI(ctx)
 	if err != nil {
-		engine.End()
 		return nil, err
 	}
-	r.end = func() { gateway.end(); engine.End() }
-	r.pids = func() []int { return append(engine.Backends(), engine.PID(), gateway.command.Process.Pid) }
-	return r, nil
+	gateway, err := c.gateway(ctx, strings.TrimPrefix(engine.url, "http://"))
+	if err != nil {
+		engine.end()
+		return nil, err
+	}
+	return &running{
+		url: "http://gateway", client: c.client(), load: engine.load, end: func() { gateway.end(); engine.end() },
+		pids: func() []int { return append(engine.pids(), gateway.command.Process.Pid) },
+	}, nil
 }
 
 // gateway starts the gateway before an engine and returns when it listens.

@@ -41,15 +41,13 @@ const waitingGroup, applianceGroup = "waiting", "appliance"
 
 func flags(name string, all ...string) setting { return setting{name: name, flags: all} }
 
-func environment(name string, all ...string) setting {
-	return setting{name: name, environment: append([]string{}, all...)}
-}
+func environment(name string, all ...string) setting { return setting{name: name, environment: all} }
 
 var groups = []group{
 	{waitingGroup, func() []setting {
 		return []setting{
-			environment("libgomp's own waiting"), environment("OMP_WAIT_POLICY=active", "OMP_WAIT_POLICY=active"),
-			environment("OMP_WAIT_POLICY=passive", "OMP_WAIT_POLICY=passive"),
+			environment("libgomp's own waiting", hugePages), environment("GOMP_SPINCOUNT=1000", hugePages, "GOMP_SPINCOUNT=1000"),
+			environment("OMP_WAIT_POLICY=active", hugePages, "OMP_WAIT_POLICY=active"), environment("OMP_WAIT_POLICY=passive", hugePages, "OMP_WAIT_POLICY=passive"),
 		}
 	}},
 	{"threads", func() []setting {
@@ -70,7 +68,7 @@ var groups = []group{
 		return []setting{flags("flash attention off", "--flash-attn", "off"), flags("KV cache q8_0", "--cache-type-k", "q8_0", "--cache-type-v", "q8_0")}
 	}},
 	{"pages", func() []setting {
-		return []setting{environment("huge pages", append(ours().environment, "GLIBC_TUNABLES=glibc.malloc.hugetlb=1")...)}
+		return []setting{environment("no huge pages", spinCount)}
 	}},
 	{"speculation", func() []setting { return []setting{flags("no speculation", "--spec-type", "none")} }},
 	{name: applianceGroup},
@@ -93,12 +91,14 @@ func plain() []string {
 	}
 }
 
+const spinCount, hugePages = "GOMP_SPINCOUNT=10000", "GLIBC_TUNABLES=glibc.malloc.hugetlb=1"
+
 // ours are the settings of the appliance (runtime-agent/localai) that a group varies, for llama-server.
 func ours() setting {
 	return setting{"as the appliance", []string{
 		"--spec-type", "ngram-mod", "--spec-ngram-mod-n-match", "16", "--spec-ngram-mod-n-min", "8", "--spec-ngram-mod-n-max", "15",
 		"--slot-prompt-similarity", "0.0",
-	}, []string{"GOMP_SPINCOUNT=10000"}}
+	}, []string{spinCount, hugePages}}
 }
 
 // bench measures what the options name, and writes the tables.
@@ -230,6 +230,7 @@ func benchAppliance(ctx context.Context, o options, out, said io.Writer) (err er
 	}
 	variants := []rounds.Variant{
 		running(bareName, bare{o.server, o.model, plain(), ours().environment}.start),
+		running("LocalAI without the gateway", whole.localAI),
 		running(applianceName, whole.start),
 	}
 	results, err := rounds.Run(ctx, variants, o.rounds, func(what string) { fmt.Fprintln(said, what) })

@@ -39,7 +39,7 @@ func serve(file string) {
 	if err != nil {
 		panic(err)
 	}
-	fmt.Fprintln(noted, os.Getpid(), os.Getenv("GOMP_SPINCOUNT"), os.Getenv("OMP_WAIT_POLICY"), strings.Join(os.Args[1:], " "))
+	fmt.Fprintln(noted, os.Getpid(), os.Getenv("GOMP_SPINCOUNT"), os.Getenv("GLIBC_TUNABLES"), strings.Join(os.Args[1:], " "))
 	_ = noted.Close()
 	http.HandleFunc("/health", func(http.ResponseWriter, *http.Request) {})
 	http.HandleFunc(appliance.PathChat, func(w http.ResponseWriter, r *http.Request) {
@@ -94,7 +94,7 @@ func TestSettings(t *testing.T) {
 	}
 	servers := lines(t, started)
 	require.Len(t, servers, 5, "three, and the base twice")
-	assert.Contains(t, servers[0], " 10000 ")
+	assert.Contains(t, servers[0], " 10000 glibc.malloc.hugetlb=1 ")
 	assert.Contains(t, servers[0], "--flash-attn on")
 	assert.Contains(t, servers[0], "--spec-type ngram-mod")
 	assert.Contains(t, servers[1], "--flash-attn off")
@@ -191,7 +191,7 @@ func TestAnApplianceIsStarted(t *testing.T) {
 func TestAnApplianceThatIsNotTheModelsIsRefused(t *testing.T) {
 	o, _ := standIns(t)
 	o.groups = []string{applianceGroup}
-	assert.ErrorContains(t, bench(t.Context(), o, io.Discard, io.Discard), "the appliance: the answer is ")
+	assert.ErrorContains(t, bench(t.Context(), o, io.Discard, io.Discard), "LocalAI without the gateway: the answer is ")
 }
 
 func TestEverythingThatIsMissingIsNamed(t *testing.T) {

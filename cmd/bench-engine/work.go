@@ -20,6 +20,8 @@ import (
 type running struct {
 	url    string
 	client *http.Client
+	// key is LocalAI's own; empty where none is asked for.
+	key string
 	// load is how long it took from its start until the model was loaded.
 	load time.Duration
 	// openMP says that its threads are libgomp's.
@@ -54,7 +56,7 @@ const (
 // ask returns what a prompt was answered; it is an error if that is not what the model is made to say.
 func (r *running) ask(ctx context.Context, prompt, says string) (completion.Result, error) {
 	tokens := strings.Count(says, " ")
-	result, err := completion.Stream(ctx, r.client, r.url, appliance.ModelID, "", prompt, tokens)
+	result, err := completion.Stream(ctx, r.client, r.url, appliance.ModelID, r.key, prompt, tokens)
 	if err != nil {
 		return result, err
 	}
