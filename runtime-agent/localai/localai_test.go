@@ -61,6 +61,7 @@ func TestRequiredLines(t *testing.T) {
 		"the environment": {config.Environment(), map[string]string{
 			"LOCALAI_LOAD_TO_MEMORY=" + appliance.ModelID: "the port opens once the model is loaded",
 			"GOMP_SPINCOUNT=10000":                        "cores may be shared",
+			"GLIBC_TUNABLES=glibc.malloc.hugetlb=1":       "prompts are read faster",
 			"LOCALAI_GALLERIES=[]":                        "no network",
 			"LOCALAI_BACKEND_GALLERIES=[]":                "no network",
 			"LOCALAI_AUTOLOAD_GALLERIES=false":            "no network",

@@ -213,6 +213,7 @@ func TestWatch(t *testing.T) {
 			assert.True(t, s.answers(t))
 			assert.NotEqual(t, old, s.backend(t))
 		}
+		t.Log(s.log) // with a real engine, how long it took
 		assert.True(t, s.process.Running())
 		assert.Equal(t, localAI, s.process.PID(), "LocalAI kept running")
 		require.Eventually(t, func() bool { return s.starts.Load() == 3 }, waitLimit, tick, "the first engine, and two others")

@@ -17,6 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/localairun"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/localaitest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/gguf"
 )
@@ -82,7 +83,7 @@ func (l layout) remove(t *testing.T, name string) {
 // process is a running local-ai.
 type process struct {
 	command *exec.Cmd
-	log     *localaitest.Output
+	log     *localairun.Output
 	gone    chan struct{}
 }
 
@@ -90,7 +91,7 @@ type process struct {
 // port.
 func (l layout) start(t *testing.T, environment ...string) *process {
 	t.Helper()
-	p := &process{command: exec.Command(filepath.Join(programs(), "local-ai"), "run"), log: &localaitest.Output{}, gone: make(chan struct{})}
+	p := &process{command: exec.Command(filepath.Join(programs(), "local-ai"), "run"), log: &localairun.Output{}, gone: make(chan struct{})}
 	p.command.Env = append([]string{
 		"PATH=/usr/bin:/bin",
 		"TMPDIR=" + l.path("tmp"),

@@ -2,7 +2,6 @@ package queue_test
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/goldentest"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/svgplot"
 )
 
 const (
@@ -119,67 +119,35 @@ func table(corner string, columns []string, results [][]result, cells func(resul
 	return out.String()
 }
 
-// The colours are read on white and on black.
-var colours = []string{"#8b949e", "#bf8700", "#2f81f7"}
-
-const (
-	panelWidth, panelHeight = 300.0, 220.0
-	left, top, between      = 56.0, 30.0, 90.0
-)
-
-// draw returns a picture in SVG: the mean time to the first token over the number of people, of next
-// turns and of first prompts.
+// draw returns a picture: the mean time to the first token over the number of people, of next turns and of
+// first prompts, on a scale from 3 s to an hour and a half.
 func draw(results [][]result) string {
-	var out strings.Builder
-	width := left + 2*panelWidth + between
-	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %.0f" font-family="sans-serif" font-size="12" fill="#808890">`+"\n", width, top+panelHeight+64)
-	for i, title := range []string{"next turns: mean time to the first token", "first prompts: mean time to the first token"} {
-		x := left + float64(i)*(panelWidth+between)
-		fmt.Fprintf(&out, `<text x="%.0f" y="16" font-size="13">%s</text>`+"\n", x, title)
-		drawAxes(&out, x)
-		for n, all := range results {
-			drawLine(&out, x, colours[n], all, i == 1)
+	var plot svgplot.Plot
+	for _, order := range orders {
+		plot.Series = append(plot.Series, order.name)
+	}
+	for _, waits := range []struct {
+		title string
+		of    func(result) []time.Duration
+	}{
+		{"next turns: mean time to the first token", func(r result) []time.Duration { return r.later }},
+		{"first prompts: mean time to the first token", func(r result) []time.Duration { return r.first }},
+	} {
+		panel := svgplot.Panel{Title: waits.title, Label: "people", Least: 3, Most: 5400}
+		for people := 1; people <= mostPeople; people++ {
+			panel.Categories = append(panel.Categories, fmt.Sprint(people))
 		}
-	}
-	for n, order := range orders {
-		x := left + float64(n)*200
-		fmt.Fprintf(&out, `<path d="M%.0f %.0fh24" stroke="%s" stroke-width="3"/><text x="%.0f" y="%.0f">%s</text>`+"\n",
-			x, top+panelHeight+48, colours[n], x+30, top+panelHeight+52, order.name)
-	}
-	out.WriteString("</svg>\n")
-	return out.String()
-}
-
-func drawAxes(out *strings.Builder, x float64) {
-	for _, tick := range []time.Duration{5 * time.Second, 30 * time.Second, 3 * time.Minute, 15 * time.Minute, time.Hour} {
-		y := height(tick)
-		fmt.Fprintf(out, `<path d="M%.0f %.1fh%.0f" stroke="#808890" stroke-opacity="0.35"/><text x="%.0f" y="%.1f" text-anchor="end">%s</text>`+"\n",
-			x, y, panelWidth, x-6, y+4, strings.Replace(short(tick), "60 min", "1 h", 1))
-	}
-	for people := 1; people <= mostPeople; people++ {
-		fmt.Fprintf(out, `<text x="%.1f" y="%.0f" text-anchor="middle">%d</text>`+"\n", across(x, people), top+panelHeight+16, people)
-	}
-	fmt.Fprintf(out, `<text x="%.0f" y="%.0f" text-anchor="middle">people</text>`+"\n", x+panelWidth/2, top+panelHeight+31)
-}
-
-func drawLine(out *strings.Builder, x float64, colour string, all []result, first bool) {
-	var points []string
-	for i, r := range all {
-		waits := r.later
-		if first {
-			waits = r.first
+		for _, tick := range []time.Duration{5 * time.Second, 30 * time.Second, 3 * time.Minute, 15 * time.Minute, time.Hour} {
+			panel.Ticks = append(panel.Ticks, svgplot.Tick{Value: tick.Seconds(), Label: strings.Replace(short(tick), "60 min", "1 h", 1)})
 		}
-		points = append(points, fmt.Sprintf("%.1f,%.1f", across(x, i+1), height(mean(waits))))
+		for _, all := range results {
+			var points []svgplot.Point
+			for _, r := range all {
+				points = append(points, svgplot.Point{Middle: mean(waits.of(r)).Seconds()})
+			}
+			panel.Points = append(panel.Points, points)
+		}
+		plot.Panels = append(plot.Panels, panel)
 	}
-	fmt.Fprintf(out, `<polyline points="%s" fill="none" stroke="%s" stroke-width="2.5"/>`+"\n", strings.Join(points, " "), colour)
-}
-
-func across(x float64, people int) float64 {
-	return x + panelWidth*(float64(people)-0.5)/mostPeople
-}
-
-// height returns where a time lies in a panel, whose scale is logarithmic from 3 s to an hour and a half.
-func height(d time.Duration) float64 {
-	const least, most = 3.0, 5400.0
-	return top + panelHeight*(1-math.Log(d.Seconds()/least)/math.Log(most/least))
+	return plot.Draw()
 }
