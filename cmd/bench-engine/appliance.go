@@ -28,7 +28,7 @@ type configured struct {
 // configure has the agent configure an appliance with the model in a new directory.
 func configure(ctx context.Context, o options, root string) (configured, error) {
 	c := configured{o.agent, root, localairun.Installation{Binary: o.localai, Backends: o.backends, Weights: o.model}}
-	baked, err := json.Marshal(appliance.Baked{ModelID: appliance.ModelID})
+	baked, err := json.Marshal(appliance.Baked{BakedModel: appliance.BakedModel{ModelID: appliance.ModelID}})
 	if err != nil {
 		return c, err
 	}
