@@ -129,17 +129,17 @@ func TestAModelThatIsTooLargeForTheMachine(t *testing.T) {
 func TestTheModelInForce(t *testing.T) {
 	v := newVMWithTwo(t)
 	a := newApp(v.root)
-	inForce := func() string {
+	current := func() string {
 		baked, err := a.serving()
 		require.NoError(t, err)
 		return baked.ModelID
 	}
-	assert.Equal(t, "large", inForce(), "before the first context")
+	assert.Equal(t, "large", current(), "before the first context")
 	v.configure(map[string]string{appliance.VarModel: "small"})
 	v.put(appliance.StatusJSON, "{")
-	assert.Equal(t, "small", inForce())
+	assert.Equal(t, "small", current())
 	v.put(appliance.BakedFile, `{"model_id": "another"}`)
-	assert.Equal(t, "another", inForce(), "of an image that does not have it any more")
+	assert.Equal(t, "another", current(), "of an image that does not have it any more")
 }
 
 func TestCheckModelIsOfTheOneThatIsServed(t *testing.T) {
