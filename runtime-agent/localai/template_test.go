@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/nodetest"
 )
 
 // history is a conversation as a client sends it.
@@ -33,18 +35,6 @@ func render(t *testing.T, dir, template string, histories []history) []rendering
 	require.NoError(t, json.Unmarshal(output, &results))
 	require.Len(t, results, len(histories))
 	return results
-}
-
-// jinja installs the engine and returns its directory.
-func jinja(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	require.NoError(t, os.CopyFS(dir, os.DirFS("testdata/jinja")))
-	install := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	install.Dir = dir
-	output, err := install.CombinedOutput()
-	require.NoError(t, err, "node and npm are needed: run make setup LEVEL=test: %s", output)
-	return dir
 }
 
 func says(role string, content any) map[string]any {
@@ -87,7 +77,7 @@ func TestTheRelaxedTemplateTakesEveryHistoryAndChangesNone(t *testing.T) {
 	require.NoError(t, err)
 	relaxed := RelaxedTemplate(string(strict))
 	require.NotEmpty(t, relaxed)
-	dir, histories := jinja(t), everyHistory()
+	dir, histories := nodetest.Install(t, "testdata/jinja"), everyHistory()
 	before, after := render(t, dir, string(strict), histories), render(t, dir, relaxed, histories)
 
 	accepted := 0
@@ -124,7 +114,7 @@ func TestWhatTheRelaxedTemplateRenders(t *testing.T) {
 	}
 	histories = append(histories, history{Messages: []map[string]any{says("critic", "c")}},
 		history{Messages: []map[string]any{says("user", []any{map[string]any{"type": "audio"}})}})
-	got := render(t, jinja(t), RelaxedTemplate(string(strict)), histories)
+	got := render(t, nodetest.Install(t, "testdata/jinja"), RelaxedTemplate(string(strict)), histories)
 	for i, text := range want {
 		assert.Equal(t, rendering{Text: text}, got[i])
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -18,6 +17,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/gguftest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/gguf"
 	modelfile "github.com/slm-copilot/packer-plugin-slm-copilot/internal/model/weights"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/nodetest"
 )
 
 // engines are llama.cpp's libraries as npm has them: that of LocalAI v4.9.0, and a later one.
@@ -49,18 +49,6 @@ type took struct {
 	Log string
 	// Checkpoint and State are the sizes in bytes of a checkpoint, and of the file of all that was read.
 	Checkpoint, State uint64
-}
-
-// installEngines returns the directory with the libraries and the program that asks them.
-func installEngines(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	require.NoError(t, os.CopyFS(dir, os.DirFS("testdata/engine")))
-	install := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	install.Dir = dir
-	output, err := install.CombinedOutput()
-	require.NoError(t, err, "node and npm are needed: run make setup LEVEL=test: %s", output)
-	return dir
 }
 
 // ask has an engine make every context of every file.
@@ -143,7 +131,7 @@ func (p *prepared) compare(t *testing.T, dir, engine string, with func(what stri
 }
 
 func TestTheRealEngine(t *testing.T) {
-	dir := installEngines(t)
+	dir := nodetest.Install(t, "testdata/engine")
 	for _, engine := range engines {
 		t.Run(engine+" takes what is predicted", func(t *testing.T) { testTakes(t, dir, engine) })
 		t.Run(engine+" keeps what is predicted", func(t *testing.T) { testKeeps(t, dir, engine) })
