@@ -8,13 +8,13 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"time"
 
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/probe/completion"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/machine"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/probe"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/speed"
 )
 
@@ -142,12 +142,7 @@ func (b Benchmark) ask(ctx context.Context, result *speed.Result) error {
 
 // answer returns a complete answer. A model that reasons first writes at the same speed.
 func (b Benchmark) answer(ctx context.Context, tokens int, messages ...completion.Message) (completion.Result, error) {
-	client := &http.Client{Transport: &asBenchmark{http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", b.Socket)
-		},
-		DisableKeepAlives: true,
-	}}}
+	client := &http.Client{Transport: asBenchmark{probe.ThroughSocket(b.Socket)}}
 	answer, err := completion.Ask(ctx, client, "http://gateway", "", completion.Request{Model: b.Of.Model, Messages: messages, MaxTokens: tokens})
 	if errors.Is(err, completion.ErrReasoning) {
 		err = nil
@@ -171,9 +166,9 @@ func isBusy(err error) bool {
 }
 
 // asBenchmark tells the gateway who asks.
-type asBenchmark struct{ http.Transport }
+type asBenchmark struct{ *http.Transport }
 
-func (a *asBenchmark) RoundTrip(r *http.Request) (*http.Response, error) {
+func (a asBenchmark) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.Header.Set(appliance.HeaderClient, appliance.BenchmarkClient)
 	return a.Transport.RoundTrip(r)

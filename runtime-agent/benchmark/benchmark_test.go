@@ -19,6 +19,7 @@ import (
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/appliance"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/internal/localaitest"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/gateway"
+	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/probe"
 	"github.com/slm-copilot/packer-plugin-slm-copilot/runtime-agent/speed"
 )
 
@@ -207,9 +208,7 @@ func engineOf(t *testing.T, handler http.HandlerFunc) (address string) {
 // ask sends the request of a user.
 func (r *rig) ask(ctx context.Context, t *testing.T) {
 	t.Helper()
-	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "unix", r.Socket)
-	}}}
+	client := &http.Client{Transport: probe.ThroughSocket(r.Socket)}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://gateway"+appliance.PathChat, strings.NewReader(`{"messages":[{"role":"user","content":"hi"}],"stream":true}`))
 	require.NoError(t, err)
 	request.Header.Set(appliance.HeaderClient, "192.0.2.1")

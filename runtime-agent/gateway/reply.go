@@ -57,6 +57,12 @@ func (r *reply) relay(ctx context.Context, cancel context.CancelCauseFunc, ticke
 	silence := time.NewTimer(r.silence())
 	defer silence.Stop()
 	revoked := ticket.Revoked()
+	ended := func(why *failure.Error) *failure.Error {
+		stop()
+		for range events { //nolint:revive // until the engine is told
+		}
+		return why
+	}
 	for {
 		select {
 		case next, open := <-events:
@@ -82,15 +88,9 @@ func (r *reply) relay(ctx context.Context, cancel context.CancelCauseFunc, ticke
 		case <-r.alive.C:
 			r.live(fmt.Sprintf("%s, %d s so far", doing(r.read), int(time.Since(asked).Seconds())))
 		case <-revoked:
-			stop()
-			for range events { //nolint:revive // until the engine is told
-			}
-			return errRevoked
+			return ended(errRevoked)
 		case <-ticket.Superseded():
-			stop()
-			for range events { //nolint:revive // until the engine is told
-			}
-			return errGivenUp
+			return ended(errGivenUp)
 		case <-silence.C:
 			cancel(errSilent)
 			r.numbers.engineUp.Store(false)

@@ -34,13 +34,7 @@ func NumbersOf(ctx context.Context, socket string) (Numbers, error) {
 	if err != nil {
 		return nil, err
 	}
-	client := &http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
-		},
-		DisableKeepAlives: true,
-	}}
-	response, err := client.Do(request)
+	response, err := (&http.Client{Transport: ThroughSocket(socket)}).Do(request)
 	if err != nil {
 		return nil, err
 	}
@@ -50,6 +44,16 @@ func NumbersOf(ctx context.Context, socket string) (Numbers, error) {
 		return nil, fmt.Errorf("the gateway answers %s, without numbers", response.Status)
 	}
 	return numbers, nil
+}
+
+// ThroughSocket reaches a server at a Unix socket, whatever host a URL names.
+func ThroughSocket(path string) *http.Transport {
+	return &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", path)
+		},
+		DisableKeepAlives: true,
+	}
 }
 
 var (
